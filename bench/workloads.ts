@@ -1,0 +1,149 @@
+/** What the proxies are asked to do. */
+export interface Workload {
+  readonly name: string;
+  /** One line for the reader. */
+  readonly title: string;
+  readonly kind: "load" | "idle";
+  /** The bytes of one request. */
+  readonly request: string;
+  /** The length of the answer's body, checked before measuring. */
+  readonly answerBytes: number;
+  readonly connections: number;
+  /** The only peers that take part; without it all that are not special to another workload. */
+  readonly only?: readonly string[];
+  /** The peers that the others are compared with. */
+  readonly references: readonly string[];
+}
+
+/** A file that the origin serves. */
+export interface OriginFile {
+  readonly path: string;
+  readonly bytes: number;
+}
+
+export const originFiles: readonly OriginFile[] = [
+  { path: "/13b", bytes: 13 },
+  { path: "/4k", bytes: 4096 },
+  { path: "/64k", bytes: 65_536 },
+  { path: "/1m", bytes: 1_048_576 },
+];
+
+/** Takes a request body of any size and answers with the 13 bytes once it has read all of it. */
+export const uploadPath = "/upload";
+
+/** Requests as a browser sends them to a site with a session and an analytics cookie: 1.1 KB. */
+const browserHeaders = [
+  "Cache-Control: no-cache",
+  "Pragma: no-cache",
+  'Sec-CH-UA: "Chromium";v="142", "Not_A Brand";v="24", "Google Chrome";v="142"',
+  "Sec-CH-UA-Mobile: ?0",
+  'Sec-CH-UA-Platform: "Linux"',
+  "Connection: keep-alive",
+  "Upgrade-Insecure-Requests: 1",
+  "User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36",
+  "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,image/apng,*/*;q=0.8",
+  "Sec-Fetch-Site: same-origin",
+  "Sec-Fetch-Mode: navigate",
+  "Sec-Fetch-User: ?1",
+  "Sec-Fetch-Dest: document",
+  "Referer: https://www.example.com/catalogue/garden/tools?page=2&sort=price",
+  "Accept-Encoding: gzip, deflate, br, zstd",
+  "Accept-Language: en-GB,en-US;q=0.9,en;q=0.8,de;q=0.7",
+  "If-Modified-Since: Thu, 01 Jan 1970 00:00:00 GMT",
+  "Priority: u=0, i",
+  "X-Requested-With: navigation",
+  "Cookie: session=eyJ1aWQiOjE4MjczNjQ1LCJleHAiOjE3NjM2ODk2MDB9.k3J9sPq0vYw; consent=analytics:1|ads:0|v:7; " +
+    "_ga=GA1.2.1483920174.1763601123; _gid=GA1.2.907311248.1763601123; theme=dark; currency=EUR; ab=garden-v2",
+];
+
+export function get(path: string, headers: readonly string[] = []): string {
+  return `GET ${path} HTTP/1.1\r\n${["Host: www.example.com", ...headers].join("\r\n")}\r\n\r\n`;
+}
+
+/** A chunked POST, in chunks of 16 KiB as programs that stream tend to write them. */
+function chunkedPost(path: string, bytes: number, chunkBytes = 16_384): string {
+  const chunk = `${chunkBytes.toString(16)}\r\n${"x".repeat(chunkBytes)}\r\n`;
+  return (
+    `POST ${path} HTTP/1.1\r\nHost: www.example.com\r\nContent-Type: application/octet-stream\r\n` +
+    `Transfer-Encoding: chunked\r\n\r\n${chunk.repeat(bytes / chunkBytes)}0\r\n\r\n`
+  );
+}
+
+const usual = { kind: "load", answerBytes: 13, references: ["nginx", "nginx-tuned"] } as const;
+const small = get("/13b");
+const browser = get("/13b", browserHeaders);
+
+/** In the order in which they are run and reported. */
+export const workloads: readonly Workload[] = [
+  { ...usual, name: "small", title: "13 B answers, 64 connections", request: small, connections: 64 },
+  { ...usual, name: "small-512", title: "13 B answers, 512 connections", request: small, connections: 512 },
+  {
+    ...usual,
+    name: "browser",
+    title: "13 B answers to requests with a browser's twenty headers, 64 connections",
+    request: browser,
+    connections: 64,
+  },
+  {
+    ...usual,
+    name: "browser-512",
+    title: "13 B answers to requests with a browser's twenty headers, 512 connections",
+    request: browser,
+    connections: 512,
+  },
+  {
+    ...usual,
+    name: "4k",
+    title: "4 KiB answers, 64 connections",
+    request: get("/4k"),
+    answerBytes: 4096,
+    connections: 64,
+  },
+  {
+    ...usual,
+    name: "64k",
+    title: "64 KiB answers, 64 connections",
+    request: get("/64k"),
+    answerBytes: 65_536,
+    connections: 64,
+  },
+  {
+    ...usual,
+    name: "1m",
+    title: "1 MiB answers, 16 connections",
+    request: get("/1m"),
+    answerBytes: 1_048_576,
+    connections: 16,
+  },
+  {
+    ...usual,
+    name: "upload",
+    title: "64 KiB chunked POST, 64 connections",
+    request: chunkedPost(uploadPath, 65_536),
+    connections: 64,
+  },
+  {
+    ...usual,
+    name: "new-conn",
+    title: "a new connection for every request, 64 at a time",
+    request: get("/13b", ["Connection: close"]),
+    connections: 64,
+  },
+  {
+    ...usual,
+    kind: "idle",
+    name: "idle",
+    title: "memory of keep-alive connections that did one request each and stay",
+    request: small,
+    connections: 5000,
+  },
+  {
+    ...usual,
+    name: "filters",
+    title: "two synchronous filters against none, a browser's headers, 64 connections",
+    request: browser,
+    connections: 64,
+    only: ["sluice", "sluice-filters"],
+    references: ["sluice"],
+  },
+];
