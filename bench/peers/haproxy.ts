@@ -1,0 +1,38 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { installed, pathOf } from "./installed.ts";
+import type { Peer, PeerContext } from "./peer.ts";
+
+export const haproxy: Peer = {
+  name: "haproxy",
+  about: "mode http, http-reuse always",
+  available: () => installed("haproxy", "-v"),
+  async start(context) {
+    const file = join(context.directory, "haproxy.cfg");
+    await writeFile(file, config(context));
+    return context.launch([pathOf("haproxy"), "-db", "-f", file]);
+  },
+};
+
+/**
+ * `http-reuse always`: the default opens an upstream connection for the first request of every
+ * client connection, which would be another thing than what the other peers do.
+ */
+function config({ port, originPort, threads, connections }: PeerContext): string {
+  return `
+global
+  nbthread ${threads}
+  maxconn ${connections + 512}
+defaults
+  mode http
+  timeout connect 5s
+  timeout client 75s
+  timeout server 75s
+  http-reuse always
+frontend in
+  bind 127.0.0.1:${port}
+  default_backend origin
+backend origin
+  server origin 127.0.0.1:${originPort}
+`;
+}

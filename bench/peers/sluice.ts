@@ -1,0 +1,52 @@
+import { existsSync, readFileSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import type { Availability, Peer, PeerContext } from "./peer.ts";
+
+const root = join(import.meta.dirname, "../..");
+const filterProgram = join(root, "bench/programs/two-filters.ts");
+
+/** The sluice of this checkout. */
+export const ownBin: string = join(root, "bin/sluice.js");
+
+/** Sluice as a plain reverse proxy, from flags alone. `bin` may be that of another checkout. */
+export function sluice(bin: string, name = "sluice"): Peer {
+  return {
+    name,
+    about: `sluice http${resolve(bin) === ownBin ? "" : ` of ${bin}`}`,
+    available: () => availability(bin),
+    start: (context) =>
+      context.launch([
+        ...[process.execPath, bin, "http", "--upstream", `127.0.0.1:${context.originPort}`],
+        ...listening(context),
+      ]),
+  };
+}
+
+/** Sluice running a program with two synchronous filters. */
+export function sluiceFilters(bin: string): Peer {
+  return {
+    name: "sluice-filters",
+    about: "sluice run bench/programs/two-filters.ts",
+    onlyIn: ["filters"],
+    available: () => (existsSync(filterProgram) ? availability(bin) : missing(filterProgram)),
+    start: (context) =>
+      context.launch([process.execPath, bin, "run", filterProgram, ...listening(context)], {
+        env: { BENCH_ORIGIN: `127.0.0.1:${context.originPort}` },
+      }),
+  };
+}
+
+function listening({ port, threads }: PeerContext): string[] {
+  return ["--bind", `127.0.0.1:${port}`, "--threads", String(threads)];
+}
+
+function availability(bin: string): Availability {
+  if (!existsSync(bin)) return missing(bin);
+  const manifest = join(dirname(resolve(bin)), "../package.json");
+  const { version } = JSON.parse(readFileSync(manifest, "utf8")) as { version: string };
+  return { ready: true, version };
+}
+
+function missing(file: string): Availability {
+  return { ready: false, how: `there is no ${file}` };
+}
