@@ -1,0 +1,83 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Bench, Settings } from "./bench.ts";
+import { ownGenerator } from "./load/own.ts";
+import { hasWrk, wrk } from "./load/wrk.ts";
+import { describeMachine } from "./measure/machine.ts";
+import { planPinning } from "./measure/pinning.ts";
+import { startOrigin } from "./origin/origin.ts";
+import type { Entrant } from "./participant.ts";
+import type { Availability, Peer } from "./peers/peer.ts";
+import type { Progress } from "./report/progress.ts";
+import { type Missing, type Report, setupLines } from "./report/report.ts";
+import { summarize, type WorkloadResult } from "./results.ts";
+import { runIdle } from "./run-idle.ts";
+import { runLoad } from "./run-load.ts";
+import type { Workload } from "./workloads.ts";
+
+/** Measures the peers that are there under each workload, one workload after the other. */
+export async function runAll(
+  settings: Settings,
+  peers: readonly Peer[],
+  workloads: readonly Workload[],
+  progress: Progress,
+): Promise<Report> {
+  const { entrants, missing } = await prepareAll(peers, progress);
+  const bench = await setUp(settings, progress);
+  const setup = setupLines(bench, peers);
+  for (const line of setup) progress.section(line);
+  const results: WorkloadResult[] = [];
+  for (const workload of workloads) results.push(await runOne(workload, entrants, bench));
+  await bench.origin.stop();
+  return { machine: describeMachine(), settings, setup, results, missing };
+}
+
+async function setUp(settings: Settings, progress: Progress): Promise<Bench> {
+  const directory = mkdtempSync(join(tmpdir(), "sluice-bench-"));
+  process.once("exit", () => rmSync(directory, { recursive: true, force: true }));
+  const pinning = planPinning(settings.threads);
+  const origin = await startOrigin(directory, pinning.load);
+  const name = settings.generator ?? (hasWrk() ? "wrk" : "own");
+  const generator = name === "wrk" ? wrk : ownGenerator;
+  return { settings, origin, generator, pinning, directory, progress };
+}
+
+/** Finds out who is there, and has those build what they need to. */
+async function prepareAll(
+  peers: readonly Peer[],
+  progress: Progress,
+): Promise<{ entrants: Entrant[]; missing: Missing[] }> {
+  const entrants: Entrant[] = [];
+  const missing: Missing[] = [];
+  for (const peer of peers) {
+    const availability = await prepare(peer, progress);
+    if (availability.ready) {
+      entrants.push({ peer, version: availability.version });
+    } else {
+      missing.push({ peer: peer.name, how: availability.how });
+      progress.problem(`not measured: ${peer.name} (${availability.how})`);
+    }
+  }
+  return { entrants, missing };
+}
+
+async function prepare(peer: Peer, progress: Progress): Promise<Availability> {
+  const availability = await peer.available();
+  if (!availability.ready || peer.prepare === undefined) return availability;
+  progress.step(`building ${peer.name}`);
+  return await peer.prepare().then(
+    () => availability,
+    (error: unknown) => ({ ready: false, how: String(error) }),
+  );
+}
+
+async function runOne(workload: Workload, all: readonly Entrant[], bench: Bench): Promise<WorkloadResult> {
+  const { name, title, kind, only } = workload;
+  const entrants = all.filter(({ peer }) =>
+    only ? only.includes(peer.name) : (peer.onlyIn?.includes(name) ?? true),
+  );
+  bench.progress.section(`${name}: ${title}`);
+  const run = kind === "idle" ? runIdle : runLoad;
+  return summarize(workload, await run(workload, entrants, bench));
+}
