@@ -87,7 +87,7 @@ export class Origin implements AsyncDisposable {
     for (const answer of this.#held.splice(0)) answer();
   }
 
-  /** Breaks all connections and listens no more. */
+  /** Breaks all connections and listens no more; a second call does nothing. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (!this.server.listening) return;
     const closed = once(this.server, "close");

@@ -141,7 +141,16 @@ describe("a raw origin", () => {
     assert.ok(performance.now() - start > 15);
   });
 
-  test("keeps the failures of its script and closes the connection", async () => {
+  test("can be stopped before the end of its scope", async () => {
+    await using origin = await startRawOrigin([{ read: "end" }]);
+    await using client = await connectRaw(origin.port);
+    await origin.connection(0);
+    await origin[Symbol.asyncDispose]();
+    await client.closed;
+    await assert.rejects(connectRaw(origin.port), { code: "ECONNREFUSED" });
+  });
+
+  test("keeps the failure of its script and closes the connection", async () => {
     await using origin = await startRawOrigin(() => {
       throw new Error("the script is wrong");
     });

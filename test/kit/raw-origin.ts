@@ -68,7 +68,9 @@ export class RawOrigin implements AsyncDisposable {
     return withDeadline(Promise.resolve(this.#outcomes[index]), patience, () => `the script over ${index}`);
   }
 
+  /** Breaks all connections and listens no more; a second call does nothing. */
   async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.server.listening) return;
     const closed = once(this.server, "close");
     this.server.close();
     await Promise.all(this.connections.map((connection) => connection[Symbol.asyncDispose]()));
