@@ -1,0 +1,129 @@
+/** How often timeouts are looked at, milliseconds: none fires early, each at most two ticks late. */
+const TICK = 100;
+
+/**
+ * Something that may take too long. One object serves a whole connection: it stands in at most one queue at a time.
+ */
+export class Deadline {
+  /** @internal */ queue: TimeoutQueue | null = null;
+  /** @internal */ previous: Deadline | null = null;
+  /** @internal */ next: Deadline | null = null;
+  /** @internal */ at = 0;
+
+  readonly #owner: DeadlineOwner;
+
+  constructor(owner: DeadlineOwner) {
+    this.#owner = owner;
+  }
+
+  /** True while it waits in `queue`. */
+  isIn(queue: TimeoutQueue): boolean {
+    return this.queue === queue;
+  }
+
+  clear(): void {
+    this.queue?.remove(this);
+  }
+
+  /** @internal */
+  expire(queue: TimeoutQueue): void {
+    this.#owner.onDeadline(queue);
+  }
+}
+
+export interface DeadlineOwner {
+  /** Called once when the time is over; `queue` tells which timeout it was. */
+  onDeadline(queue: TimeoutQueue): void;
+}
+
+/**
+ * All deadlines of one duration, in the order they were set, hence in the order they fall due:
+ *
+ *     head → d1 ⇄ d2 ⇄ d3 ← tail        set: to the tail, O(1)        tick: look at the head only
+ *
+ * A proxy sets a timeout several times a request and nearly all are taken back. A timer each would cost more than the
+ * request's own work; this costs a few pointer writes. All queues of a thread share one interval, which runs only
+ * while something waits.
+ */
+export class TimeoutQueue {
+  /** Milliseconds; 0 switches this timeout off. */
+  readonly duration: number;
+  readonly #clock: TimeoutClock;
+  #head: Deadline | null = null;
+  #tail: Deadline | null = null;
+
+  constructor(duration: number, clock: TimeoutClock = threadClock) {
+    this.duration = duration;
+    this.#clock = clock;
+  }
+
+  /** Starts the wait for `deadline`, or starts it anew. */
+  set(deadline: Deadline): void {
+    if (deadline.queue !== null) deadline.queue.remove(deadline);
+    if (this.duration === 0) return;
+    deadline.queue = this;
+    // The clock stands up to a tick behind.
+    deadline.at = this.#clock.now + TICK + this.duration;
+    deadline.previous = this.#tail;
+    if (this.#tail === null) {
+      this.#head = deadline;
+      this.#clock.watch(this);
+    } else this.#tail.next = deadline;
+    this.#tail = deadline;
+  }
+
+  remove(deadline: Deadline): void {
+    if (deadline.previous === null) this.#head = deadline.next;
+    else deadline.previous.next = deadline.next;
+    if (deadline.next === null) this.#tail = deadline.previous;
+    else deadline.next.previous = deadline.previous;
+    deadline.queue = null;
+    deadline.previous = null;
+    deadline.next = null;
+  }
+
+  /** @internal fires what is due; true while something waits. */
+  tick(now: number): boolean {
+    while (this.#head !== null && this.#head.at <= now) {
+      const due = this.#head;
+      this.remove(due);
+      due.expire(this);
+    }
+    return this.#head !== null;
+  }
+}
+
+/** The coarse clock behind timeout queues. `now` moves with the ticks. */
+export class TimeoutClock {
+  readonly #watched = new Set<TimeoutQueue>();
+  #interval: NodeJS.Timeout | null = null;
+  #now = 0;
+
+  /** Milliseconds of a monotonic clock, as of the last tick. */
+  get now(): number {
+    if (this.#interval === null) this.#now = performance.now();
+    return this.#now;
+  }
+
+  /** @internal */
+  watch(queue: TimeoutQueue): void {
+    this.#watched.add(queue);
+    if (this.#interval !== null) return;
+    this.#now = performance.now();
+    this.#interval = setInterval(() => this.advance(performance.now()), TICK);
+    // A pending timeout alone is no reason to stay alive: the sockets it guards are.
+    this.#interval.unref();
+  }
+
+  /** Moves the clock to `now` and fires what is due. */
+  advance(now: number): void {
+    this.#now = now;
+    for (const queue of this.#watched) if (!queue.tick(now)) this.#watched.delete(queue);
+    if (this.#watched.size > 0 || this.#interval === null) return;
+    clearInterval(this.#interval);
+    this.#interval = null;
+  }
+}
+
+/** The clock of this thread. */
+export const threadClock: TimeoutClock = new TimeoutClock();

@@ -1,0 +1,177 @@
+import { isRequestTarget, isToken } from "./characters.ts";
+import { EMPTY_SOURCE, type HeadSource } from "./field-table.ts";
+import { type HeadersInit, HttpHeaders } from "./http-headers.ts";
+import { reasonPhrase } from "./status.ts";
+
+/** How long a body is: there is none, a number of bytes, or only its end will tell. */
+export type BodyLength = number | "none" | "unknown";
+
+/** The received bytes behind a request head. */
+export interface RequestSource extends HeadSource {
+  method(): string;
+  target(): string;
+}
+
+/** The received bytes behind a response head. */
+export interface ResponseSource extends HeadSource {
+  reason(): string;
+}
+
+/** What both heads have: fields over received bytes, made only when somebody asks for them. */
+abstract class Head<Source extends HeadSource> {
+  /** @internal */
+  readonly source: Source;
+  /** The body as its sender framed it. */
+  readonly body: BodyLength;
+  /** @internal true once the first line differs from what was received. */
+  lineChanged = false;
+  /** @internal bit `1 << FieldId` for every known field that was received. */
+  present = 0;
+  /** @internal null as long as nobody looked at the headers, hence unchanged. */
+  touchedHeaders: HttpHeaders | null = null;
+
+  constructor(source: Source, body: BodyLength) {
+    this.source = source;
+    this.body = body;
+  }
+
+  get headers(): HttpHeaders {
+    this.touchedHeaders ??= new HttpHeaders(this.source);
+    return this.touchedHeaders;
+  }
+
+  protected shareHeadersWith(copy: Head<Source>): void {
+    copy.touchedHeaders = this.touchedHeaders?.fork() ?? null;
+    copy.lineChanged = this.lineChanged;
+    copy.present = this.present;
+  }
+}
+
+/** The head of a request. Untouched parts stay the bytes they came as. */
+export class RequestHead extends Head<RequestSource> {
+  /** The authority the client asked for: `Host`, or what an absolute target named. "" when there was none. */
+  host = "";
+  /** Protocols the client asks to change to (`Upgrade`), null when it doesn't. */
+  upgrade: string | null = null;
+  /** True when the client waits for a 100 before it sends the body. */
+  expectsContinue = false;
+  #method: string | null = null;
+  #target: string | null = null;
+
+  /** A request made here. @throws TypeError as the setters do */
+  static from(init: { method?: string; target: string; headers?: HeadersInit; body?: BodyLength }): RequestHead {
+    const head = new RequestHead(MADE_REQUEST, init.body ?? "none");
+    head.touchedHeaders = HttpHeaders.from(init.headers ?? []);
+    head.method = init.method ?? "GET";
+    head.target = init.target;
+    return head;
+  }
+
+  get method(): string {
+    this.#method ??= this.source.method();
+    return this.#method;
+  }
+
+  /** @throws TypeError when it isn't a token */
+  set method(method: string) {
+    if (!isToken(method)) throw new TypeError(`Method ${JSON.stringify(method)} is not a token`);
+    this.#method = method;
+    this.lineChanged = true;
+  }
+
+  /** The request target in origin form (`/path?query`), or `*`, or `host:port` of a CONNECT. */
+  get target(): string {
+    this.#target ??= this.source.target();
+    return this.#target;
+  }
+
+  /** @throws TypeError when it holds white space, control or non-ASCII characters, or `#` */
+  set target(target: string) {
+    if (!isRequestTarget(target)) throw new TypeError(`Request target ${JSON.stringify(target)} is not allowed`);
+    this.#target = target;
+    this.lineChanged = true;
+  }
+
+  /** The target up to the query. Percent-encoding is left as it is. */
+  get path(): string {
+    const { target } = this;
+    const mark = target.indexOf("?");
+    return mark === -1 ? target : target.slice(0, mark);
+  }
+
+  /** Replaces the path and keeps the query. */
+  set path(path: string) {
+    const { query } = this;
+    this.target = query === null ? path : `${path}?${query}`;
+  }
+
+  /** What follows the `?`, without it; null when there is none. */
+  get query(): string | null {
+    const { target } = this;
+    const mark = target.indexOf("?");
+    return mark === -1 ? null : target.slice(mark + 1);
+  }
+
+  set query(query: string | null) {
+    const { path } = this;
+    this.target = query === null ? path : `${path}?${query}`;
+  }
+
+  /** A copy to change for the upstream; this one stays what the client sent. */
+  fork(): RequestHead {
+    const copy = new RequestHead(this.source, this.body);
+    copy.#method = this.#method;
+    copy.#target = this.#target;
+    copy.host = this.host;
+    copy.upgrade = this.upgrade;
+    copy.expectsContinue = this.expectsContinue;
+    this.shareHeadersWith(copy);
+    return copy;
+  }
+}
+
+/** The head of a response. */
+export class ResponseHead extends Head<ResponseSource> {
+  #status: number;
+  #reason: string | null = null;
+
+  constructor(source: ResponseSource, status: number, body: BodyLength) {
+    super(source, body);
+    this.#status = status;
+  }
+
+  /** A response made here. @throws RangeError, TypeError as the setters do */
+  static from(init: { status: number; reason?: string; headers?: HeadersInit; body?: BodyLength }): ResponseHead {
+    const head = new ResponseHead(MADE_RESPONSE, init.status, init.body ?? "none");
+    head.touchedHeaders = HttpHeaders.from(init.headers ?? []);
+    head.status = init.status;
+    if (init.reason !== undefined) head.reason = init.reason;
+    return head;
+  }
+
+  get status(): number {
+    return this.#status;
+  }
+
+  /** Sets the status and its standard reason. @throws RangeError outside of 100 to 999 */
+  set status(status: number) {
+    if (!Number.isInteger(status) || status < 100 || status > 999) throw new RangeError(`${status} is no status`);
+    this.#status = status;
+    this.#reason = reasonPhrase(status);
+    this.lineChanged = true;
+  }
+
+  get reason(): string {
+    this.#reason ??= this.source.reason();
+    return this.#reason;
+  }
+
+  /** Control and non-latin1 characters are left out. */
+  set reason(reason: string) {
+    this.#reason = reason.replace(/[^\t\x20-\x7e\x80-\xff]/g, "");
+    this.lineChanged = true;
+  }
+}
+
+const MADE_REQUEST: RequestSource = { ...EMPTY_SOURCE, method: () => "GET", target: () => "/" };
+const MADE_RESPONSE: ResponseSource = { ...EMPTY_SOURCE, reason: () => "" };

@@ -1,0 +1,102 @@
+import type { FieldTable } from "./field-table.ts";
+import type { BodyLength, RequestHead, ResponseHead } from "./heads.ts";
+
+/**
+ * The seam between protocols and the relay: a request or response is a head, borrowed pieces of body, perhaps trailers,
+ * and an end. HTTP/1 connections and HTTP/2 streams both speak this, so there is one relay and not four.
+ *
+ * Pieces of body and trailer tables are borrowed: valid until the call returns.
+ */
+
+/** A byte stream after an upgrade or a CONNECT. */
+export interface ByteStream {
+  sink: ByteSink;
+  send(bytes: Buffer, start: number, end: number): void;
+  /** Ends our direction once everything is sent. */
+  end(): void;
+  /** Closes both directions at once, with a reset where there is one. */
+  abort(): void;
+  pause(): void;
+  resume(): void;
+  /** True while more is waiting to be sent than should be. */
+  readonly blocked: boolean;
+}
+
+/** Who listens to a byte stream. */
+export interface ByteSink {
+  onBytes(bytes: Buffer, start: number, end: number): void;
+  onBytesEnd(): void;
+  onBytesBlocked(): void;
+  onBytesDrained(): void;
+  onBytesClosed(error: Error | null): void;
+}
+
+/** What the relay says to the client of one request. */
+export interface DownstreamStream {
+  /** Bytes of response head and body sent so far, framing included. */
+  readonly bytesSent: number;
+  /** True while the client takes the response more slowly than it comes. */
+  readonly blocked: boolean;
+  /** True once all of the request has come in. */
+  readonly requestComplete: boolean;
+  /** Sends a 1xx head, to clients that understand it. */
+  sendInformational(head: ResponseHead): void;
+  /** Sends the final head. `keepAlive: false` asks for the connection to be closed after this response. */
+  sendHead(head: ResponseHead, body: BodyLength, keepAlive: boolean): void;
+  sendBody(bytes: Buffer, start: number, end: number): void;
+  /** Ends the response. */
+  sendEnd(trailers: FieldTable | null): void;
+  /** Cuts the response off so that the client can't take it for a whole one. */
+  abort(): void;
+  /** Stops and goes on handing over the request's body. */
+  pauseRequest(): void;
+  resumeRequest(): void;
+  /** After a 101 or an answered CONNECT: the connection as a plain byte stream. */
+  toByteStream(sink: ByteSink): ByteStream;
+}
+
+/** What the relay hears from the client. */
+export interface DownstreamSink {
+  onRequestBody(bytes: Buffer, start: number, end: number): void;
+  onRequestEnd(trailers: FieldTable | null): void;
+  onDownstreamBlocked(): void;
+  onDownstreamDrained(): void;
+  /** The request can't be completed: the client went away or broke the rules. */
+  onDownstreamError(error: Error): void;
+}
+
+/** What the relay says to the server for one request. */
+export interface UpstreamStream {
+  /** True when this connection had carried a request before. */
+  readonly reused: boolean;
+  readonly blocked: boolean;
+  sendHead(head: RequestHead, body: BodyLength, additions: RequestAdditions): void;
+  sendBody(bytes: Buffer, start: number, end: number): void;
+  sendEnd(trailers: FieldTable | null): void;
+  /** Gives the request up; the connection is not used again. */
+  abort(): void;
+  pauseResponse(): void;
+  resumeResponse(): void;
+  toByteStream(sink: ByteSink): ByteStream;
+}
+
+/** What the relay hears from the server. */
+export interface UpstreamSink {
+  onInformational(head: ResponseHead): void;
+  onResponseHead(head: ResponseHead): void;
+  onResponseBody(bytes: Buffer, start: number, end: number): void;
+  onResponseEnd(trailers: FieldTable | null): void;
+  onUpstreamBlocked(): void;
+  onUpstreamDrained(): void;
+  onUpstreamError(error: Error): void;
+}
+
+/** What the proxy itself adds to a request on its way to the server. */
+export interface RequestAdditions {
+  /** Whole field lines, each ended by CRLF. */
+  readonly lines: string;
+  /** Bit `1 << id` for every `FieldId` that must not be copied because the lines replace it. */
+  readonly dropped: number;
+  /** Protocol of an upgrade to ask for, null for none. */
+  readonly upgrade: string | null;
+}

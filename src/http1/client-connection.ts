@@ -1,0 +1,356 @@
+import { ProxyError } from "../base/errors.ts";
+import { Deadline, type DeadlineOwner, type TimeoutQueue } from "../base/timeouts.ts";
+import type { FieldTable } from "../http/field-table.ts";
+import type { BodyLength, RequestHead, ResponseHead } from "../http/heads.ts";
+import type { ByteSink, ByteStream, RequestAdditions, UpstreamSink, UpstreamStream } from "../http/streams.ts";
+import { output } from "../net/output.ts";
+import type { Transport, TransportHandler } from "../net/transport.ts";
+import { BODY_REFUSED, BodyDecoder, type BodySink } from "./body-decoder.ts";
+import { BodyWriter } from "./body-writer.ts";
+import { TransportByteStream } from "./byte-stream.ts";
+import type { ClientOptions } from "./client-options.ts";
+import { writeRequestHead } from "./head-encoder.ts";
+import { ScanOutcome } from "./head-limits.ts";
+import type { HeadScan } from "./head-scan.ts";
+import { isSwitch, mayBeReused, toResponseHead } from "./response-rules.ts";
+
+const State = {
+  /** No request is under way. */
+  Idle: 0,
+  /** A request is out; its response's head isn't complete. */
+  Head: 1,
+  Body: 2,
+  Tunnel: 3,
+  Closed: 4,
+} as const;
+
+/** Interim responses before a final one; more are a fault or an attack. */
+const MAX_INTERIM = 32;
+
+/** Who keeps a connection between requests. */
+export interface ConnectionKeeper {
+  /** It may carry another request. */
+  onReusable(connection: ClientConnection): void;
+  onClosed(connection: ClientConnection): void;
+}
+
+/** The client's side of an HTTP/1 connection: one request out, its response in, then perhaps another. */
+export class ClientConnection implements TransportHandler, UpstreamStream, BodySink, DeadlineOwner {
+  transport!: Transport;
+  /** Requests begun on this connection. */
+  requestCount = 0;
+  bytesReceived = 0;
+
+  readonly #options: ClientOptions;
+  readonly #keeper: ConnectionKeeper;
+  readonly #deadline: Deadline = new Deadline(this);
+  #writeDeadline: Deadline | null = null;
+  #state: number = State.Idle;
+  #sink: UpstreamSink | null = null;
+  /** The beginning of a head, or bytes that came while the sink was paused. */
+  #held: Buffer | null = null;
+  #processing = false;
+  #paused = false;
+  #toHead = false;
+  #asksUpgrade = false;
+  #requestSent = false;
+  #reusable = false;
+  #interim = 0;
+  #unsent = 0;
+  #trailers: HeadScan | null = null;
+  #decoder: BodyDecoder | null = null;
+  #writer: BodyWriter | null = null;
+  #tunnel: TransportByteStream | null = null;
+
+  constructor(options: ClientOptions, keeper: ConnectionKeeper) {
+    this.#options = options;
+    this.#keeper = keeper;
+  }
+
+  get reused(): boolean {
+    return this.requestCount > 1;
+  }
+
+  /** True while it may be given a request. */
+  get usable(): boolean {
+    return this.#state === State.Idle && !this.transport.closed && !this.transport.ended;
+  }
+
+  /** Takes the connection for one request. */
+  begin(sink: UpstreamSink): void {
+    this.#sink = sink;
+    this.#state = State.Head;
+    this.requestCount++;
+    this.#paused = false;
+    this.#requestSent = false;
+    this.#reusable = false;
+    this.#interim = 0;
+    this.bytesReceived = 0;
+  }
+
+  // ── what goes out ──────────────────────────────────────────────────────────────────────────────────────────────
+
+  get blocked(): boolean {
+    return this.transport.blocked;
+  }
+
+  sendHead(head: RequestHead, body: BodyLength, additions: RequestAdditions): void {
+    this.#toHead = head.method === "HEAD";
+    this.#asksUpgrade = additions.upgrade !== null;
+    writeRequestHead(output, this.transport, head, body, additions);
+    if (body === "none") return;
+    this.#writer ??= new BodyWriter(this.transport);
+    this.#writer.start(body, true);
+  }
+
+  sendBody(bytes: Buffer, start: number, end: number): void {
+    if (this.#sink !== null) this.#writer?.write(bytes, start, end);
+  }
+
+  sendEnd(trailers: FieldTable | null): void {
+    if (this.#sink === null || this.#requestSent) return;
+    this.#writer?.end(trailers);
+    this.#requestSent = true;
+    if (this.#state === State.Head) this.#options.firstByteTimeout.set(this.#deadline);
+  }
+
+  abort(): void {
+    this.#sink = null;
+    this.transport.destroy();
+  }
+
+  pauseResponse(): void {
+    if (this.#paused) return;
+    this.#paused = true;
+    if (this.#deadline.isIn(this.#options.readTimeout)) this.#deadline.clear();
+    this.transport.pause();
+  }
+
+  resumeResponse(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    if (this.#state === State.Body) this.#options.readTimeout.set(this.#deadline);
+    this.#goOn();
+  }
+
+  toByteStream(sink: ByteSink): ByteStream {
+    this.#tunnel = new TransportByteStream(this.transport, sink);
+    this.#state = State.Tunnel;
+    this.#sink = null;
+    this.#deadline.clear();
+    return this.#tunnel;
+  }
+
+  // ── what comes in ──────────────────────────────────────────────────────────────────────────────────────────────
+
+  onData(bytes: Buffer, start: number, end: number): void {
+    if (this.#state === State.Tunnel) this.#tunnel!.sink.onBytes(bytes, start, end);
+    else if (this.#held === null) this.#process(bytes, start, end);
+    else if (this.#state === State.Head) this.#growHead(bytes, start, end);
+    else this.#hold(bytes, start, end);
+  }
+
+  #process(bytes: Buffer, start: number, end: number): void {
+    this.#processing = true;
+    let at = start;
+    while (at < end) {
+      if (this.#state === State.Head) at = this.#readHead(bytes, at, end);
+      else if (this.#state === State.Body && !this.#paused) at = this.#readBody(bytes, at, end);
+      else break;
+    }
+    this.#processing = false;
+    if (at >= end || this.#state === State.Closed) return;
+    if (this.#state === State.Tunnel) this.#tunnel!.sink.onBytes(bytes, at, end);
+    else if (this.#state === State.Body) this.#hold(bytes, at, end);
+    // An idle server has nothing to say: what it says could only be taken for the next response.
+    else this.transport.destroy();
+  }
+
+  #hold(bytes: Buffer, start: number, end: number): void {
+    const piece = bytes.subarray(start, end);
+    this.#held = this.#held === null ? Buffer.from(piece) : Buffer.concat([this.#held, piece]);
+  }
+
+  #growHead(bytes: Buffer, start: number, end: number): void {
+    const before = this.#held!.length;
+    this.#hold(bytes, start, end);
+    const held = this.#held!;
+    if (held.length <= this.#options.settings.head.bytes && held.indexOf(0x0a, before) === -1) return;
+    this.#held = null;
+    this.#process(held, 0, held.length);
+  }
+
+  #goOn(): void {
+    if (this.#processing) return;
+    const held = this.#held;
+    this.#held = null;
+    if (held !== null) this.#process(held, 0, held.length);
+    else if (this.#state === State.Body && this.#decoder!.remaining === 0) this.#finishBody(true);
+    if (this.#held === null && !this.#paused) this.transport.resume();
+    if (this.transport.ended && this.#held === null && this.#state === State.Body) this.onEnd();
+  }
+
+  #readHead(bytes: Buffer, start: number, end: number): number {
+    const { scan } = this.#options;
+    const outcome = scan.scanResponse(bytes, start, end);
+    if (outcome === ScanOutcome.Incomplete) {
+      this.#hold(bytes, start, end);
+      return end;
+    }
+    if (outcome === ScanOutcome.Refused) {
+      this.#fail(new ProxyError("UPSTREAM_BAD_RESPONSE", scan.problem));
+      return end;
+    }
+    const { end: headEnd } = scan;
+    if (scan.status < 200) this.#takeInterim(scan);
+    else this.#takeHead(scan, headEnd === end);
+    return this.#sink === null && this.#state !== State.Tunnel && this.#state !== State.Idle ? end : headEnd;
+  }
+
+  #takeInterim(scan: HeadScan): void {
+    const head = toResponseHead(scan, this.#toHead);
+    const isWanted = scan.status !== 101 || (this.#asksUpgrade && isSwitch(scan));
+    if (typeof head === "string" || !isWanted || ++this.#interim > MAX_INTERIM) {
+      this.#fail(new ProxyError("UPSTREAM_BAD_RESPONSE", `interim response ${scan.status}`));
+      return;
+    }
+    if (scan.status === 101) this.#deadline.clear();
+    else if (this.#requestSent) this.#options.firstByteTimeout.set(this.#deadline);
+    this.#sink?.onInformational(head);
+    head.source.settle();
+  }
+
+  #takeHead(scan: HeadScan, isLast: boolean): void {
+    const head = toResponseHead(scan, this.#toHead);
+    if (typeof head === "string") {
+      this.#fail(new ProxyError("UPSTREAM_BAD_RESPONSE", head));
+      return;
+    }
+    this.#reusable = mayBeReused(scan, head);
+    this.#state = State.Body;
+    const hasBody = this.#beginBody(scan, head);
+    this.#sink?.onResponseHead(head);
+    head.source.settle();
+    if (!hasBody && !this.#paused && this.#state === State.Body) this.#finishBody(isLast);
+  }
+
+  #beginBody(scan: HeadScan, head: ResponseHead): boolean {
+    const { body } = head;
+    this.#decoder ??= new BodyDecoder(this, this.#options.settings.chunked);
+    this.#trailers = null;
+    if (body === "none" || body === 0) this.#decoder.startNone();
+    else if (body !== "unknown") this.#decoder.startLength(body);
+    else if (scan.chunked) this.#decoder.startChunked();
+    else this.#decoder.startUntilClose();
+    const hasBody = this.#decoder.remaining > 0;
+    if (hasBody) this.#options.readTimeout.set(this.#deadline);
+    else this.#deadline.clear();
+    return hasBody;
+  }
+
+  #readBody(bytes: Buffer, start: number, end: number): number {
+    this.#options.readTimeout.set(this.#deadline);
+    const decoder = this.#decoder!;
+    const at = decoder.decode(bytes, start, end);
+    if (at === BODY_REFUSED) {
+      this.#fail(new ProxyError("UPSTREAM_BAD_RESPONSE", "malformed chunked body"));
+      return end;
+    }
+    if (decoder.complete && this.#state === State.Body) this.#finishBody(at === end);
+    return at;
+  }
+
+  get bodyPaused(): boolean {
+    return this.#paused;
+  }
+
+  onBodyChunk(bytes: Buffer, start: number, end: number): void {
+    this.bytesReceived += end - start;
+    this.#sink?.onResponseBody(bytes, start, end);
+  }
+
+  onBodyEnd(trailers: HeadScan | null): void {
+    this.#trailers = trailers;
+  }
+
+  /** The response is complete. The connection goes back first: the sink may begin another request at once. */
+  #finishBody(isLast: boolean): void {
+    const sink = this.#sink;
+    const trailers = this.#trailers;
+    this.#deadline.clear();
+    this.#sink = null;
+    this.#trailers = null;
+    this.#state = State.Idle;
+    if (this.#reusable && isLast && this.#requestSent && this.usable) this.#keeper.onReusable(this);
+    else this.transport.destroy();
+    sink?.onResponseEnd(trailers);
+  }
+
+  // ── what goes wrong ────────────────────────────────────────────────────────────────────────────────────────────
+
+  #fail(error: ProxyError): void {
+    const sink = this.#sink;
+    this.#sink = null;
+    this.#deadline.clear();
+    this.transport.destroy();
+    sink?.onUpstreamError(error);
+  }
+
+  onDeadline(queue: TimeoutQueue): void {
+    const options = this.#options;
+    if (queue === options.firstByteTimeout) this.#fail(new ProxyError("UPSTREAM_FIRST_BYTE_TIMEOUT"));
+    else if (queue === options.readTimeout) this.#fail(new ProxyError("UPSTREAM_READ_TIMEOUT"));
+    else this.#checkProgress();
+  }
+
+  #watchProgress(): void {
+    this.#unsent = this.transport.unsentBytes;
+    this.#writeDeadline ??= new Deadline(this);
+    this.#options.writeTimeout.set(this.#writeDeadline);
+  }
+
+  #checkProgress(): void {
+    if (this.transport.unsentBytes < this.#unsent) this.#watchProgress();
+    else this.#fail(new ProxyError("UPSTREAM_WRITE_TIMEOUT"));
+  }
+
+  onBlocked(): void {
+    this.#watchProgress();
+    if (this.#tunnel !== null) this.#tunnel.sink.onBytesBlocked();
+    else this.#sink?.onUpstreamBlocked();
+  }
+
+  onDrain(): void {
+    this.#writeDeadline?.clear();
+    if (this.#tunnel !== null) this.#tunnel.sink.onBytesDrained();
+    else this.#sink?.onUpstreamDrained();
+  }
+
+  onEnd(): void {
+    if (this.#state === State.Tunnel) {
+      this.#tunnel!.sink.onBytesEnd();
+      return;
+    }
+    // What came before is read first.
+    if (this.#held !== null && this.#state === State.Body) return;
+    if (this.#state === State.Body && this.#decoder!.endsWithConnection) {
+      this.#decoder!.finish(null);
+      this.#finishBody(false);
+    } else if (this.#sink !== null) this.#fail(new ProxyError("UPSTREAM_CLOSED"));
+    else this.transport.destroy();
+  }
+
+  onClose(error: Error | null): void {
+    const wasTunnel = this.#state === State.Tunnel;
+    const sink = this.#sink;
+    this.#state = State.Closed;
+    this.#sink = null;
+    this.#held = null;
+    this.#deadline.clear();
+    this.#writeDeadline?.clear();
+    this.#keeper.onClosed(this);
+    if (wasTunnel) this.#tunnel!.sink.onBytesClosed(error);
+    const options = error === null ? undefined : { cause: error };
+    sink?.onUpstreamError(new ProxyError(error === null ? "UPSTREAM_CLOSED" : "UPSTREAM_RESET", error?.message, options));
+  }
+}

@@ -1,0 +1,41 @@
+import { TimeoutQueue } from "../base/timeouts.ts";
+import { type ChunkedLimits, DEFAULT_CHUNKED_LIMITS } from "./chunked-decoder.ts";
+import { DEFAULT_HEAD_LIMITS, type HeadLimits } from "./head-limits.ts";
+import { HeadScan } from "./head-scan.ts";
+
+/** Limits and timeouts of the connections to servers. Times in milliseconds; 0 switches a timeout off. */
+export interface ClientSettings {
+  readonly head: HeadLimits;
+  readonly chunked: ChunkedLimits;
+  /** From the end of the request to the first byte of the response. */
+  readonly firstByteTimeout: number;
+  /** Between two reads of a response. */
+  readonly readTimeout: number;
+  /** How long a server may take nothing of what waits for it. */
+  readonly writeTimeout: number;
+}
+
+export const DEFAULT_CLIENT_SETTINGS: ClientSettings = {
+  head: DEFAULT_HEAD_LIMITS,
+  chunked: DEFAULT_CHUNKED_LIMITS,
+  firstByteTimeout: 60_000,
+  readTimeout: 60_000,
+  writeTimeout: 60_000,
+};
+
+/** The settings with their queues, shared by all connections of an upstream in this thread. */
+export class ClientOptions {
+  readonly settings: ClientSettings;
+  readonly scan: HeadScan;
+  readonly firstByteTimeout: TimeoutQueue;
+  readonly readTimeout: TimeoutQueue;
+  readonly writeTimeout: TimeoutQueue;
+
+  constructor(settings: Partial<ClientSettings> = {}) {
+    this.settings = { ...DEFAULT_CLIENT_SETTINGS, ...settings };
+    this.scan = new HeadScan(this.settings.head);
+    this.firstByteTimeout = new TimeoutQueue(this.settings.firstByteTimeout);
+    this.readTimeout = new TimeoutQueue(this.settings.readTimeout);
+    this.writeTimeout = new TimeoutQueue(this.settings.writeTimeout);
+  }
+}

@@ -1,0 +1,155 @@
+import { FieldId, HOP_BY_HOP } from "../http/field-names.ts";
+import {
+  FIELD_ID,
+  FIELD_STRIDE,
+  type FieldTable,
+  idAt,
+  NAME_START,
+} from "../http/field-table.ts";
+import type { BodyLength, RequestHead, ResponseHead } from "../http/heads.ts";
+import type { HttpHeaders, OwnField } from "../http/http-headers.ts";
+import type { RequestAdditions } from "../http/streams.ts";
+import type { Output, OutputOwner } from "../net/output.ts";
+import { ReceivedRequest, ReceivedResponse } from "./received-head.ts";
+
+/** Field ids as bits. */
+function bit(id: FieldId): number {
+  return 1 << id;
+}
+
+/** Never copied: they belong to the connection the head came on. */
+const HOP_BY_HOP_BITS: number = HOP_BY_HOP.reduce((bits, isHop, id) => (isHop === 1 ? bits | (1 << id) : bits), 0);
+const CONTENT_LENGTH = bit(FieldId.ContentLength);
+/** Besides hop-by-hop fields, what a trailer section must not hold: it would change framing or routing (RFC 9110 §6.5.1). */
+const NOT_IN_TRAILERS =
+  HOP_BY_HOP_BITS | CONTENT_LENGTH | bit(FieldId.Host) | bit(FieldId.Trailer) | bit(FieldId.Expect) | bit(FieldId.Via) |
+  bit(FieldId.Forwarded) | bit(FieldId.XForwardedFor) | bit(FieldId.XForwardedProto) | bit(FieldId.XForwardedHost);
+
+const CHUNKED_LINE = "Transfer-Encoding: chunked\r\n";
+
+/** Writes a request head for an HTTP/1.1 server, framed by `body`. */
+export function writeRequestHead(
+  output: Output,
+  owner: OutputOwner,
+  head: RequestHead,
+  body: BodyLength,
+  additions: RequestAdditions,
+): void {
+  const { source, touchedHeaders } = head;
+  const table = source.table();
+  const rawLine = !head.lineChanged && source instanceof ReceivedRequest ? source.lineStart() : -1;
+  const line = rawLine >= 0 ? "" : `${head.method} ${head.target} HTTP/1.1\r\n`;
+  const keepsLength = isDeclaredAs(head.body, body, touchedHeaders);
+  const dropped = HOP_BY_HOP_BITS | additions.dropped | (keepsLength ? 0 : CONTENT_LENGTH);
+  const upgrade = additions.upgrade === null ? "" : `Connection: Upgrade\r\nUpgrade: ${additions.upgrade}\r\n`;
+  const tail = `${keepsLength ? "" : framingLines(body)}${upgrade}${additions.lines}\r\n`;
+  writeHead(output, owner, { line, rawLine, table, headers: touchedHeaders, dropped, tail });
+}
+
+/** Writes a response head, framed by `body`; `lines` are the proxy's own fields, each ended by CRLF. */
+export function writeResponseHead(
+  output: Output,
+  owner: OutputOwner,
+  head: ResponseHead,
+  body: BodyLength,
+  lines: string,
+): void {
+  const { source, touchedHeaders } = head;
+  const table = source.table();
+  const rawLine = !head.lineChanged && source instanceof ReceivedResponse ? source.lineStart() : -1;
+  const line = rawLine >= 0 ? "" : `HTTP/1.1 ${head.status} ${head.reason}\r\n`;
+  // A response to HEAD and a 304 declare the length of a body that isn't there: `none` says nothing about the field.
+  const keepsLength = body === "none" || isDeclaredAs(head.body, body, touchedHeaders);
+  const dropped = HOP_BY_HOP_BITS | (keepsLength ? 0 : CONTENT_LENGTH);
+  const tail = `${keepsLength ? "" : framingLines(body)}${lines}\r\n`;
+  writeHead(output, owner, { line, rawLine, table, headers: touchedHeaders, dropped, tail });
+}
+
+/** Writes the last chunk with its trailer section. */
+export function writeLastChunk(output: Output, owner: OutputOwner, trailers: FieldTable | null): void {
+  if (trailers === null || trailers.count === 0) {
+    output.text(owner, "0\r\n\r\n");
+    return;
+  }
+  const plan = { line: "0\r\n", rawLine: -1, table: trailers, headers: null, dropped: NOT_IN_TRAILERS, tail: "\r\n" };
+  writeHead(output, owner, plan);
+}
+
+interface HeadPlan {
+  /** The first line, unless it is copied from `rawLine` on. */
+  readonly line: string;
+  readonly rawLine: number;
+  readonly table: FieldTable;
+  readonly headers: HttpHeaders | null;
+  readonly dropped: number;
+  readonly tail: string;
+}
+
+/** The received length field may stay where it is: it was checked when it came in and says what is sent. */
+function isDeclaredAs(received: BodyLength, sent: BodyLength, headers: HttpHeaders | null): boolean {
+  if (received !== sent || received === "unknown") return false;
+  return headers === null || (headers.changes === null && headers.added === null) || !changesLength(headers);
+}
+
+function changesLength(headers: HttpHeaders): boolean {
+  if (headers.added?.some((field) => field.id === FieldId.ContentLength)) return true;
+  const table = headers.source.table();
+  return headers.changes?.some((change, i) => change !== undefined && idAt(table, i) === FieldId.ContentLength) ?? false;
+}
+
+function framingLines(body: BodyLength): string {
+  if (body === "none") return "";
+  return body === "unknown" ? CHUNKED_LINE : `Content-Length: ${body}\r\n`;
+}
+
+function writeHead(output: Output, owner: OutputOwner, plan: HeadPlan): void {
+  const { line, tail, table, headers } = plan;
+  const raw = table.count === 0 ? table.fieldsEnd : table.fieldsEnd - Math.max(plan.rawLine, 0);
+  output.reserve(owner, line.length + raw + ownSize(headers) + tail.length);
+  const { slab } = output;
+  let at = output.at;
+  if (line !== "") at += slab.write(line, at, "latin1");
+  at = copyReceived(slab, at, plan);
+  if (headers !== null && headers.added !== null) {
+    for (const field of headers.added) if (!isDropped(plan.dropped, field.id)) at = writeOwn(slab, at, field);
+  }
+  output.at = at + slab.write(tail, at, "latin1");
+}
+
+/** Copies the received fields in as few runs as the left out and changed ones allow. */
+function copyReceived(slab: Buffer, start: number, plan: HeadPlan): number {
+  const { table, dropped, headers } = plan;
+  const { bytes, offsets, count } = table;
+  const changes = headers === null ? null : headers.changes;
+  let at = start;
+  let run = plan.rawLine;
+  for (let i = 0, slot = 0; i < count; i++, slot += FIELD_STRIDE) {
+    const change = changes === null ? undefined : changes[i];
+    const nameStart = offsets[slot + NAME_START]!;
+    if (change === undefined && !isDropped(dropped, offsets[slot + FIELD_ID]!)) {
+      if (run < 0) run = nameStart;
+      continue;
+    }
+    if (run >= 0) at += bytes.copy(slab, at, run, nameStart);
+    run = -1;
+    if (change !== undefined && change !== null && !isDropped(dropped, change.id)) at = writeOwn(slab, at, change);
+  }
+  if (run >= 0) at += bytes.copy(slab, at, run, table.fieldsEnd);
+  return at;
+}
+
+function writeOwn(slab: Buffer, at: number, field: OwnField): number {
+  return at + slab.write(`${field.name}: ${field.value}\r\n`, at, "latin1");
+}
+
+function ownSize(headers: HttpHeaders | null): number {
+  if (headers === null) return 0;
+  let size = 0;
+  for (const field of headers.added ?? []) size += field.name.length + field.value.length + 4;
+  for (const change of headers.changes ?? []) if (change) size += change.name.length + change.value.length + 4;
+  return size;
+}
+
+function isDropped(dropped: number, id: number): boolean {
+  return ((dropped >>> id) & 1) !== 0;
+}

@@ -1,0 +1,60 @@
+import { TimeoutQueue } from "../base/timeouts.ts";
+import { type ChunkedLimits, DEFAULT_CHUNKED_LIMITS } from "./chunked-decoder.ts";
+import { DEFAULT_HEAD_LIMITS, type HeadLimits } from "./head-limits.ts";
+import { HeadScan } from "./head-scan.ts";
+
+/** Limits and timeouts of the connections that clients open. Times in milliseconds; 0 switches a timeout off. */
+export interface ServerSettings {
+  readonly head: HeadLimits;
+  readonly chunked: ChunkedLimits;
+  /** Bytes of a request body; 0: no limit. */
+  readonly bodyBytes: number;
+  /** Requests a connection may carry; 0: no limit. */
+  readonly requestsPerConnection: number;
+  /** From a head's first byte to its last. */
+  readonly headTimeout: number;
+  /** Between two reads of a request body. */
+  readonly bodyTimeout: number;
+  /** Between two requests. */
+  readonly keepAliveTimeout: number;
+  /** How long a client may take nothing of what waits for it. */
+  readonly writeTimeout: number;
+  /** Bytes a second below which a request body counts as an attack by slowness, judged every five seconds; 0: never. */
+  readonly minimumRate: number;
+}
+
+export const DEFAULT_SERVER_SETTINGS: ServerSettings = {
+  head: DEFAULT_HEAD_LIMITS,
+  chunked: DEFAULT_CHUNKED_LIMITS,
+  bodyBytes: 0,
+  requestsPerConnection: 0,
+  headTimeout: 30_000,
+  bodyTimeout: 60_000,
+  keepAliveTimeout: 60_000,
+  writeTimeout: 60_000,
+  minimumRate: 240,
+};
+
+/** How long a connection that is being closed still listens, so that the last response isn't lost to a reset. */
+const LINGER = 2_000;
+
+/** The settings with their queues, shared by all connections of a listener in this thread. */
+export class ServerOptions {
+  readonly settings: ServerSettings;
+  /** Reads the heads of all of them: one is read at a time, and nothing of it is kept here. */
+  readonly scan: HeadScan;
+  readonly headTimeout: TimeoutQueue;
+  readonly bodyTimeout: TimeoutQueue;
+  readonly keepAliveTimeout: TimeoutQueue;
+  readonly writeTimeout: TimeoutQueue;
+  readonly linger: TimeoutQueue = new TimeoutQueue(LINGER);
+
+  constructor(settings: Partial<ServerSettings> = {}) {
+    this.settings = { ...DEFAULT_SERVER_SETTINGS, ...settings };
+    this.scan = new HeadScan(this.settings.head);
+    this.headTimeout = new TimeoutQueue(this.settings.headTimeout);
+    this.bodyTimeout = new TimeoutQueue(this.settings.bodyTimeout);
+    this.keepAliveTimeout = new TimeoutQueue(this.settings.keepAliveTimeout);
+    this.writeTimeout = new TimeoutQueue(this.settings.writeTimeout);
+  }
+}

@@ -1,0 +1,31 @@
+import type { Address } from "./address.ts";
+import { createConnecting } from "./onread-socket.ts";
+import type { Transport, TransportHandler } from "./transport.ts";
+
+export interface ConnectOptions {
+  /** Milliseconds between TCP keep-alive probes on an idle connection; 0 leaves them off. */
+  readonly keepAlive?: number;
+  /** Local address to connect from. */
+  readonly localAddress?: string;
+}
+
+/**
+ * Opens a connection; `onConnect` is called once it stands. A failure arrives as the handler's `onClose` with its error.
+ */
+export function connectTo(
+  address: Address,
+  options: ConnectOptions,
+  handler: TransportHandler,
+  onConnect: () => void,
+): Transport {
+  const transport = createConnecting(handler);
+  const { socket } = transport;
+  if (address.kind === "unix") socket.connect({ path: address.path }, onConnect);
+  else {
+    const { localAddress, keepAlive = 0 } = options;
+    const local = localAddress === undefined ? {} : { localAddress };
+    if (keepAlive > 0) socket.setKeepAlive(true, keepAlive);
+    socket.connect({ host: address.host === "" ? "localhost" : address.host, port: address.port, ...local }, onConnect);
+  }
+  return transport;
+}

@@ -1,0 +1,100 @@
+import { Socket, type SocketConstructorOpts } from "node:net";
+import { sharedReadSlab } from "./slabs.ts";
+import { Transport, type TransportHandler } from "./transport.ts";
+
+/**
+ * The one place that leans on how Node's sockets are built.
+ *
+ * A socket with `onread` reads into a buffer we own instead of allocating one for every chunk: 1.8 µs less CPU for a
+ * proxied request. Node offers that for sockets that connect, not for accepted ones; those get it by taking the native
+ * handle from a socket that was accepted with `pauseOnConnect` and putting a new socket over it. Where the handle isn't
+ * there (another runtime, a TLS socket) the transport falls back to `'data'` events.
+ *
+ * Node calls `onread.callback` as a method of the socket and then asks `onread.buffer()` which buffer comes next, so
+ * that two functions serve all sockets of the thread and no closure is kept per connection.
+ */
+
+/** What `nextBuffer` answers: null keeps the current buffer. A socket that is being made gets the shared slab. */
+let upcoming: Buffer | null = sharedReadSlab.buffer;
+
+function nextBuffer(): Buffer {
+  const buffer = upcoming;
+  upcoming = sharedReadSlab.buffer;
+  // Node's types want a buffer; its code takes anything else as "keep the one there is".
+  return buffer as Buffer;
+}
+
+function onRead(this: OnreadSocket, size: number): boolean {
+  const { transport } = this;
+  upcoming = transport.handleRead(size);
+  return !transport.paused;
+}
+
+/** Node's own name for the type of `handle`; its code takes any native stream handle there. */
+type Handle = NonNullable<SocketConstructorOpts["handle"]>;
+
+/**
+ * A socket that tells its transport what happens without event listeners: five listeners a connection would be a
+ * quarter of what an idle one costs.
+ */
+class OnreadSocket extends Socket {
+  declare transport: Transport;
+
+  override emit(event: string | symbol, ...args: unknown[]): boolean {
+    switch (event) {
+      case "end":
+        this.transport.handleEnd();
+        break;
+      case "drain":
+        this.transport.handleDrain();
+        return true;
+      case "finish":
+        this.transport.handleFinish();
+        break;
+      case "error":
+        this.transport.handleError(args[0] as Error);
+        return true;
+      case "close":
+        this.transport.handleClose();
+        break;
+    }
+    return super.emit(event as "close", ...(args as [boolean]));
+  }
+}
+
+const ONREAD = { buffer: nextBuffer, callback: onRead as (size: number) => boolean };
+
+/** A transport over a socket that was accepted with `pauseOnConnect`. */
+export function adoptAccepted(accepted: Socket, handler: TransportHandler): Transport {
+  const holder = accepted as Socket & { _handle?: unknown };
+  const handle = holder._handle;
+  if (!readsIntoUserBuffer(handle)) return overSocket(accepted, handler);
+  holder._handle = null;
+  const socket = new OnreadSocket({ handle, allowHalfOpen: true, onread: ONREAD });
+  socket.transport = new Transport(socket, handler);
+  return socket.transport;
+}
+
+/** A transport over a new socket, to be connected by its `socket.connect(…)`. */
+export function createConnecting(handler: TransportHandler): Transport {
+  const socket = new OnreadSocket({ allowHalfOpen: true, noDelay: true, onread: ONREAD });
+  socket.transport = new Transport(socket, handler);
+  return socket.transport;
+}
+
+function readsIntoUserBuffer(handle: unknown): handle is Handle {
+  return typeof handle === "object" && handle !== null && "useUserBuffer" in handle;
+}
+
+/** A transport over any socket, by events. Its chunks are buffers of their own. */
+export function overSocket(socket: Socket, handler: TransportHandler): Transport {
+  const transport = new Transport(socket, handler);
+  socket.on("data", (chunk: Buffer) => transport.handleOwnedRead(chunk));
+  socket.on("end", () => transport.handleEnd());
+  socket.on("drain", () => transport.handleDrain());
+  socket.on("finish", () => transport.handleFinish());
+  socket.on("error", (error) => transport.handleError(error));
+  socket.on("close", () => transport.handleClose());
+  socket.resume();
+  return transport;
+}

@@ -1,0 +1,96 @@
+import { takeOutputSlab } from "./slabs.ts";
+
+/** Who output is gathered for. */
+export interface OutputOwner {
+  /** Writes `view`, which lies in `slab`. True when everything went out at once, so that the slab is free again. */
+  writeGathered(view: Buffer, slab: Buffer): boolean;
+}
+
+/**
+ * Gathers what one turn of the event loop has to say on a connection into one write: a head, its body and perhaps the
+ * answer to the next pipelined request leave in one system call.
+ *
+ *     slab:  | already written … | gathered: start → at | room |
+ *
+ * There is one for the whole thread. It belongs to one connection at a time; when another one wants to write, or the
+ * turn ends, what was gathered is flushed. If the flush could not complete, the slab goes with that write and a fresh
+ * one takes its place.
+ */
+export class Output {
+  /** Write here from `at` on, after `reserve`, and advance `at`. */
+  slab: Buffer = takeOutputSlab();
+  at = 0;
+  #owner: OutputOwner | null = null;
+  #inTurn = false;
+  #flushScheduled = false;
+
+  /** Makes room for `bytes` in one piece, for `owner`. */
+  reserve(owner: OutputOwner, bytes: number): void {
+    if (this.#owner !== owner) this.#changeOwner(owner);
+    if (this.slab.length - this.at >= bytes) return;
+    this.flush();
+    this.#owner = owner;
+    if (this.slab.length < bytes) this.slab = Buffer.allocUnsafeSlow(bytes);
+  }
+
+  /** Appends a copy of `bytes[start..end)`. */
+  copy(owner: OutputOwner, bytes: Buffer, start: number, end: number): void {
+    let from = start;
+    while (from < end) {
+      this.reserve(owner, 1);
+      const size = Math.min(end - from, this.slab.length - this.at);
+      bytes.copy(this.slab, this.at, from, from + size);
+      this.at += size;
+      from += size;
+    }
+  }
+
+  /** Appends latin1 text. */
+  text(owner: OutputOwner, text: string): void {
+    this.reserve(owner, text.length);
+    this.at += this.slab.write(text, this.at, "latin1");
+  }
+
+  /** Writes out what is gathered for `owner`, so that a write of its own can follow in order. */
+  flushFor(owner: OutputOwner): void {
+    if (this.#owner === owner) this.flush();
+  }
+
+  flush(): void {
+    const owner = this.#owner;
+    this.#owner = null;
+    if (owner === null || this.at === 0) return;
+    const { slab, at } = this;
+    this.at = 0;
+    if (owner.writeGathered(slab.subarray(0, at), slab)) return;
+    this.slab = takeOutputSlab();
+  }
+
+  /** A read callback begins: what it says leaves when it ends. */
+  beginTurn(): void {
+    this.#inTurn = true;
+  }
+
+  endTurn(): void {
+    this.#inTurn = false;
+    if (this.#owner !== null) this.flush();
+  }
+
+  #changeOwner(owner: OutputOwner): void {
+    this.flush();
+    this.#owner = owner;
+    if (this.#inTurn || this.#flushScheduled) return;
+    // Outside of a read callback (a promise, a timer): the turn ends with the current operation.
+    this.#flushScheduled = true;
+    process.nextTick(this.#flushScheduledTurn);
+  }
+
+  readonly #flushScheduledTurn = (): void => {
+    this.#flushScheduled = false;
+    this.flush();
+  };
+}
+
+/** The output of this thread. */
+export const output: Output = new Output();
+

@@ -1,0 +1,47 @@
+/** Bytes that all sockets of a thread read into. Large enough for a 64 KB body with its head. */
+const READ_SLAB = 96 * 1024;
+/** Bytes of the buffers in which output is gathered. */
+const OUTPUT_SLAB = 64 * 1024;
+/** Bytes of a slab that one fast connection reads into alone. */
+const BULK_SLAB = 256 * 1024;
+/** Unused bulk slabs a thread keeps for the next fast connection. */
+const SPARE_BULK_SLABS = 8;
+const SPARE_OUTPUT_SLABS = 8;
+
+/**
+ * A buffer to read into. `held` is set by a writer that put a view of it into a write that is still pending: from then
+ * on the slab belongs to that write and nobody may read into it until the write is done.
+ */
+export interface Slab {
+  readonly buffer: Buffer;
+  held: boolean;
+}
+
+/**
+ * The slab that all sockets of this thread read into unless they have one of their own. Each socket's native half holds
+ * a pointer to it, so it is never replaced, and **a view of it must never reach a write that may be pending**.
+ */
+export const sharedReadSlab: Slab = { buffer: Buffer.allocUnsafeSlow(READ_SLAB), held: false };
+
+const spareBulk: Slab[] = [];
+const spareOutput: Buffer[] = [];
+
+/** A slab for one fast connection's own use. */
+export function takeBulkSlab(): Slab {
+  return spareBulk.pop() ?? { buffer: Buffer.allocUnsafeSlow(BULK_SLAB), held: false };
+}
+
+/** Gives back a bulk slab that no pending write refers to. */
+export function returnBulkSlab(slab: Slab): void {
+  if (!slab.held && spareBulk.length < SPARE_BULK_SLABS) spareBulk.push(slab);
+}
+
+/** A buffer to gather output in. */
+export function takeOutputSlab(): Buffer {
+  return spareOutput.pop() ?? Buffer.allocUnsafeSlow(OUTPUT_SLAB);
+}
+
+/** Gives back an output slab whose pending write is done. */
+export function returnOutputSlab(slab: Buffer): void {
+  if (spareOutput.length < SPARE_OUTPUT_SLABS) spareOutput.push(slab);
+}
