@@ -10,10 +10,10 @@ export class Deadline {
   /** @internal */ next: Deadline | null = null;
   /** @internal */ at = 0;
 
-  readonly #owner: DeadlineOwner;
+  readonly owner: DeadlineOwner;
 
   constructor(owner: DeadlineOwner) {
-    this.#owner = owner;
+    this.owner = owner;
   }
 
   /** True while it waits in `queue`. */
@@ -27,7 +27,7 @@ export class Deadline {
 
   /** @internal */
   expire(queue: TimeoutQueue): void {
-    this.#owner.onDeadline(queue);
+    this.owner.onDeadline(queue);
   }
 }
 
@@ -70,6 +70,11 @@ export class TimeoutQueue {
       this.#clock.watch(this);
     } else this.#tail.next = deadline;
     this.#tail = deadline;
+  }
+
+  /** Who has waited longest. */
+  get oldest(): DeadlineOwner | null {
+    return this.#head === null ? null : this.#head.owner;
   }
 
   remove(deadline: Deadline): void {

@@ -20,8 +20,10 @@ const State = {
   /** A request is out; its response's head isn't complete. */
   Head: 1,
   Body: 2,
-  Tunnel: 3,
-  Closed: 4,
+  /** A 101 came; what follows waits for the byte stream. */
+  Switching: 3,
+  Tunnel: 4,
+  Closed: 5,
 } as const;
 
 /** Interim responses before a final one; more are a fault or an attack. */
@@ -50,6 +52,7 @@ export class ClientConnection implements TransportHandler, UpstreamStream, BodyS
   /** The beginning of a head, or bytes that came while the sink was paused. */
   #held: Buffer | null = null;
   #processing = false;
+  #failed = false;
   #paused = false;
   #toHead = false;
   #asksUpgrade = false;
@@ -137,7 +140,12 @@ export class ClientConnection implements TransportHandler, UpstreamStream, BodyS
     this.#tunnel = new TransportByteStream(this.transport, sink);
     this.#state = State.Tunnel;
     this.#sink = null;
+    this.#paused = false;
     this.#deadline.clear();
+    const held = this.#held;
+    this.#held = null;
+    if (held !== null) sink.onBytes(held, 0, held.length);
+    this.transport.resume();
     return this.#tunnel;
   }
 
@@ -161,7 +169,7 @@ export class ClientConnection implements TransportHandler, UpstreamStream, BodyS
     this.#processing = false;
     if (at >= end || this.#state === State.Closed) return;
     if (this.#state === State.Tunnel) this.#tunnel!.sink.onBytes(bytes, at, end);
-    else if (this.#state === State.Body) this.#hold(bytes, at, end);
+    else if (this.#state === State.Body || this.#state === State.Switching) this.#hold(bytes, at, end);
     // An idle server has nothing to say: what it says could only be taken for the next response.
     else this.transport.destroy();
   }
@@ -204,7 +212,7 @@ export class ClientConnection implements TransportHandler, UpstreamStream, BodyS
     const { end: headEnd } = scan;
     if (scan.status < 200) this.#takeInterim(scan);
     else this.#takeHead(scan, headEnd === end);
-    return this.#sink === null && this.#state !== State.Tunnel && this.#state !== State.Idle ? end : headEnd;
+    return this.#failed ? end : headEnd;
   }
 
   #takeInterim(scan: HeadScan): void {
@@ -214,8 +222,10 @@ export class ClientConnection implements TransportHandler, UpstreamStream, BodyS
       this.#fail(new ProxyError("UPSTREAM_BAD_RESPONSE", `interim response ${scan.status}`));
       return;
     }
-    if (scan.status === 101) this.#deadline.clear();
-    else if (this.#requestSent) this.#options.firstByteTimeout.set(this.#deadline);
+    if (scan.status === 101) {
+      this.#deadline.clear();
+      this.#state = State.Switching;
+    } else if (this.#requestSent) this.#options.firstByteTimeout.set(this.#deadline);
     this.#sink?.onInformational(head);
     head.source.settle();
   }
@@ -291,6 +301,7 @@ export class ClientConnection implements TransportHandler, UpstreamStream, BodyS
   #fail(error: ProxyError): void {
     const sink = this.#sink;
     this.#sink = null;
+    this.#failed = true;
     this.#deadline.clear();
     this.transport.destroy();
     sink?.onUpstreamError(error);

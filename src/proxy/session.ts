@@ -1,0 +1,124 @@
+import type { ProxyError } from "../base/errors.ts";
+import type { RequestHead, ResponseHead } from "../http/heads.ts";
+import type { HeadersInit } from "../http/http-headers.ts";
+import type { HttpPeer } from "../upstream/peer.ts";
+
+/** Who is on the other end of a client's connection, and where it came in. */
+export interface ClientInfo {
+  /** The address the connection comes from; "" on a Unix socket. */
+  readonly address: string;
+  readonly port: number;
+  /** Our end of it: `host:port` or `unix:/path`. */
+  readonly listener: string;
+  /** `http`; `https` once TLS is terminated here. */
+  readonly scheme: "http" | "https";
+}
+
+/** A response made by a filter. */
+export interface ResponseInit {
+  readonly status: number;
+  /** Default: the status's standard phrase. */
+  readonly reason?: string;
+  readonly headers?: HeadersInit;
+  /**
+   * Text and bytes get a `Content-Length`; an iterable is sent as it comes, with backpressure. Default: no body.
+   */
+  readonly body?: string | Uint8Array | AsyncIterable<string | Uint8Array> | null;
+}
+
+/** Moments of a session, milliseconds of `performance.now()`; 0: not reached. Taken only where somebody wants them. */
+export interface Timings {
+  start: number;
+  /** The connection to the server stood. */
+  connected: number;
+  /** The response's head was there. */
+  firstByte: number;
+  end: number;
+}
+
+/** @internal what a session can ask of the engine that runs it */
+export interface SessionEngine {
+  readonly client: ClientInfo;
+  readonly bytesReceived: number;
+  readonly bytesSent: number;
+  readonly upstreamReused: boolean;
+  respond(init: ResponseInit): void;
+  readBody(limit: number): Promise<Buffer>;
+  closeAfterResponse(): void;
+}
+
+/**
+ * One downstream request with its response: what every phase gets. It may be kept as long as one likes; once the session
+ * is over, changing it has no effect.
+ */
+export class Session<C = undefined> {
+  /** The request as the client sent it. Changes made before `upstreamPeer` go upstream too. */
+  readonly request: RequestHead;
+  /** The response: the server's, or the one made here. Null until there is one. */
+  response: ResponseHead | null = null;
+  /** The program's own, made by `newContext`. */
+  context!: C;
+  /** The server chosen last. */
+  peer: HttpPeer | null = null;
+  /** Attempts to reach a server so far, this one included. */
+  tries = 0;
+  /** What ended the session, if it ended badly. */
+  error: ProxyError | null = null;
+  readonly timings: Timings = { start: 0, connected: 0, firstByte: 0, end: 0 };
+
+  readonly #engine: SessionEngine;
+
+  constructor(engine: SessionEngine, request: RequestHead) {
+    this.#engine = engine;
+    this.request = request;
+  }
+
+  /** The client's connection. */
+  get client(): ClientInfo {
+    return this.#engine.client;
+  }
+
+  /** Bytes of the request's body so far. */
+  get bytesReceived(): number {
+    return this.#engine.bytesReceived;
+  }
+
+  /** Bytes of the response's body so far. */
+  get bytesSent(): number {
+    return this.#engine.bytesSent;
+  }
+
+  /** True when the server was reached over a connection that had been used before. */
+  get upstreamReused(): boolean {
+    return this.#engine.upstreamReused;
+  }
+
+  /** True once a response was begun, here or by the server. */
+  get responded(): boolean {
+    return this.response !== null;
+  }
+
+  /**
+   * Answers the request here; nothing goes upstream. To be called once, in a phase before the response.
+   * @returns true, so that `return session.respond(…)` ends a `requestFilter`
+   * @throws Error when there is a response already; TypeError or RangeError when a header or the status isn't allowed
+   */
+  respond(init: ResponseInit): true {
+    if (this.response !== null) throw new Error("This session has a response already");
+    this.#engine.respond(init);
+    return true;
+  }
+
+  /**
+   * Reads the whole body of the request, to decide by it. It still goes upstream afterwards.
+   * @param limit bytes; more is answered with 413
+   */
+  readBody(limit: number = 1024 * 1024): Promise<Buffer> {
+    return this.#engine.readBody(limit);
+  }
+
+  /** Closes the client's connection after this response. */
+  closeAfterResponse(): void {
+    this.#engine.closeAfterResponse();
+  }
+}

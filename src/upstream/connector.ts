@@ -1,0 +1,109 @@
+import { type ErrorCode, ProxyError } from "../base/errors.ts";
+import { Deadline, type DeadlineOwner, TimeoutQueue } from "../base/timeouts.ts";
+import { ClientConnection } from "../http1/client-connection.ts";
+import { connectTo } from "../net/connect.ts";
+import type { Transport, TransportHandler } from "../net/transport.ts";
+import type { HttpPeer } from "./peer.ts";
+import { ConnectionPool, type PoolOptions } from "./pool.ts";
+
+/** Told how an attempt to connect ended. */
+export interface ConnectCallback {
+  onConnected(connection: ClientConnection): void;
+  onConnectFailed(error: ProxyError): void;
+}
+
+const connectTimeouts = new Map<number, TimeoutQueue>();
+
+function connectTimeout(duration: number): TimeoutQueue {
+  let queue = connectTimeouts.get(duration);
+  if (queue === undefined) connectTimeouts.set(duration, (queue = new TimeoutQueue(duration)));
+  return queue;
+}
+
+/** Gives out connections to servers: an idle one where there is one, else a new one. */
+export class Connector {
+  readonly pool: ConnectionPool;
+  /** Connections that stand, idle ones included. */
+  open = 0;
+
+  constructor(options?: PoolOptions) {
+    this.pool = new ConnectionPool(options);
+  }
+
+  /** An idle connection, at once. */
+  take(peer: HttpPeer): ClientConnection | null {
+    return this.pool.take(peer);
+  }
+
+  /** Opens a new connection. The attempt can be given up. */
+  connect(peer: HttpPeer, callback: ConnectCallback): ConnectAttempt {
+    return new ConnectAttempt(this, peer, callback);
+  }
+
+  close(): void {
+    this.pool.close();
+  }
+}
+
+/** A connection in the making. Once it stands, the transport belongs to the HTTP connection. */
+export class ConnectAttempt implements TransportHandler, DeadlineOwner {
+  readonly #callback: ConnectCallback;
+  readonly #transport: Transport;
+  readonly #deadline: Deadline = new Deadline(this);
+  #timedOut = false;
+  #cancelled = false;
+
+  constructor(connector: Connector, peer: HttpPeer, callback: ConnectCallback) {
+    this.#callback = callback;
+    const { localAddress } = peer.options;
+    const options = { keepAlive: peer.keepAlive, ...(localAddress === undefined ? {} : { localAddress }) };
+    connectTimeout(peer.connectTimeout).set(this.#deadline);
+    this.#transport = connectTo(peer.address, options, this, () => this.#onConnect(connector, peer));
+  }
+
+  /** Nobody wants the connection any more. */
+  cancel(): void {
+    this.#cancelled = true;
+    this.#deadline.clear();
+    this.#transport.destroy();
+  }
+
+  #onConnect(connector: Connector, peer: HttpPeer): void {
+    this.#deadline.clear();
+    if (this.#cancelled) return;
+    connector.open++;
+    const keeper = connector.pool.keeperFor(peer, () => {
+      connector.open--;
+    });
+    const connection = new ClientConnection(peer.client, keeper);
+    keeper.connection = connection;
+    connection.transport = this.#transport;
+    this.#transport.handler = connection;
+    this.#callback.onConnected(connection);
+  }
+
+  onDeadline(): void {
+    this.#timedOut = true;
+    this.#transport.destroy();
+  }
+
+  onClose(error: Error | null): void {
+    this.#deadline.clear();
+    if (!this.#cancelled) this.#callback.onConnectFailed(connectError(error, this.#timedOut));
+  }
+
+  // Nothing comes before the connection stands.
+  onData(): void {}
+  onEnd(): void {}
+  onBlocked(): void {}
+  onDrain(): void {}
+}
+
+function connectError(error: Error | null, timedOut: boolean): ProxyError {
+  const cause = error === null ? undefined : { cause: error };
+  const systemCode = (error as NodeJS.ErrnoException | null)?.code;
+  let code: ErrorCode = "UPSTREAM_CONNECT_FAILED";
+  if (timedOut || systemCode === "ETIMEDOUT") code = "UPSTREAM_CONNECT_TIMEOUT";
+  else if (systemCode === "ECONNREFUSED") code = "UPSTREAM_CONNECT_REFUSED";
+  return new ProxyError(code, error?.message, cause);
+}

@@ -1,0 +1,105 @@
+import { ClientOptions, type ClientSettings, DEFAULT_CLIENT_SETTINGS } from "../http1/client-options.ts";
+import { type Address, formatAddress, parseAddress } from "../net/address.ts";
+
+/** How to reach a server. Times in milliseconds; 0 switches a timeout off. */
+export interface PeerOptions {
+  /** Until a connection stands. Default 5000. */
+  readonly connectTimeout?: number;
+  /** From the end of the request to the first byte of the response. Default 60000. */
+  readonly firstByteTimeout?: number;
+  /** Between two reads of the response. Default 60000. */
+  readonly readTimeout?: number;
+  /** How long the server may take nothing of what waits for it. Default 60000. */
+  readonly writeTimeout?: number;
+  /** TCP keep-alive probes after that much idleness. Default 60000. */
+  readonly keepAlive?: number;
+  /** Local address to connect from. */
+  readonly localAddress?: string;
+  /** Connections are only shared by peers of the same group. Default "". */
+  readonly group?: string;
+}
+
+const DEFAULT_CONNECT_TIMEOUT = 5_000;
+const DEFAULT_KEEP_ALIVE = 60_000;
+
+/** Parsed addresses by their text: programs make a peer for every request. */
+const parsed = new Map<string, Address>();
+const PARSED_LIMIT = 4096;
+
+function parseOnce(text: string): Address {
+  let address = parsed.get(text);
+  if (address === undefined) {
+    address = parseAddress(text);
+    if (parsed.size >= PARSED_LIMIT) parsed.clear();
+    parsed.set(text, address);
+  }
+  return address;
+}
+
+/** One server to send a request to, and all that a connection to it depends on. */
+export class HttpPeer {
+  readonly address: Address;
+  readonly options: PeerOptions;
+  /** @internal set by the pool that keeps this peer's connections */
+  idle: unknown = null;
+  readonly #text: string;
+  #key: string | null = null;
+
+  /**
+   * @param address `host:port`, `[v6]:port` or `unix:/path`
+   * @throws RangeError when the address can't be read
+   */
+  constructor(address: string | Address, options: PeerOptions = NO_OPTIONS) {
+    this.address = typeof address === "string" ? parseOnce(address) : address;
+    this.#text = typeof address === "string" ? address : formatAddress(address);
+    this.options = options;
+  }
+
+  /** The address as it was given. */
+  toString(): string {
+    return this.#text;
+  }
+
+  get connectTimeout(): number {
+    return this.options.connectTimeout ?? DEFAULT_CONNECT_TIMEOUT;
+  }
+
+  get keepAlive(): number {
+    return this.options.keepAlive ?? DEFAULT_KEEP_ALIVE;
+  }
+
+  /**
+   * The peer's whole identity: a connection serves peers with an equal key only, so nothing that makes two peers differ
+   * may be missing here.
+   */
+  get key(): string {
+    this.#key ??= this.options === NO_OPTIONS ? this.#text : `${this.#text} ${JSON.stringify(this.options)}`;
+    return this.#key;
+  }
+
+  /** @internal the timeouts of its connections */
+  get client(): ClientOptions {
+    return this.options === NO_OPTIONS ? defaultClient() : clientFor(this.options);
+  }
+}
+
+const NO_OPTIONS: PeerOptions = Object.freeze({});
+const clients = new Map<string, ClientOptions>();
+
+function defaultClient(): ClientOptions {
+  return clientFor(NO_OPTIONS);
+}
+
+/** One set of queues for all peers with the same timeouts. */
+function clientFor(options: PeerOptions): ClientOptions {
+  const settings: ClientSettings = {
+    ...DEFAULT_CLIENT_SETTINGS,
+    firstByteTimeout: options.firstByteTimeout ?? DEFAULT_CLIENT_SETTINGS.firstByteTimeout,
+    readTimeout: options.readTimeout ?? DEFAULT_CLIENT_SETTINGS.readTimeout,
+    writeTimeout: options.writeTimeout ?? DEFAULT_CLIENT_SETTINGS.writeTimeout,
+  };
+  const key = `${settings.firstByteTimeout} ${settings.readTimeout} ${settings.writeTimeout}`;
+  let client = clients.get(key);
+  if (client === undefined) clients.set(key, (client = new ClientOptions(settings)));
+  return client;
+}
