@@ -54,6 +54,13 @@ export class HttpHeaders implements Iterable<[name: string, value: string]> {
     return headers;
   }
 
+  /** Headers with copies of the fields in `table`, which may be borrowed. */
+  static copyOf(table: FieldTable): HttpHeaders {
+    const headers = new HttpHeaders();
+    for (let i = 0; i < table.count; i++) headers.append(nameAt(table, i), valueAt(table, i));
+    return headers;
+  }
+
   /** A copy that shares the received bytes; changes to one don't show in the other. */
   fork(): HttpHeaders {
     const copy = new HttpHeaders(this.source);

@@ -1,11 +1,11 @@
-import type { FieldTable } from "./field-table.ts";
 import type { BodyLength, RequestHead, ResponseHead } from "./heads.ts";
+import type { HttpHeaders } from "./http-headers.ts";
 
 /**
  * The seam between protocols and the relay: a request or response is a head, borrowed pieces of body, perhaps trailers,
  * and an end. HTTP/1 connections and HTTP/2 streams both speak this, so there is one relay and not four.
  *
- * Pieces of body and trailer tables are borrowed: valid until the call returns.
+ * Pieces of body are borrowed: valid until the call returns.
  */
 
 /** A byte stream after an upgrade or a CONNECT. */
@@ -33,7 +33,8 @@ export interface ByteSink {
 
 /** What the relay says to the client of one request. */
 export interface DownstreamStream {
-  /** Bytes of response head and body sent so far, framing included. */
+  /** Bytes of the request's body received so far, and of the response's body sent. */
+  readonly bytesReceived: number;
   readonly bytesSent: number;
   /** True while the client takes the response more slowly than it comes. */
   readonly blocked: boolean;
@@ -45,7 +46,7 @@ export interface DownstreamStream {
   sendHead(head: ResponseHead, body: BodyLength, keepAlive: boolean): void;
   sendBody(bytes: Buffer, start: number, end: number): void;
   /** Ends the response. */
-  sendEnd(trailers: FieldTable | null): void;
+  sendEnd(trailers: HttpHeaders | null): void;
   /** Cuts the response off so that the client can't take it for a whole one. */
   abort(): void;
   /** Stops and goes on handing over the request's body. */
@@ -58,7 +59,7 @@ export interface DownstreamStream {
 /** What the relay hears from the client. */
 export interface DownstreamSink {
   onRequestBody(bytes: Buffer, start: number, end: number): void;
-  onRequestEnd(trailers: FieldTable | null): void;
+  onRequestEnd(trailers: HttpHeaders | null): void;
   onDownstreamBlocked(): void;
   onDownstreamDrained(): void;
   /** The request can't be completed: the client went away or broke the rules. */
@@ -72,7 +73,7 @@ export interface UpstreamStream {
   readonly blocked: boolean;
   sendHead(head: RequestHead, body: BodyLength, additions: RequestAdditions): void;
   sendBody(bytes: Buffer, start: number, end: number): void;
-  sendEnd(trailers: FieldTable | null): void;
+  sendEnd(trailers: HttpHeaders | null): void;
   /** Gives the request up; the connection is not used again. */
   abort(): void;
   pauseResponse(): void;
@@ -85,7 +86,7 @@ export interface UpstreamSink {
   onInformational(head: ResponseHead): void;
   onResponseHead(head: ResponseHead): void;
   onResponseBody(bytes: Buffer, start: number, end: number): void;
-  onResponseEnd(trailers: FieldTable | null): void;
+  onResponseEnd(trailers: HttpHeaders | null): void;
   onUpstreamBlocked(): void;
   onUpstreamDrained(): void;
   onUpstreamError(error: Error): void;

@@ -1,5 +1,5 @@
-import type { FieldTable } from "../http/field-table.ts";
 import type { BodyLength } from "../http/heads.ts";
+import type { HttpHeaders } from "../http/http-headers.ts";
 import { output } from "../net/output.ts";
 import type { Transport } from "../net/transport.ts";
 import { writeLastChunk } from "./head-encoder.ts";
@@ -34,7 +34,7 @@ export class BodyWriter {
     output.text(this.#transport, "\r\n");
   }
 
-  end(trailers: FieldTable | null): void {
+  end(trailers: HttpHeaders | null): void {
     if (this.#chunked && !this.#transport.closed) writeLastChunk(output, this.#transport, trailers);
   }
 }

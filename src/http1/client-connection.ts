@@ -1,7 +1,7 @@
 import { ProxyError } from "../base/errors.ts";
 import { Deadline, type DeadlineOwner, type TimeoutQueue } from "../base/timeouts.ts";
-import type { FieldTable } from "../http/field-table.ts";
 import type { BodyLength, RequestHead, ResponseHead } from "../http/heads.ts";
+import { HttpHeaders } from "../http/http-headers.ts";
 import type { ByteSink, ByteStream, RequestAdditions, UpstreamSink, UpstreamStream } from "../http/streams.ts";
 import { output } from "../net/output.ts";
 import type { Transport, TransportHandler } from "../net/transport.ts";
@@ -60,7 +60,7 @@ export class ClientConnection implements TransportHandler, UpstreamStream, BodyS
   #reusable = false;
   #interim = 0;
   #unsent = 0;
-  #trailers: HeadScan | null = null;
+  #trailers: HttpHeaders | null = null;
   #decoder: BodyDecoder | null = null;
   #writer: BodyWriter | null = null;
   #tunnel: TransportByteStream | null = null;
@@ -110,7 +110,7 @@ export class ClientConnection implements TransportHandler, UpstreamStream, BodyS
     if (this.#sink !== null) this.#writer?.write(bytes, start, end);
   }
 
-  sendEnd(trailers: FieldTable | null): void {
+  sendEnd(trailers: HttpHeaders | null): void {
     if (this.#sink === null || this.#requestSent) return;
     this.#writer?.end(trailers);
     this.#requestSent = true;
@@ -280,7 +280,7 @@ export class ClientConnection implements TransportHandler, UpstreamStream, BodyS
   }
 
   onBodyEnd(trailers: HeadScan | null): void {
-    this.#trailers = trailers;
+    this.#trailers = trailers === null ? null : HttpHeaders.copyOf(trailers);
   }
 
   /** The response is complete. The connection goes back first: the sink may begin another request at once. */

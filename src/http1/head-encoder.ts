@@ -66,12 +66,13 @@ export function writeResponseHead(
 }
 
 /** Writes the last chunk with its trailer section. */
-export function writeLastChunk(output: Output, owner: OutputOwner, trailers: FieldTable | null): void {
-  if (trailers === null || trailers.count === 0) {
+export function writeLastChunk(output: Output, owner: OutputOwner, trailers: HttpHeaders | null): void {
+  if (trailers === null) {
     output.text(owner, "0\r\n\r\n");
     return;
   }
-  const plan = { line: "0\r\n", rawLine: -1, table: trailers, headers: null, dropped: NOT_IN_TRAILERS, tail: "\r\n" };
+  const table = trailers.source.table();
+  const plan = { line: "0\r\n", rawLine: -1, table, headers: trailers, dropped: NOT_IN_TRAILERS, tail: "\r\n" };
   writeHead(output, owner, plan);
 }
 

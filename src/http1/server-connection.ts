@@ -1,8 +1,8 @@
 import type { Socket } from "node:net";
 import { ProxyError } from "../base/errors.ts";
 import { Deadline, type DeadlineOwner, type TimeoutQueue } from "../base/timeouts.ts";
-import type { FieldTable } from "../http/field-table.ts";
 import { type BodyLength, ResponseHead } from "../http/heads.ts";
+import { HttpHeaders } from "../http/http-headers.ts";
 import type { ByteSink, ByteStream, DownstreamStream } from "../http/streams.ts";
 import { adoptAccepted } from "../net/onread-socket.ts";
 import { output } from "../net/output.ts";
@@ -60,6 +60,8 @@ export class ServerConnection implements TransportHandler, DownstreamStream, Bod
   bytesReceived = 0;
   /** True when the current request was made in HTTP/1.1. */
   isHttp11 = true;
+  /** @internal what the application remembers of this connection */
+  note: unknown = null;
 
   readonly #application: ServerApplication;
   readonly #options: ServerOptions;
@@ -73,6 +75,8 @@ export class ServerConnection implements TransportHandler, DownstreamStream, Bod
   #requestPaused = false;
   #keepAlive = true;
   #headSent = false;
+  /** True while the client may be waiting for a 100 with its body. */
+  #awaitsContinue = false;
   /** What waited to be sent when the write timeout began. */
   #unsent = 0;
   #lingered = 0;
@@ -182,6 +186,7 @@ export class ServerConnection implements TransportHandler, DownstreamStream, Bod
     this.bytesSent = 0;
     this.#headSent = false;
     this.#keepAlive = isPersistent(scan);
+    this.#awaitsContinue = head.expectsContinue;
     const sink = this.#application.onRequest(this, head);
     this.#sink = sink;
     const hasBody = head.body !== "none" && head.body !== 0;
@@ -227,6 +232,7 @@ export class ServerConnection implements TransportHandler, DownstreamStream, Bod
 
   onBodyChunk(bytes: Buffer, start: number, end: number): void {
     this.bytesReceived += end - start;
+    this.#awaitsContinue = false;
     if (this.#state === State.Discarding) {
       if (this.#decoder!.received > DISCARD_LIMIT) this.#close();
       return;
@@ -242,7 +248,7 @@ export class ServerConnection implements TransportHandler, DownstreamStream, Bod
   onBodyEnd(trailers: HeadScan | null): void {
     this.#deadline.clear();
     if (this.#state === State.Discarding) this.#becomeIdle();
-    else this.#sink?.onRequestEnd(trailers);
+    else this.#sink?.onRequestEnd(trailers === null ? null : HttpHeaders.copyOf(trailers));
   }
 
   get requestComplete(): boolean {
@@ -272,13 +278,15 @@ export class ServerConnection implements TransportHandler, DownstreamStream, Bod
 
   /** Only HTTP/1.1 clients understand 1xx (RFC 9110 §15.2). */
   sendInformational(head: ResponseHead): void {
+    this.#awaitsContinue &&= head.status !== 100;
     if (this.isHttp11 && !this.transport.closed) writeResponseHead(output, this.transport, head, "none", "");
   }
 
   sendHead(head: ResponseHead, body: BodyLength, keepAlive: boolean): void {
     // HTTP/1.0 knows no chunks: the end of such a body is the end of the connection.
     const isEndedByClose = body === "unknown" && !this.isHttp11;
-    this.#keepAlive &&= keepAlive && !isEndedByClose && this.#mayCarryMore;
+    // Without a 100 nobody knows whether the body will come: what follows can't be told from it (RFC 9110 §10.1.1).
+    this.#keepAlive &&= keepAlive && !isEndedByClose && !this.#awaitsContinue && this.#mayCarryMore;
     this.#headSent = true;
     if (this.transport.closed) return;
     const lines = responseLines(head, this.#keepAlive, this.isHttp11);
@@ -299,7 +307,7 @@ export class ServerConnection implements TransportHandler, DownstreamStream, Bod
     this.#writer?.write(bytes, start, end);
   }
 
-  sendEnd(trailers: FieldTable | null): void {
+  sendEnd(trailers: HttpHeaders | null): void {
     if (this.#state !== State.Active) return;
     this.#writer?.end(trailers);
     this.#sink = null;
