@@ -1,9 +1,9 @@
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import type { Bench } from "./bench.ts";
 import type { IdleReport, IdleSpec } from "./load/idle.ts";
+import { openFileLimit } from "./measure/open-files.ts";
 import { settledMemoryOf } from "./measure/process-tree.ts";
 import { type Entrant, Participant, writeRequest } from "./participant.ts";
 import { type Child, launch } from "./processes.ts";
@@ -77,9 +77,7 @@ async function nextReport(lines: ReturnType<typeof createInterface>, client: Chi
 
 /** As many as the limit of open files lets a proxy hold that opens an upstream for each. */
 function possibleConnections(wanted: number, { progress }: Bench): number {
-  const limits = readFileSync("/proc/self/limits", "utf8");
-  const files = Number(/^Max open files\s+(\d+)/m.exec(limits)?.[1] ?? 1024);
-  const possible = Math.min(wanted, Math.floor((files - 512) / 2));
+  const possible = Math.min(wanted, Math.floor((openFileLimit() - 512) / 2));
   if (possible < wanted) progress.step(`${possible} connections instead of ${wanted}: see ulimit -n`);
   return possible;
 }

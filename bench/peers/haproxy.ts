@@ -1,5 +1,6 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { openFileLimit } from "../measure/open-files.ts";
 import { installed, pathOf } from "./installed.ts";
 import type { Peer, PeerContext } from "./peer.ts";
 
@@ -15,14 +16,17 @@ export const haproxy: Peer = {
 };
 
 /**
+ * `maxconn` as high as the open files allow: HAProxy closes upstream connections that it could
+ * keep when a quarter of the files that it expects to need are in use.
+ *
  * `http-reuse always`: the default opens an upstream connection for the first request of every
  * client connection, which would be another thing than what the other peers do.
  */
-function config({ port, originPort, threads, connections }: PeerContext): string {
+function config({ port, originPort, threads }: PeerContext): string {
   return `
 global
   nbthread ${threads}
-  maxconn ${connections + 512}
+  maxconn ${Math.min(16_384, Math.floor(openFileLimit() / 2) - 256)}
 defaults
   mode http
   timeout connect 5s
