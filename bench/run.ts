@@ -28,7 +28,10 @@ export async function runAll(
   const setup = setupLines(bench, peers);
   for (const line of setup) progress.section(line);
   const results: WorkloadResult[] = [];
-  for (const workload of workloads) results.push(await runOne(workload, entrants, bench));
+  for (const workload of workloads) {
+    const taking = entrants.filter(({ peer }) => takesPart(peer, workload));
+    if (taking.length > 0) results.push(await runOne(workload, taking, bench));
+  }
   await bench.origin.stop();
   return { machine: describeMachine(), settings, setup, results, missing };
 }
@@ -72,12 +75,16 @@ async function prepare(peer: Peer, progress: Progress): Promise<Availability> {
   );
 }
 
-async function runOne(workload: Workload, all: readonly Entrant[], bench: Bench): Promise<WorkloadResult> {
-  const { name, title, kind, only } = workload;
-  const entrants = all.filter(({ peer }) =>
-    only ? only.includes(peer.name) : (peer.onlyIn?.includes(name) ?? true),
-  );
-  bench.progress.section(`${name}: ${title}`);
-  const run = kind === "idle" ? runIdle : runLoad;
+function takesPart({ name, onlyIn }: Peer, workload: Workload): boolean {
+  return workload.only?.includes(name) ?? onlyIn?.includes(workload.name) ?? true;
+}
+
+async function runOne(
+  workload: Workload,
+  entrants: readonly Entrant[],
+  bench: Bench,
+): Promise<WorkloadResult> {
+  bench.progress.section(`${workload.name}: ${workload.title}`);
+  const run = workload.kind === "idle" ? runIdle : runLoad;
   return summarize(workload, await run(workload, entrants, bench));
 }
