@@ -67,6 +67,7 @@ export class ServerConnection implements TransportHandler, DownstreamStream, Bod
   readonly #options: ServerOptions;
   readonly #deadline: Deadline = new Deadline(this);
   #writeDeadline: Deadline | null = null;
+  #remoteAddress: string | null = null;
   #state: number = State.Head;
   #sink: RequestSink | null = null;
   /** The beginning of a head, or bytes that came too early. */
@@ -249,6 +250,12 @@ export class ServerConnection implements TransportHandler, DownstreamStream, Bod
     this.#deadline.clear();
     if (this.#state === State.Discarding) this.#becomeIdle();
     else this.#sink?.onRequestEnd(trailers === null ? null : HttpHeaders.copyOf(trailers));
+  }
+
+  /** The client's address, remembered: it can't be asked for once the socket is closed. "" on a Unix socket. */
+  get remoteAddress(): string {
+    this.#remoteAddress ??= this.transport.remoteAddress;
+    return this.#remoteAddress;
   }
 
   get requestComplete(): boolean {

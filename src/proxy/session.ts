@@ -36,6 +36,8 @@ export interface Timings {
   end: number;
 }
 
+const NO_TIMINGS: Timings = Object.freeze({ start: 0, connected: 0, firstByte: 0, end: 0 });
+
 /** @internal what a session can ask of the engine that runs it */
 export interface SessionEngine {
   readonly client: ClientInfo;
@@ -64,7 +66,7 @@ export class Session<C = undefined> {
   tries = 0;
   /** What ended the session, if it ended badly. */
   error: ProxyError | null = null;
-  readonly timings: Timings = { start: 0, connected: 0, firstByte: 0, end: 0 };
+  timings: Timings = NO_TIMINGS;
 
   readonly #engine: SessionEngine;
 

@@ -1,0 +1,166 @@
+import { BlockList, isIPv6 } from "node:net";
+import { FieldId } from "../http/field-names.ts";
+import type { RequestHead } from "../http/heads.ts";
+import type { RequestAdditions } from "../http/streams.ts";
+import type { ClientInfo } from "./session.ts";
+
+/** What a server is told about the client and the way its request took. */
+export interface ForwardingPolicy {
+  /** `append` keeps what came in, `replace` throws it away, `off` passes it on untouched and adds nothing. */
+  readonly mode: "append" | "replace" | "off";
+  /** `X-Forwarded-For`, `X-Forwarded-Proto`, `X-Forwarded-Host`. */
+  readonly xForwarded: boolean;
+  /** `Forwarded` (RFC 7239). */
+  readonly forwarded: boolean;
+  /** Addresses and CIDR ranges whose fields are believed. Empty: everybody's are kept in `append`. */
+  readonly trustedProxies: readonly string[];
+  /** Our name in `Via` (RFC 9110 §7.6.3), null for no such field. */
+  readonly via: string | null;
+}
+
+export const NO_FORWARDING: ForwardingPolicy = {
+  mode: "off",
+  xForwarded: false,
+  forwarded: false,
+  trustedProxies: [],
+  via: null,
+};
+
+/** Replaced lines as bits. */
+const X_FORWARDED_BITS =
+  (1 << FieldId.XForwardedFor) | (1 << FieldId.XForwardedProto) | (1 << FieldId.XForwardedHost);
+const FORWARDED_BIT = 1 << FieldId.Forwarded;
+const VIA_BIT = 1 << FieldId.Via;
+
+const NOTHING: RequestAdditions = { lines: "", dropped: 0, upgrade: null };
+
+/** Lines that stay the same for a client's connection and host, kept with the connection. */
+export interface ForwardingNote {
+  host: string;
+  version: string;
+  additions: RequestAdditions | null;
+  trusted: boolean | null;
+}
+
+/** Writes the fields that tell a server where a request comes from. */
+export class Forwarding {
+  readonly #policy: ForwardingPolicy;
+  readonly #trusted: BlockList | null;
+  /** Any of these fields in a request means that its lines can't be taken from the connection's note. */
+  readonly #special: number;
+
+  constructor(policy: ForwardingPolicy) {
+    this.#policy = policy;
+    this.#trusted = policy.trustedProxies.length === 0 ? null : toBlockList(policy.trustedProxies);
+    const isOff = policy.mode === "off";
+    this.#special =
+      (policy.via === null ? 0 : VIA_BIT) |
+      (isOff || !policy.xForwarded ? 0 : X_FORWARDED_BITS) |
+      (isOff || !policy.forwarded ? 0 : FORWARDED_BIT);
+  }
+
+  /** True when the request went through this proxy before (`Via` names it). */
+  isLoop(head: RequestHead): boolean {
+    const { via } = this.#policy;
+    if (via === null || (head.present & VIA_BIT) === 0) return false;
+    const received = head.headers.get("via");
+    return received?.split(",").some((hop) => hop.trim().split(/[ \t]+/)[1] === via) ?? false;
+  }
+
+  /** The lines for one request. */
+  additions(head: RequestHead, client: ClientInfo, note: ForwardingNote, isHttp11: boolean): RequestAdditions {
+    const { via, mode } = this.#policy;
+    if (via === null && mode === "off") return withUpgrade(NOTHING, head.upgrade);
+    const version = isHttp11 ? "1.1" : "1.0";
+    if ((head.present & this.#special) !== 0) return withUpgrade(this.#rewritten(head, client, note, version), head.upgrade);
+    if (note.additions === null || note.host !== head.host || note.version !== version) {
+      note.host = head.host;
+      note.version = version;
+      note.additions = { lines: this.#freshLines(head.host, client, version), dropped: 0, upgrade: null };
+    }
+    return withUpgrade(note.additions, head.upgrade);
+  }
+
+  /** Nothing came in: all fields are ours. */
+  #freshLines(host: string, client: ClientInfo, version: string): string {
+    const { mode, xForwarded, forwarded, via } = this.#policy;
+    let lines = "";
+    if (mode !== "off" && xForwarded) {
+      lines = `X-Forwarded-For: ${forAddress(client)}\r\nX-Forwarded-Proto: ${client.scheme}\r\n`;
+      if (host !== "") lines += `X-Forwarded-Host: ${host}\r\n`;
+    }
+    if (mode !== "off" && forwarded) lines += `Forwarded: ${forwardedElement(client, host)}\r\n`;
+    return via === null ? lines : `${lines}Via: ${version} ${via}\r\n`;
+  }
+
+  #rewritten(head: RequestHead, client: ClientInfo, note: ForwardingNote, version: string): RequestAdditions {
+    const { mode, xForwarded, forwarded, via } = this.#policy;
+    const keeps = mode === "append" && this.#isTrusted(client, note);
+    let lines = "";
+    let dropped = 0;
+    if (mode !== "off" && xForwarded) {
+      lines += xForwardedLines(head, client, keeps);
+      dropped |= X_FORWARDED_BITS;
+    }
+    if (mode !== "off" && forwarded) {
+      lines += `Forwarded: ${after(keeps ? head.headers.get("forwarded") : null, forwardedElement(client, head.host))}\r\n`;
+      dropped |= FORWARDED_BIT;
+    }
+    if (via !== null) {
+      lines += `Via: ${after(head.headers.get("via"), `${version} ${via}`)}\r\n`;
+      dropped |= VIA_BIT;
+    }
+    return { lines, dropped, upgrade: null };
+  }
+
+  #isTrusted(client: ClientInfo, note: ForwardingNote): boolean {
+    if (this.#trusted === null) return true;
+    note.trusted ??= client.address === "" || this.#trusted.check(client.address, familyOf(client.address));
+    return note.trusted;
+  }
+}
+
+/** `X-Forwarded-For` grows by one address; the other two keep what the first proxy saw. */
+function xForwardedLines(head: RequestHead, client: ClientInfo, keeps: boolean): string {
+  const { headers, host } = head;
+  const chain = after(keeps ? headers.get("x-forwarded-for") : null, forAddress(client));
+  const proto = (keeps ? headers.get("x-forwarded-proto") : null) ?? client.scheme;
+  const forwardedHost = (keeps ? headers.get("x-forwarded-host") : null) ?? host;
+  const hostLine = forwardedHost === "" ? "" : `X-Forwarded-Host: ${forwardedHost}\r\n`;
+  return `X-Forwarded-For: ${chain}\r\nX-Forwarded-Proto: ${proto}\r\n${hostLine}`;
+}
+
+function after(received: string | null, own: string): string {
+  return received === null || received === "" ? own : `${received}, ${own}`;
+}
+
+function forAddress(client: ClientInfo): string {
+  return client.address === "" ? "unknown" : client.address;
+}
+
+/** One element of `Forwarded`; IPv6 addresses and hosts with a port are quoted (RFC 7239 §6). */
+function forwardedElement(client: ClientInfo, host: string): string {
+  const { address, scheme } = client;
+  const node = address === "" ? "unknown" : isIPv6(address) ? `"[${address}]"` : address;
+  const hostPart = host === "" ? "" : `;host="${host}"`;
+  return `for=${node};proto=${scheme}${hostPart}`;
+}
+
+function withUpgrade(additions: RequestAdditions, upgrade: string | null): RequestAdditions {
+  return upgrade === null ? additions : { ...additions, upgrade };
+}
+
+function familyOf(address: string): "ipv4" | "ipv6" {
+  return isIPv6(address) ? "ipv6" : "ipv4";
+}
+
+/** @throws Error when an entry is neither an address nor a range */
+function toBlockList(entries: readonly string[]): BlockList {
+  const list = new BlockList();
+  for (const entry of entries) {
+    const [address = "", prefix] = entry.split("/");
+    if (prefix === undefined) list.addAddress(address, familyOf(address));
+    else list.addSubnet(address, Number(prefix), familyOf(address));
+  }
+  return list;
+}

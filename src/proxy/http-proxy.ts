@@ -1,0 +1,150 @@
+import { Counters } from "../base/counters.ts";
+import { ProxyError, type ErrorSource, isThenable } from "../base/errors.ts";
+import { TimeoutQueue } from "../base/timeouts.ts";
+import type { RequestHead } from "../http/heads.ts";
+import { Connector } from "../upstream/connector.ts";
+import type { HttpPeer } from "../upstream/peer.ts";
+import { openConnectTunnel } from "./connect-method.ts";
+import type { Exchange } from "./exchange.ts";
+import { Forwarding, type ForwardingPolicy, NO_FORWARDING } from "./forwarding.ts";
+import { countDownForwards } from "./max-forwards.ts";
+import type { ProxyPhases } from "./phases.ts";
+import { type Plan, toPlan } from "./plan.ts";
+import { DEFAULT_RETRY_POLICY, type RetryPolicy } from "./retries.ts";
+import type { Session } from "./session.ts";
+
+/** Hears of every session that is over. Its presence makes sessions take their timings. */
+export interface SessionObserver {
+  onSession(session: Session<unknown>, error: ProxyError | null): void;
+}
+
+/** Hears what has to be told to whoever runs the proxy. */
+export interface ErrorReporter {
+  /** A session ended badly; `summary` tells which. */
+  onSessionError(error: ProxyError, summary: string): void;
+}
+
+export interface HttpProxyOptions {
+  readonly connector?: Connector;
+  readonly forwarding?: ForwardingPolicy;
+  readonly retries?: Partial<RetryPolicy>;
+  /** Milliseconds a request may take as a whole; 0: no limit. */
+  readonly requestTimeout?: number;
+  /** Bytes of a request body that are kept for a repetition. */
+  readonly retryBufferSize?: number;
+  /** Answers CONNECT by a tunnel to the peer that the phases choose. Off: 405. */
+  readonly allowConnect?: boolean;
+  readonly counters?: Counters;
+  readonly observer?: SessionObserver | null;
+  readonly reporter?: ErrorReporter | null;
+}
+
+const RETRY_BUFFER = 64 * 1024;
+
+/** A proxy program made ready to run: its phases with everything a session needs. One for each thread. */
+export class HttpProxy<C> {
+  readonly plan: Plan<C>;
+  readonly connector: Connector;
+  readonly forwarding: Forwarding;
+  readonly retries: RetryPolicy;
+  readonly requestTimeout: TimeoutQueue;
+  readonly retryBufferSize: number;
+  readonly counters: Counters;
+  /** Whether sessions take their timings. */
+  readonly isTimed: boolean;
+  readonly #allowConnect: boolean;
+  readonly #observer: SessionObserver | null;
+  readonly #reporter: ErrorReporter | null;
+
+  constructor(phases: ProxyPhases<C>, options: HttpProxyOptions = {}) {
+    this.plan = toPlan(phases);
+    this.connector = options.connector ?? new Connector();
+    this.forwarding = new Forwarding(options.forwarding ?? NO_FORWARDING);
+    this.retries = { ...DEFAULT_RETRY_POLICY, ...options.retries };
+    this.requestTimeout = new TimeoutQueue(options.requestTimeout ?? 0);
+    this.retryBufferSize = options.retryBufferSize ?? RETRY_BUFFER;
+    this.counters = options.counters ?? Counters.local();
+    this.#allowConnect = options.allowConnect ?? false;
+    this.#observer = options.observer ?? null;
+    this.#reporter = options.reporter ?? null;
+    this.isTimed = this.#observer !== null || this.plan.logging !== null;
+  }
+
+  /** Why a request isn't let in at all, before any phase sees it. */
+  refusalOf(request: RequestHead): ProxyError | null {
+    const { method } = request;
+    if (method === "GET" || method === "POST") return this.forwarding.isLoop(request) ? new ProxyError("DOWNSTREAM_LOOP") : null;
+    if (method === "CONNECT" && !this.#allowConnect) return new ProxyError("DOWNSTREAM_METHOD_REFUSED", "CONNECT");
+    if (this.forwarding.isLoop(request)) return new ProxyError("DOWNSTREAM_LOOP");
+    return countDownForwards(request);
+  }
+
+  /** @internal */
+  connectTunnel(exchange: Exchange<C>, peer: HttpPeer): void {
+    openConnectTunnel(exchange, peer);
+  }
+
+  /** @internal the session is over: counts, logs */
+  finish(exchange: Exchange<C>, error: ProxyError | null): void {
+    const { session } = exchange;
+    this.#count(exchange, error);
+    if (this.isTimed) session.timings.end = performance.now();
+    if (error !== null) this.#report(session, error);
+    if (this.plan.logging !== null) this.#log(session, error);
+    this.#observer?.onSession(session as Session<unknown>, error);
+  }
+
+  #count(exchange: Exchange<C>, error: ProxyError | null): void {
+    const { counters } = this;
+    const { response } = exchange.session;
+    counters.add("requestsActive", -1);
+    counters.add("requestBodyBytes", exchange.bytesReceived);
+    counters.add("responseBodyBytes", exchange.bytesSent);
+    if (response !== null) counters.add(STATUS_COUNTERS[Math.min(Math.floor(response.status / 100), 5)]!);
+    if (error !== null) counters.add(ERROR_COUNTERS[error.source]);
+    if (error?.code.endsWith("_TIMEOUT") === true) counters.add("timeouts");
+  }
+
+  #report(session: Session<C>, error: ProxyError): void {
+    if (this.#reporter === null) return;
+    try {
+      if (this.plan.suppressErrorLog?.(session, error) === true) return;
+      this.#reporter.onSessionError(error, this.plan.requestSummary?.(session) ?? summaryOf(session));
+    } catch (thrown) {
+      this.#reportFilter(thrown, session);
+    }
+  }
+
+  #log(session: Session<C>, error: ProxyError | null): void {
+    try {
+      const done = this.plan.logging!(session, error);
+      if (isThenable(done)) done.then(undefined, (thrown: unknown) => this.#reportFilter(thrown, session));
+    } catch (thrown) {
+      this.#reportFilter(thrown, session);
+    }
+  }
+
+  #reportFilter(thrown: unknown, session: Session<C>): void {
+    this.#reporter?.onSessionError(new ProxyError("FILTER_FAILED", String(thrown), { cause: thrown }), summaryOf(session));
+  }
+}
+
+const STATUS_COUNTERS = [
+  "responses1xx",
+  "responses1xx",
+  "responses2xx",
+  "responses3xx",
+  "responses4xx",
+  "responses5xx",
+] as const;
+
+const ERROR_COUNTERS = {
+  downstream: "downstreamErrors",
+  upstream: "upstreamErrors",
+  internal: "internalErrors",
+} as const satisfies Record<ErrorSource, string>;
+
+function summaryOf<C>(session: Session<C>): string {
+  const { request, client } = session;
+  return `${request.method} ${request.host}${request.path} from ${client.address}`;
+}

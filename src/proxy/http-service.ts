@@ -1,0 +1,138 @@
+import type { Socket } from "node:net";
+import type { RequestHead } from "../http/heads.ts";
+import type { HeadProblem } from "../http1/head-limits.ts";
+import type { RequestSink, ServerApplication } from "../http1/server-application.ts";
+import { ServerConnection } from "../http1/server-connection.ts";
+import { ServerOptions, type ServerSettings } from "../http1/server-options.ts";
+import { Exchange, type ExchangeClient } from "./exchange.ts";
+import type { ForwardingNote } from "./forwarding.ts";
+import type { HttpProxy } from "./http-proxy.ts";
+
+export interface HttpServiceOptions {
+  /** Limits and timeouts of clients' connections. */
+  readonly settings?: Partial<ServerSettings>;
+  /** Open connections; more are closed as they come. 0: no limit. Holds for each thread. */
+  readonly maxConnections?: number;
+  /** Open connections from one client address. 0: no limit. Holds for each thread. */
+  readonly maxConnectionsPerClient?: number;
+  /** Decides before a byte is read whether a client may connect. */
+  readonly connectionFilter?: ((address: string) => boolean) | null;
+}
+
+/** Serves a proxy program on the connections of one listener, in one thread. */
+export class HttpService<C> implements ServerApplication {
+  draining = false;
+  readonly #proxy: HttpProxy<C>;
+  readonly #options: HttpServiceOptions;
+  readonly #server: ServerOptions;
+  readonly #connections = new Set<ServerConnection>();
+  readonly #perClient: Map<string, number> | null;
+  readonly #listener: string;
+  #onEmpty: (() => void) | null = null;
+
+  constructor(proxy: HttpProxy<C>, listener: string, options: HttpServiceOptions = {}) {
+    this.#proxy = proxy;
+    this.#listener = listener;
+    this.#options = options;
+    this.#server = new ServerOptions(options.settings);
+    this.#perClient = (options.maxConnectionsPerClient ?? 0) > 0 ? new Map() : null;
+  }
+
+  get connectionCount(): number {
+    return this.#connections.size;
+  }
+
+  /** Takes an accepted socket, or closes it when a limit or the filter says so. */
+  accept(socket: Socket): void {
+    const { counters } = this.#proxy;
+    counters.add("connectionsAccepted");
+    if (!this.#admits(socket)) {
+      counters.add("connectionsRefused");
+      socket.destroy();
+      return;
+    }
+    counters.add("connectionsOpen");
+    const connection = new ServerConnection(socket, this.#server, this);
+    this.#connections.add(connection);
+    if (this.#perClient !== null) this.#countClient(connection.remoteAddress);
+  }
+
+  #admits(socket: Socket): boolean {
+    const { maxConnections = 0, maxConnectionsPerClient = 0, connectionFilter = null } = this.#options;
+    if (this.draining) return false;
+    if (maxConnections > 0 && this.#connections.size >= maxConnections) return false;
+    if (connectionFilter !== null && !connectionFilter(socket.remoteAddress ?? "")) return false;
+    if (this.#perClient === null) return true;
+    return (this.#perClient.get(socket.remoteAddress ?? "") ?? 0) < maxConnectionsPerClient;
+  }
+
+  #countClient(address: string): void {
+    this.#perClient!.set(address, (this.#perClient!.get(address) ?? 0) + 1);
+  }
+
+  onRequest(connection: ServerConnection, head: RequestHead): RequestSink {
+    const client = (connection.note as Client | null) ?? this.#note(connection);
+    return new Exchange(this.#proxy, connection, head, client, connection.isHttp11);
+  }
+
+  #note(connection: ServerConnection): Client {
+    const client = new Client(connection, this.#listener);
+    connection.note = client;
+    return client;
+  }
+
+  onRefused(_connection: ServerConnection, _problem: HeadProblem, status: number): void {
+    const { counters } = this.#proxy;
+    counters.add("requestsRefused");
+    counters.add(status >= 500 ? "responses5xx" : "responses4xx");
+  }
+
+  onHeadTimeout(): void {
+    this.#proxy.counters.add("timeouts");
+    this.#proxy.counters.add("responses4xx");
+  }
+
+  onClosed(connection: ServerConnection): void {
+    if (!this.#connections.delete(connection)) return;
+    this.#proxy.counters.add("connectionsOpen", -1);
+    if (this.#perClient !== null) this.#forgetClient(connection.remoteAddress);
+    if (this.#connections.size === 0) this.#onEmpty?.();
+  }
+
+  #forgetClient(address: string): void {
+    const open = (this.#perClient!.get(address) ?? 1) - 1;
+    if (open === 0) this.#perClient!.delete(address);
+    else this.#perClient!.set(address, open);
+  }
+
+  /** Closes idle connections, and the others as soon as their request is answered; resolves when none is left. */
+  drain(): Promise<void> {
+    this.draining = true;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#onEmpty = resolve;
+    if (this.#connections.size === 0) resolve();
+    for (const connection of this.#connections) connection.drain();
+    return promise;
+  }
+
+  /** Closes every connection now. */
+  destroy(): void {
+    this.draining = true;
+    for (const connection of this.#connections) connection.destroy();
+  }
+}
+
+/** What is known of a client's connection, found out when its first request comes. */
+class Client implements ExchangeClient {
+  readonly address: string;
+  readonly port: number;
+  readonly listener: string;
+  readonly scheme = "http";
+  readonly forwarding: ForwardingNote = { host: "", version: "", additions: null, trusted: null };
+
+  constructor(connection: ServerConnection, listener: string) {
+    this.address = connection.remoteAddress;
+    this.port = connection.transport.socket.remotePort ?? 0;
+    this.listener = listener;
+  }
+}

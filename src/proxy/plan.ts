@@ -1,0 +1,40 @@
+import type { ProxyPhases } from "./phases.ts";
+
+/** Phases as the engine runs them: bound once, null where absent. */
+export type Plan<C> = {
+  readonly [Phase in keyof ProxyPhases<C>]-?: NonNullable<ProxyPhases<C>[Phase]> | null;
+} & {
+  readonly upstreamPeer: ProxyPhases<C>["upstreamPeer"];
+  /** True when a filter may change the body, hence its length, in that direction. */
+  readonly filtersRequestBody: boolean;
+  readonly filtersResponseBody: boolean;
+};
+
+/** Binds the phases, so that a session asks one field for each and calls nothing for those that are absent. */
+export function toPlan<C>(phases: ProxyPhases<C>): Plan<C> {
+  if (typeof phases.upstreamPeer !== "function") throw new TypeError("A proxy needs the phase upstreamPeer");
+  return {
+    newContext: phases.newContext?.bind(phases) ?? null,
+    earlyRequestFilter: phases.earlyRequestFilter?.bind(phases) ?? null,
+    requestFilter: phases.requestFilter?.bind(phases) ?? null,
+    proxyUpstreamFilter: phases.proxyUpstreamFilter?.bind(phases) ?? null,
+    upstreamPeer: phases.upstreamPeer.bind(phases),
+    connectedToUpstream: phases.connectedToUpstream?.bind(phases) ?? null,
+    failToConnect: phases.failToConnect?.bind(phases) ?? null,
+    upstreamRequestFilter: phases.upstreamRequestFilter?.bind(phases) ?? null,
+    requestBodyFilter: phases.requestBodyFilter?.bind(phases) ?? null,
+    upstreamResponseFilter: phases.upstreamResponseFilter?.bind(phases) ?? null,
+    upstreamResponseBodyFilter: phases.upstreamResponseBodyFilter?.bind(phases) ?? null,
+    upstreamResponseTrailerFilter: phases.upstreamResponseTrailerFilter?.bind(phases) ?? null,
+    responseFilter: phases.responseFilter?.bind(phases) ?? null,
+    responseBodyFilter: phases.responseBodyFilter?.bind(phases) ?? null,
+    responseTrailerFilter: phases.responseTrailerFilter?.bind(phases) ?? null,
+    errorWhileProxy: phases.errorWhileProxy?.bind(phases) ?? null,
+    failToProxy: phases.failToProxy?.bind(phases) ?? null,
+    logging: phases.logging?.bind(phases) ?? null,
+    requestSummary: phases.requestSummary?.bind(phases) ?? null,
+    suppressErrorLog: phases.suppressErrorLog?.bind(phases) ?? null,
+    filtersRequestBody: phases.requestBodyFilter !== undefined,
+    filtersResponseBody: phases.upstreamResponseBodyFilter !== undefined || phases.responseBodyFilter !== undefined,
+  };
+}
