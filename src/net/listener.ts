@@ -10,9 +10,11 @@ export interface ListenerOptions {
   readonly backlog: number;
   /** Milliseconds of idleness after which TCP keep-alive probes start; 0 leaves them off. */
   readonly keepAlive: number;
+  /** Accepted sockets don't read until somebody resumes or adopts them. */
+  readonly pause: boolean;
 }
 
-export const DEFAULT_LISTENER_OPTIONS: ListenerOptions = { backlog: 4096, keepAlive: 60_000 };
+export const DEFAULT_LISTENER_OPTIONS: ListenerOptions = { backlog: 4096, keepAlive: 60_000, pause: true };
 
 export interface ListenerEvents {
   readonly onAccept: (socket: Socket) => void;
@@ -33,7 +35,7 @@ export class Listener {
     const server = createServer(
       {
         allowHalfOpen: true,
-        pauseOnConnect: true,
+        pauseOnConnect: options.pause,
         noDelay: true,
         keepAlive: options.keepAlive > 0,
         keepAliveInitialDelay: options.keepAlive,

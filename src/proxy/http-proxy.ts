@@ -22,6 +22,8 @@ export interface SessionObserver {
 export interface ErrorReporter {
   /** A session ended badly; `summary` tells which. */
   onSessionError(error: ProxyError, summary: string): void;
+  /** A connection could not be accepted (out of descriptors, say). */
+  onListenerError(listener: string, error: Error): void;
 }
 
 export interface HttpProxyOptions {

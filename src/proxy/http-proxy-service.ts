@@ -1,0 +1,95 @@
+import type { Socket } from "node:net";
+import type { ServerSettings } from "../http1/server-options.ts";
+import { Connector } from "../upstream/connector.ts";
+import type { PoolOptions } from "../upstream/pool.ts";
+import type { ForwardingPolicy } from "./forwarding.ts";
+import { HttpProxy } from "./http-proxy.ts";
+import { HttpService } from "./http-service.ts";
+import type { ProxyPhases } from "./phases.ts";
+import type { RetryPolicy } from "./retries.ts";
+import type { Service, ServiceContext } from "./service.ts";
+
+export interface HttpProxyServiceOptions<C> {
+  /** Default "http". */
+  readonly name?: string;
+  /** Addresses to listen on: `host:port`, `:port`, `[v6]:port`, `unix:/path`. Port 0 lets the kernel choose. */
+  readonly listen: readonly string[];
+  readonly phases: ProxyPhases<C>;
+  readonly dependsOn?: readonly string[];
+  /** Limits and timeouts of clients' connections. */
+  readonly settings?: Partial<ServerSettings>;
+  readonly maxConnections?: number;
+  readonly maxConnectionsPerClient?: number;
+  /** Decides by address, before a byte is read, whether a client may connect. */
+  readonly connectionFilter?: (address: string) => boolean;
+  /** What servers are told about clients. Default: nothing. */
+  readonly forwarding?: ForwardingPolicy;
+  readonly retries?: Partial<RetryPolicy>;
+  /** Milliseconds a request may take as a whole. Default 0: no limit. */
+  readonly requestTimeout?: number;
+  readonly allowConnect?: boolean;
+  /** Idle connections to servers. */
+  readonly pool?: PoolOptions;
+  /** Connections shared with other services of the thread, instead of a pool of its own. */
+  readonly connector?: Connector;
+}
+
+/** A service that runs an HTTP proxy program on its listeners. */
+export function httpProxy<C>(options: HttpProxyServiceOptions<C>): Service {
+  return new HttpProxyService(options);
+}
+
+class HttpProxyService<C> implements Service {
+  readonly name: string;
+  readonly listen: readonly string[];
+  readonly dependsOn: readonly string[];
+  readonly pausesAccepted = true;
+  readonly #options: HttpProxyServiceOptions<C>;
+  /** One for each listener, made when the first connection comes. */
+  readonly #services = new Map<string, HttpService<C>>();
+  #proxy: HttpProxy<C> | null = null;
+
+  constructor(options: HttpProxyServiceOptions<C>) {
+    this.name = options.name ?? "http";
+    this.listen = options.listen;
+    this.dependsOn = options.dependsOn ?? [];
+    this.#options = options;
+  }
+
+  start(context: ServiceContext): void {
+    const { phases, forwarding, retries, requestTimeout, allowConnect, pool, connector } = this.#options;
+    const { counters, observer, reporter } = context;
+    this.#proxy = new HttpProxy(phases, {
+      connector: connector ?? new Connector(pool),
+      counters,
+      observer,
+      reporter,
+      ...(forwarding === undefined ? {} : { forwarding }),
+      ...(retries === undefined ? {} : { retries }),
+      ...(requestTimeout === undefined ? {} : { requestTimeout }),
+      ...(allowConnect === undefined ? {} : { allowConnect }),
+    });
+  }
+
+  accept(socket: Socket, listener: string): void {
+    let service = this.#services.get(listener);
+    if (service === undefined) this.#services.set(listener, (service = this.#serve(listener)));
+    service.accept(socket);
+  }
+
+  #serve(listener: string): HttpService<C> {
+    const { settings = {}, maxConnections = 0, maxConnectionsPerClient = 0, connectionFilter = null } = this.#options;
+    const options = { settings, maxConnections, maxConnectionsPerClient, connectionFilter };
+    return new HttpService(this.#proxy!, listener, options);
+  }
+
+  async drain(): Promise<void> {
+    await Promise.all([...this.#services.values()].map((service) => service.drain()));
+    this.#proxy?.connector.close();
+  }
+
+  destroy(): void {
+    for (const service of this.#services.values()) service.destroy();
+    this.#proxy?.connector.close();
+  }
+}

@@ -1,0 +1,82 @@
+import { Counters } from "../base/counters.ts";
+import { parseAddress } from "../net/address.ts";
+import { DEFAULT_LISTENER_OPTIONS, Listener, type ListenOn } from "../net/listener.ts";
+import { inStartOrder, type Service, type ServiceContext } from "./service.ts";
+
+/** Where a listener's socket comes from: bound here, or handed over by whoever bound it. */
+export type SocketSource = (address: string) => ListenOn | Promise<ListenOn>;
+
+const bindHere: SocketSource = (address) => ({ address: parseAddress(address) });
+
+/** Runs services in this thread: starts them in order, opens their listeners, drains them. */
+export class Server {
+  readonly #services: readonly Service[];
+  readonly #listeners: Listener[] = [];
+  readonly #stopping = new AbortController();
+  readonly #context: ServiceContext;
+
+  /** @throws TypeError when the services' order can't be found */
+  constructor(services: readonly Service[], context: Partial<Omit<ServiceContext, "signal">> = {}) {
+    const { counters = Counters.local(), observer = null, reporter = null, thread = 0 } = context;
+    this.#context = { counters, observer, reporter, thread, signal: this.#stopping.signal };
+    const here = thread === 0 ? services : services.filter((service) => service.once !== true);
+    this.#services = inStartOrder(thread === 0 ? here : withoutMissing(here));
+  }
+
+  /** The addresses that are listened on, with the ports they got. */
+  get addresses(): readonly string[] {
+    return this.#listeners.map((listener) => listener.address);
+  }
+
+  /** Starts every service and then opens the listeners, so that nothing is answered before all is ready. */
+  async start(source: SocketSource = bindHere): Promise<void> {
+    for (const service of this.#services) await service.start(this.#context);
+    try {
+      for (const service of this.#services) {
+        for (const address of service.listen) await this.#listen(service, await source(address));
+      }
+    } catch (error) {
+      this.destroy();
+      throw error;
+    }
+  }
+
+  async #listen(service: Service, on: ListenOn): Promise<void> {
+    let name = "";
+    const listener = await Listener.open(on, { ...DEFAULT_LISTENER_OPTIONS, pause: service.pausesAccepted === true }, {
+      onAccept: (socket) => service.accept(socket, name),
+      onAcceptError: (error) => this.#context.reporter?.onListenerError(name, error),
+    });
+    name = listener.address;
+    this.#listeners.push(listener);
+  }
+
+  /** Stops accepting and lets what is under way finish, for at most `grace` milliseconds. */
+  async drain(grace: number): Promise<void> {
+    this.#stopping.abort();
+    for (const listener of this.#listeners) listener.close();
+    const { promise: patience, resolve: giveUp } = Promise.withResolvers<void>();
+    const timer = setTimeout(giveUp, grace);
+    const drained = Promise.all(this.#services.map((service) => service.drain()));
+    await Promise.race([drained, patience]);
+    clearTimeout(timer);
+    this.destroy();
+  }
+
+  /** Ends everything now. */
+  destroy(): void {
+    this.#stopping.abort();
+    for (const listener of this.#listeners) listener.close();
+    for (const service of this.#services) service.destroy();
+  }
+}
+
+/** In threads where services that run once don't, nobody waits for them. */
+function withoutMissing(services: readonly Service[]): Service[] {
+  const names = new Set(services.map((service) => service.name));
+  return services.map((service) =>
+    service.dependsOn === undefined
+      ? service
+      : Object.create(service, { dependsOn: { value: service.dependsOn.filter((name) => names.has(name)) } }),
+  );
+}
