@@ -20,7 +20,7 @@ export class Server {
     const { counters = Counters.local(), observer = null, reporter = null, thread = 0 } = context;
     this.#context = { counters, observer, reporter, thread, signal: this.#stopping.signal };
     const here = thread === 0 ? services : services.filter((service) => service.once !== true);
-    this.#services = inStartOrder(thread === 0 ? here : withoutMissing(here));
+    this.#services = inStartOrder(here, thread > 0);
   }
 
   /** The addresses that are listened on, with the ports they got. */
@@ -69,14 +69,4 @@ export class Server {
     for (const listener of this.#listeners) listener.close();
     for (const service of this.#services) service.destroy();
   }
-}
-
-/** In threads where services that run once don't, nobody waits for them. */
-function withoutMissing(services: readonly Service[]): Service[] {
-  const names = new Set(services.map((service) => service.name));
-  return services.map((service) =>
-    service.dependsOn === undefined
-      ? service
-      : Object.create(service, { dependsOn: { value: service.dependsOn.filter((name) => names.has(name)) } }),
-  );
 }

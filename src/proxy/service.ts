@@ -54,8 +54,11 @@ export function defineServer(definition: ServerDefinition): ServerDefinition {
   return definition;
 }
 
-/** The services, each after those it depends on. */
-export function inStartOrder(services: readonly Service[]): Service[] {
+/**
+ * The services, each after those it depends on.
+ * @param isPartial true in threads where services that run once don't: nobody waits for them there
+ */
+export function inStartOrder(services: readonly Service[], isPartial: boolean = false): Service[] {
   const byName = new Map<string, Service>();
   for (const service of services) {
     if (byName.has(service.name)) throw new TypeError(`Two services are called ${service.name}`);
@@ -65,6 +68,7 @@ export function inStartOrder(services: readonly Service[]): Service[] {
   const visiting: string[] = [];
   const visit = (name: string, neededBy: string): void => {
     const service = byName.get(name);
+    if (service === undefined && isPartial) return;
     if (service === undefined) throw new TypeError(`Service ${neededBy} depends on ${name}, which is not there`);
     if (ordered.includes(service)) return;
     if (visiting.includes(name)) throw new TypeError(`Services depend on each other: ${[...visiting, name].join(" → ")}`);
