@@ -49,6 +49,8 @@ abstract class Head<Source extends HeadSource> {
 
 /** The head of a request. Untouched parts stay the bytes they came as. */
 export class RequestHead extends Head<RequestSource> {
+  /** The protocol it was made in: `HTTP/1.0`, `HTTP/1.1`. */
+  protocol = "HTTP/1.1";
   /** The authority the client asked for: `Host`, or what an absolute target named. "" when there was none. */
   host = "";
   /** Protocols the client asks to change to (`Upgrade`), null when it doesn't. */
@@ -122,6 +124,7 @@ export class RequestHead extends Head<RequestSource> {
     const copy = new RequestHead(this.source, this.body);
     copy.#method = this.#method;
     copy.#target = this.#target;
+    copy.protocol = this.protocol;
     copy.host = this.host;
     copy.upgrade = this.upgrade;
     copy.expectsContinue = this.expectsContinue;

@@ -34,6 +34,7 @@ export function toRequestHead(scan: HeadScan): RequestHead | HeadProblem {
   } else if ((scan.present & (1 << FieldId.Host)) === 0) return "BAD_HOST";
   const head = new RequestHead(new ReceivedRequest(scan), requestBodyLength(scan));
   head.present = scan.present;
+  if (scan.minorVersion === 0) head.protocol = "HTTP/1.0";
   const problem = noteHost(scan, head) ?? checkTarget(scan, head);
   if (problem !== null) return problem;
   if ((scan.present & SPECIAL) !== 0) return noteSpecialFields(scan, head);

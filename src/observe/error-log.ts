@@ -1,0 +1,52 @@
+import { type Logger, pino } from "pino";
+import type { ProxyError } from "../base/errors.ts";
+import type { ErrorReporter } from "../proxy/http-proxy.ts";
+
+export const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
+
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+export interface ErrorLogOptions {
+  readonly level: LogLevel;
+  /** A file; null for standard error. */
+  readonly path: string | null;
+}
+
+/**
+ * The log of what happens to the proxy itself: JSON lines, written at once so that the last words of a crash are there.
+ * On a terminal they are made readable.
+ */
+export async function createErrorLog(options: ErrorLogOptions, name: string): Promise<Logger> {
+  const base = { name };
+  if (options.path !== null) {
+    return pino({ level: options.level, base }, pino.destination({ dest: options.path, append: true, mkdir: true, sync: true }));
+  }
+  if (!process.stderr.isTTY) return pino({ level: options.level, base }, pino.destination({ fd: 2, sync: true }));
+  const { default: pretty } = await import("pino-pretty");
+  return pino({ level: options.level, base }, pretty({ destination: 2, sync: true, ignore: "pid,hostname,name" }));
+}
+
+/** Writes failed sessions to a log: a client's faults are its own, a server's are for whoever runs the proxy. */
+export class ErrorLogReporter implements ErrorReporter {
+  readonly #log: Logger;
+
+  constructor(log: Logger) {
+    this.#log = log;
+  }
+
+  onSessionError(error: ProxyError, summary: string): void {
+    const level = error.source === "downstream" ? "debug" : error.code === "FILTER_FAILED" ? "error" : "warn";
+    const { code, source, cause } = error;
+    this.#log[level]({ code, source, request: summary, ...(cause === undefined ? {} : { cause: describe(cause) }) }, error.message);
+  }
+
+  onListenerError(listener: string, error: Error): void {
+    this.#log.error({ listener, cause: describe(error) }, "A connection could not be accepted");
+  }
+}
+
+/** A filter's error with its stack, a socket's with its message. */
+function describe(cause: unknown): string {
+  if (!(cause instanceof Error)) return String(cause);
+  return "syscall" in cause ? cause.message : (cause.stack ?? cause.message);
+}
