@@ -1,0 +1,165 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { createSession, type LoneSession, type SessionInit } from "../../test/kit/session.ts";
+import { ProxyError } from "../base/errors.ts";
+import { ResponseHead } from "../http/heads.ts";
+import type { ProxyPhases } from "../proxy/phases.ts";
+import { createConfiguredProxy, type RouteContext } from "./configured-proxy.ts";
+import type { Action, ProxySettings, RouteSettings } from "./settings.ts";
+
+function toUpstream(upstream: string, request: (Action & { kind: "upstream" })["request"] = null): Action {
+  return { kind: "upstream", upstream, request };
+}
+
+function settings(...routes: readonly Partial<RouteSettings>[]): ProxySettings {
+  const server = (address: string): { address: string; weight: number } => ({ address, weight: 1 });
+  return {
+    listeners: [
+      {
+        name: "main",
+        forwarding: { trustedProxies: [] },
+        routes: routes.map((route, i) => {
+          return { name: `r${i}`, match: null, action: toUpstream("one"), response: null, ...route };
+        }),
+      },
+    ],
+    upstreams: [
+      { name: "one", servers: [server("10.0.0.1:80")], policy: "round_robin", peer: {} },
+      {
+        name: "two",
+        servers: [server("10.0.0.1:80"), server("10.0.0.2:80")],
+        policy: "round_robin",
+        peer: {},
+      },
+    ],
+  };
+}
+
+type Phases = ProxyPhases<RouteContext>;
+
+function proxy(...routes: readonly Partial<RouteSettings>[]): Phases {
+  return createConfiguredProxy(settings(...routes), "main");
+}
+
+function run(phases: Phases, init: SessionInit = {}): LoneSession<RouteContext> {
+  const lone = createSession<RouteContext>(init);
+  phases.requestFilter?.(lone.session);
+  return lone;
+}
+
+function choose(phases: Phases, { session }: LoneSession<RouteContext>): string {
+  session.tries++;
+  session.peer = phases.upstreamPeer(session) as NonNullable<typeof session.peer>;
+  return session.peer.toString();
+}
+
+/** What becomes of a session whose servers all refuse: those that were tried, and the last word on a retry. */
+function tryAll(phases: Phases): string {
+  const lone = run(phases);
+  const tried: string[] = [];
+  for (;;) {
+    tried.push(choose(phases, lone));
+    const error = new ProxyError("UPSTREAM_CONNECT_REFUSED");
+    phases.failToConnect!(lone.session, lone.session.peer!, error);
+    if (error.retry !== "yes") return tried.join(" ");
+  }
+}
+
+describe("a listener with one upstream", () => {
+  test("has nothing but the phases that choose a server", () => {
+    for (const upstream of ["one", "two"]) {
+      const phases = proxy({ action: toUpstream(upstream) }, { match: { kind: "method", methods: ["GET"] } });
+      assert.deepEqual(Object.keys(phases).sort(), ["failToConnect", "upstreamPeer"]);
+    }
+  });
+
+  test("uses the same peer each time", () => {
+    const phases = proxy({});
+    const peers = [1, 2].map(() => {
+      const lone = run(phases);
+      choose(phases, lone);
+      return lone.session.peer;
+    });
+    assert.equal(peers[0], peers[1]);
+    assert.equal(String(peers[0]), "10.0.0.1:80");
+  });
+});
+
+describe("failing over", () => {
+  test("tries each server once", () => {
+    for (const match of [null, { kind: "method", methods: ["GET"] } as const]) {
+      assert.equal(tryAll(proxy({ match, action: toUpstream("one") })), "10.0.0.1:80");
+      const phases = proxy({ match, action: toUpstream("two") });
+      assert.equal(tryAll(phases), "10.0.0.1:80 10.0.0.2:80");
+      choose(phases, run(phases));
+      assert.equal(tryAll(phases), "10.0.0.2:80 10.0.0.1:80");
+    }
+  });
+
+  test("isn't kept from a server by what other sessions take in between", () => {
+    const phases = proxy({ action: toUpstream("two") });
+    const lone = run(phases);
+    assert.equal(choose(phases, lone), "10.0.0.1:80");
+    phases.failToConnect!(lone.session, lone.session.peer!, new ProxyError("UPSTREAM_CONNECT_REFUSED"));
+    choose(phases, run(phases));
+    assert.equal(choose(phases, lone), "10.0.0.2:80");
+  });
+});
+
+describe("routes", () => {
+  test("send, redirect, answer, or leave it at 404", () => {
+    const path = (text: string): RouteSettings["match"] => ({
+      kind: "path",
+      paths: [{ kind: "exact", path: text }],
+    });
+    const phases = proxy(
+      { match: path("/app"), action: toUpstream("two") },
+      { match: path("/old"), action: { kind: "redirect", status: 301, target: "/new" } },
+      { match: path("/ok"), action: { kind: "respond", status: 200, headers: [], body: "ok" } },
+    );
+    assert.deepEqual(Object.keys(phases).sort(), ["failToConnect", "requestFilter", "upstreamPeer"]);
+    const app = run(phases, { target: "/app" });
+    assert.equal(app.answer, null);
+    assert.equal(app.session.context?.name, "r0");
+    assert.equal(choose(phases, app), "10.0.0.1:80");
+    assert.equal(run(phases, { target: "/old" }).answer?.status, 301);
+    assert.equal(String(run(phases, { target: "/ok" }).answer?.body), "ok");
+    assert.throws(() => run(phases, { target: "/none" }), { code: "NO_ROUTE", status: 404 });
+    assert.throws(() => run(phases, { target: "/x/../app" }), {
+      code: "DOWNSTREAM_BAD_REQUEST",
+      status: 400,
+    });
+  });
+
+  test("without a match and without an upstream take everything too", () => {
+    const phases = proxy({ action: { kind: "respond", status: 503, headers: [], body: null } });
+    assert.equal(run(phases).answer?.status, 503);
+    assert.throws(() => run(proxy()), { code: "NO_ROUTE" });
+  });
+
+  test("change requests and responses of their own only", () => {
+    const request = { path: [], query: null, host: { kind: "upstream" } as const, headers: null };
+    const phases = proxy(
+      { match: { kind: "host", hosts: ["a.example"] }, action: toUpstream("two", request) },
+      { response: { remove: ["server"], set: [], add: [["x-r", "1"]] } },
+    );
+    const seen = ["a.example", "b.example"].map((host) => {
+      const lone = run(phases, { host });
+      choose(phases, lone);
+      const sent = lone.session.request.fork();
+      phases.upstreamRequestFilter!(lone.session, sent);
+      const response = ResponseHead.from({ status: 200, headers: { server: "x" } });
+      phases.responseFilter!(lone.session, response);
+      return [sent.headers.get("host"), response.headers.toJSON()];
+    });
+    assert.deepEqual(seen, [
+      ["10.0.0.1:80", { server: "x" }],
+      ["b.example", { "x-r": "1" }],
+    ]);
+  });
+});
+
+test("names what isn't there", () => {
+  assert.throws(() => createConfiguredProxy(settings(), "other"), /no listener "other"/);
+  assert.throws(() => proxy({ action: toUpstream("three") }), /no upstream "three"/);
+});

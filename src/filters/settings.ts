@@ -1,0 +1,101 @@
+import type { BalancingPolicyName, ServerInit } from "../upstream/load-balancer.ts";
+import type { PeerOptions } from "../upstream/peer.ts";
+
+/*
+ * What the configured proxy is made of, in normal form: plain data that can be posted to another thread. Every short form
+ * of the configuration file ends up as one of these.
+ */
+
+/** A path as a route asks for it; see `request-path.ts` for what it is compared with. */
+export type PathPattern =
+  | { readonly kind: "exact"; readonly path: string }
+  /** The path itself and everything below it. With a slash at its end: only what is below. */
+  | { readonly kind: "prefix"; readonly path: string }
+  | { readonly kind: "regex"; readonly pattern: string };
+
+/** What is asked of the values of a header field or a query parameter. */
+export type ValueTest =
+  | { readonly kind: "present" }
+  | { readonly kind: "absent" }
+  | { readonly kind: "equals"; readonly value: string }
+  | { readonly kind: "regex"; readonly pattern: string };
+
+/** Which requests a route takes. */
+export type Match =
+  | { readonly kind: "all"; readonly of: readonly Match[] }
+  | { readonly kind: "any"; readonly of: readonly Match[] }
+  | { readonly kind: "not"; readonly of: Match }
+  | { readonly kind: "method"; readonly methods: readonly string[] }
+  | { readonly kind: "host"; readonly hosts: readonly string[] }
+  | { readonly kind: "path"; readonly paths: readonly PathPattern[] }
+  | { readonly kind: "header"; readonly name: string; readonly test: ValueTest }
+  | { readonly kind: "query"; readonly name: string; readonly test: ValueTest }
+  | { readonly kind: "client"; readonly ranges: readonly string[] }
+  | { readonly kind: "websocket"; readonly wanted: boolean };
+
+/** Names and values; a name may repeat. */
+export type FieldList = readonly (readonly [name: string, value: string])[];
+
+/** Changes to named values, made in this order. */
+export interface FieldChanges {
+  readonly remove: readonly string[];
+  readonly set: FieldList;
+  readonly add: FieldList;
+}
+
+export type PathChange =
+  | { readonly kind: "set"; readonly path: string }
+  | { readonly kind: "strip_prefix"; readonly prefix: string }
+  | { readonly kind: "add_prefix"; readonly prefix: string }
+  | { readonly kind: "replace"; readonly pattern: string; readonly replacement: string };
+
+/** The Host that the server gets: the client's, the server's own address, or a text. */
+export type HostChange = { readonly kind: "upstream" } | { readonly kind: "literal"; readonly host: string };
+
+/** What becomes of a request on its way to the server. */
+export interface RequestChanges {
+  readonly path: readonly PathChange[];
+  readonly query: FieldChanges | null;
+  readonly host: HostChange | null;
+  readonly headers: FieldChanges | null;
+}
+
+/** What a route does with a request. */
+export type Action =
+  | { readonly kind: "upstream"; readonly upstream: string; readonly request: RequestChanges | null }
+  | { readonly kind: "redirect"; readonly status: number; readonly target: string }
+  | {
+      readonly kind: "respond";
+      readonly status: number;
+      readonly headers: FieldList;
+      readonly body: string | null;
+    };
+
+export interface RouteSettings {
+  readonly name: string;
+  /** Null: every request. */
+  readonly match: Match | null;
+  readonly action: Action;
+  /** Changes to the response on its way to the client, whoever made it. */
+  readonly response: FieldChanges | null;
+}
+
+export interface UpstreamSettings {
+  readonly name: string;
+  readonly servers: readonly Required<ServerInit>[];
+  readonly policy: BalancingPolicyName;
+  readonly peer: PeerOptions;
+}
+
+/** What of a listener the configured proxy has to know. */
+export interface ListenerRoutes {
+  readonly name: string;
+  readonly routes: readonly RouteSettings[];
+  readonly forwarding: { readonly trustedProxies: readonly string[] };
+}
+
+/** The part of a snapshot that the configured proxy is made from. */
+export interface ProxySettings {
+  readonly listeners: readonly ListenerRoutes[];
+  readonly upstreams: readonly UpstreamSettings[];
+}
