@@ -61,7 +61,12 @@ export class RequestHead extends Head<RequestSource> {
   #target: string | null = null;
 
   /** A request made here. @throws TypeError as the setters do */
-  static from(init: { method?: string; target: string; headers?: HeadersInit; body?: BodyLength }): RequestHead {
+  static from(init: {
+    method?: string;
+    target: string;
+    headers?: HeadersInit;
+    body?: BodyLength;
+  }): RequestHead {
     const head = new RequestHead(MADE_REQUEST, init.body ?? "none");
     head.touchedHeaders = HttpHeaders.from(init.headers ?? []);
     head.method = init.method ?? "GET";
@@ -89,7 +94,8 @@ export class RequestHead extends Head<RequestSource> {
 
   /** @throws TypeError when it holds white space, control or non-ASCII characters, or `#` */
   set target(target: string) {
-    if (!isRequestTarget(target)) throw new TypeError(`Request target ${JSON.stringify(target)} is not allowed`);
+    if (!isRequestTarget(target))
+      throw new TypeError(`Request target ${JSON.stringify(target)} is not allowed`);
     this.#target = target;
     this.lineChanged = true;
   }
@@ -144,7 +150,12 @@ export class ResponseHead extends Head<ResponseSource> {
   }
 
   /** A response made here. @throws RangeError, TypeError as the setters do */
-  static from(init: { status: number; reason?: string; headers?: HeadersInit; body?: BodyLength }): ResponseHead {
+  static from(init: {
+    status: number;
+    reason?: string;
+    headers?: HeadersInit;
+    body?: BodyLength;
+  }): ResponseHead {
     const head = new ResponseHead(MADE_RESPONSE, init.status, init.body ?? "none");
     head.touchedHeaders = HttpHeaders.from(init.headers ?? []);
     head.status = init.status;
@@ -158,7 +169,8 @@ export class ResponseHead extends Head<ResponseSource> {
 
   /** Sets the status and its standard reason. @throws RangeError outside of 100 to 999 */
   set status(status: number) {
-    if (!Number.isInteger(status) || status < 100 || status > 999) throw new RangeError(`${status} is no status`);
+    if (!Number.isInteger(status) || status < 100 || status > 999)
+      throw new RangeError(`${status} is no status`);
     this.#status = status;
     this.#reason = reasonPhrase(status);
     this.lineChanged = true;

@@ -152,9 +152,14 @@ export class HttpHeaders implements Iterable<[name: string, value: string]> {
 
   /** Lower-case names to values, several joined: for logs and tests. */
   toJSON(): Record<string, string> {
-    const all: Record<string, string> = {};
-    for (const [name] of this.entries()) all[name.toLowerCase()] = this.get(name)!;
-    return all;
+    const all = new Map<string, string>();
+    for (const [written, value] of this.entries()) {
+      const name = written.toLowerCase();
+      const before = all.get(name);
+      all.set(name, before === undefined ? value : `${before}, ${value}`);
+    }
+    // Not by assignment: `__proto__` is a field name too.
+    return Object.fromEntries(all);
   }
 
   #visit(name: string, visit: (value: string) => void): void {
@@ -179,7 +184,9 @@ export class HttpHeaders implements Iterable<[name: string, value: string]> {
     for (let i = 0; i < table.count; i++) {
       const change = this.changes?.[i];
       const matches =
-        change === undefined ? isReceivedAs(table, i, lowercase, id) : change !== null && isNamed(change, lowercase);
+        change === undefined
+          ? isReceivedAs(table, i, lowercase, id)
+          : change !== null && isNamed(change, lowercase);
       if (!matches) continue;
       this.changes ??= new Array(table.count);
       this.changes[i] = found ? null : own;
@@ -202,7 +209,9 @@ export type HeadersInit =
 function toOwnField(name: string, value: string): OwnField {
   if (!isToken(name)) throw new TypeError(`Header name ${JSON.stringify(name)} is not a token`);
   if (!isFieldValue(value)) {
-    throw new TypeError(`Header ${name} would hold a control or non-latin1 character: ${JSON.stringify(value)}`);
+    throw new TypeError(
+      `Header ${name} would hold a control or non-latin1 character: ${JSON.stringify(value)}`,
+    );
   }
   return { name, value, id: fieldIdOf(name.toLowerCase()) };
 }

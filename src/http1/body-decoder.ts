@@ -35,9 +35,10 @@ export class BodyDecoder {
     this.#limits = limits;
   }
 
-  /** The message has no body. */
+  /** The message has no body: it is complete as it starts, and its sink hears nothing. */
   startNone(): void {
     this.#start(Framing.None);
+    this.complete = true;
   }
 
   startLength(length: number): void {
@@ -57,7 +58,7 @@ export class BodyDecoder {
 
   /** Bytes of a known length that are still to come; Infinity when only the end will tell. */
   get remaining(): number {
-    if (this.complete || this.#framing === Framing.None) return 0;
+    if (this.complete) return 0;
     return this.#framing === Framing.Length ? this.#left : Number.POSITIVE_INFINITY;
   }
 
@@ -80,12 +81,11 @@ export class BodyDecoder {
         if (end > start) this.#pass(bytes, start, end);
         return end;
       default:
-        this.finish(null);
         return start;
     }
   }
 
-  /** Ends the body: of a message without one, or when the connection closed and that is the end. */
+  /** Ends the body: when nothing remains of it, or when the connection closed and that is the end. */
   finish(trailers: HeadScan | null): void {
     if (this.complete) return;
     this.complete = true;

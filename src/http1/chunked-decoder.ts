@@ -104,7 +104,9 @@ export class ChunkedDecoder {
       case State.Size:
         return (CHARACTER_CLASS[byte]! & HEX) !== 0 ? this.#sizeDigit(byte) : this.#afterSize(byte);
       case State.SizeBlank:
-        return byte === SPACE || byte === TAB ? this.#countExtension() : byte === SEMICOLON && this.#afterSize(byte);
+        return byte === SPACE || byte === TAB
+          ? this.#countExtension()
+          : byte === SEMICOLON && this.#afterSize(byte);
       case State.Extension:
         return this.#extension(byte);
       case State.SizeLineFeed:

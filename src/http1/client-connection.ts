@@ -2,7 +2,13 @@ import { ProxyError } from "../base/errors.ts";
 import { Deadline, type DeadlineOwner, type TimeoutQueue } from "../base/timeouts.ts";
 import type { BodyLength, RequestHead, ResponseHead } from "../http/heads.ts";
 import { HttpHeaders } from "../http/http-headers.ts";
-import type { ByteSink, ByteStream, RequestAdditions, UpstreamSink, UpstreamStream } from "../http/streams.ts";
+import type {
+  ByteSink,
+  ByteStream,
+  RequestAdditions,
+  UpstreamSink,
+  UpstreamStream,
+} from "../http/streams.ts";
 import { output } from "../net/output.ts";
 import type { Transport, TransportHandler } from "../net/transport.ts";
 import { BODY_REFUSED, BodyDecoder, type BodySink } from "./body-decoder.ts";
@@ -12,7 +18,9 @@ import type { ClientOptions } from "./client-options.ts";
 import { writeRequestHead } from "./head-encoder.ts";
 import { ScanOutcome } from "./head-limits.ts";
 import type { HeadScan } from "./head-scan.ts";
+import { holdMore } from "./held-bytes.ts";
 import { isSwitch, mayBeReused, toResponseHead } from "./response-rules.ts";
+import { WriteWatch, type WriteWatchOwner } from "./write-watch.ts";
 
 const State = {
   /** No request is under way. */
@@ -37,7 +45,9 @@ export interface ConnectionKeeper {
 }
 
 /** The client's side of an HTTP/1 connection: one request out, its response in, then perhaps another. */
-export class ClientConnection implements TransportHandler, UpstreamStream, BodySink, DeadlineOwner {
+export class ClientConnection
+  implements TransportHandler, UpstreamStream, BodySink, DeadlineOwner, WriteWatchOwner
+{
   transport!: Transport;
   /** Requests begun on this connection. */
   requestCount = 0;
@@ -46,20 +56,21 @@ export class ClientConnection implements TransportHandler, UpstreamStream, BodyS
   readonly #options: ClientOptions;
   readonly #keeper: ConnectionKeeper;
   readonly #deadline: Deadline = new Deadline(this);
-  #writeDeadline: Deadline | null = null;
+  #watch: WriteWatch | null = null;
   #state: number = State.Idle;
   #sink: UpstreamSink | null = null;
   /** The beginning of a head, or bytes that came while the sink was paused. */
   #held: Buffer | null = null;
+  /** What was held and is being handled: its rest can be held again without a copy. */
+  #own: Buffer | null = null;
   #processing = false;
-  #failed = false;
   #paused = false;
   #toHead = false;
   #asksUpgrade = false;
+  #headSent = false;
   #requestSent = false;
   #reusable = false;
   #interim = 0;
-  #unsent = 0;
   #trailers: HttpHeaders | null = null;
   #decoder: BodyDecoder | null = null;
   #writer: BodyWriter | null = null;
@@ -85,6 +96,7 @@ export class ClientConnection implements TransportHandler, UpstreamStream, BodyS
     this.#state = State.Head;
     this.requestCount++;
     this.#paused = false;
+    this.#headSent = false;
     this.#requestSent = false;
     this.#reusable = false;
     this.#interim = 0;
@@ -98,12 +110,13 @@ export class ClientConnection implements TransportHandler, UpstreamStream, BodyS
   }
 
   sendHead(head: RequestHead, body: BodyLength, additions: RequestAdditions): void {
+    if (this.#sink === null) return;
+    this.#headSent = true;
     this.#toHead = head.method === "HEAD";
     this.#asksUpgrade = additions.upgrade !== null;
     writeRequestHead(output, this.transport, head, body, additions);
-    if (body === "none") return;
-    this.#writer ??= new BodyWriter(this.transport);
-    this.#writer.start(body, true);
+    if (body !== "none") this.#writer ??= new BodyWriter(this.transport);
+    this.#writer?.start(body, true);
   }
 
   sendBody(bytes: Buffer, start: number, end: number): void {
@@ -119,6 +132,7 @@ export class ClientConnection implements TransportHandler, UpstreamStream, BodyS
 
   abort(): void {
     this.#sink = null;
+    this.#deadline.clear();
     this.transport.destroy();
   }
 
@@ -132,7 +146,9 @@ export class ClientConnection implements TransportHandler, UpstreamStream, BodyS
   resumeResponse(): void {
     if (!this.#paused) return;
     this.#paused = false;
-    if (this.#state === State.Body) this.#options.readTimeout.set(this.#deadline);
+    if (this.#state === State.Body && this.#decoder!.remaining > 0) {
+      this.#options.readTimeout.set(this.#deadline);
+    }
     this.#goOn();
   }
 
@@ -144,8 +160,9 @@ export class ClientConnection implements TransportHandler, UpstreamStream, BodyS
     this.#deadline.clear();
     const held = this.#held;
     this.#held = null;
-    if (held !== null) sink.onBytes(held, 0, held.length);
+    // Before the sink gets anything, for it may stop the reading at once.
     this.transport.resume();
+    if (held !== null) sink.onBytes(held, 0, held.length);
     return this.#tunnel;
   }
 
@@ -161,13 +178,13 @@ export class ClientConnection implements TransportHandler, UpstreamStream, BodyS
   #process(bytes: Buffer, start: number, end: number): void {
     this.#processing = true;
     let at = start;
-    while (at < end) {
+    while (at < end && !this.transport.closed) {
       if (this.#state === State.Head) at = this.#readHead(bytes, at, end);
       else if (this.#state === State.Body && !this.#paused) at = this.#readBody(bytes, at, end);
       else break;
     }
     this.#processing = false;
-    if (at >= end || this.#state === State.Closed) return;
+    if (at >= end || this.transport.closed) return;
     if (this.#state === State.Tunnel) this.#tunnel!.sink.onBytes(bytes, at, end);
     else if (this.#state === State.Body || this.#state === State.Switching) this.#hold(bytes, at, end);
     // An idle server has nothing to say: what it says could only be taken for the next response.
@@ -175,49 +192,59 @@ export class ClientConnection implements TransportHandler, UpstreamStream, BodyS
   }
 
   #hold(bytes: Buffer, start: number, end: number): void {
-    const piece = bytes.subarray(start, end);
-    this.#held = this.#held === null ? Buffer.from(piece) : Buffer.concat([this.#held, piece]);
+    if (this.#held === null && bytes === this.#own) this.#held = bytes.subarray(start, end);
+    else this.#held = holdMore(this.#held, bytes, start, end);
   }
 
+  /** A head that comes in pieces is read again only when a line ended or a limit was passed. */
   #growHead(bytes: Buffer, start: number, end: number): void {
     const before = this.#held!.length;
     this.#hold(bytes, start, end);
     const held = this.#held!;
-    if (held.length <= this.#options.settings.head.bytes && held.indexOf(0x0a, before) === -1) return;
-    this.#held = null;
-    this.#process(held, 0, held.length);
+    if (held.length > this.#options.settings.head.bytes || held.indexOf(0x0a, before) !== -1)
+      this.#processHeld();
   }
 
-  #goOn(): void {
-    if (this.#processing) return;
-    const held = this.#held;
+  #processHeld(): void {
+    const held = this.#held!;
     this.#held = null;
-    if (held !== null) this.#process(held, 0, held.length);
-    else if (this.#state === State.Body && this.#decoder!.remaining === 0) this.#finishBody(true);
-    if (this.#held === null && !this.#paused) this.transport.resume();
-    if (this.transport.ended && this.#held === null && this.#state === State.Body) this.onEnd();
+    this.#own = held;
+    this.#process(held, 0, held.length);
+    this.#own = null;
+  }
+
+  /** Goes on after a pause. One that ends while bytes are being handled only has to read on. */
+  #goOn(): void {
+    if (!this.#processing) {
+      if (this.#held !== null) this.#processHeld();
+      else if (this.#state === State.Body && this.#decoder!.remaining === 0) this.#finishBody(true);
+    }
+    if (!this.#paused && this.#state !== State.Switching) this.transport.resume();
+    if (this.transport.ended && !this.#processing && !this.#paused && this.#state === State.Body)
+      this.onEnd();
   }
 
   #readHead(bytes: Buffer, start: number, end: number): number {
-    const { scan } = this.#options;
+    // Before the request is out this can't be the answer to it.
+    if (!this.#headSent) {
+      this.#fail(this.#closedError("UPSTREAM_CLOSED", "it spoke before it was asked"));
+      return end;
+    }
+    const { scans } = this.#options;
+    const scan = scans.take();
     const outcome = scan.scanResponse(bytes, start, end);
-    if (outcome === ScanOutcome.Incomplete) {
-      this.#hold(bytes, start, end);
-      return end;
-    }
-    if (outcome === ScanOutcome.Refused) {
-      this.#fail(new ProxyError("UPSTREAM_BAD_RESPONSE", scan.problem));
-      return end;
-    }
-    const { end: headEnd } = scan;
-    if (scan.status < 200) this.#takeInterim(scan);
-    else this.#takeHead(scan, headEnd === end);
-    return this.#failed ? end : headEnd;
+    const { end: headEnd, problem } = scan;
+    if (outcome === ScanOutcome.Complete) this.#takeHead(scan, headEnd === end);
+    scans.giveBack(scan);
+    if (outcome === ScanOutcome.Complete) return headEnd;
+    if (outcome === ScanOutcome.Refused) this.#fail(new ProxyError("UPSTREAM_BAD_RESPONSE", problem));
+    else this.#hold(bytes, start, end);
+    return end;
   }
 
   #takeInterim(scan: HeadScan): void {
     const head = toResponseHead(scan, this.#toHead);
-    const isWanted = scan.status !== 101 || (this.#asksUpgrade && isSwitch(scan));
+    const isWanted = scan.status !== 101 || (this.#asksUpgrade && this.#requestSent && isSwitch(scan));
     if (typeof head === "string" || !isWanted || ++this.#interim > MAX_INTERIM) {
       this.#fail(new ProxyError("UPSTREAM_BAD_RESPONSE", `interim response ${scan.status}`));
       return;
@@ -225,12 +252,19 @@ export class ClientConnection implements TransportHandler, UpstreamStream, BodyS
     if (scan.status === 101) {
       this.#deadline.clear();
       this.#state = State.Switching;
+      // Until somebody takes the stream, which goes on reading.
+      this.transport.pause();
     } else if (this.#requestSent) this.#options.firstByteTimeout.set(this.#deadline);
     this.#sink?.onInformational(head);
     head.source.settle();
   }
 
   #takeHead(scan: HeadScan, isLast: boolean): void {
+    if (scan.status < 200) this.#takeInterim(scan);
+    else this.#takeFinal(scan, isLast);
+  }
+
+  #takeFinal(scan: HeadScan, isLast: boolean): void {
     const head = toResponseHead(scan, this.#toHead);
     if (typeof head === "string") {
       this.#fail(new ProxyError("UPSTREAM_BAD_RESPONSE", head));
@@ -241,7 +275,8 @@ export class ClientConnection implements TransportHandler, UpstreamStream, BodyS
     const hasBody = this.#beginBody(scan, head);
     this.#sink?.onResponseHead(head);
     head.source.settle();
-    if (!hasBody && !this.#paused && this.#state === State.Body) this.#finishBody(isLast);
+    if (hasBody || this.#paused || this.transport.closed || this.#state !== State.Body) return;
+    this.#finishBody(isLast);
   }
 
   #beginBody(scan: HeadScan, head: ResponseHead): boolean {
@@ -266,7 +301,7 @@ export class ClientConnection implements TransportHandler, UpstreamStream, BodyS
       this.#fail(new ProxyError("UPSTREAM_BAD_RESPONSE", "malformed chunked body"));
       return end;
     }
-    if (decoder.complete && this.#state === State.Body) this.#finishBody(at === end);
+    if (decoder.complete && !this.transport.closed) this.#finishBody(at === end);
     return at;
   }
 
@@ -291,7 +326,9 @@ export class ClientConnection implements TransportHandler, UpstreamStream, BodyS
     this.#sink = null;
     this.#trailers = null;
     this.#state = State.Idle;
-    if (this.#reusable && isLast && this.#requestSent && this.usable) this.#keeper.onReusable(this);
+    this.transport.expectLittle();
+    const isClean = isLast && this.#requestSent && !this.transport.hasUnsent;
+    if (this.#reusable && isClean && this.usable) this.#keeper.onReusable(this);
     else this.transport.destroy();
     sink?.onResponseEnd(trailers);
   }
@@ -301,7 +338,6 @@ export class ClientConnection implements TransportHandler, UpstreamStream, BodyS
   #fail(error: ProxyError): void {
     const sink = this.#sink;
     this.#sink = null;
-    this.#failed = true;
     this.#deadline.clear();
     this.transport.destroy();
     sink?.onUpstreamError(error);
@@ -310,31 +346,24 @@ export class ClientConnection implements TransportHandler, UpstreamStream, BodyS
   onDeadline(queue: TimeoutQueue): void {
     const options = this.#options;
     if (queue === options.firstByteTimeout) this.#fail(new ProxyError("UPSTREAM_FIRST_BYTE_TIMEOUT"));
-    else if (queue === options.readTimeout) this.#fail(new ProxyError("UPSTREAM_READ_TIMEOUT"));
-    else this.#checkProgress();
-  }
-
-  #watchProgress(): void {
-    this.#unsent = this.transport.unsentBytes;
-    this.#writeDeadline ??= new Deadline(this);
-    this.#options.writeTimeout.set(this.#writeDeadline);
-  }
-
-  #checkProgress(): void {
-    if (this.transport.unsentBytes < this.#unsent) this.#watchProgress();
-    else this.#fail(new ProxyError("UPSTREAM_WRITE_TIMEOUT"));
+    else this.#fail(new ProxyError("UPSTREAM_READ_TIMEOUT"));
   }
 
   onBlocked(): void {
-    this.#watchProgress();
+    this.#watch ??= new WriteWatch(this.transport, this.#options.writeTimeout, this);
+    this.#watch.start();
     if (this.#tunnel !== null) this.#tunnel.sink.onBytesBlocked();
     else this.#sink?.onUpstreamBlocked();
   }
 
   onDrain(): void {
-    this.#writeDeadline?.clear();
+    this.#watch?.stop();
     if (this.#tunnel !== null) this.#tunnel.sink.onBytesDrained();
     else this.#sink?.onUpstreamDrained();
+  }
+
+  onStuck(): void {
+    this.#fail(new ProxyError("UPSTREAM_WRITE_TIMEOUT"));
   }
 
   onEnd(): void {
@@ -342,26 +371,39 @@ export class ClientConnection implements TransportHandler, UpstreamStream, BodyS
       this.#tunnel!.sink.onBytesEnd();
       return;
     }
-    // What came before is read first.
-    if (this.#held !== null && this.#state === State.Body) return;
+    // What came before is read first; `resumeResponse` comes back here.
+    if (this.#paused && this.#state === State.Body) return;
     if (this.#state === State.Body && this.#decoder!.endsWithConnection) {
       this.#decoder!.finish(null);
       this.#finishBody(false);
-    } else if (this.#sink !== null) this.#fail(new ProxyError("UPSTREAM_CLOSED"));
+    } else if (this.#sink !== null) this.#fail(this.#closedError("UPSTREAM_CLOSED"));
     else this.transport.destroy();
+  }
+
+  /** A request that wasn't sent can be sent again; one that was answered, if only by a byte, has been acted on. */
+  #closedError(code: "UPSTREAM_CLOSED" | "UPSTREAM_RESET", detail?: string, cause?: Error): ProxyError {
+    const error = new ProxyError(code, detail, cause === undefined ? undefined : { cause });
+    if (!this.#headSent) error.retry = "yes";
+    else if (this.#state !== State.Head || this.#held !== null || this.#interim > 0) error.retry = "no";
+    return error;
   }
 
   onClose(error: Error | null): void {
     const wasTunnel = this.#state === State.Tunnel;
     const sink = this.#sink;
+    const failure = sink === null ? null : this.#closeFailure(error);
     this.#state = State.Closed;
     this.#sink = null;
     this.#held = null;
     this.#deadline.clear();
-    this.#writeDeadline?.clear();
+    this.#watch?.stop();
     this.#keeper.onClosed(this);
     if (wasTunnel) this.#tunnel!.sink.onBytesClosed(error);
-    const options = error === null ? undefined : { cause: error };
-    sink?.onUpstreamError(new ProxyError(error === null ? "UPSTREAM_CLOSED" : "UPSTREAM_RESET", error?.message, options));
+    if (failure !== null) sink?.onUpstreamError(failure);
+  }
+
+  #closeFailure(error: Error | null): ProxyError {
+    if (error === null) return this.#closedError("UPSTREAM_CLOSED");
+    return this.#closedError("UPSTREAM_RESET", error.message, error);
   }
 }

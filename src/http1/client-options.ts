@@ -1,7 +1,7 @@
 import { TimeoutQueue } from "../base/timeouts.ts";
 import { type ChunkedLimits, DEFAULT_CHUNKED_LIMITS } from "./chunked-decoder.ts";
 import { DEFAULT_HEAD_LIMITS, type HeadLimits } from "./head-limits.ts";
-import { HeadScan } from "./head-scan.ts";
+import { ScanLender } from "./scan-lender.ts";
 
 /** Limits and timeouts of the connections to servers. Times in milliseconds; 0 switches a timeout off. */
 export interface ClientSettings {
@@ -26,14 +26,14 @@ export const DEFAULT_CLIENT_SETTINGS: ClientSettings = {
 /** The settings with their queues, shared by all connections of an upstream in this thread. */
 export class ClientOptions {
   readonly settings: ClientSettings;
-  readonly scan: HeadScan;
+  readonly scans: ScanLender;
   readonly firstByteTimeout: TimeoutQueue;
   readonly readTimeout: TimeoutQueue;
   readonly writeTimeout: TimeoutQueue;
 
   constructor(settings: Partial<ClientSettings> = {}) {
     this.settings = { ...DEFAULT_CLIENT_SETTINGS, ...settings };
-    this.scan = new HeadScan(this.settings.head);
+    this.scans = new ScanLender(this.settings.head);
     this.firstByteTimeout = new TimeoutQueue(this.settings.firstByteTimeout);
     this.readTimeout = new TimeoutQueue(this.settings.readTimeout);
     this.writeTimeout = new TimeoutQueue(this.settings.writeTimeout);

@@ -1,11 +1,5 @@
 import { FieldId, HOP_BY_HOP } from "../http/field-names.ts";
-import {
-  FIELD_ID,
-  FIELD_STRIDE,
-  type FieldTable,
-  idAt,
-  NAME_START,
-} from "../http/field-table.ts";
+import { FIELD_ID, FIELD_STRIDE, type FieldTable, idAt, NAME_START } from "../http/field-table.ts";
 import type { BodyLength, RequestHead, ResponseHead } from "../http/heads.ts";
 import type { HttpHeaders, OwnField } from "../http/http-headers.ts";
 import type { RequestAdditions } from "../http/streams.ts";
@@ -18,12 +12,23 @@ function bit(id: FieldId): number {
 }
 
 /** Never copied: they belong to the connection the head came on. */
-const HOP_BY_HOP_BITS: number = HOP_BY_HOP.reduce((bits, isHop, id) => (isHop === 1 ? bits | (1 << id) : bits), 0);
+const HOP_BY_HOP_BITS: number = HOP_BY_HOP.reduce(
+  (bits, isHop, id) => (isHop === 1 ? bits | (1 << id) : bits),
+  0,
+);
 const CONTENT_LENGTH = bit(FieldId.ContentLength);
 /** Besides hop-by-hop fields, what a trailer section must not hold: it would change framing or routing (RFC 9110 §6.5.1). */
 const NOT_IN_TRAILERS =
-  HOP_BY_HOP_BITS | CONTENT_LENGTH | bit(FieldId.Host) | bit(FieldId.Trailer) | bit(FieldId.Expect) | bit(FieldId.Via) |
-  bit(FieldId.Forwarded) | bit(FieldId.XForwardedFor) | bit(FieldId.XForwardedProto) | bit(FieldId.XForwardedHost);
+  HOP_BY_HOP_BITS |
+  CONTENT_LENGTH |
+  bit(FieldId.Host) |
+  bit(FieldId.Trailer) |
+  bit(FieldId.Expect) |
+  bit(FieldId.Via) |
+  bit(FieldId.Forwarded) |
+  bit(FieldId.XForwardedFor) |
+  bit(FieldId.XForwardedProto) |
+  bit(FieldId.XForwardedHost);
 
 const CHUNKED_LINE = "Transfer-Encoding: chunked\r\n";
 
@@ -41,25 +46,29 @@ export function writeRequestHead(
   const line = rawLine >= 0 ? "" : `${head.method} ${head.target} HTTP/1.1\r\n`;
   const keepsLength = isDeclaredAs(head.body, body, touchedHeaders);
   const dropped = HOP_BY_HOP_BITS | additions.dropped | (keepsLength ? 0 : CONTENT_LENGTH);
-  const upgrade = additions.upgrade === null ? "" : `Connection: Upgrade\r\nUpgrade: ${additions.upgrade}\r\n`;
+  const upgrade =
+    additions.upgrade === null ? "" : `Connection: Upgrade\r\nUpgrade: ${additions.upgrade}\r\n`;
   const tail = `${keepsLength ? "" : framingLines(body)}${upgrade}${additions.lines}\r\n`;
   writeHead(output, owner, { line, rawLine, table, headers: touchedHeaders, dropped, tail });
 }
+
+/** A response's body, with one more way to end than requests have. */
+export type ResponseFraming = BodyLength | "until-close";
 
 /** Writes a response head, framed by `body`; `lines` are the proxy's own fields, each ended by CRLF. */
 export function writeResponseHead(
   output: Output,
   owner: OutputOwner,
   head: ResponseHead,
-  body: BodyLength,
+  body: ResponseFraming,
   lines: string,
 ): void {
   const { source, touchedHeaders } = head;
   const table = source.table();
   const rawLine = !head.lineChanged && source instanceof ReceivedResponse ? source.lineStart() : -1;
   const line = rawLine >= 0 ? "" : `HTTP/1.1 ${head.status} ${head.reason}\r\n`;
-  // A response to HEAD and a 304 declare the length of a body that isn't there: `none` says nothing about the field.
-  const keepsLength = body === "none" || isDeclaredAs(head.body, body, touchedHeaders);
+  const keepsLength =
+    body === "none" ? mayDeclareAnything(head.status) : isDeclaredAs(head.body, body, touchedHeaders);
   const dropped = HOP_BY_HOP_BITS | (keepsLength ? 0 : CONTENT_LENGTH);
   const tail = `${keepsLength ? "" : framingLines(body)}${lines}\r\n`;
   writeHead(output, owner, { line, rawLine, table, headers: touchedHeaders, dropped, tail });
@@ -72,8 +81,23 @@ export function writeLastChunk(output: Output, owner: OutputOwner, trailers: Htt
     return;
   }
   const table = trailers.source.table();
-  const plan = { line: "0\r\n", rawLine: -1, table, headers: trailers, dropped: NOT_IN_TRAILERS, tail: "\r\n" };
+  const plan = {
+    line: "0\r\n",
+    rawLine: -1,
+    table,
+    headers: trailers,
+    dropped: NOT_IN_TRAILERS,
+    tail: "\r\n",
+  };
   writeHead(output, owner, plan);
+}
+
+/**
+ * A response to HEAD and a 304 declare the length of a body that isn't there; a 1xx and a 204 must not (RFC 9110 §8.6):
+ * a client that believed them would take the next response for their body.
+ */
+function mayDeclareAnything(status: number): boolean {
+  return status >= 200 && status !== 204;
 }
 
 interface HeadPlan {
@@ -87,7 +111,7 @@ interface HeadPlan {
 }
 
 /** The received length field may stay where it is: it was checked when it came in and says what is sent. */
-function isDeclaredAs(received: BodyLength, sent: BodyLength, headers: HttpHeaders | null): boolean {
+function isDeclaredAs(received: BodyLength, sent: ResponseFraming, headers: HttpHeaders | null): boolean {
   if (received !== sent || received === "unknown") return false;
   return headers === null || (headers.changes === null && headers.added === null) || !changesLength(headers);
 }
@@ -95,18 +119,20 @@ function isDeclaredAs(received: BodyLength, sent: BodyLength, headers: HttpHeade
 function changesLength(headers: HttpHeaders): boolean {
   if (headers.added?.some((field) => field.id === FieldId.ContentLength)) return true;
   const table = headers.source.table();
-  return headers.changes?.some((change, i) => change !== undefined && idAt(table, i) === FieldId.ContentLength) ?? false;
+  return (
+    headers.changes?.some((change, i) => change !== undefined && idAt(table, i) === FieldId.ContentLength) ??
+    false
+  );
 }
 
-function framingLines(body: BodyLength): string {
-  if (body === "none") return "";
+function framingLines(body: ResponseFraming): string {
+  if (body === "none" || body === "until-close") return "";
   return body === "unknown" ? CHUNKED_LINE : `Content-Length: ${body}\r\n`;
 }
 
 function writeHead(output: Output, owner: OutputOwner, plan: HeadPlan): void {
-  const { line, tail, table, headers } = plan;
-  const raw = table.count === 0 ? table.fieldsEnd : table.fieldsEnd - Math.max(plan.rawLine, 0);
-  output.reserve(owner, line.length + raw + ownSize(headers) + tail.length);
+  const { line, tail, headers } = plan;
+  output.reserve(owner, line.length + receivedSize(plan) + ownSize(headers) + tail.length);
   const { slab } = output;
   let at = output.at;
   if (line !== "") at += slab.write(line, at, "latin1");
@@ -133,10 +159,17 @@ function copyReceived(slab: Buffer, start: number, plan: HeadPlan): number {
     }
     if (run >= 0) at += bytes.copy(slab, at, run, nameStart);
     run = -1;
-    if (change !== undefined && change !== null && !isDropped(dropped, change.id)) at = writeOwn(slab, at, change);
+    if (change !== undefined && change !== null && !isDropped(dropped, change.id))
+      at = writeOwn(slab, at, change);
   }
   if (run >= 0) at += bytes.copy(slab, at, run, table.fieldsEnd);
   return at;
+}
+
+/** Bytes of the received head that may be copied. */
+function receivedSize({ rawLine, table }: HeadPlan): number {
+  if (rawLine >= 0) return table.fieldsEnd - rawLine;
+  return table.count === 0 ? 0 : table.fieldsEnd - table.offsets[NAME_START]!;
 }
 
 function writeOwn(slab: Buffer, at: number, field: OwnField): number {
@@ -147,7 +180,8 @@ function ownSize(headers: HttpHeaders | null): number {
   if (headers === null) return 0;
   let size = 0;
   for (const field of headers.added ?? []) size += field.name.length + field.value.length + 4;
-  for (const change of headers.changes ?? []) if (change) size += change.name.length + change.value.length + 4;
+  for (const change of headers.changes ?? [])
+    if (change) size += change.name.length + change.value.length + 4;
   return size;
 }
 

@@ -11,7 +11,7 @@ export type ScanOutcome = (typeof ScanOutcome)[keyof typeof ScanOutcome];
 
 /** Bounds on a head. */
 export interface HeadLimits {
-  /** Bytes of the request line or status line. */
+  /** Bytes of a request's method and target. */
   readonly requestLine: number;
   /** Bytes of the whole head. */
   readonly bytes: number;
@@ -21,7 +21,7 @@ export interface HeadLimits {
 
 export const DEFAULT_HEAD_LIMITS: HeadLimits = { requestLine: 16 * 1024, bytes: 64 * 1024, fields: 128 };
 
-/** Why a head was refused, with the status a client gets for it. */
+/** Why a request was refused by its head, with the status a client gets for it. */
 export const HEAD_PROBLEMS = {
   BAD_HEAD: 400,
   BAD_REQUEST_LINE: 400,
@@ -41,6 +41,8 @@ export const HEAD_PROBLEMS = {
   REQUEST_LINE_TOO_LONG: 414,
   HEAD_TOO_LARGE: 431,
   TOO_MANY_FIELDS: 431,
+  BODY_IN_CONNECT: 400,
+  BODY_TOO_LARGE: 413,
   UNSUPPORTED_VERSION: 505,
 } as const;
 

@@ -1,4 +1,3 @@
-import { latin1 } from "../base/latin1.ts";
 import { CHARACTER_CLASS, DIGIT, FIELD_VALUE, TARGET, TOKEN } from "../http/characters.ts";
 import { equalsLowercase, FieldId, fieldIdAt } from "../http/field-names.ts";
 import {
@@ -20,7 +19,9 @@ const COMMA = 0x2c;
 const ZERO = 0x30;
 const COLON = 0x3a;
 
-const HTTP_1 = Buffer.from("HTTP/1.");
+const HTTP = Buffer.from("HTTP/");
+const ONE = 0x31;
+const DOT = 0x2e;
 const CLOSE = Buffer.from("close");
 const KEEP_ALIVE = Buffer.from("keep-alive");
 const UPGRADE = Buffer.from("upgrade");
@@ -78,28 +79,29 @@ export class HeadScan implements FieldTable {
 
   /** Reads a request head at `start`. */
   scanRequest(bytes: Buffer, start: number, end: number): ScanOutcome {
-    this.#begin(bytes, start);
-    const outcome = this.#requestLine(bytes, start, end);
-    if (outcome !== ScanOutcome.Complete) return outcome;
-    return this.#fields(bytes, this.fieldsStart, end);
+    const window = this.#begin(bytes, start, end);
+    const outcome = this.#requestLine(bytes, start, window);
+    if (outcome !== ScanOutcome.Complete) return this.#judge(outcome, end);
+    return this.#judge(this.#fields(bytes, this.fieldsStart, window), end);
   }
 
   /** Reads a response head at `start`. */
   scanResponse(bytes: Buffer, start: number, end: number): ScanOutcome {
-    this.#begin(bytes, start);
-    const outcome = this.#statusLine(bytes, start, end);
-    if (outcome !== ScanOutcome.Complete) return outcome;
-    return this.#fields(bytes, this.fieldsStart, end);
+    const window = this.#begin(bytes, start, end);
+    const outcome = this.#statusLine(bytes, start, window);
+    if (outcome !== ScanOutcome.Complete) return this.#judge(outcome, end);
+    return this.#judge(this.#fields(bytes, this.fieldsStart, window), end);
   }
 
   /** Reads a trailer section at `start` (RFC 9112 §7.1.2). */
   scanTrailers(bytes: Buffer, start: number, end: number): ScanOutcome {
-    this.#begin(bytes, start);
+    const window = this.#begin(bytes, start, end);
     this.fieldsStart = start;
-    return this.#fields(bytes, start, end);
+    return this.#judge(this.#fields(bytes, start, window), end);
   }
 
-  #begin(bytes: Buffer, start: number): void {
+  /** Returns how far to look: bytes past the limit aren't looked at, so that what is refused doesn't depend on them. */
+  #begin(bytes: Buffer, start: number, end: number): number {
     this.bytes = bytes;
     this.start = start;
     this.count = 0;
@@ -107,6 +109,7 @@ export class HeadScan implements FieldTable {
     this.chunked = false;
     this.present = 0;
     this.connection = 0;
+    return Math.min(end, start + this.#limits.bytes);
   }
 
   #refuse(problem: HeadProblem): ScanOutcome {
@@ -114,67 +117,76 @@ export class HeadScan implements FieldTable {
     return ScanOutcome.Refused;
   }
 
-  /** More bytes are needed, unless there are too many already. */
-  #incomplete(end: number): ScanOutcome {
-    if (end - this.start > this.#limits.bytes) return this.#refuse("HEAD_TOO_LARGE");
-    return ScanOutcome.Incomplete;
+  /** A head that is incomplete within the limit is too large if there is more of it. */
+  #judge(outcome: ScanOutcome, end: number): ScanOutcome {
+    const isOver = outcome === ScanOutcome.Incomplete && end - this.start > this.#limits.bytes;
+    return isOver ? this.#refuse("HEAD_TOO_LARGE") : outcome;
   }
 
   /** `method SP request-target SP HTTP-version CRLF` (RFC 9112 §3), single spaces only. */
   #requestLine(bytes: Buffer, start: number, end: number): ScanOutcome {
+    const limit = start + this.#limits.requestLine;
+    const stop = Math.min(end, limit);
     let at = start;
-    while (at < end && (CHARACTER_CLASS[bytes[at]!]! & TOKEN) !== 0) at++;
-    if (at < end && (bytes[at] !== SPACE || at === start)) return this.#refuse("BAD_REQUEST_LINE");
+    while (at < stop && (CHARACTER_CLASS[bytes[at]!]! & TOKEN) !== 0) at++;
+    if (at === stop) return this.#lineCut(at, end);
+    if (bytes[at] !== SPACE || at === start) return this.#refuse("BAD_REQUEST_LINE");
     this.methodEnd = at;
-    const targetStart = at + 1;
-    at = targetStart;
-    while (at < end && (CHARACTER_CLASS[bytes[at]!]! & TARGET) !== 0) at++;
-    if (at - start > this.#limits.requestLine) return this.#refuse("REQUEST_LINE_TOO_LONG");
-    if (at < end && (bytes[at] !== SPACE || at === targetStart)) return this.#refuse("BAD_REQUEST_LINE");
+    const targetStart = ++at;
+    while (at < stop && (CHARACTER_CLASS[bytes[at]!]! & TARGET) !== 0) at++;
+    if (at === stop) return this.#lineCut(at, end);
+    if (bytes[at] !== SPACE || at === targetStart) return this.#refuse("BAD_REQUEST_LINE");
     this.targetStart = targetStart;
     this.targetEnd = at;
     return this.#versionAndLineEnd(bytes, at + 1, end);
   }
 
+  /** The method and target go on past what there is, or past what may be. */
+  #lineCut(at: number, end: number): ScanOutcome {
+    return at < end ? this.#refuse("REQUEST_LINE_TOO_LONG") : ScanOutcome.Incomplete;
+  }
+
   #versionAndLineEnd(bytes: Buffer, at: number, end: number): ScanOutcome {
-    const available = Math.min(end - at, HTTP_1.length);
-    for (let i = 0; i < available; i++) {
-      if (bytes[at + i] !== HTTP_1[i]) return this.#refuse(this.#foreignVersion(bytes, at, end));
-    }
-    const digit = at + HTTP_1.length;
-    if (digit < end && (CHARACTER_CLASS[bytes[digit]!]! & DIGIT) === 0) return this.#refuse("BAD_VERSION");
-    if (digit + 1 < end && bytes[digit + 1] !== CR) return this.#refuse("BAD_REQUEST_LINE");
-    if (digit + 2 < end && bytes[digit + 2] !== LF) return this.#refuse("BAD_LINE_END");
-    if (digit + 2 >= end) return this.#incomplete(end);
-    this.minorVersion = bytes[digit]! - ZERO;
-    this.fieldsStart = digit + 3;
+    const outcome = this.#version(bytes, at, end);
+    if (outcome !== ScanOutcome.Complete) return outcome;
+    const lineEnd = at + 8;
+    if (lineEnd < end && bytes[lineEnd] !== CR) return this.#refuse("BAD_REQUEST_LINE");
+    if (lineEnd + 1 < end && bytes[lineEnd + 1] !== LF) return this.#refuse("BAD_LINE_END");
+    if (lineEnd + 1 >= end) return ScanOutcome.Incomplete;
+    this.fieldsStart = lineEnd + 2;
     return ScanOutcome.Complete;
   }
 
-  /** `HTTP/2.0` is a version we don't speak here (505); anything else in its place is no HTTP (400). */
-  #foreignVersion(bytes: Buffer, at: number, end: number): HeadProblem {
-    const name = latin1(bytes, at, Math.min(end, at + 8));
-    return /^HTTP\/[0-9]\.[0-9]$/.test(name) ? "UNSUPPORTED_VERSION" : "BAD_VERSION";
+  /** `HTTP/1.` and a digit, in this case only (RFC 9112 §2.3); another major version is one we don't speak here. */
+  #version(bytes: Buffer, at: number, end: number): ScanOutcome {
+    for (let i = 0; i < HTTP.length; i++) {
+      if (at + i >= end) return ScanOutcome.Incomplete;
+      if (bytes[at + i] !== HTTP[i]) return this.#refuse("BAD_VERSION");
+    }
+    if (at + 5 >= end) return ScanOutcome.Incomplete;
+    if (bytes[at + 5] !== ONE) {
+      return this.#refuse(isDigit(bytes[at + 5]!) ? "UNSUPPORTED_VERSION" : "BAD_VERSION");
+    }
+    if (at + 6 < end && bytes[at + 6] !== DOT) return this.#refuse("BAD_VERSION");
+    if (at + 7 >= end) return ScanOutcome.Incomplete;
+    if (!isDigit(bytes[at + 7]!)) return this.#refuse("BAD_VERSION");
+    this.minorVersion = bytes[at + 7]! - ZERO;
+    return ScanOutcome.Complete;
   }
 
   /** `HTTP-version SP status-code SP [reason-phrase] CRLF` (RFC 9112 §4). */
   #statusLine(bytes: Buffer, start: number, end: number): ScanOutcome {
-    // The shortest one is `HTTP/1.1 200` and a line end.
-    if (end - start < 14) return this.#shortStatusLine(bytes, start, end);
-    for (let i = 0; i < HTTP_1.length; i++) if (bytes[start + i] !== HTTP_1[i]) return this.#refuse("BAD_VERSION");
-    const minor = bytes[start + 7]!;
-    if ((CHARACTER_CLASS[minor]! & DIGIT) === 0 || bytes[start + 8] !== SPACE) return this.#refuse("BAD_VERSION");
-    this.minorVersion = minor - ZERO;
-    this.status = threeDigits(bytes, start + 9);
-    if (this.status < 100) return this.#refuse("BAD_STATUS");
-    return this.#reason(bytes, start + 12, end);
-  }
-
-  #shortStatusLine(bytes: Buffer, start: number, end: number): ScanOutcome {
-    for (let i = 0; start + i < end && i < HTTP_1.length; i++) {
-      if (bytes[start + i] !== HTTP_1[i]) return this.#refuse("BAD_VERSION");
+    const outcome = this.#version(bytes, start, end);
+    if (outcome !== ScanOutcome.Complete) return outcome;
+    const status = start + 9;
+    if (status - 1 < end && bytes[status - 1] !== SPACE) return this.#refuse("BAD_VERSION");
+    for (let at = status; at < Math.min(end, status + 3); at++) {
+      if (!isDigit(bytes[at]!)) return this.#refuse("BAD_STATUS");
     }
-    return ScanOutcome.Incomplete;
+    if (status + 3 >= end) return ScanOutcome.Incomplete;
+    this.status = threeDigits(bytes, status);
+    if (this.status < 100) return this.#refuse("BAD_STATUS");
+    return this.#reason(bytes, status + 3, end);
   }
 
   /** The space before an empty reason is often left out; there is no second way to read that. */
@@ -184,10 +196,9 @@ export class HeadScan implements FieldTable {
     else if (bytes[at] !== CR) return this.#refuse("BAD_STATUS");
     this.reasonStart = at;
     while (at < end && (CHARACTER_CLASS[bytes[at]!]! & FIELD_VALUE) !== 0) at++;
-    if (at - this.start > this.#limits.requestLine) return this.#refuse("HEAD_TOO_LARGE");
     if (at < end && bytes[at] !== CR) return this.#refuse("BAD_STATUS");
     if (at + 1 < end && bytes[at + 1] !== LF) return this.#refuse("BAD_LINE_END");
-    if (at + 1 >= end) return this.#incomplete(end);
+    if (at + 1 >= end) return ScanOutcome.Incomplete;
     this.reasonEnd = at;
     this.fieldsStart = at + 2;
     return ScanOutcome.Complete;
@@ -200,24 +211,25 @@ export class HeadScan implements FieldTable {
     let at = from;
     let slot = 0;
     for (;;) {
-      if (at >= end) return this.#incomplete(end);
+      if (at >= end) return ScanOutcome.Incomplete;
       if (bytes[at] === CR) break;
       if (slot === capacity) return this.#refuse("TOO_MANY_FIELDS");
       const nameStart = at;
       while (at < end && (CHARACTER_CLASS[bytes[at]!]! & TOKEN) !== 0) at++;
-      if (at >= end) return this.#incomplete(end);
+      if (at >= end) return ScanOutcome.Incomplete;
       // Also catches obs-fold (a line that begins with white space) and white space before the colon.
       if (bytes[at] !== COLON || at === nameStart) return this.#refuse("BAD_FIELD_NAME");
       const nameEnd = at++;
       while (at < end && (bytes[at] === SPACE || bytes[at] === TAB)) at++;
       const valueStart = at;
       while (at < end && (CHARACTER_CLASS[bytes[at]!]! & FIELD_VALUE) !== 0) at++;
-      if (at >= end) return this.#incomplete(end);
+      if (at >= end) return ScanOutcome.Incomplete;
       if (bytes[at] !== CR) return this.#refuse(bytes[at] === LF ? "BAD_LINE_END" : "BAD_FIELD_VALUE");
-      if (at + 1 >= end) return this.#incomplete(end);
+      if (at + 1 >= end) return ScanOutcome.Incomplete;
       if (bytes[at + 1] !== LF) return this.#refuse("BAD_LINE_END");
       let valueEnd = at;
-      while (valueEnd > valueStart && (bytes[valueEnd - 1] === SPACE || bytes[valueEnd - 1] === TAB)) valueEnd--;
+      while (valueEnd > valueStart && (bytes[valueEnd - 1] === SPACE || bytes[valueEnd - 1] === TAB))
+        valueEnd--;
       at += 2;
       const id = fieldIdAt(bytes, nameStart, nameEnd);
       offsets[slot + NAME_START] = nameStart;
@@ -232,12 +244,11 @@ export class HeadScan implements FieldTable {
   }
 
   #finish(bytes: Buffer, at: number, end: number, count: number): ScanOutcome {
-    if (at + 1 >= end) return this.#incomplete(end);
+    if (at + 1 >= end) return ScanOutcome.Incomplete;
     if (bytes[at + 1] !== LF) return this.#refuse("BAD_LINE_END");
     this.count = count;
     this.fieldsEnd = at;
     this.end = at + 2;
-    if (this.end - this.start > this.#limits.bytes) return this.#refuse("HEAD_TOO_LARGE");
     if (this.contentLength >= 0 && this.chunked) return this.#refuse("LENGTH_AND_CHUNKED");
     return ScanOutcome.Complete;
   }
@@ -253,7 +264,9 @@ export class HeadScan implements FieldTable {
       case FieldId.ContentLength:
         return isRepeated ? this.#reject("BAD_CONTENT_LENGTH") : this.#noteContentLength(bytes, start, end);
       case FieldId.TransferEncoding:
-        return isRepeated ? this.#reject("BAD_TRANSFER_ENCODING") : this.#noteTransferEncoding(bytes, start, end);
+        return isRepeated
+          ? this.#reject("BAD_TRANSFER_ENCODING")
+          : this.#noteTransferEncoding(bytes, start, end);
       case FieldId.Connection:
         this.#noteConnection(bytes, start, end);
         return true;
@@ -321,11 +334,10 @@ function connectionOption(bytes: Buffer, start: number, end: number): number {
   }
 }
 
+function isDigit(byte: number): boolean {
+  return (CHARACTER_CLASS[byte]! & DIGIT) !== 0;
+}
+
 function threeDigits(bytes: Buffer, at: number): number {
-  let value = 0;
-  for (let i = at; i < at + 3; i++) {
-    if ((CHARACTER_CLASS[bytes[i]!]! & DIGIT) === 0) return -1;
-    value = value * 10 + (bytes[i]! - ZERO);
-  }
-  return value;
+  return (bytes[at]! - ZERO) * 100 + (bytes[at + 1]! - ZERO) * 10 + (bytes[at + 2]! - ZERO);
 }

@@ -33,7 +33,11 @@ abstract class ReceivedHead {
   protected get scan(): HeadScan | null {
     if (this.#scan === null && this.#text !== null) {
       const bytes = Buffer.from(this.#text, "latin1");
-      this.#scan = new HeadScan({ requestLine: bytes.length, bytes: bytes.length, fields: countLines(bytes) });
+      this.#scan = new HeadScan({
+        requestLine: bytes.length,
+        bytes: bytes.length,
+        fields: countLines(bytes),
+      });
       this.rescan(this.#scan, bytes);
     }
     return this.#scan;

@@ -2,6 +2,7 @@ import { latin1 } from "../base/latin1.ts";
 import { FieldId } from "../http/field-names.ts";
 import { idAt, valueAt } from "../http/field-table.ts";
 import { type BodyLength, RequestHead } from "../http/heads.ts";
+import type { HttpHeaders } from "../http/http-headers.ts";
 import type { HeadProblem } from "./head-limits.ts";
 import { ConnectionOption, type HeadScan } from "./head-scan.ts";
 import { ReceivedRequest } from "./received-head.ts";
@@ -13,11 +14,15 @@ const STAR = 0x2a;
 const AUTHORITY = /^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9\-._~!$&'()*+;=%]+)(?::\d{0,5})?$/;
 const ABSOLUTE_FORM = /^https?:\/\/(?<authority>[^/?]*)(?<rest>.*)$/i;
 
-/** Fields that `Connection` may not take out of a message, whatever it says: framing, routing, and who the client is. */
+/**
+ * Fields that `Connection` may not take out of a message, whatever it says: framing, routing, and who the client is.
+ * `Upgrade` isn't copied anyway, but a 101 still has to tell the protocol.
+ */
 const NOT_NAMEABLE: ReadonlySet<string> = new Set([
   "host",
   "content-length",
   "forwarded",
+  "upgrade",
   "via",
   "x-forwarded-for",
   "x-forwarded-host",
@@ -71,10 +76,17 @@ function isHost(host: string): boolean {
 function checkTarget(scan: HeadScan, head: RequestHead): HeadProblem | null {
   const first = scan.bytes[scan.targetStart]!;
   const isConnect = scan.methodEnd - scan.start === 7 && head.method === "CONNECT";
-  if (isConnect) return /^.+:\d{1,5}$/.test(head.target) && AUTHORITY.test(head.target) ? null : "BAD_TARGET";
+  if (isConnect) return checkConnect(head);
   if (first === SLASH) return null;
-  if (first === STAR) return scan.targetEnd - scan.targetStart === 1 && head.method === "OPTIONS" ? null : "BAD_TARGET";
+  if (first === STAR)
+    return scan.targetEnd - scan.targetStart === 1 && head.method === "OPTIONS" ? null : "BAD_TARGET";
   return takeAbsoluteForm(scan, head);
+}
+
+/** The bytes after a CONNECT are the tunnel's; a body before them could be read as either (RFC 9110 §9.3.6). */
+function checkConnect(head: RequestHead): HeadProblem | null {
+  if (head.body !== "none" && head.body !== 0) return "BODY_IN_CONNECT";
+  return /:\d{1,5}$/.test(head.target) && AUTHORITY.test(head.target) ? null : "BAD_TARGET";
 }
 
 /** A client may use us as its proxy: the authority in the target wins over Host (RFC 9112 §3.2.2). */
@@ -96,7 +108,8 @@ function noteSpecialFields(scan: HeadScan, head: RequestHead): RequestHead | Hea
     else if (head.headers.get("expect")?.toLowerCase() !== "100-continue") return "BAD_EXPECT";
     else head.expectsContinue = true;
   }
-  if ((scan.connection & ConnectionOption.Upgrade) !== 0 && scan.minorVersion > 0) head.upgrade = upgradeOf(head);
+  if ((scan.connection & ConnectionOption.Upgrade) !== 0 && scan.minorVersion > 0)
+    head.upgrade = upgradeOf(head);
   if ((scan.connection & ConnectionOption.Names) !== 0) deleteNamedFields(head.headers);
   return head;
 }
@@ -104,16 +117,21 @@ function noteSpecialFields(scan: HeadScan, head: RequestHead): RequestHead | Hea
 /** Never `h2c`: a tunnel into an HTTP/2 server would carry requests past every route and filter. */
 function upgradeOf(head: RequestHead): string | null {
   const protocols = head.headers.get("upgrade");
-  if (protocols === null || /(?:^|[,\s])h2c?(?:$|[,\s/])/i.test(protocols)) return null;
+  if (protocols === null || protocols === "" || /(?:^|[,\s])h2c?(?:$|[,\s/])/i.test(protocols)) return null;
   return protocols;
 }
 
-/** Takes out the fields that `Connection` names (RFC 9110 §7.6.1). */
-export function deleteNamedFields(headers: RequestHead["headers"]): void {
-  for (const option of headers.get("connection")?.split(",") ?? []) {
-    const name = option.trim().toLowerCase();
-    if (name !== "" && !NOT_NAMEABLE.has(name)) headers.delete(name);
+/** Takes out the fields that `Connection` names (RFC 9110 §7.6.1). One look at each field: the list may be long. */
+export function deleteNamedFields(headers: HttpHeaders): void {
+  const named = new Set(headers.get("connection")?.split(",").map(toFieldName));
+  for (const [received] of headers) {
+    const name = received.toLowerCase();
+    if (named.has(name) && !NOT_NAMEABLE.has(name)) headers.delete(name);
   }
+}
+
+function toFieldName(option: string): string {
+  return option.trim().toLowerCase();
 }
 
 /** True when the request's connection may carry another one after it (RFC 9112 §9.3). */
@@ -127,4 +145,9 @@ export function skipEmptyLines(bytes: Buffer, start: number, end: number): numbe
   let at = start;
   while (end - at >= 2 && bytes[at] === 0x0d && bytes[at + 1] === 0x0a) at += 2;
   return at;
+}
+
+/** True when all there is may be the first half of another empty line. */
+export function isEmptyLineBegun(bytes: Buffer, start: number, end: number): boolean {
+  return end - start === 1 && bytes[start] === 0x0d;
 }

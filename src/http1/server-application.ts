@@ -1,7 +1,20 @@
 import type { RequestHead } from "../http/heads.ts";
-import type { DownstreamSink } from "../http/streams.ts";
+import type { DownstreamSink, DownstreamStream } from "../http/streams.ts";
+import type { Transport } from "../net/transport.ts";
 import type { HeadProblem } from "./head-limits.ts";
-import type { ServerConnection } from "./server-connection.ts";
+
+/** A client's connection as the application sees it. */
+export interface ClientSide extends DownstreamStream {
+  readonly transport: Transport;
+  /** The client's address; "" on a Unix socket. */
+  readonly remoteAddress: string;
+  /** Requests begun on this connection. */
+  readonly requestCount: number;
+  /** True when the current request was made in HTTP/1.1. */
+  readonly isHttp11: boolean;
+  /** What the application remembers of this connection. */
+  note: unknown;
+}
 
 /** Hears the rest of one request. */
 export interface RequestSink extends DownstreamSink {
@@ -13,9 +26,9 @@ export interface RequestSink extends DownstreamSink {
 export interface ServerApplication {
   /** True once the listener shuts down: responses close their connection. */
   readonly draining: boolean;
-  onRequest(connection: ServerConnection, head: RequestHead): RequestSink;
-  /** Something that is no request was answered with `status`; the connection is closing. */
-  onRefused(connection: ServerConnection, problem: HeadProblem, status: number): void;
-  onHeadTimeout(connection: ServerConnection): void;
-  onClosed(connection: ServerConnection): void;
+  onRequest(connection: ClientSide, head: RequestHead): RequestSink;
+  /** Something that is no request, or is past a limit, was answered with `status`; the connection is closing. */
+  onRefused(connection: ClientSide, problem: HeadProblem, status: number): void;
+  onHeadTimeout(connection: ClientSide): void;
+  onClosed(connection: ClientSide): void;
 }

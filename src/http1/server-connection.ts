@@ -2,22 +2,24 @@ import type { Socket } from "node:net";
 import { ProxyError } from "../base/errors.ts";
 import { Deadline, type DeadlineOwner, type TimeoutQueue } from "../base/timeouts.ts";
 import { type BodyLength, ResponseHead } from "../http/heads.ts";
-import { HttpHeaders } from "../http/http-headers.ts";
-import type { ByteSink, ByteStream, DownstreamStream } from "../http/streams.ts";
+import type { HttpHeaders } from "../http/http-headers.ts";
+import { isBodiless } from "../http/status.ts";
+import type { ByteSink, ByteStream } from "../http/streams.ts";
 import { adoptAccepted } from "../net/onread-socket.ts";
 import { output } from "../net/output.ts";
 import type { Transport, TransportHandler } from "../net/transport.ts";
-import { BODY_REFUSED, BodyDecoder, type BodySink } from "./body-decoder.ts";
 import { BodyWriter } from "./body-writer.ts";
 import { TransportByteStream } from "./byte-stream.ts";
 import { writeResponseHead } from "./head-encoder.ts";
 import { HEAD_PROBLEMS, type HeadProblem, ScanOutcome } from "./head-limits.ts";
 import type { HeadScan } from "./head-scan.ts";
-import { RateGuard } from "./rate-guard.ts";
-import { isPersistent, skipEmptyLines, toRequestHead } from "./request-rules.ts";
+import { holdMore } from "./held-bytes.ts";
+import { type IntakeOwner, RequestIntake } from "./request-intake.ts";
+import { isEmptyLineBegun, isPersistent, skipEmptyLines, toRequestHead } from "./request-rules.ts";
 import { responseLines } from "./response-lines.ts";
-import type { RequestSink, ServerApplication } from "./server-application.ts";
+import type { ClientSide, RequestSink, ServerApplication } from "./server-application.ts";
 import type { ServerOptions } from "./server-options.ts";
+import { WriteWatch, type WriteWatchOwner } from "./write-watch.ts";
 
 const State = {
   /** Between requests, or in the middle of a head. */
@@ -32,10 +34,8 @@ const State = {
   Closed: 5,
 } as const;
 
-/** Bytes that may wait while a request is being answered, before reading stops. */
+/** Bytes that may wait for their turn before reading stops. */
 const HOLD_LIMIT = 64 * 1024;
-/** Unread bytes of a request body that are read for the sake of the connection. */
-const DISCARD_LIMIT = 64 * 1024;
 /** Bytes read from a connection that is closing. */
 const LINGER_LIMIT = 1024 * 1024;
 
@@ -48,9 +48,11 @@ const LINGER_LIMIT = 1024 * 1024;
  *                └──────▶ Tunnel               after 101 or CONNECT
  *
  * Bytes that come too early (a pipelined request, a body nobody takes yet) are held within a bound; past it reading
- * stops.
+ * stops. A client that doesn't take its responses gets no further request answered.
  */
-export class ServerConnection implements TransportHandler, DownstreamStream, BodySink, DeadlineOwner {
+export class ServerConnection
+  implements TransportHandler, ClientSide, IntakeOwner, DeadlineOwner, WriteWatchOwner
+{
   readonly transport: Transport;
   /** Requests begun on this connection. */
   requestCount = 0;
@@ -66,24 +68,24 @@ export class ServerConnection implements TransportHandler, DownstreamStream, Bod
   readonly #application: ServerApplication;
   readonly #options: ServerOptions;
   readonly #deadline: Deadline = new Deadline(this);
-  #writeDeadline: Deadline | null = null;
+  #watch: WriteWatch | null = null;
   #remoteAddress: string | null = null;
   #state: number = State.Head;
   #sink: RequestSink | null = null;
   /** The beginning of a head, or bytes that came too early. */
   #held: Buffer | null = null;
+  /** What was held and is being handled: its rest can be held again without a copy. */
+  #own: Buffer | null = null;
   #processing = false;
-  #requestPaused = false;
   #keepAlive = true;
+  /** Of the current request: an answer to HEAD has no body, nor has a good answer to CONNECT. */
+  #method = "";
   #headSent = false;
   /** True while the client may be waiting for a 100 with its body. */
   #awaitsContinue = false;
-  /** What waited to be sent when the write timeout began. */
-  #unsent = 0;
   #lingered = 0;
-  #decoder: BodyDecoder | null = null;
+  #intake: RequestIntake | null = null;
   #writer: BodyWriter | null = null;
-  #rate: RateGuard | null = null;
   #tunnel: TransportByteStream | null = null;
 
   constructor(socket: Socket, options: ServerOptions, application: ServerApplication) {
@@ -99,8 +101,11 @@ export class ServerConnection implements TransportHandler, DownstreamStream, Bod
     if (this.#state === State.Tunnel) this.#tunnel!.sink.onBytes(bytes, start, end);
     else if (this.#state === State.Closing) this.#linger(end - start);
     else if (this.#held === null) this.#process(bytes, start, end);
-    else if (this.#state === State.Head) this.#growHead(bytes, start, end);
-    else this.#hold(bytes, start, end);
+    else if (this.#takesHead) this.#growHead(bytes, start, end);
+    else {
+      this.#hold(bytes, start, end);
+      this.#regulate();
+    }
   }
 
   /** Handles bytes until they are used up or nobody can take them yet; those are held. */
@@ -108,47 +113,77 @@ export class ServerConnection implements TransportHandler, DownstreamStream, Bod
     this.#processing = true;
     let at = start;
     while (at < end) {
-      if (this.#state === State.Head) at = this.#readHead(bytes, at, end);
-      else if (this.#takesBody) at = this.#readBody(bytes, at, end);
+      if (this.#takesHead) at = this.#readHead(bytes, at, end);
+      else if (this.#takesBody) at = this.#intake!.read(bytes, at, end);
       else break;
     }
     this.#processing = false;
-    if (at >= end) return;
-    if (this.#state === State.Tunnel) this.#tunnel!.sink.onBytes(bytes, at, end);
-    else if (this.#state < State.Closing) this.#hold(bytes, at, end);
+    if (at < end) {
+      if (this.#state === State.Tunnel) this.#tunnel!.sink.onBytes(bytes, at, end);
+      else if (this.#state < State.Closing && this.#intake?.broken !== true) this.#hold(bytes, at, end);
+    }
+    this.#regulate();
+  }
+
+  /** Responses that the client doesn't take would pile up if its next request were answered too. */
+  get #takesHead(): boolean {
+    return this.#state === State.Head && !this.transport.blocked;
   }
 
   get #takesBody(): boolean {
-    return this.#decoder !== null && !this.#decoder.complete && !this.#requestPaused && this.#state < State.Closing;
+    return this.#intake?.takes === true && this.#state < State.Closing;
   }
 
   #hold(bytes: Buffer, start: number, end: number): void {
-    const piece = bytes.subarray(start, end);
-    this.#held = this.#held === null ? Buffer.from(piece) : Buffer.concat([this.#held, piece]);
-    if (this.#state !== State.Head && this.#held.length > HOLD_LIMIT) this.transport.pause();
+    if (this.#held === null && bytes === this.#own) this.#held = bytes.subarray(start, end);
+    else this.#held = holdMore(this.#held, bytes, start, end);
+  }
+
+  /** Reads on or stops reading: the one place that decides it, but for tunnels. */
+  #regulate(): void {
+    if (this.#state === State.Tunnel) return;
+    if (this.#wantsBytes) this.transport.resume();
+    else this.transport.pause();
+  }
+
+  get #wantsBytes(): boolean {
+    if (this.#takesHead || this.#state >= State.Closing) return true;
+    if (this.#held !== null && this.#held.length > HOLD_LIMIT) return false;
+    return this.requestComplete || this.#takesBody;
   }
 
   /** Goes on with what was held, after something changed outside of a read. */
   #goOn(): void {
     if (this.#processing || this.#state >= State.Closing) return;
-    const held = this.#held;
+    if (this.#held !== null) this.#processHeld();
+    else this.#intake?.proceed();
+    this.#regulate();
+    // Whatever the client had sent before it ended its direction is answered.
+    if (this.#takesHead && this.transport.ended) this.#close();
+  }
+
+  #processHeld(): void {
+    const held = this.#held!;
     this.#held = null;
-    if (held !== null) this.#process(held, 0, held.length);
-    else if (this.#takesBody && this.#decoder!.remaining === 0) this.#decoder!.finish(null);
-    if (this.#held === null && !this.#requestPaused) this.transport.resume();
+    this.#own = held;
+    this.#process(held, 0, held.length);
+    this.#own = null;
   }
 
   /** Returns where the head ends, or `end` when what is left was taken care of. */
   #readHead(bytes: Buffer, start: number, end: number): number {
-    const { scan } = this.#options;
+    const { scans } = this.#options;
     const at = skipEmptyLines(bytes, start, end);
-    const outcome = scan.scanRequest(bytes, at, end);
-    if (outcome === ScanOutcome.Complete) {
-      const headEnd = scan.end;
-      this.#beginRequest(scan);
-      return headEnd;
-    }
-    if (outcome === ScanOutcome.Refused) this.#refuse(scan.problem);
+    if (at === end) return end;
+    const scan = scans.take();
+    const outcome = isEmptyLineBegun(bytes, at, end)
+      ? ScanOutcome.Incomplete
+      : scan.scanRequest(bytes, at, end);
+    const { end: headEnd, problem } = scan;
+    if (outcome === ScanOutcome.Complete) this.#beginRequest(scan);
+    scans.giveBack(scan);
+    if (outcome === ScanOutcome.Complete) return headEnd;
+    if (outcome === ScanOutcome.Refused) this.#refuse(problem);
     else this.#waitForHead(bytes, at, end);
     return end;
   }
@@ -167,16 +202,15 @@ export class ServerConnection implements TransportHandler, DownstreamStream, Bod
     const before = this.#held!.length;
     this.#hold(bytes, start, end);
     const held = this.#held!;
-    const passesLimit = held.length > head.bytes || (before <= head.requestLine && held.length > head.requestLine);
-    if (!passesLimit && held.indexOf(0x0a, before) === -1) return;
-    this.#held = null;
-    this.#process(held, 0, held.length);
+    const passesLimit =
+      held.length > head.bytes || (before <= head.requestLine && held.length > head.requestLine);
+    if (passesLimit || held.indexOf(0x0a, before) !== -1) this.#processHeld();
   }
 
   #beginRequest(scan: HeadScan): void {
     const head = toRequestHead(scan);
-    if (typeof head === "string") {
-      this.#refuse(head);
+    if (typeof head === "string" || this.#isTooLarge(head.body)) {
+      this.#refuse(typeof head === "string" ? head : "BODY_TOO_LARGE");
       return;
     }
     this.requestCount++;
@@ -186,70 +220,46 @@ export class ServerConnection implements TransportHandler, DownstreamStream, Bod
     this.bytesReceived = 0;
     this.bytesSent = 0;
     this.#headSent = false;
+    this.#method = head.method;
     this.#keepAlive = isPersistent(scan);
     this.#awaitsContinue = head.expectsContinue;
     const sink = this.#application.onRequest(this, head);
     this.#sink = sink;
     const hasBody = head.body !== "none" && head.body !== 0;
-    if (hasBody && !this.#beginBody(head.body)) return;
+    if (hasBody) {
+      this.#intake ??= new RequestIntake(this, this.#options, this.#deadline);
+      this.#intake.begin(head.body);
+    }
     sink.start();
     head.source.settle();
     if (!hasBody) this.#sink?.onRequestEnd(null);
   }
 
-  /** False when the body is refused before a byte of it came. */
-  #beginBody(body: BodyLength): boolean {
-    const { settings, bodyTimeout } = this.#options;
-    this.#decoder ??= new BodyDecoder(this, settings.chunked);
-    if (typeof body === "number") this.#decoder.startLength(body);
-    else this.#decoder.startChunked();
-    if (settings.bodyBytes > 0 && typeof body === "number" && body > settings.bodyBytes) {
-      this.#failRequest(new ProxyError("DOWNSTREAM_BODY_TOO_LARGE"));
-      return false;
-    }
-    bodyTimeout.set(this.#deadline);
-    this.#rate ??= new RateGuard(settings.minimumRate);
-    this.#rate.start();
-    return true;
+  /** A body that is too large by its own word is refused before anybody deals with the request. */
+  #isTooLarge(body: BodyLength): boolean {
+    const { bodyBytes } = this.#options.settings;
+    return bodyBytes > 0 && typeof body === "number" && body > bodyBytes;
   }
 
-  #readBody(bytes: Buffer, start: number, end: number): number {
-    if (this.#state === State.Active) {
-      this.#options.bodyTimeout.set(this.#deadline);
-      if (!this.#rate!.accepts(end - start)) {
-        this.#failRequest(new ProxyError("DOWNSTREAM_BODY_TIMEOUT"));
-        return end;
-      }
-    }
-    const at = this.#decoder!.decode(bytes, start, end);
-    if (at !== BODY_REFUSED) return at;
-    this.#failRequest(new ProxyError("DOWNSTREAM_BAD_BODY"));
-    return end;
-  }
-
-  get bodyPaused(): boolean {
-    return this.#requestPaused;
-  }
-
-  onBodyChunk(bytes: Buffer, start: number, end: number): void {
+  onIntake(bytes: Buffer, start: number, end: number): void {
     this.bytesReceived += end - start;
     this.#awaitsContinue = false;
-    if (this.#state === State.Discarding) {
-      if (this.#decoder!.received > DISCARD_LIMIT) this.#close();
-      return;
-    }
-    const { bodyBytes } = this.#options.settings;
-    if (bodyBytes > 0 && this.bytesReceived > bodyBytes) {
-      this.#failRequest(new ProxyError("DOWNSTREAM_BODY_TOO_LARGE"));
-      return;
-    }
     this.#sink?.onRequestBody(bytes, start, end);
   }
 
-  onBodyEnd(trailers: HeadScan | null): void {
-    this.#deadline.clear();
+  onIntakeEnd(trailers: HttpHeaders | null): void {
+    this.transport.expectLittle();
     if (this.#state === State.Discarding) this.#becomeIdle();
-    else this.#sink?.onRequestEnd(trailers === null ? null : HttpHeaders.copyOf(trailers));
+    else this.#sink?.onRequestEnd(trailers);
+  }
+
+  /** The request went wrong on the client's side: the relay decides what the answer is. */
+  onIntakeFailed(error: ProxyError): void {
+    this.#keepAlive = false;
+    const sink = this.#sink;
+    if (sink === null) this.#close();
+    else sink.onDownstreamError(error);
+    if (!this.#processing) this.#regulate();
   }
 
   /** The client's address, remembered: it can't be asked for once the socket is closed. "" on a Unix socket. */
@@ -259,21 +269,18 @@ export class ServerConnection implements TransportHandler, DownstreamStream, Bod
   }
 
   get requestComplete(): boolean {
-    return this.#decoder === null || this.#decoder.complete;
+    return this.#intake === null || this.#intake.complete;
   }
 
   pauseRequest(): void {
-    if (this.#requestPaused) return;
-    this.#requestPaused = true;
-    this.#rate?.excuse();
-    if (this.#deadline.isIn(this.#options.bodyTimeout)) this.#deadline.clear();
-    if (!this.requestComplete) this.transport.pause();
+    if (this.#state !== State.Active) return;
+    this.#intake?.pause();
+    if (!this.#processing) this.#regulate();
   }
 
   resumeRequest(): void {
-    if (!this.#requestPaused) return;
-    this.#requestPaused = false;
-    if (!this.requestComplete) this.#options.bodyTimeout.set(this.#deadline);
+    if (this.#state !== State.Active) return;
+    this.#intake?.resume();
     this.#goOn();
   }
 
@@ -285,40 +292,48 @@ export class ServerConnection implements TransportHandler, DownstreamStream, Bod
 
   /** Only HTTP/1.1 clients understand 1xx (RFC 9110 §15.2). */
   sendInformational(head: ResponseHead): void {
-    this.#awaitsContinue &&= head.status !== 100;
+    if (head.status === 100 && this.#awaitsContinue) {
+      this.#awaitsContinue = false;
+      this.#intake?.excuseDelay();
+    }
     if (this.isHttp11 && !this.transport.closed) writeResponseHead(output, this.transport, head, "none", "");
   }
 
+  /** Whatever `body` says, the response is framed so that the client finds its end where it is. */
   sendHead(head: ResponseHead, body: BodyLength, keepAlive: boolean): void {
+    const toHead = this.#method === "HEAD";
+    const isBodyless = isBodiless(head.status) || (this.#method === "CONNECT" && head.status < 300);
+    const length = isBodyless ? "none" : body === "none" && !toHead ? 0 : body;
     // HTTP/1.0 knows no chunks: the end of such a body is the end of the connection.
-    const isEndedByClose = body === "unknown" && !this.isHttp11;
+    const framing = length === "unknown" && !this.isHttp11 ? "until-close" : length;
+    const isEndedByClose = framing === "until-close" && !toHead;
     // Without a 100 nobody knows whether the body will come: what follows can't be told from it (RFC 9110 §10.1.1).
-    this.#keepAlive &&= keepAlive && !isEndedByClose && !this.#awaitsContinue && this.#mayCarryMore;
+    const isBodyInDoubt = this.#awaitsContinue && !this.requestComplete;
+    this.#keepAlive &&= keepAlive && !isEndedByClose && !isBodyInDoubt && this.#mayCarryMore;
     this.#headSent = true;
     if (this.transport.closed) return;
     const lines = responseLines(head, this.#keepAlive, this.isHttp11);
-    writeResponseHead(output, this.transport, head, isEndedByClose ? "none" : body, lines);
-    if (body === "none") return;
-    this.#writer ??= new BodyWriter(this.transport);
-    this.#writer.start(body, this.isHttp11);
+    writeResponseHead(output, this.transport, head, framing, lines);
+    if (length !== "none") this.#writer ??= new BodyWriter(this.transport);
+    this.#writer?.start(toHead ? "none" : length, this.isHttp11);
   }
 
   get #mayCarryMore(): boolean {
     const { requestsPerConnection } = this.#options.settings;
-    if (this.#application.draining || this.transport.ended) return false;
+    if (this.#application.draining) return false;
+    if (this.transport.ended && this.#held === null && !this.#processing) return false;
     return requestsPerConnection === 0 || this.requestCount < requestsPerConnection;
   }
 
   sendBody(bytes: Buffer, start: number, end: number): void {
     this.bytesSent += end - start;
-    this.#writer?.write(bytes, start, end);
+    if (this.#state === State.Active) this.#writer?.write(bytes, start, end);
   }
 
   sendEnd(trailers: HttpHeaders | null): void {
     if (this.#state !== State.Active) return;
     this.#writer?.end(trailers);
     this.#sink = null;
-    this.#requestPaused = false;
     if (!this.#keepAlive || this.transport.closed) this.#close();
     else if (this.requestComplete) this.#becomeIdle();
     else this.#discardRest();
@@ -326,21 +341,16 @@ export class ServerConnection implements TransportHandler, DownstreamStream, Bod
 
   /** A short rest of a body is cheaper to read than a new connection is to make. */
   #discardRest(): void {
-    const { remaining } = this.#decoder!;
-    if (remaining > DISCARD_LIMIT && Number.isFinite(remaining)) {
-      this.#close();
-      return;
-    }
-    this.#state = State.Discarding;
-    this.#decoder!.received = 0;
-    this.#options.bodyTimeout.set(this.#deadline);
-    this.#goOn();
+    if (this.#intake!.discardRest()) {
+      this.#state = State.Discarding;
+      this.#goOn();
+    } else this.#close();
   }
 
   #becomeIdle(): void {
     this.#state = State.Head;
-    this.#decoder?.startNone();
     this.#options.keepAliveTimeout.set(this.#deadline);
+    this.transport.expectLittle();
     if (this.#application.draining && this.#held === null) this.#close();
     else this.#goOn();
   }
@@ -352,8 +362,8 @@ export class ServerConnection implements TransportHandler, DownstreamStream, Bod
     this.#sink = null;
     this.#held = null;
     this.#deadline.clear();
-    if (this.transport.unsentBytes > 0) this.#watchProgress();
     this.transport.end();
+    if (this.transport.hasUnsent) this.#watchWrite();
     this.transport.resume();
   }
 
@@ -364,6 +374,9 @@ export class ServerConnection implements TransportHandler, DownstreamStream, Bod
 
   abort(): void {
     this.#sink = null;
+    this.#held = null;
+    if (this.#state < State.Closing) this.#state = State.Closing;
+    this.#deadline.clear();
     // Nothing sent yet, or a body whose length tells that it is cut: closing is enough. Else only a reset tells.
     if (this.#headSent) this.transport.reset();
     else this.transport.destroy();
@@ -374,11 +387,11 @@ export class ServerConnection implements TransportHandler, DownstreamStream, Bod
     this.#state = State.Tunnel;
     this.#deadline.clear();
     this.#sink = null;
-    this.#requestPaused = false;
     const held = this.#held;
     this.#held = null;
-    if (held !== null) sink.onBytes(held, 0, held.length);
+    // Before the sink gets anything, for it may stop the reading at once.
     this.transport.resume();
+    if (held !== null) sink.onBytes(held, 0, held.length);
     return this.#tunnel;
   }
 
@@ -414,19 +427,9 @@ export class ServerConnection implements TransportHandler, DownstreamStream, Bod
     this.#close();
   }
 
-  /** The request went wrong on the client's side: the relay decides what the answer is. */
-  #failRequest(error: ProxyError): void {
-    this.#keepAlive = false;
-    this.#deadline.clear();
-    const sink = this.#sink;
-    if (sink === null) this.#close();
-    else sink.onDownstreamError(error);
-  }
-
   onDeadline(queue: TimeoutQueue): void {
     const options = this.#options;
-    if (queue === options.writeTimeout) this.#checkProgress();
-    else if (this.#state === State.Active) this.#failRequest(new ProxyError("DOWNSTREAM_BODY_TIMEOUT"));
+    if (this.#state === State.Active) this.#intake!.fail(new ProxyError("DOWNSTREAM_BODY_TIMEOUT"));
     else if (queue === options.headTimeout && this.#held !== null) this.#timeOutHead();
     else if (queue === options.linger) this.transport.destroy();
     else this.#close();
@@ -438,47 +441,42 @@ export class ServerConnection implements TransportHandler, DownstreamStream, Bod
   }
 
   onBlocked(): void {
-    this.#watchProgress();
+    this.#watchWrite();
     if (this.#tunnel !== null) this.#tunnel.sink.onBytesBlocked();
     else this.#sink?.onDownstreamBlocked();
   }
 
-  #watchProgress(): void {
-    this.#unsent = this.transport.unsentBytes;
-    this.#writeDeadline ??= new Deadline(this);
-    this.#options.writeTimeout.set(this.#writeDeadline);
+  #watchWrite(): void {
+    this.#watch ??= new WriteWatch(this.transport, this.#options.writeTimeout, this);
+    this.#watch.start();
   }
 
   onDrain(): void {
-    this.#writeDeadline?.clear();
+    this.#watch?.stop();
     if (this.#state === State.Closing) this.#options.linger.set(this.#deadline);
     else if (this.#tunnel !== null) this.#tunnel.sink.onBytesDrained();
-    else this.#sink?.onDownstreamDrained();
+    else if (this.#sink !== null) this.#sink.onDownstreamDrained();
+    else this.#goOn();
   }
 
-  /** One large write may take longer than the timeout; what counts is that some of it goes. */
-  #checkProgress(): void {
-    const unsent = this.transport.unsentBytes;
-    if (unsent < this.#unsent) {
-      this.#watchProgress();
-      return;
-    }
-    this.#sink?.onDownstreamError(new ProxyError("DOWNSTREAM_WRITE_TIMEOUT"));
+  onStuck(): void {
+    const sink = this.#sink;
+    this.#sink = null;
+    sink?.onDownstreamError(new ProxyError("DOWNSTREAM_WRITE_TIMEOUT"));
     this.transport.reset();
   }
 
   onEnd(): void {
     if (this.#state === State.Tunnel) this.#tunnel!.sink.onBytesEnd();
     else if (this.#state === State.Active) this.#endWhileActive();
+    else if (this.#state === State.Head) this.#goOn();
     // When closing, the socket goes by itself once what waits is sent.
     else if (this.#state !== State.Closing) this.#close();
   }
 
   /** A client may end its direction once the request is out and still wait for the answer (RFC 9112 §9.6). */
   #endWhileActive(): void {
-    this.#keepAlive = false;
-    if (this.requestComplete) return;
-    this.#sink?.onDownstreamError(new ProxyError("DOWNSTREAM_CLOSED"));
+    if (!this.requestComplete) this.#intake!.fail(new ProxyError("DOWNSTREAM_CLOSED"));
   }
 
   onClose(error: Error | null): void {
@@ -488,7 +486,7 @@ export class ServerConnection implements TransportHandler, DownstreamStream, Bod
     this.#sink = null;
     this.#held = null;
     this.#deadline.clear();
-    this.#writeDeadline?.clear();
+    this.#watch?.stop();
     this.#application.onClosed(this);
     if (wasTunnel) this.#tunnel!.sink.onBytesClosed(error);
     const options = error === null ? undefined : { cause: error };

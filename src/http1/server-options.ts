@@ -1,7 +1,7 @@
 import { TimeoutQueue } from "../base/timeouts.ts";
 import { type ChunkedLimits, DEFAULT_CHUNKED_LIMITS } from "./chunked-decoder.ts";
 import { DEFAULT_HEAD_LIMITS, type HeadLimits } from "./head-limits.ts";
-import { HeadScan } from "./head-scan.ts";
+import { ScanLender } from "./scan-lender.ts";
 
 /** Limits and timeouts of the connections that clients open. Times in milliseconds; 0 switches a timeout off. */
 export interface ServerSettings {
@@ -41,8 +41,7 @@ const LINGER = 2_000;
 /** The settings with their queues, shared by all connections of a listener in this thread. */
 export class ServerOptions {
   readonly settings: ServerSettings;
-  /** Reads the heads of all of them: one is read at a time, and nothing of it is kept here. */
-  readonly scan: HeadScan;
+  readonly scans: ScanLender;
   readonly headTimeout: TimeoutQueue;
   readonly bodyTimeout: TimeoutQueue;
   readonly keepAliveTimeout: TimeoutQueue;
@@ -51,7 +50,7 @@ export class ServerOptions {
 
   constructor(settings: Partial<ServerSettings> = {}) {
     this.settings = { ...DEFAULT_SERVER_SETTINGS, ...settings };
-    this.scan = new HeadScan(this.settings.head);
+    this.scans = new ScanLender(this.settings.head);
     this.headTimeout = new TimeoutQueue(this.settings.headTimeout);
     this.bodyTimeout = new TimeoutQueue(this.settings.bodyTimeout);
     this.keepAliveTimeout = new TimeoutQueue(this.settings.keepAliveTimeout);

@@ -12,10 +12,12 @@ export type Address =
 export function parseAddress(text: string): Address {
   const path = /^(?:unix:)?(\/.*|@.+)$/.exec(text)?.[1] ?? /^unix:(.+)$/.exec(text)?.[1];
   if (path !== undefined) return { kind: "unix", path: path.startsWith("@") ? `\0${path.slice(1)}` : path };
-  const match = /^(?:(?:\[(?<v6>[0-9a-fA-F:.%]+)\]|(?<host>[^:[\]\s/]*)):)?(?<port>\d{1,5})$/.exec(text);
+  const match = /^(?:(?:\[(?<v6>[^[\]\s]+)\]|(?<host>[^:[\]\s/]*)):)?(?<port>\d{1,5})$/.exec(text);
   const port = Number(match?.groups?.["port"]);
   if (match === null || !(port <= 65535)) {
-    throw new RangeError(`Address ${JSON.stringify(text)} is none: expected host:port, [v6]:port, :port or unix:/path`);
+    throw new RangeError(
+      `Address ${JSON.stringify(text)} is none: expected host:port, [v6]:port, :port or unix:/path`,
+    );
   }
   const v6 = match.groups?.["v6"];
   if (v6 !== undefined && isIP(v6) !== 6) throw new RangeError(`${JSON.stringify(v6)} is no IPv6 address`);

@@ -25,7 +25,10 @@ export function connectTo(
     const { localAddress, keepAlive = 0 } = options;
     const local = localAddress === undefined ? {} : { localAddress };
     if (keepAlive > 0) socket.setKeepAlive(true, keepAlive);
-    socket.connect({ host: address.host === "" ? "localhost" : address.host, port: address.port, ...local }, onConnect);
+    socket.connect(
+      { host: address.host === "" ? "localhost" : address.host, port: address.port, ...local },
+      onConnect,
+    );
   }
   return transport;
 }

@@ -56,7 +56,9 @@ export class Listener {
   get address(): string {
     const bound = this.#server.address();
     if (bound === null) return "";
-    return typeof bound === "string" ? `unix:${bound}` : formatHostPort(bound.address, (bound as AddressInfo).port);
+    return typeof bound === "string"
+      ? `unix:${bound}`
+      : formatHostPort(bound.address, (bound as AddressInfo).port);
   }
 
   get port(): number {

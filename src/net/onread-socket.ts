@@ -3,7 +3,7 @@ import { sharedReadSlab } from "./slabs.ts";
 import { Transport, type TransportHandler } from "./transport.ts";
 
 /**
- * The one place that leans on how Node's sockets are built.
+ * The one place that leans on how Node's sockets read.
  *
  * A socket with `onread` reads into a buffer we own instead of allocating one for every chunk: 1.8 µs less CPU for a
  * proxied request. Node offers that for sockets that connect, not for accepted ones; those get it by taking the native
@@ -68,7 +68,9 @@ const ONREAD = { buffer: nextBuffer, callback: onRead as (size: number) => boole
 export function adoptAccepted(accepted: Socket, handler: TransportHandler): Transport {
   const holder = accepted as Socket & { _handle?: unknown };
   const handle = holder._handle;
-  if (!readsIntoUserBuffer(handle)) return overSocket(accepted, handler);
+  // A TLS socket's handle could read into a buffer too, but is nothing without its socket.
+  const isPlain = accepted.constructor === Socket;
+  if (!isPlain || !readsIntoUserBuffer(handle)) return overSocket(accepted, handler);
   holder._handle = null;
   const socket = new OnreadSocket({ handle, allowHalfOpen: true, onread: ONREAD });
   socket.transport = new Transport(socket, handler);
@@ -95,6 +97,7 @@ export function overSocket(socket: Socket, handler: TransportHandler): Transport
   socket.on("finish", () => transport.handleFinish());
   socket.on("error", (error) => transport.handleError(error));
   socket.on("close", () => transport.handleClose());
-  socket.resume();
+  if (socket.destroyed) process.nextTick(() => transport.handleClose());
+  else socket.resume();
   return transport;
 }

@@ -1,4 +1,4 @@
-import { takeOutputSlab } from "./slabs.ts";
+import { returnOutputSlab, takeOutputSlab } from "./slabs.ts";
 
 /** Who output is gathered for. */
 export interface OutputOwner {
@@ -61,9 +61,11 @@ export class Output {
     this.#owner = null;
     if (owner === null || this.at === 0) return;
     const { slab, at } = this;
-    this.at = 0;
-    if (owner.writeGathered(slab.subarray(0, at), slab)) return;
+    // Swapped before the write: what the owner's handler says when it hears that the write has to wait must not land
+    // in the bytes that wait.
     this.slab = takeOutputSlab();
+    this.at = 0;
+    if (owner.writeGathered(slab.subarray(0, at), slab)) returnOutputSlab(slab);
   }
 
   /** A read callback begins: what it says leaves when it ends. */
@@ -93,4 +95,3 @@ export class Output {
 
 /** The output of this thread. */
 export const output: Output = new Output();
-

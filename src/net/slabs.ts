@@ -9,31 +9,32 @@ const SPARE_BULK_SLABS = 8;
 const SPARE_OUTPUT_SLABS = 8;
 
 /**
- * A buffer to read into. `held` is set by a writer that put a view of it into a write that is still pending: from then
- * on the slab belongs to that write and nobody may read into it until the write is done.
+ * A buffer to read into. Writers with a view of it in a write that is still pending count as its holders: as long as
+ * there is one, the slab belongs to those writes and nobody may read into it. There can be several: one read may bring
+ * the end of one upload and the beginning of the next, which go to different servers.
  */
 export interface Slab {
   readonly buffer: Buffer;
-  held: boolean;
+  holders: number;
 }
 
 /**
  * The slab that all sockets of this thread read into unless they have one of their own. Each socket's native half holds
  * a pointer to it, so it is never replaced, and **a view of it must never reach a write that may be pending**.
  */
-export const sharedReadSlab: Slab = { buffer: Buffer.allocUnsafeSlow(READ_SLAB), held: false };
+export const sharedReadSlab: Slab = { buffer: Buffer.allocUnsafeSlow(READ_SLAB), holders: 0 };
 
 const spareBulk: Slab[] = [];
 const spareOutput: Buffer[] = [];
 
 /** A slab for one fast connection's own use. */
 export function takeBulkSlab(): Slab {
-  return spareBulk.pop() ?? { buffer: Buffer.allocUnsafeSlow(BULK_SLAB), held: false };
+  return spareBulk.pop() ?? { buffer: Buffer.allocUnsafeSlow(BULK_SLAB), holders: 0 };
 }
 
-/** Gives back a bulk slab that no pending write refers to. */
+/** Gives back a bulk slab that nobody reads into and no pending write refers to. */
 export function returnBulkSlab(slab: Slab): void {
-  if (!slab.held && spareBulk.length < SPARE_BULK_SLABS) spareBulk.push(slab);
+  if (spareBulk.length < SPARE_BULK_SLABS) spareBulk.push(slab);
 }
 
 /** A buffer to gather output in. */

@@ -1,12 +1,7 @@
 import type { Socket } from "node:net";
+import { takenBytes, wantDrain } from "./node-sockets.ts";
 import { type OutputOwner, output } from "./output.ts";
-import {
-  returnBulkSlab,
-  returnOutputSlab,
-  type Slab,
-  sharedReadSlab,
-  takeBulkSlab,
-} from "./slabs.ts";
+import { returnBulkSlab, returnOutputSlab, type Slab, sharedReadSlab, takeBulkSlab } from "./slabs.ts";
 
 /** What a connection tells its user. */
 export interface TransportHandler {
@@ -27,28 +22,34 @@ const COPY_LIMIT = 8 * 1024;
 /** A read of less than this fits the shared slab: the connection gives up a slab of its own. */
 const BULK_THRESHOLD = 64 * 1024;
 
-/** The slab whose bytes are being handled right now; a writer marks it when a view of it has to wait. */
+/** Views are compared by the memory they lie in: a filter may hand on a view that is no slab's own buffer. */
+const sharedMemory = sharedReadSlab.buffer.buffer;
+
+/** The slab whose bytes are being handled right now; a writer becomes its holder when a view of it has to wait. */
 let reading: Slab | null = null;
 
 /**
  * A byte stream over a socket, with borrowed reads, gathered writes and backpressure both ways. It doesn't know what
  * the bytes mean.
  *
- *     shared slab ── a read fills it ──▶ bulk slab of its own (no copies) ── a small read ──▶ shared slab
+ *     shared slab ── a read fills it ──▶ bulk slab of its own (no copies) ── a small read, a pause ──▶ shared slab
  */
 export class Transport implements OutputOwner {
   readonly socket: Socket;
   handler: TransportHandler;
   /** True between `onBlocked` and `onDrain`. */
   blocked = false;
+  /** True once it is closed or being closed: nothing is sent any more, and nothing heard but `onClose`. */
   closed = false;
   /** True once the peer has ended its direction. */
   ended = false;
   #paused = false;
+  #gone = false;
+  #expectsLittle = false;
   #slab: Slab = sharedReadSlab;
   /** What pending writes refer to, given back when they are done. */
   #heldOutput: Buffer | null = null;
-  #heldBulk: Slab | null = null;
+  #heldBulk: Slab[] | null = null;
   #error: Error | null = null;
 
   constructor(socket: Socket, handler: TransportHandler) {
@@ -61,21 +62,20 @@ export class Transport implements OutputOwner {
     return this.socket.remoteAddress ?? "";
   }
 
+  // ── what goes out ──────────────────────────────────────────────────────────────────────────────────────────────
+
   /**
-   * Sends `bytes[start..end)`. Borrowed or small bytes are copied and leave when the turn ends; others are written from
-   * where they are, so their owner must not change them any more.
+   * Sends `bytes[start..end)`. Small bytes and those in the shared slab are copied and leave when the turn ends; others
+   * are written from where they are, so their owner must not change them any more.
    */
   send(bytes: Buffer, start: number, end: number): void {
     if (this.closed || start === end) return;
-    if (bytes === sharedReadSlab.buffer || end - start < COPY_LIMIT) {
+    if (end - start < COPY_LIMIT || bytes.buffer === sharedMemory) {
       output.copy(this, bytes, start, end);
       return;
     }
     output.flushFor(this);
-    const flushed = this.#write(bytes.subarray(start, end));
-    if (flushed || reading === null || bytes !== reading.buffer) return;
-    reading.held = true;
-    this.#heldBulk = reading;
+    this.#write(bytes.subarray(start, end), null);
   }
 
   sendText(text: string): void {
@@ -86,31 +86,79 @@ export class Transport implements OutputOwner {
   writeGathered(view: Buffer, slab: Buffer): boolean {
     if (this.closed) return true;
     // Behind a write that waits already, a right-sized copy is better than to give a whole slab away.
-    if (this.socket.writableLength > 0) {
-      this.#write(Buffer.from(view));
-      return true;
-    }
-    const flushed = this.#write(view);
-    if (!flushed) this.#heldOutput = slab;
-    return flushed;
+    if (this.socket.writableLength === 0) return this.#write(view, slab);
+    this.#write(Buffer.from(view), null);
+    return true;
   }
 
-  /** True when nothing of it has to wait. */
-  #write(view: Buffer): boolean {
+  /** True when nothing of it has to wait; `slab` is the output slab it lies in. */
+  #write(view: Buffer, slab: Buffer | null): boolean {
     const { socket } = this;
-    const below = socket.write(view);
-    if (!below && !this.blocked && !this.closed) {
+    if (this.closed) return true;
+    const isBelowMark = socket.write(view);
+    if (socket.writableLength === 0) return true;
+    if (slab !== null) this.#heldOutput = slab;
+    else if (reading !== null && view.buffer === reading.buffer.buffer) this.#hold(reading);
+    if (isBelowMark) wantDrain(socket);
+    else if (!this.blocked) {
       this.blocked = true;
       this.handler.onBlocked();
     }
-    return socket.writableLength === 0;
+    return false;
   }
 
-  /** Bytes the kernel hasn't taken yet, exact also while one large write is under way. */
-  get unsentBytes(): number {
-    const { _handle } = this.socket as Socket & { _handle?: { writeQueueSize?: number } | null };
-    return _handle?.writeQueueSize ?? this.socket.writableLength;
+  #hold(slab: Slab): void {
+    this.#heldBulk ??= [];
+    if (this.#heldBulk.includes(slab)) return;
+    this.#heldBulk.push(slab);
+    slab.holders++;
   }
+
+  /** True while something waits for the kernel to take it. */
+  get hasUnsent(): boolean {
+    return this.socket.writableLength > 0;
+  }
+
+  /** Bytes the kernel has taken so far: as long as this grows, the peer takes something. */
+  get takenBytes(): number {
+    return takenBytes(this.socket);
+  }
+
+  /** Ends our direction once everything is sent. */
+  end(): void {
+    if (this.closed) return;
+    output.flushFor(this);
+    this.socket.end();
+  }
+
+  /** Closes both directions now; what is waiting is lost. */
+  destroy(): void {
+    if (this.#shut()) this.socket.destroy();
+  }
+
+  /** Closes with a TCP reset, so that the peer can't take a cut message for a whole one. */
+  reset(): void {
+    if (!this.#shut()) return;
+    const { socket } = this;
+    try {
+      // While it connects, Node would put the reset off until the connection stands.
+      if (socket.connecting) socket.destroy();
+      else socket.resetAndDestroy();
+    } catch {
+      // Only TCP knows resets: not a Unix socket, not a TLS layer.
+      socket.destroy();
+    }
+  }
+
+  /** Nothing is said or heard from here on; false when that was so already. */
+  #shut(): boolean {
+    if (this.closed) return false;
+    output.flushFor(this);
+    this.closed = true;
+    return true;
+  }
+
+  // ── what comes in ──────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Stops reading; the peer feels it once the kernel's buffer is full. */
   pause(): void {
@@ -129,33 +177,17 @@ export class Transport implements OutputOwner {
     return this.#paused;
   }
 
-  /** Ends our direction once everything is sent. */
-  end(): void {
-    if (this.closed) return;
-    output.flushFor(this);
-    this.socket.end();
-  }
-
-  /** Closes both directions now; what is waiting is lost. */
-  destroy(): void {
-    if (this.closed) return;
-    output.flushFor(this);
-    this.socket.destroy();
-  }
-
-  /** Closes with a TCP reset, so that the peer can't take a cut message for a whole one. */
-  reset(): void {
-    if (this.closed) return;
-    output.flushFor(this);
-    if (this.socket.destroyed) return;
-    if ("resetAndDestroy" in this.socket) this.socket.resetAndDestroy();
-    else this.destroy();
+  /** Said while bytes are handled, when a message is over: a slab of its own is given up with this read. */
+  expectLittle(): void {
+    this.#expectsLittle = true;
   }
 
   /** @internal the read callback: returns the slab to read into next, or null to keep the one there is. */
   handleRead(size: number): Buffer | null {
+    if (this.closed) return null;
     const slab = this.#slab;
     reading = slab;
+    this.#expectsLittle = false;
     output.beginTurn();
     try {
       this.handler.onData(slab.buffer, 0, size);
@@ -168,6 +200,7 @@ export class Transport implements OutputOwner {
 
   /** @internal a read into a buffer that is already ours alone. */
   handleOwnedRead(bytes: Buffer): void {
+    if (this.closed) return;
     output.beginTurn();
     try {
       this.handler.onData(bytes, 0, bytes.length);
@@ -177,22 +210,30 @@ export class Transport implements OutputOwner {
   }
 
   #nextSlab(slab: Slab, size: number): Buffer | null {
+    const isBulk = size >= BULK_THRESHOLD && !this.#paused && !this.#expectsLittle && !this.closed;
     if (slab === sharedReadSlab) {
-      if (size < slab.buffer.length || this.closed) return null;
+      if (!isBulk || size < slab.buffer.length) return null;
       this.#slab = takeBulkSlab();
       return this.#slab.buffer;
     }
-    if (!slab.held && size >= BULK_THRESHOLD && !this.closed) return null;
-    // A held slab comes back through the writer that waits with it.
-    if (!slab.held) returnBulkSlab(slab);
-    this.#slab = sharedReadSlab;
+    if (isBulk && slab.holders === 0) return null;
+    this.#giveUpSlab();
     return sharedReadSlab.buffer;
   }
+
+  /** Goes back to the shared slab. A slab with holders comes back through them. */
+  #giveUpSlab(): void {
+    const slab = this.#slab;
+    this.#slab = sharedReadSlab;
+    if (slab !== sharedReadSlab && slab.holders === 0) returnBulkSlab(slab);
+  }
+
+  // ── what happens ───────────────────────────────────────────────────────────────────────────────────────────────
 
   /** @internal */
   handleDrain(): void {
     this.#releaseHeld();
-    if (!this.blocked) return;
+    if (!this.blocked || this.closed) return;
     this.blocked = false;
     this.handler.onDrain();
   }
@@ -206,12 +247,11 @@ export class Transport implements OutputOwner {
 
   #releaseHeld(): void {
     if (this.#heldOutput !== null) returnOutputSlab(this.#heldOutput);
-    if (this.#heldBulk !== null) {
-      this.#heldBulk.held = false;
-      returnBulkSlab(this.#heldBulk);
-    }
     this.#heldOutput = null;
+    const slabs = this.#heldBulk;
     this.#heldBulk = null;
+    if (slabs === null) return;
+    for (const slab of slabs) if (--slab.holders === 0) returnBulkSlab(slab);
   }
 
   /** @internal */
@@ -228,11 +268,13 @@ export class Transport implements OutputOwner {
 
   /** @internal */
   handleClose(): void {
-    if (this.closed) return;
+    if (this.#gone) return;
+    this.#gone = true;
     this.closed = true;
     // Slabs of cancelled writes aren't reused: the kernel's side may still be winding down.
     this.#heldOutput = null;
     this.#heldBulk = null;
+    this.#giveUpSlab();
     this.handler.onClose(this.#error);
   }
 }
