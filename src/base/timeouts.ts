@@ -87,6 +87,14 @@ export class TimeoutQueue {
     deadline.next = null;
   }
 
+  /** @internal the clock stood still at `before`: nobody knows when what was set then was set, but it was before `now`. */
+  postpone(before: number, now: number): void {
+    const at = before + TICK + this.duration;
+    for (let late = this.#tail; late !== null && late.at === at; late = late.previous) {
+      late.at = now + this.duration;
+    }
+  }
+
   /** @internal fires what is due; true while something waits. */
   tick(now: number): boolean {
     while (this.#head !== null && this.#head.at <= now) {
@@ -101,12 +109,17 @@ export class TimeoutQueue {
 /** The coarse clock behind timeout queues. `now` moves with the ticks. */
 export class TimeoutClock {
   readonly #watched = new Set<TimeoutQueue>();
+  readonly #readTime: () => number;
   #interval: NodeJS.Timeout | null = null;
   #now = 0;
 
+  constructor(readTime: () => number = () => performance.now()) {
+    this.#readTime = readTime;
+  }
+
   /** Milliseconds of a monotonic clock, as of the last tick. */
   get now(): number {
-    if (this.#interval === null) this.#now = performance.now();
+    if (this.#interval === null) this.#now = this.#readTime();
     return this.#now;
   }
 
@@ -114,15 +127,18 @@ export class TimeoutClock {
   watch(queue: TimeoutQueue): void {
     this.#watched.add(queue);
     if (this.#interval !== null) return;
-    this.#now = performance.now();
-    this.#interval = setInterval(() => this.advance(performance.now()), TICK);
+    this.#now = this.#readTime();
+    this.#interval = setInterval(() => this.advance(this.#readTime()), TICK);
     // A pending timeout alone is no reason to stay alive: the sockets it guards are.
     this.#interval.unref();
   }
 
   /** Moves the clock to `now` and fires what is due. */
   advance(now: number): void {
+    const before = this.#now;
     this.#now = now;
+    // The loop was held up: without this a busy process would take its own slowness for its clients'.
+    if (now - before > 2 * TICK) for (const queue of this.#watched) queue.postpone(before, now);
     for (const queue of this.#watched) if (!queue.tick(now)) this.#watched.delete(queue);
     if (this.#watched.size > 0 || this.#interval === null) return;
     clearInterval(this.#interval);
