@@ -115,7 +115,9 @@ export class BodyDecoder {
       if (at < 0) return BODY_REFUSED;
       if (chunked.dataEnd > chunked.dataStart) this.#pass(bytes, chunked.dataStart, chunked.dataEnd);
       if (!chunked.done) continue;
-      this.finish(chunked.trailers());
+      const trailers = chunked.trailers();
+      chunked.reset();
+      this.finish(trailers);
       break;
     }
     return at;

@@ -1,6 +1,7 @@
 import { CHARACTER_CLASS, FIELD_VALUE, HEX, HEX_VALUE } from "../http/characters.ts";
 import { type HeadLimits, ScanOutcome } from "./head-limits.ts";
 import { HeadScan } from "./head-scan.ts";
+import { holdMore } from "./held-bytes.ts";
 
 const LF = 0x0a;
 const CR = 0x0d;
@@ -58,6 +59,7 @@ export class ChunkedDecoder {
   /** The trailer section so far, when it came in several pieces. */
   #pending: Buffer | null = null;
   #trailers: HeadScan | null = null;
+  #outcome: ScanOutcome = ScanOutcome.Incomplete;
   readonly #limits: ChunkedLimits;
 
   constructor(limits: ChunkedLimits) {
@@ -68,6 +70,7 @@ export class ChunkedDecoder {
     this.#state = State.SizeStart;
     this.#extensionBytes = 0;
     this.#pending = null;
+    this.#trailers = null;
     this.dataStart = 0;
     this.dataEnd = 0;
   }
@@ -76,7 +79,7 @@ export class ChunkedDecoder {
     return this.#state === State.Done;
   }
 
-  /** The trailer fields, valid until the next call; null when there are none. */
+  /** The trailer fields, borrowed as the bytes are; null when there are none. */
   trailers(): HeadScan | null {
     return this.#trailers !== null && this.#trailers.count > 0 ? this.#trailers : null;
   }
@@ -163,25 +166,39 @@ export class ChunkedDecoder {
   }
 
   #trailerSection(bytes: Buffer, at: number, end: number): number {
+    if (this.#pending !== null) return this.#growTrailers(this.#pending, bytes, at, end);
     // Nearly every body ends without trailers.
-    if (this.#pending === null && end - at >= 2 && bytes[at] === CR && bytes[at + 1] === LF) {
-      this.#trailers = null;
+    if (end - at >= 2 && bytes[at] === CR && bytes[at + 1] === LF) {
       this.#state = State.Done;
       return at + 2;
     }
+    return this.#scanTrailers(bytes, at, end) ? this.#trailers!.end : this.#keepOrRefuse(bytes, at, end);
+  }
+
+  /** As with heads, pieces are read again only when a line ended or the limit was passed. */
+  #growTrailers(pending: Buffer, bytes: Buffer, at: number, end: number): number {
+    const before = pending.length;
+    const section = holdMore(pending, bytes, at, end);
+    this.#pending = section;
+    if (section.length <= this.#limits.trailers.bytes && section.indexOf(LF, before) === -1) return end;
+    if (!this.#scanTrailers(section, 0, section.length))
+      return this.#outcome === ScanOutcome.Refused ? -1 : end;
+    return at + this.#trailers!.end - before;
+  }
+
+  #keepOrRefuse(bytes: Buffer, at: number, end: number): number {
+    if (this.#outcome === ScanOutcome.Refused) return -1;
+    this.#pending = holdMore(null, bytes, at, end);
+    return end;
+  }
+
+  /** True when the section is complete. */
+  #scanTrailers(bytes: Buffer, start: number, end: number): boolean {
     this.#trailers ??= new HeadScan(this.#limits.trailers);
-    const before = this.#pending?.length ?? 0;
-    const section = this.#pending === null ? bytes : Buffer.concat([this.#pending, bytes.subarray(at, end)]);
-    const from = this.#pending === null ? at : 0;
-    const to = this.#pending === null ? end : section.length;
-    const outcome = this.#trailers.scanTrailers(section, from, to);
-    if (outcome === ScanOutcome.Refused) return -1;
-    if (outcome === ScanOutcome.Incomplete) {
-      this.#pending = Buffer.from(section.subarray(from, to));
-      return end;
-    }
+    this.#outcome = this.#trailers.scanTrailers(bytes, start, end);
+    if (this.#outcome !== ScanOutcome.Complete) return false;
     this.#state = State.Done;
     this.#pending = null;
-    return at + (this.#trailers.end - from - before);
+    return true;
   }
 }

@@ -9,17 +9,19 @@ const WINDOW = 5_000;
  */
 export class RateGuard {
   readonly #minimum: number;
+  readonly #clock: { readonly now: number };
   #windowStart = 0;
   #bytes = 0;
   #excused = false;
 
   /** @param minimumRate bytes a second; 0 accepts any */
-  constructor(minimumRate: number) {
+  constructor(minimumRate: number, clock: { readonly now: number } = threadClock) {
     this.#minimum = (minimumRate * WINDOW) / 1000;
+    this.#clock = clock;
   }
 
   start(): void {
-    this.#windowStart = threadClock.now;
+    this.#windowStart = this.#clock.now;
     this.#bytes = 0;
     this.#excused = false;
   }
@@ -32,7 +34,7 @@ export class RateGuard {
   /** Counts bytes that came in; false when they came too slowly. */
   accepts(bytes: number): boolean {
     this.#bytes += bytes;
-    if (this.#minimum === 0 || threadClock.now - this.#windowStart < WINDOW) return true;
+    if (this.#minimum === 0 || this.#clock.now - this.#windowStart < WINDOW) return true;
     const isFastEnough = this.#excused || this.#bytes >= this.#minimum;
     this.start();
     return isFastEnough;
