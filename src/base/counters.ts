@@ -23,6 +23,7 @@ export const COUNTER_NAMES = [
   "downstreamErrors",
   "internalErrors",
   "timeouts",
+  "workerCrashes",
 ] as const;
 
 export type CounterName = (typeof COUNTER_NAMES)[number];

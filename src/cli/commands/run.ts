@@ -1,0 +1,83 @@
+import { existsSync } from "node:fs";
+import { extname, resolve } from "node:path";
+import type { Command } from "commander";
+import { loadConfig } from "../../config/load.ts";
+import type { Snapshot } from "../../config/snapshot.ts";
+import { testProgram } from "../../worker/build-services.ts";
+import { UsageError } from "../errors.ts";
+import { accessLogOption, collectAddress, jsonOption, logLevelOption, threadsOption } from "../options.ts";
+import { type SharedFlags, serveProgram, serveSnapshot, toRunSpec } from "./serve-snapshot.ts";
+
+interface RunFlags extends SharedFlags {
+  config?: string;
+  bind?: string[];
+  test?: boolean;
+}
+
+const PROGRAM_TYPES: ReadonlySet<string> = new Set([".ts", ".mts", ".js", ".mjs"]);
+
+const EXAMPLES = `
+Examples:
+  sluice run sluice.yaml
+  sluice run -t -c sluice.yaml               test the configuration and exit
+  sluice run gateway.ts --bind :8080         a program: a module that exports defineProxy(…) or defineServer(…)
+  sluice run gateway.ts -c sluice.yaml       a program with the settings and listeners of a configuration`;
+
+/** `sluice run`: a configuration, a program, or both. */
+export function addRun(program: Command): void {
+  program
+    .command("run")
+    .description("run a configuration (.yaml), a program (.ts, .js), or a program with a configuration's settings")
+    .argument("[file]", "the configuration or the program")
+    .option("-c, --config <file>", "the configuration")
+    .option("-b, --bind <address>", "listen here, for programs that name no address (repeatable)", collectAddress)
+    .option("-t, --test", "test the configuration and the program, and exit")
+    .addOption(threadsOption())
+    .addOption(accessLogOption())
+    .addOption(logLevelOption())
+    .addOption(jsonOption())
+    .addHelpText("after", EXAMPLES)
+    .action(run);
+}
+
+async function run(file: string | undefined, flags: RunFlags): Promise<void> {
+  const { programPath, configPath } = whatToRun(file, flags.config);
+  const snapshot = configPath === null ? null : loadConfig(configPath, process.env);
+  if (programPath === null) await runSnapshot(snapshot!, configPath!, flags);
+  else await runProgram(programPath, snapshot, flags);
+}
+
+function whatToRun(file: string | undefined, config: string | undefined): { programPath: string | null; configPath: string | null } {
+  if (file === undefined && config === undefined) {
+    throw new UsageError("nothing to run: name a configuration or a program, for example sluice run sluice.yaml");
+  }
+  if (file === undefined) return { programPath: null, configPath: config! };
+  if (!PROGRAM_TYPES.has(extname(file))) {
+    if (config !== undefined) throw new UsageError(`${file} and ${config} are both configurations: name one`);
+    return { programPath: null, configPath: file };
+  }
+  if (!existsSync(file)) throw new UsageError(`${file}: there is no such file`);
+  return { programPath: resolve(file), configPath: config ?? null };
+}
+
+async function runSnapshot(snapshot: Snapshot, path: string, flags: RunFlags): Promise<void> {
+  if (flags.bind !== undefined) {
+    throw new UsageError("--bind is for programs; a configuration names its listeners itself, under listeners:");
+  }
+  if (flags.test === true) process.stdout.write(`${path}: the configuration is good\n`);
+  else await serveSnapshot(snapshot, flags);
+}
+
+async function runProgram(path: string, snapshot: Snapshot | null, flags: RunFlags): Promise<void> {
+  const binds = flags.bind ?? [];
+  if (flags.test !== true) {
+    await serveProgram(path, snapshot, binds, flags);
+    return;
+  }
+  try {
+    await testProgram(toRunSpec(snapshot, path, binds, flags));
+  } catch (error) {
+    throw new UsageError((error as Error).message);
+  }
+  process.stdout.write(`${path}: the program is good\n`);
+}

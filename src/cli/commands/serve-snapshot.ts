@@ -1,0 +1,66 @@
+import type { Snapshot } from "../../config/snapshot.ts";
+import type { LogLevel } from "../../observe/error-log.ts";
+import { instanceName, type RunSpec } from "../../worker/run-spec.ts";
+import { serveUntilSignal } from "../serve.ts";
+
+/** Flags of every command that serves; they win over the configuration. */
+export interface SharedFlags {
+  threads?: number;
+  accessLog?: "off" | "combined" | "json";
+  logLevel?: LogLevel;
+  json?: boolean;
+}
+
+const DEFAULT_GRACE = 30_000;
+
+/** Runs a configuration until a signal ends it. */
+export function serveSnapshot(snapshot: Snapshot, flags: SharedFlags): Promise<void> {
+  return serve(snapshot, null, [], flags);
+}
+
+/** Runs a program until a signal ends it, with the settings of a configuration if there is one. */
+export function serveProgram(
+  program: string,
+  snapshot: Snapshot | null,
+  binds: readonly string[],
+  flags: SharedFlags,
+): Promise<void> {
+  return serve(snapshot, program, binds, flags);
+}
+
+function serve(
+  snapshot: Snapshot | null,
+  program: string | null,
+  binds: readonly string[],
+  flags: SharedFlags,
+): Promise<void> {
+  return serveUntilSignal({
+    spec: toRunSpec(snapshot, program, binds, flags),
+    threads: flags.threads ?? snapshot?.threads ?? null,
+    grace: snapshot?.gracePeriod ?? DEFAULT_GRACE,
+    pidFile: snapshot?.pidFile ?? null,
+    json: flags.json === true,
+  });
+}
+
+/** What a data plane needs to know of a command line. */
+export function toRunSpec(
+  snapshot: Snapshot | null,
+  program: string | null,
+  binds: readonly string[],
+  flags: SharedFlags,
+): RunSpec {
+  return {
+    snapshot,
+    program,
+    binds,
+    accessLog: accessLogOf(snapshot, flags),
+    errorLog: { level: flags.logLevel ?? snapshot?.logLevel ?? "info", path: snapshot?.errorLog ?? null },
+    instance: instanceName(),
+  };
+}
+
+function accessLogOf(snapshot: Snapshot | null, flags: SharedFlags): RunSpec["accessLog"] {
+  if (flags.accessLog === undefined) return snapshot?.accessLog ?? null;
+  return flags.accessLog === "off" ? null : { path: "stdout", format: flags.accessLog };
+}

@@ -1,0 +1,53 @@
+import { Command, CommanderError } from "commander";
+import { ConfigError } from "../config/config-error.ts";
+import { addDemo } from "./commands/demo.ts";
+import { addHttp } from "./commands/http.ts";
+import { addRun } from "./commands/run.ts";
+import { addSchema } from "./commands/schema.ts";
+import { Exit, UsageError } from "./errors.ts";
+import { version } from "./version.ts";
+
+const EXAMPLES = `
+Examples:
+  sluice                                     the demonstration
+  sluice run sluice.yaml                     run a configuration
+  sluice run -t -c sluice.yaml               test it and exit
+  sluice run gateway.ts --bind :8080         run a program
+  sluice http --bind :8080 --upstream 127.0.0.1:3000 --upstream 127.0.0.1:3001
+                                             a proxy and balancer from flags alone
+
+Exit codes: 0 done, 1 failed while running, 2 wrong usage or configuration.`;
+
+function createProgram(): Command {
+  const program = new Command("sluice")
+    .description("A programmable reverse proxy and load balancer. Without a command it shows a demonstration.")
+    .version(version(), "-V, --version", "print the version")
+    .helpOption("-h, --help", "show this help")
+    .addHelpText("after", EXAMPLES)
+    .showSuggestionAfterError()
+    .exitOverride()
+    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "sluice: ")) });
+  addDemo(program);
+  addRun(program);
+  addHttp(program);
+  addSchema(program);
+  return program;
+}
+
+/** Runs a command line; sets the exit code. */
+export async function main(argv: readonly string[]): Promise<void> {
+  try {
+    await createProgram().parseAsync([...argv]);
+  } catch (error) {
+    process.exitCode = report(error);
+  }
+}
+
+/** Says on standard error what is wrong, in the user's words. */
+function report(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? Exit.Done : Exit.Usage;
+  const isUsage = error instanceof UsageError || error instanceof ConfigError;
+  const message = error instanceof Error ? error.message : String(error);
+  process.stderr.write(`${message.startsWith("sluice: ") || error instanceof ConfigError ? "" : "sluice: "}${message}\n`);
+  return isUsage ? Exit.Usage : Exit.Failed;
+}

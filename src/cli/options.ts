@@ -1,0 +1,47 @@
+import { InvalidArgumentError, Option } from "commander";
+import { parseAddress } from "../net/address.ts";
+import { LOG_LEVELS } from "../observe/error-log.ts";
+
+/** Gathers the values of an option that may be given several times. */
+export function collect(value: string, before: readonly string[] = []): string[] {
+  return [...before, value];
+}
+
+/** As `collect`, for addresses: refuses what can't be one. */
+export function collectAddress(value: string, before: readonly string[] = []): string[] {
+  try {
+    parseAddress(value);
+  } catch (error) {
+    throw new InvalidArgumentError((error as Error).message);
+  }
+  return collect(value, before);
+}
+
+/** A whole number from 0 to `most`. */
+export function wholeNumber(most: number): (value: string) => number {
+  return (value) => {
+    const number = Number(value);
+    if (!/^\d+$/.test(value) || number > most) throw new InvalidArgumentError(`Expected a whole number from 0 to ${most}.`);
+    return number;
+  };
+}
+
+export const MAX_THREADS = 256;
+
+export function threadsOption(): Option {
+  return new Option("--threads <n>", "worker threads; 0 runs everything in the main thread").argParser(
+    wholeNumber(MAX_THREADS),
+  );
+}
+
+export function logLevelOption(): Option {
+  return new Option("--log-level <level>", "what the error log tells").choices(LOG_LEVELS);
+}
+
+export function accessLogOption(): Option {
+  return new Option("--access-log <format>", "log every request to standard output").choices(["off", "combined", "json"]);
+}
+
+export function jsonOption(): Option {
+  return new Option("--json", "print JSON lines");
+}

@@ -1,0 +1,110 @@
+import type { Logger } from "pino";
+import { allocateCounters, type CounterName, Counters, sumCounters } from "../base/counters.ts";
+import type { RunSpec } from "../worker/run-spec.ts";
+import { SocketKeeper } from "./sockets.ts";
+import { WorkerHandle } from "./worker-handle.ts";
+
+/** Milliseconds before a crashed worker is replaced: doubled with each crash, up to the longest. */
+const FIRST_BACKOFF = 100;
+const LONGEST_BACKOFF = 10_000;
+/** A worker that lived that long has not crashed because of how it starts. */
+const STABLE_AFTER = 60_000;
+
+/** Runs the workers of the data plane: starts them, replaces those that crash, ends them. */
+export class Supervisor {
+  readonly #spec: RunSpec;
+  readonly #threads: number;
+  readonly #log: Logger;
+  readonly #sockets: SocketKeeper;
+  /** One block a worker and one for the main thread. */
+  readonly #memory: SharedArrayBuffer;
+  readonly #counters: Counters;
+  readonly #workers = new Map<number, WorkerHandle>();
+  readonly #backoff = new Map<number, number>();
+  readonly #replacements = new Set<NodeJS.Timeout>();
+  #stopping = false;
+
+  /** @param threads at least 1 */
+  constructor(spec: RunSpec, threads: number, log: Logger) {
+    this.#spec = spec;
+    this.#threads = threads;
+    this.#log = log;
+    this.#sockets = new SocketKeeper(threads);
+    this.#memory = allocateCounters(threads + 1);
+    this.#counters = new Counters(this.#memory, threads);
+  }
+
+  /** Starts all workers; resolves with the addresses they listen on. Rejects when one of them can't start. */
+  async start(): Promise<readonly string[]> {
+    const workers = Array.from({ length: this.#threads }, (_, thread) => this.#spawn(thread));
+    try {
+      const [addresses = []] = await Promise.all(workers.map((worker) => worker.ready));
+      for (const worker of workers) void this.#watch(worker);
+      return addresses;
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
+  }
+
+  /** The sums of all threads' counters. */
+  get counters(): Record<CounterName, number> {
+    return sumCounters(this.#memory, this.#threads + 1);
+  }
+
+  /** Stops listening, lets requests finish for at most `grace` milliseconds, ends the workers. */
+  async drain(grace: number): Promise<void> {
+    this.#forgetReplacements();
+    await this.#sockets.close();
+    for (const worker of this.#workers.values()) worker.drain(grace);
+    await Promise.all([...this.#workers.values()].map((worker) => worker.ended));
+  }
+
+  /** Ends everything now. */
+  async stop(): Promise<void> {
+    this.#forgetReplacements();
+    await this.#sockets.close();
+    await Promise.all([...this.#workers.values()].map((worker) => worker.stop()));
+  }
+
+  #forgetReplacements(): void {
+    this.#stopping = true;
+    for (const timer of this.#replacements) clearTimeout(timer);
+    this.#replacements.clear();
+  }
+
+  #spawn(thread: number): WorkerHandle {
+    const worker = new WorkerHandle({ spec: this.#spec, thread, counters: this.#memory }, this.#sockets);
+    this.#workers.set(thread, worker);
+    return worker;
+  }
+
+  /** Replaces the worker when it crashes, for as long as the server runs. */
+  async #watch(worker: WorkerHandle): Promise<void> {
+    const started = performance.now();
+    const end = await worker.ended;
+    const { thread } = worker;
+    this.#workers.delete(thread);
+    new Counters(this.#memory, thread).clearGauges();
+    if (end.kind === "drained" || this.#stopping) return;
+    this.#counters.add("workerCrashes");
+    const isStable = performance.now() - started > STABLE_AFTER;
+    const delay = isStable ? FIRST_BACKOFF : (this.#backoff.get(thread) ?? FIRST_BACKOFF);
+    this.#backoff.set(thread, Math.min(delay * 2, LONGEST_BACKOFF));
+    this.#log.error({ thread, cause: end.error.stack ?? end.error.message, replaced_in_ms: delay }, "A worker crashed");
+    this.#replaceIn(delay, thread);
+  }
+
+  #replaceIn(delay: number, thread: number): void {
+    const timer = setTimeout(() => {
+      this.#replacements.delete(timer);
+      const worker = this.#spawn(thread);
+      void this.#watch(worker);
+      worker.ready.then(
+        () => this.#log.info({ thread }, "A crashed worker was replaced"),
+        () => undefined,
+      );
+    }, delay);
+    this.#replacements.add(timer);
+  }
+}

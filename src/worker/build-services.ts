@@ -1,0 +1,54 @@
+import type { ListenerSettings, Snapshot } from "../config/snapshot.ts";
+import { createConfiguredProxy } from "../filters/configured-proxy.ts";
+import { httpProxy } from "../proxy/http-proxy-service.ts";
+import type { ProxyPhases } from "../proxy/phases.ts";
+import { isPhases, toServices } from "../proxy/serve.ts";
+import { inStartOrder, type Service } from "../proxy/service.ts";
+import { Connector } from "../upstream/connector.ts";
+import { loadProgram } from "./program-loader.ts";
+import type { RunSpec } from "./run-spec.ts";
+
+/** The services that a thread runs. Rejects with what is wrong with the program. */
+export async function buildServices(spec: RunSpec): Promise<Service[]> {
+  const { snapshot, program, instance } = spec;
+  if (program === null) return configuredServices(snapshot!, instance);
+  const exported = await loadProgram(program);
+  if (snapshot === null || spec.binds.length > 0 || !isPhases(exported)) return toServices(exported, spec.binds);
+  return snapshot.listeners.map((listener) => toService(listener, exported, snapshot, instance, new Connector(snapshot.pool)));
+}
+
+/** Loads a program as a worker would and throws what is wrong with it; nothing is listened on. */
+export async function testProgram(spec: RunSpec): Promise<void> {
+  inStartOrder(await buildServices(spec));
+}
+
+/** All listeners of a configuration share one pool: their upstreams are the same. */
+function configuredServices(snapshot: Snapshot, instance: string): Service[] {
+  const connector = new Connector(snapshot.pool);
+  return snapshot.listeners.map((listener) =>
+    toService(listener, createConfiguredProxy(snapshot, listener.name), snapshot, instance, connector),
+  );
+}
+
+function toService<C>(
+  listener: ListenerSettings,
+  phases: ProxyPhases<C>,
+  snapshot: Snapshot,
+  instance: string,
+  connector: Connector,
+): Service {
+  const { forwarding } = listener;
+  return httpProxy({
+    name: listener.name,
+    listen: [listener.bind],
+    phases,
+    connector,
+    settings: listener.server,
+    maxConnections: listener.maxConnections,
+    maxConnectionsPerClient: listener.maxConnectionsPerClient,
+    requestTimeout: listener.requestTimeout,
+    forwarding: { ...forwarding, via: forwarding.via === "" ? instance : forwarding.via },
+    allowConnect: listener.allowConnect,
+    retries: snapshot.retries,
+  });
+}

@@ -1,0 +1,24 @@
+import { randomBytes } from "node:crypto";
+import type { Snapshot } from "../config/snapshot.ts";
+import type { AccessLogFormat } from "../observe/access-log.ts";
+import type { ErrorLogOptions } from "../observe/error-log.ts";
+
+/**
+ * A name that no other process has: a request that comes back to us is told from one that went through another Sluice.
+ */
+export function instanceName(): string {
+  return `sluice-${randomBytes(4).toString("hex")}`;
+}
+
+/** What a data plane runs: a configuration, a program, or a program with a configuration's settings. Plain data. */
+export interface RunSpec {
+  readonly snapshot: Snapshot | null;
+  /** Path of a module that exports a program. */
+  readonly program: string | null;
+  /** Addresses for a program that names none itself. */
+  readonly binds: readonly string[];
+  readonly accessLog: { readonly path: string; readonly format: AccessLogFormat } | null;
+  readonly errorLog: ErrorLogOptions;
+  /** What `Via` calls this process, the same in all threads: see `instanceName`. */
+  readonly instance: string;
+}
