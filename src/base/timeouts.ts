@@ -51,6 +51,8 @@ export class TimeoutQueue {
   readonly #clock: TimeoutClock;
   #head: Deadline | null = null;
   #tail: Deadline | null = null;
+  /** Until a tick finds it empty: a queue that is empty and not again many times a second is watched all the while. */
+  #isWatched = false;
 
   constructor(duration: number, clock: TimeoutClock = threadClock) {
     this.duration = duration;
@@ -67,7 +69,8 @@ export class TimeoutQueue {
     deadline.previous = this.#tail;
     if (this.#tail === null) {
       this.#head = deadline;
-      this.#clock.watch(this);
+      if (!this.#isWatched) this.#clock.watch(this);
+      this.#isWatched = true;
     } else this.#tail.next = deadline;
     this.#tail = deadline;
   }
@@ -102,7 +105,8 @@ export class TimeoutQueue {
       this.remove(due);
       due.expire(this);
     }
-    return this.#head !== null;
+    this.#isWatched = this.#head !== null;
+    return this.#isWatched;
   }
 }
 

@@ -72,13 +72,18 @@ for (const id of HOP_BY_HOP_IDS) HOP_BY_HOP[id] = 1;
 
 interface KnownName {
   readonly id: FieldId;
+  readonly first: number;
   readonly bytes: Uint8Array;
 }
 
 const LONGEST_NAME = 20;
 /** The known names by length: few share one, so a lookup compares at most three. */
 const BY_LENGTH: readonly (readonly KnownName[])[] = Array.from({ length: LONGEST_NAME + 1 }, (_, length) =>
-  NAMES.filter(([, name]) => name.length === length).map(([id, name]) => ({ id, bytes: Buffer.from(name) })),
+  NAMES.filter(([, name]) => name.length === length).map(([id, name]) => ({
+    id,
+    first: name.charCodeAt(0),
+    bytes: Buffer.from(name),
+  })),
 );
 
 /** The id of the field name at `bytes[start..end)`, compared without regard to case. */
@@ -86,9 +91,10 @@ export function fieldIdAt(bytes: Uint8Array, start: number, end: number): FieldI
   const length = end - start;
   if (length > LONGEST_NAME) return FieldId.Other;
   const candidates = BY_LENGTH[length]!;
+  const first = bytes[start]! | 0x20;
   for (let i = 0; i < candidates.length; i++) {
     const candidate = candidates[i]!;
-    if (equalsLowercase(bytes, start, candidate.bytes)) return candidate.id;
+    if (candidate.first === first && equalsLowercase(bytes, start, candidate.bytes)) return candidate.id;
   }
   return FieldId.Other;
 }

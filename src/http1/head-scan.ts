@@ -9,6 +9,7 @@ import {
   VALUE_END,
   VALUE_START,
 } from "../http/field-table.ts";
+import { skipFieldContent } from "./field-content.ts";
 import { type HeadLimits, type HeadProblem, ScanOutcome } from "./head-limits.ts";
 
 const TAB = 0x09;
@@ -215,14 +216,15 @@ export class HeadScan implements FieldTable {
       if (bytes[at] === CR) break;
       if (slot === capacity) return this.#refuse("TOO_MANY_FIELDS");
       const nameStart = at;
-      while (at < end && (CHARACTER_CLASS[bytes[at]!]! & TOKEN) !== 0) at++;
+      // What stands behind `end` is old: going past it is found out once, not asked for every byte.
+      while ((CHARACTER_CLASS[bytes[at]!]! & TOKEN) !== 0) at++;
       if (at >= end) return ScanOutcome.Incomplete;
       // Also catches obs-fold (a line that begins with white space) and white space before the colon.
       if (bytes[at] !== COLON || at === nameStart) return this.#refuse("BAD_FIELD_NAME");
       const nameEnd = at++;
       while (at < end && (bytes[at] === SPACE || bytes[at] === TAB)) at++;
       const valueStart = at;
-      while (at < end && (CHARACTER_CLASS[bytes[at]!]! & FIELD_VALUE) !== 0) at++;
+      at = skipFieldContent(bytes, at, end);
       if (at >= end) return ScanOutcome.Incomplete;
       if (bytes[at] !== CR) return this.#refuse(bytes[at] === LF ? "BAD_LINE_END" : "BAD_FIELD_VALUE");
       if (at + 1 >= end) return ScanOutcome.Incomplete;
