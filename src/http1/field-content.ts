@@ -10,43 +10,35 @@ const DELETE = 0x7f;
  * A word holds a byte that needs a closer look if subtracting 0x20 from each byte borrows where the top bit was clear
  * (a byte below 0x20), or subtracting 1 from each byte of `word ^ 0x7f…` does (a byte equal to 0x7f). A borrow can
  * carry into the next byte and raise a false alarm, never hide one.
+ *
+ * @param words the same memory as `bytes`, from `wordsOf`
  */
-export function skipFieldContent(bytes: Buffer, from: number, end: number): number {
-  const words = wordsOf(bytes);
+export function skipFieldContent(bytes: Buffer, words: Int32Array, from: number, end: number): number {
   let at = from;
-  const wordsEnd = Math.min(end >> 2, words.length) << 2;
-  for (;;) {
-    while ((at & 3) !== 0 || at >= wordsEnd) {
-      if (at >= end || endsContent(bytes[at]!)) return at;
-      at++;
-    }
-    at = skipPlainWords(words, at, wordsEnd);
-    // A tab or a false alarm: past this word byte by byte.
-    const wordEnd = Math.min(at + 4, end);
-    for (; at < wordEnd; at++) if (endsContent(bytes[at]!)) return at;
+  for (; (at & 3) !== 0; at++) {
+    const byte = bytes[at]!;
+    if (at >= end || (byte < SPACE ? byte !== TAB : byte === DELETE)) return at;
   }
-}
-
-function endsContent(byte: number): boolean {
-  return byte < SPACE ? byte !== TAB : byte === DELETE;
-}
-
-function skipPlainWords(words: Int32Array, from: number, end: number): number {
-  let index = from >> 2;
-  for (const last = end >> 2; index < last; index++) {
+  let index = at >> 2;
+  for (const last = Math.min(end >> 2, words.length); index < last; index++) {
     const word = words[index]!;
     const flipped = word ^ 0x7f7f7f7f;
     if ((((word - 0x20202020) & ~word) | ((flipped - 0x01010101) & ~flipped)) & 0x80808080) break;
   }
-  return index << 2;
+  // The end is in this word or, after a tab, in one of the next: a tab is rare enough to go on byte by byte.
+  for (at = index << 2; at < end; at++) {
+    const byte = bytes[at]!;
+    if (byte < SPACE ? byte !== TAB : byte === DELETE) return at;
+  }
+  return at;
 }
 
 const NO_WORDS = new Int32Array(0);
 let lastBytes: Buffer | null = null;
 let lastWords: Int32Array = NO_WORDS;
 
-/** The same memory as 32-bit words. Nearly every head is read from the thread's one slab, so the last view is kept. */
-function wordsOf(bytes: Buffer): Int32Array {
+/** Memory as 32-bit words. Nearly every head is read from the thread's one slab, so the last view is kept. */
+export function wordsOf(bytes: Buffer): Int32Array {
   if (bytes === lastBytes) return lastWords;
   lastBytes = bytes;
   const isAligned = (bytes.byteOffset & 3) === 0;

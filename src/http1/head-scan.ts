@@ -9,7 +9,7 @@ import {
   VALUE_END,
   VALUE_START,
 } from "../http/field-table.ts";
-import { skipFieldContent } from "./field-content.ts";
+import { skipFieldContent, wordsOf } from "./field-content.ts";
 import { type HeadLimits, type HeadProblem, ScanOutcome } from "./head-limits.ts";
 
 const TAB = 0x09;
@@ -208,6 +208,7 @@ export class HeadScan implements FieldTable {
   /** Field lines up to and with the empty line (RFC 9112 §5). */
   #fields(bytes: Buffer, from: number, end: number): ScanOutcome {
     const { offsets } = this;
+    const words = wordsOf(bytes);
     const capacity = offsets.length;
     let at = from;
     let slot = 0;
@@ -224,7 +225,7 @@ export class HeadScan implements FieldTable {
       const nameEnd = at++;
       while (at < end && (bytes[at] === SPACE || bytes[at] === TAB)) at++;
       const valueStart = at;
-      at = skipFieldContent(bytes, at, end);
+      at = skipFieldContent(bytes, words, at, end);
       if (at >= end) return ScanOutcome.Incomplete;
       if (bytes[at] !== CR) return this.#refuse(bytes[at] === LF ? "BAD_LINE_END" : "BAD_FIELD_VALUE");
       if (at + 1 >= end) return ScanOutcome.Incomplete;
