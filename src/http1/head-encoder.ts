@@ -44,7 +44,7 @@ export function writeRequestHead(
   const table = source.table();
   const rawLine = !head.lineChanged && source instanceof ReceivedRequest ? source.lineStart() : -1;
   const line = rawLine >= 0 ? "" : `${head.method} ${head.target} HTTP/1.1\r\n`;
-  const keepsLength = isDeclaredAs(head.body, body, touchedHeaders);
+  const keepsLength = isDeclaredAs(head.body, body, table, touchedHeaders);
   const dropped = HOP_BY_HOP_BITS | additions.dropped | (keepsLength ? 0 : CONTENT_LENGTH);
   const upgrade =
     additions.upgrade === null ? "" : `Connection: Upgrade\r\nUpgrade: ${additions.upgrade}\r\n`;
@@ -68,7 +68,7 @@ export function writeResponseHead(
   const rawLine = !head.lineChanged && source instanceof ReceivedResponse ? source.lineStart() : -1;
   const line = rawLine >= 0 ? "" : `HTTP/1.1 ${head.status} ${head.reason}\r\n`;
   const keepsLength =
-    body === "none" ? mayDeclareAnything(head.status) : isDeclaredAs(head.body, body, touchedHeaders);
+    body === "none" ? mayDeclareAnything(head.status) : isDeclaredAs(head.body, body, table, touchedHeaders);
   const dropped = HOP_BY_HOP_BITS | (keepsLength ? 0 : CONTENT_LENGTH);
   const tail = `${keepsLength ? "" : framingLines(body)}${lines}\r\n`;
   writeHead(output, owner, { line, rawLine, table, headers: touchedHeaders, dropped, tail });
@@ -110,9 +110,17 @@ interface HeadPlan {
   readonly tail: string;
 }
 
-/** The received length field may stay where it is: it was checked when it came in and says what is sent. */
-function isDeclaredAs(received: BodyLength, sent: ResponseFraming, headers: HttpHeaders | null): boolean {
-  if (received !== sent || received === "unknown") return false;
+/**
+ * The received length field may stay where it is: it was checked when it came in and says what is sent. A head made here
+ * has none, whatever its body is.
+ */
+function isDeclaredAs(
+  received: BodyLength,
+  sent: ResponseFraming,
+  table: FieldTable,
+  headers: HttpHeaders | null,
+): boolean {
+  if (received !== sent || received === "unknown" || table.count === 0) return false;
   return headers === null || (headers.changes === null && headers.added === null) || !changesLength(headers);
 }
 
