@@ -71,6 +71,8 @@ export interface UpstreamStream {
   /** True when this connection had carried a request before. */
   readonly reused: boolean;
   readonly blocked: boolean;
+  /** Called first: who hears what comes of the request. */
+  begin(sink: UpstreamSink): void;
   sendHead(head: RequestHead, body: BodyLength, additions: RequestAdditions): void;
   sendBody(bytes: Buffer, start: number, end: number): void;
   sendEnd(trailers: HttpHeaders | null): void;

@@ -5,7 +5,11 @@ import type { HttpHeaders } from "../http/http-headers.ts";
  * How a message is framed on its way out. Without body filters it is as it came. With them, the head's `Content-Length`
  * is a promise about what the filters make of the body; a head without one is sent in chunks.
  */
-export function sentLength(received: BodyLength, headers: HttpHeaders | null, isFiltered: boolean): BodyLength {
+export function sentLength(
+  received: BodyLength,
+  headers: HttpHeaders | null,
+  isFiltered: boolean,
+): BodyLength {
   if (!isFiltered || headers === null || received === "none") return received;
   const declared = headers.get("content-length");
   return declared !== null && /^\d{1,15}$/.test(declared) ? Number(declared) : "unknown";
@@ -16,7 +20,8 @@ export class LengthCheck {
   #left: number;
 
   constructor(declared: BodyLength) {
-    this.#left = typeof declared === "number" ? declared : Number.POSITIVE_INFINITY;
+    if (declared === "none") this.#left = 0;
+    else this.#left = declared === "unknown" ? Number.POSITIVE_INFINITY : declared;
   }
 
   /** False when `bytes` more would be too many. */

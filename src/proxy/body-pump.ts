@@ -1,6 +1,6 @@
 import { isThenable } from "../base/errors.ts";
 import type { HttpHeaders } from "../http/http-headers.ts";
-import type { BodyFilter, FilteredBody, MaybePromise } from "./phases.ts";
+import type { BodyFilter, DelayedBody, FilteredBody, MaybePromise } from "./phases.ts";
 import type { Session } from "./session.ts";
 
 /** Where filtered bytes go, and who is slowed down while a filter takes its time. */
@@ -12,21 +12,27 @@ export interface PumpOwner {
   onFilterFailed(thrown: unknown): void;
 }
 
-/** A chunk, or null for the end. */
-interface Waiting {
+/** A chunk on its way, or the end of the body. */
+interface Piece {
+  /** Null for the end. */
   readonly chunk: Buffer | null;
   readonly trailers: HttpHeaders | null;
+  /** The filter it comes to next. */
+  readonly at: number;
 }
 
 /**
  * Takes a body through its filters, in order. A filter that answers at once costs no promise; while one takes its time,
  * what comes next waits and the source is paused, so that at most what one read brought is kept.
+ *
+ * What a filter adds at the end is a chunk to those behind it, which then see an end of their own.
  */
 export class BodyPump<C> {
   readonly #session: Session<C>;
   readonly #filters: readonly BodyFilter<C>[];
   readonly #owner: PumpOwner;
-  readonly #waiting: Waiting[] = [];
+  readonly #waiting: Piece[] = [];
+  #timer: NodeJS.Timeout | null = null;
   #busy = false;
   #stopped = false;
 
@@ -38,74 +44,93 @@ export class BodyPump<C> {
 
   /** A borrowed chunk. The filters get a copy of their own: they may keep it, and an async one would lose it. */
   push(bytes: Buffer, start: number, end: number): void {
-    this.#take({ chunk: Buffer.from(bytes.subarray(start, end)), trailers: null });
+    this.#take({ chunk: Buffer.from(bytes.subarray(start, end)), trailers: null, at: 0 });
   }
 
   /** The end of the body. */
   finish(trailers: HttpHeaders | null): void {
-    this.#take({ chunk: null, trailers });
+    this.#take({ chunk: null, trailers, at: 0 });
   }
 
   /** Nobody wants the rest. */
   stop(): void {
     this.#stopped = true;
     this.#waiting.length = 0;
+    if (this.#timer !== null) clearTimeout(this.#timer);
   }
 
-  #take(item: Waiting): void {
+  #take(piece: Piece): void {
     if (this.#stopped) return;
-    if (this.#busy) this.#waiting.push(item);
-    else this.#filter(item, item.chunk, 0);
+    this.#waiting.push(piece);
+    if (!this.#busy) this.#run();
   }
 
-  /** Runs the filters from `index` on over what the ones before made of the item. */
-  #filter(item: Waiting, input: Buffer | null, index: number): void {
-    let chunk = input;
-    for (let i = index; i < this.#filters.length; i++) {
-      // A dropped chunk reaches no further filter; the end reaches all of them.
-      if (chunk === null && item.chunk !== null) return;
-      let result: MaybePromise<FilteredBody>;
-      try {
-        result = this.#filters[i]!(this.#session, chunk, item.chunk === null);
-      } catch (thrown) {
-        this.#fail(thrown);
-        return;
-      }
-      if (isThenable(result) || isDelayed(result)) {
-        this.#wait(item, chunk, i, result);
-        return;
-      }
-      chunk = apply(chunk, result);
+  #run(): void {
+    while (!this.#busy && !this.#stopped) {
+      const piece = this.#waiting.shift();
+      if (piece === undefined) return;
+      this.#filter(piece);
     }
-    this.#emit(item, chunk);
   }
 
-  #wait(item: Waiting, chunk: Buffer | null, index: number, result: MaybePromise<FilteredBody>): void {
+  /** Takes a piece through the next filter, or out of the pump behind the last one. */
+  #filter(piece: Piece): void {
+    const filter = this.#filters[piece.at];
+    if (filter === undefined) {
+      if (piece.chunk === null) this.#owner.onFilteredEnd(piece.trailers);
+      else this.#owner.onFiltered(piece.chunk);
+      return;
+    }
+    let result: MaybePromise<FilteredBody>;
+    try {
+      result = filter(this.#session, piece.chunk, piece.chunk === null);
+    } catch (thrown) {
+      this.#fail(thrown);
+      return;
+    }
+    if (isThenable(result) || isDelayed(result)) this.#wait(piece, result);
+    else this.#goOn(piece, result);
+  }
+
+  /** What a filter made of a piece goes before everything that waits. */
+  #goOn(piece: Piece, result: FilteredBody): void {
+    if (this.#stopped) return;
+    let chunk: Buffer | null;
+    try {
+      chunk = toChunk(piece.chunk, result);
+    } catch (thrown) {
+      this.#fail(thrown);
+      return;
+    }
+    const at = piece.at + 1;
+    if (piece.chunk === null) this.#waiting.unshift({ ...piece, at });
+    if (chunk !== null && chunk.length > 0) this.#waiting.unshift({ chunk, trailers: null, at });
+  }
+
+  #wait(piece: Piece, result: MaybePromise<FilteredBody>): void {
     this.#busy = true;
     this.#owner.onFilterBusy();
-    settle(result).then(
-      (value) => this.#resume(item, apply(chunk, value), index + 1),
-      (thrown) => this.#fail(thrown),
-    );
+    Promise.resolve(result)
+      .then((value) => (isDelayed(value) ? this.#delay(value) : value))
+      .then(
+        (value) => this.#resume(piece, value),
+        (thrown) => this.#fail(thrown),
+      );
   }
 
-  #resume(item: Waiting, chunk: Buffer | null, index: number): void {
+  async #delay(delayed: DelayedBody): Promise<FilteredBody> {
+    await new Promise((resolve) => {
+      this.#timer = setTimeout(resolve, delayed.delay);
+    });
+    return "body" in delayed ? delayed.body : undefined;
+  }
+
+  #resume(piece: Piece, result: FilteredBody): void {
     if (this.#stopped) return;
     this.#busy = false;
-    this.#filter(item, chunk, index);
-    while (!this.#busy && !this.#stopped) {
-      const next = this.#waiting.shift();
-      if (next === undefined) {
-        this.#owner.onFilterIdle();
-        return;
-      }
-      this.#filter(next, next.chunk, 0);
-    }
-  }
-
-  #emit(item: Waiting, chunk: Buffer | null): void {
-    if (chunk !== null && chunk.length > 0) this.#owner.onFiltered(chunk);
-    if (item.chunk === null && !this.#stopped) this.#owner.onFilteredEnd(item.trailers);
+    this.#goOn(piece, result);
+    this.#run();
+    if (!this.#busy && !this.#stopped) this.#owner.onFilterIdle();
   }
 
   #fail(thrown: unknown): void {
@@ -115,22 +140,18 @@ export class BodyPump<C> {
   }
 }
 
-function apply(chunk: Buffer | null, result: FilteredBody): Buffer | null {
+/** @throws TypeError when a filter returned what is no body */
+function toChunk(chunk: Buffer | null, result: FilteredBody): Buffer | null {
   if (result === undefined) return chunk;
   if (result === null) return null;
   if (typeof result === "string") return Buffer.from(result);
   if (Buffer.isBuffer(result)) return result;
   if (result instanceof Uint8Array) return Buffer.from(result.buffer, result.byteOffset, result.byteLength);
-  return "body" in result && result.body !== undefined ? apply(chunk, result.body) : chunk;
+  throw new TypeError(`A body filter returned ${typeof result}`);
 }
 
-function isDelayed(result: FilteredBody): result is Exclude<FilteredBody, Uint8Array | string | null | undefined> {
-  return typeof result === "object" && result !== null && "delay" in result && !(result instanceof Uint8Array);
-}
-
-/** Waits for a filter's promise and for the delay it asks for. */
-async function settle(result: MaybePromise<FilteredBody>): Promise<FilteredBody> {
-  const value = await result;
-  if (isDelayed(value) && value.delay > 0) await new Promise((resolve) => setTimeout(resolve, value.delay));
-  return value;
+function isDelayed(result: FilteredBody): result is DelayedBody {
+  return (
+    typeof result === "object" && result !== null && "delay" in result && !(result instanceof Uint8Array)
+  );
 }

@@ -1,56 +1,85 @@
 import { ProxyError } from "../base/errors.ts";
 import { ResponseHead } from "../http/heads.ts";
+import type { ByteSink, ByteStream, UpstreamSink, UpstreamStream } from "../http/streams.ts";
 import { TransportByteStream } from "../http1/byte-stream.ts";
-import { connectTo } from "../net/connect.ts";
-import type { TransportHandler } from "../net/transport.ts";
+import { WriteWatch, type WriteWatchOwner } from "../http1/write-watch.ts";
+import type { Transport, TransportHandler } from "../net/transport.ts";
 import type { HttpPeer } from "../upstream/peer.ts";
-import type { Exchange } from "./exchange.ts";
 
-/** Answers a CONNECT: a plain connection to the peer, and once it stands a 200 and a tunnel (RFC 9110 §9.3.6). */
-export function openConnectTunnel<C>(exchange: Exchange<C>, peer: HttpPeer): void {
-  const far = new FarEnd(exchange);
-  const transport = connectTo(peer.address, { keepAlive: peer.keepAlive }, far, () => {
-    if (exchange.isDone) {
-      transport.destroy();
-      return;
-    }
-    const head = ResponseHead.from({ status: 200 });
-    exchange.session.response = head;
-    exchange.downstream.sendHead(head, "none", true);
-    exchange.openTunnel((sink) => {
-      far.stream = new TransportByteStream(transport, sink);
-      return far.stream;
-    });
-  });
-}
+/**
+ * A plain connection as the server of a CONNECT (RFC 9110 §9.3.6): that it stands is the good answer, and what follows
+ * are the tunnel's bytes. It isn't read before the tunnel is there.
+ */
+export class ConnectStream implements UpstreamStream, TransportHandler, WriteWatchOwner {
+  readonly reused = false;
+  readonly #transport: Transport;
+  readonly #watch: WriteWatch;
+  #sink: UpstreamSink | null = null;
+  #stream: TransportByteStream | null = null;
 
-/** The connection to the peer: until it stands an attempt, then one end of the tunnel. */
-class FarEnd<C> implements TransportHandler {
-  stream: TransportByteStream | null = null;
-  readonly #exchange: Exchange<C>;
-
-  constructor(exchange: Exchange<C>) {
-    this.#exchange = exchange;
+  constructor(transport: Transport, peer: HttpPeer) {
+    this.#transport = transport;
+    this.#watch = new WriteWatch(transport, peer.client.writeTimeout, this);
+    transport.handler = this;
+    transport.pause();
   }
 
+  get blocked(): boolean {
+    return this.#transport.blocked;
+  }
+
+  begin(sink: UpstreamSink): void {
+    this.#sink = sink;
+  }
+
+  sendHead(): void {
+    this.#sink?.onResponseHead(ResponseHead.from({ status: 200 }));
+  }
+
+  toByteStream(sink: ByteSink): ByteStream {
+    this.#sink = null;
+    this.#stream = new TransportByteStream(this.#transport, sink);
+    this.#transport.resume();
+    return this.#stream;
+  }
+
+  abort(): void {
+    this.#sink = null;
+    this.#transport.destroy();
+  }
+
+  // A CONNECT has no body, and nothing is read before the tunnel stands.
+  sendBody(): void {}
+  sendEnd(): void {}
+  pauseResponse(): void {}
+  resumeResponse(): void {}
+
   onData(bytes: Buffer, start: number, end: number): void {
-    this.stream?.sink.onBytes(bytes, start, end);
+    this.#stream?.sink.onBytes(bytes, start, end);
   }
 
   onEnd(): void {
-    this.stream?.sink.onBytesEnd();
+    this.#stream?.sink.onBytesEnd();
   }
 
   onBlocked(): void {
-    this.stream?.sink.onBytesBlocked();
+    this.#watch.start();
+    this.#stream?.sink.onBytesBlocked();
   }
 
   onDrain(): void {
-    this.stream?.sink.onBytesDrained();
+    this.#watch.stop();
+    this.#stream?.sink.onBytesDrained();
+  }
+
+  onStuck(): void {
+    this.#transport.reset();
   }
 
   onClose(error: Error | null): void {
-    if (this.stream === null) this.#exchange.onConnectFailed(new ProxyError("UPSTREAM_CONNECT_FAILED", error?.message));
-    else this.stream.sink.onBytesClosed(error);
+    this.#watch.stop();
+    this.#stream?.sink.onBytesClosed(error);
+    const cause = error === null ? {} : { cause: error };
+    this.#sink?.onUpstreamError(new ProxyError("UPSTREAM_CLOSED", error?.message, cause));
   }
 }

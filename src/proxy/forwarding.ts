@@ -2,6 +2,7 @@ import { BlockList, isIPv6 } from "node:net";
 import { FieldId } from "../http/field-names.ts";
 import type { RequestHead } from "../http/heads.ts";
 import type { RequestAdditions } from "../http/streams.ts";
+import type { HttpPeer } from "../upstream/peer.ts";
 import type { ClientInfo } from "./session.ts";
 
 /** What a server is told about the client and the way its request took. */
@@ -31,6 +32,7 @@ const X_FORWARDED_BITS =
   (1 << FieldId.XForwardedFor) | (1 << FieldId.XForwardedProto) | (1 << FieldId.XForwardedHost);
 const FORWARDED_BIT = 1 << FieldId.Forwarded;
 const VIA_BIT = 1 << FieldId.Via;
+const HOST_BIT = 1 << FieldId.Host;
 
 const NOTHING: RequestAdditions = { lines: "", dropped: 0, upgrade: null };
 
@@ -40,6 +42,11 @@ export interface ForwardingNote {
   version: string;
   additions: RequestAdditions | null;
   trusted: boolean | null;
+}
+
+/** A client with what is remembered of it here. */
+export interface ForwardedClient extends ClientInfo {
+  readonly forwarding: ForwardingNote;
 }
 
 /** Writes the fields that tell a server where a request comes from. */
@@ -67,18 +74,27 @@ export class Forwarding {
     return received?.split(",").some((hop) => hop.trim().split(/[ \t]+/)[1] === via) ?? false;
   }
 
-  /** The lines for one request. */
-  additions(head: RequestHead, client: ClientInfo, note: ForwardingNote, isHttp11: boolean): RequestAdditions {
+  /** The lines for one request, `head` as it is about to be sent to `peer`. */
+  additions(head: RequestHead, client: ForwardedClient, isHttp11: boolean, peer: HttpPeer): RequestAdditions {
+    const additions = this.#forwardingOf(head, client, isHttp11);
+    const host = lacksHost(head) ? hostLine(peer) : "";
+    const upgrade = upgradeOf(head);
+    if (host === "" && upgrade === null) return additions;
+    return { lines: host + additions.lines, dropped: additions.dropped, upgrade };
+  }
+
+  #forwardingOf(head: RequestHead, client: ForwardedClient, isHttp11: boolean): RequestAdditions {
     const { via, mode } = this.#policy;
-    if (via === null && mode === "off") return withUpgrade(NOTHING, head.upgrade);
+    if (via === null && mode === "off") return NOTHING;
     const version = isHttp11 ? "1.1" : "1.0";
-    if ((head.present & this.#special) !== 0) return withUpgrade(this.#rewritten(head, client, note, version), head.upgrade);
+    if ((presentIn(head) & this.#special) !== 0) return this.#rewritten(head, client, version);
+    const note = client.forwarding;
     if (note.additions === null || note.host !== head.host || note.version !== version) {
       note.host = head.host;
       note.version = version;
       note.additions = { lines: this.#freshLines(head.host, client, version), dropped: 0, upgrade: null };
     }
-    return withUpgrade(note.additions, head.upgrade);
+    return note.additions;
   }
 
   /** Nothing came in: all fields are ours. */
@@ -93,9 +109,9 @@ export class Forwarding {
     return via === null ? lines : `${lines}Via: ${version} ${via}\r\n`;
   }
 
-  #rewritten(head: RequestHead, client: ClientInfo, note: ForwardingNote, version: string): RequestAdditions {
+  #rewritten(head: RequestHead, client: ForwardedClient, version: string): RequestAdditions {
     const { mode, xForwarded, forwarded, via } = this.#policy;
-    const keeps = mode === "append" && this.#isTrusted(client, note);
+    const keeps = mode === "append" && this.#isTrusted(client);
     let lines = "";
     let dropped = 0;
     if (mode !== "off" && xForwarded) {
@@ -113,8 +129,9 @@ export class Forwarding {
     return { lines, dropped, upgrade: null };
   }
 
-  #isTrusted(client: ClientInfo, note: ForwardingNote): boolean {
+  #isTrusted(client: ForwardedClient): boolean {
     if (this.#trusted === null) return true;
+    const note = client.forwarding;
     note.trusted ??= client.address === "" || this.#trusted.check(client.address, familyOf(client.address));
     return note.trusted;
   }
@@ -146,8 +163,27 @@ function forwardedElement(client: ClientInfo, host: string): string {
   return `for=${node};proto=${scheme}${hostPart}`;
 }
 
-function withUpgrade(additions: RequestAdditions, upgrade: string | null): RequestAdditions {
-  return upgrade === null ? additions : { ...additions, upgrade };
+/** The known fields of a request, those included that a filter added. */
+function presentIn(head: RequestHead): number {
+  const added = head.touchedHeaders === null ? null : head.touchedHeaders.added;
+  if (added === null) return head.present;
+  return added.reduce((present, field) => present | (1 << field.id), head.present);
+}
+
+/** A filter that doesn't want the upgrade deletes the field. */
+function upgradeOf(head: RequestHead): string | null {
+  if (head.upgrade === null || head.touchedHeaders?.has("upgrade") === false) return null;
+  return head.upgrade;
+}
+
+/** HTTP/1.0 knows requests without a host; in the HTTP/1.1 that we speak to the server they aren't allowed. */
+function lacksHost(head: RequestHead): boolean {
+  if ((head.present & HOST_BIT) !== 0) return false;
+  return head.touchedHeaders?.has("host") !== true;
+}
+
+function hostLine(peer: HttpPeer): string {
+  return `Host: ${peer.address.kind === "unix" ? "localhost" : peer}\r\n`;
 }
 
 function familyOf(address: string): "ipv4" | "ipv6" {

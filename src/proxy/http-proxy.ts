@@ -1,10 +1,8 @@
 import { Counters } from "../base/counters.ts";
-import { ProxyError, type ErrorSource, isThenable } from "../base/errors.ts";
+import { type ErrorSource, isThenable, ProxyError } from "../base/errors.ts";
 import { TimeoutQueue } from "../base/timeouts.ts";
 import type { RequestHead } from "../http/heads.ts";
 import { Connector } from "../upstream/connector.ts";
-import type { HttpPeer } from "../upstream/peer.ts";
-import { openConnectTunnel } from "./connect-method.ts";
 import type { Exchange } from "./exchange.ts";
 import { Forwarding, type ForwardingPolicy, NO_FORWARDING } from "./forwarding.ts";
 import { countDownForwards } from "./max-forwards.ts";
@@ -54,6 +52,8 @@ export class HttpProxy<C> {
   readonly counters: Counters;
   /** Whether sessions take their timings. */
   readonly isTimed: boolean;
+  /** Whether somebody may read a response's head after it was passed on. */
+  readonly keepsResponses: boolean;
   readonly #allowConnect: boolean;
   readonly #observer: SessionObserver | null;
   readonly #reporter: ErrorReporter | null;
@@ -70,20 +70,18 @@ export class HttpProxy<C> {
     this.#observer = options.observer ?? null;
     this.#reporter = options.reporter ?? null;
     this.isTimed = this.#observer !== null || this.plan.logging !== null;
+    this.keepsResponses = this.isTimed || this.plan.looksAtResponse;
   }
 
   /** Why a request isn't let in at all, before any phase sees it. */
   refusalOf(request: RequestHead): ProxyError | null {
     const { method } = request;
-    if (method === "GET" || method === "POST") return this.forwarding.isLoop(request) ? new ProxyError("DOWNSTREAM_LOOP") : null;
-    if (method === "CONNECT" && !this.#allowConnect) return new ProxyError("DOWNSTREAM_METHOD_REFUSED", "CONNECT");
+    if (method === "GET" || method === "POST")
+      return this.forwarding.isLoop(request) ? new ProxyError("DOWNSTREAM_LOOP") : null;
+    if (method === "CONNECT" && !this.#allowConnect)
+      return new ProxyError("DOWNSTREAM_METHOD_REFUSED", "CONNECT");
     if (this.forwarding.isLoop(request)) return new ProxyError("DOWNSTREAM_LOOP");
     return countDownForwards(request);
-  }
-
-  /** @internal */
-  connectTunnel(exchange: Exchange<C>, peer: HttpPeer): void {
-    openConnectTunnel(exchange, peer);
   }
 
   /** @internal the session is over: counts, logs */
@@ -109,12 +107,14 @@ export class HttpProxy<C> {
 
   #report(session: Session<C>, error: ProxyError): void {
     if (this.#reporter === null) return;
+    let summary = summaryOf(session);
     try {
       if (this.plan.suppressErrorLog?.(session, error) === true) return;
-      this.#reporter.onSessionError(error, this.plan.requestSummary?.(session) ?? summaryOf(session));
+      summary = this.plan.requestSummary?.(session) ?? summary;
     } catch (thrown) {
       this.#reportFilter(thrown, session);
     }
+    this.#reporter.onSessionError(error, summary);
   }
 
   #log(session: Session<C>, error: ProxyError | null): void {
@@ -127,7 +127,10 @@ export class HttpProxy<C> {
   }
 
   #reportFilter(thrown: unknown, session: Session<C>): void {
-    this.#reporter?.onSessionError(new ProxyError("FILTER_FAILED", String(thrown), { cause: thrown }), summaryOf(session));
+    this.#reporter?.onSessionError(
+      new ProxyError("FILTER_FAILED", String(thrown), { cause: thrown }),
+      summaryOf(session),
+    );
   }
 }
 

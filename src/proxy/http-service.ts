@@ -4,8 +4,8 @@ import type { HeadProblem } from "../http1/head-limits.ts";
 import type { RequestSink, ServerApplication } from "../http1/server-application.ts";
 import { ServerConnection } from "../http1/server-connection.ts";
 import { ServerOptions, type ServerSettings } from "../http1/server-options.ts";
-import { Exchange, type ExchangeClient } from "./exchange.ts";
-import type { ForwardingNote } from "./forwarding.ts";
+import { Exchange } from "./exchange.ts";
+import type { ForwardedClient, ForwardingNote } from "./forwarding.ts";
 import type { HttpProxy } from "./http-proxy.ts";
 
 export interface HttpServiceOptions {
@@ -123,7 +123,7 @@ export class HttpService<C> implements ServerApplication {
 }
 
 /** What is known of a client's connection, found out when its first request comes. */
-class Client implements ExchangeClient {
+class Client implements ForwardedClient {
   readonly address: string;
   readonly port: number;
   readonly listener: string;

@@ -9,7 +9,8 @@ export function countDownForwards(request: RequestHead): ProxyError | null {
   if (request.method !== "TRACE" && request.method !== "OPTIONS") return null;
   const left = request.headers.get("max-forwards");
   if (left === null || !/^\d{1,9}$/.test(left)) return null;
-  if (Number(left) === 0) return new ProxyError("DOWNSTREAM_METHOD_REFUSED", `${request.method} with Max-Forwards: 0`);
+  if (Number(left) === 0)
+    return new ProxyError("DOWNSTREAM_METHOD_REFUSED", `${request.method} with Max-Forwards: 0`);
   request.headers.set("Max-Forwards", String(Number(left) - 1));
   return null;
 }

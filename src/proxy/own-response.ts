@@ -10,33 +10,38 @@ type StreamedBody = AsyncIterable<string | Uint8Array>;
 export interface OwnResponse {
   readonly head: ResponseHead;
   readonly length: BodyLength;
-  readonly body: Buffer | StreamedBody | null;
+  readonly body: Buffer | StreamedBody;
 }
 
 /** @throws RangeError, TypeError when the status or a header isn't allowed */
-export function makeOwnResponse(init: ResponseInit, toHead: boolean): OwnResponse {
-  if (init.status < 200) throw new RangeError(`A response can't be made with status ${init.status}`);
+export function makeOwnResponse(init: ResponseInit): OwnResponse {
   const { status, reason, headers = [] } = init;
+  if (!(status >= 200)) throw new RangeError(`A response can't be made with status ${status}`);
   const head = ResponseHead.from(reason === undefined ? { status, headers } : { status, reason, headers });
   head.headers.delete("transfer-encoding");
   head.headers.delete("content-length");
-  if (isBodiless(status)) return { head, length: "none", body: null };
   const body = isStreamed(init.body) ? init.body : toBytes(init.body);
-  if (!toHead) return { head, length: Buffer.isBuffer(body) ? body.length : "unknown", body };
-  if (Buffer.isBuffer(body)) head.headers.set("Content-Length", String(body.length));
-  return { head, length: "none", body: null };
+  if (isBodiless(status)) return { head, length: "none", body };
+  return { head, length: Buffer.isBuffer(body) ? body.length : "unknown", body };
 }
 
-export function sendOwnResponse<C>(exchange: Exchange<C>, response: OwnResponse, keepAlive: boolean): void {
+/** Sends it as the answer to `exchange`'s request, or only its head if that is what was asked for. */
+export function sendOwnResponse<C>(
+  exchange: Exchange<C>,
+  response: OwnResponse,
+  headOnly: boolean,
+  keepAlive: boolean,
+): void {
   const { head, length, body } = response;
   const { downstream } = exchange;
   downstream.sendHead(head, length, keepAlive);
-  if (body !== null && !Buffer.isBuffer(body)) {
-    void stream(exchange, body);
-    return;
-  }
-  if (body !== null) downstream.sendBody(body, 0, body.length);
-  exchange.endResponse(null);
+  if (Buffer.isBuffer(body)) {
+    if (!headOnly && length !== "none") downstream.sendBody(body, 0, body.length);
+    exchange.endResponse(null);
+  } else if (headOnly || length === "none") {
+    exchange.endResponse(null);
+    void discard(body);
+  } else void stream(exchange, body);
 }
 
 /** Sends pieces as they come, no faster than the client takes them. */
@@ -47,10 +52,20 @@ async function stream<C>(exchange: Exchange<C>, body: StreamedBody): Promise<voi
       const bytes = toBytes(piece);
       exchange.downstream.sendBody(bytes, 0, bytes.length);
       await exchange.whenDrained();
+      if (exchange.isDone) return;
     }
     exchange.endResponse(null);
   } catch (thrown) {
     exchange.fail(toProxyError(thrown));
+  }
+}
+
+/** Tells the source of a body that nobody wants it: it may hold a file or a connection open. */
+async function discard(body: StreamedBody): Promise<void> {
+  try {
+    for await (const _ of body) return;
+  } catch {
+    // Nobody waits for it.
   }
 }
 
@@ -60,5 +75,7 @@ function isStreamed(body: ResponseInit["body"]): body is StreamedBody {
 
 function toBytes(body: string | Uint8Array | null | undefined): Buffer {
   if (body === null || body === undefined) return Buffer.alloc(0);
-  return typeof body === "string" ? Buffer.from(body) : Buffer.from(body.buffer, body.byteOffset, body.byteLength);
+  if (typeof body === "string") return Buffer.from(body);
+  if (body instanceof Uint8Array) return Buffer.from(body.buffer, body.byteOffset, body.byteLength);
+  throw new TypeError("A body is text, bytes or an async iterable of them");
 }

@@ -8,11 +8,20 @@ export type Plan<C> = {
   /** True when a filter may change the body, hence its length, in that direction. */
   readonly filtersRequestBody: boolean;
   readonly filtersResponseBody: boolean;
+  /** True when a phase hears of the response's body or trailers. */
+  readonly looksAtResponseBody: boolean;
+  /** True when a phase hears of the response at all. */
+  readonly looksAtResponse: boolean;
 };
 
 /** Binds the phases, so that a session asks one field for each and calls nothing for those that are absent. */
 export function toPlan<C>(phases: ProxyPhases<C>): Plan<C> {
   if (typeof phases.upstreamPeer !== "function") throw new TypeError("A proxy needs the phase upstreamPeer");
+  const filtersResponseBody =
+    phases.upstreamResponseBodyFilter !== undefined || phases.responseBodyFilter !== undefined;
+  const filtersTrailers =
+    phases.upstreamResponseTrailerFilter !== undefined || phases.responseTrailerFilter !== undefined;
+  const looksAtResponseBody = filtersResponseBody || filtersTrailers;
   return {
     newContext: phases.newContext?.bind(phases) ?? null,
     earlyRequestFilter: phases.earlyRequestFilter?.bind(phases) ?? null,
@@ -35,6 +44,11 @@ export function toPlan<C>(phases: ProxyPhases<C>): Plan<C> {
     requestSummary: phases.requestSummary?.bind(phases) ?? null,
     suppressErrorLog: phases.suppressErrorLog?.bind(phases) ?? null,
     filtersRequestBody: phases.requestBodyFilter !== undefined,
-    filtersResponseBody: phases.upstreamResponseBodyFilter !== undefined || phases.responseBodyFilter !== undefined,
+    filtersResponseBody,
+    looksAtResponseBody,
+    looksAtResponse:
+      looksAtResponseBody ||
+      phases.upstreamResponseFilter !== undefined ||
+      phases.responseFilter !== undefined,
   };
 }

@@ -1,27 +1,41 @@
 import { ProxyError, toProxyError } from "../base/errors.ts";
 import type { BodyLength } from "../http/heads.ts";
 import type { HttpHeaders } from "../http/http-headers.ts";
+import type { UpstreamStream } from "../http/streams.ts";
+import { BodyCollector } from "./body-collector.ts";
 import { LengthCheck } from "./body-length.ts";
 import { BodyPump, type PumpOwner } from "./body-pump.ts";
-import { type Exchange, Hold } from "./exchange.ts";
+import type { Exchange } from "./exchange.ts";
+import { Hold } from "./flow.ts";
 import type { BodyFilter } from "./phases.ts";
 
 /**
  * A request's body between client and server: collected for a phase that wants to read it, filtered, and kept for a
  * repetition as long as it is short.
+ *
+ *     client → [collector] → [filter] → kept, counted → server
  */
 export class RequestBody<C> implements PumpOwner {
   readonly #exchange: Exchange<C>;
   readonly #pump: BodyPump<C> | null;
-  #check: LengthCheck | null = null;
-  #collector: Collector | null = null;
+  #collector: BodyCollector | null = null;
+  /** What whoever reads the body is promised. */
+  #content: Promise<Buffer> | null = null;
   /** What `collect` read, until it is sent on. */
   #collected: Buffer | null = null;
+  /** Who gets the body: null until a request's head is out, and between two tries. */
+  #server: UpstreamStream | null = null;
+  #begun = false;
+  #check: LengthCheck | null = null;
   /** What was sent so far, for a repetition; null when it can't be repeated. */
   #sent: Buffer[] | null = [];
   #sentBytes = 0;
-  #sentLimit = 0;
+  /** The client's last byte has come. */
+  #received = false;
+  /** All of the body is sent. */
   #ended = false;
+  #stopped = false;
+  #trailers: HttpHeaders | null = null;
 
   constructor(exchange: Exchange<C>, filter: BodyFilter<C> | null) {
     this.#exchange = exchange;
@@ -38,66 +52,100 @@ export class RequestBody<C> implements PumpOwner {
   }
 
   /** Reads all of the body before any of it is sent. */
-  collect(limit: number, isEmpty: boolean): Promise<Buffer> {
-    if (this.#collected !== null || isEmpty) return Promise.resolve(this.#collected ?? Buffer.alloc(0));
-    this.#collector ??= new Collector(limit);
-    return this.#collector.promise;
+  collect(limit: number, length: BodyLength): Promise<Buffer> {
+    this.#content ??= this.#collect(limit, length);
+    return this.#content;
   }
 
-  /** The body came to its end; true when somebody was collecting it. */
-  collected(): boolean {
-    if (this.#collector === null) return false;
-    this.#collected = this.#collector.finish();
-    this.#collector = null;
-    return true;
+  #collect(limit: number, length: BodyLength): Promise<Buffer> {
+    if (length === "none" || length === 0) return Promise.resolve(Buffer.alloc(0));
+    if (this.#begun) return Promise.reject(new Error("The body was sent to a server already"));
+    this.#collector = new BodyCollector(limit);
+    const { promise } = this.#collector;
+    if (typeof length === "number" && length > limit) this.#refuse();
+    return promise;
   }
 
-  /** The head is out: sends what was collected, or what a try before had sent already. */
-  begin(length: BodyLength, replayLimit: number): void {
-    this.#sentLimit = replayLimit;
-    if (this.#pump !== null) this.#check ??= new LengthCheck(length);
-    for (const bytes of this.#sent ?? []) this.#exchange.upstream?.sendBody(bytes, 0, bytes.length);
-    const collected = this.#collected;
-    this.#collected = null;
-    if (collected !== null) this.take(collected, 0, collected.length);
-    if (this.#ended) this.#exchange.upstream?.sendEnd(null);
+  /** A request's head is out: sends what was collected, or what a try before had sent already. */
+  begin(server: UpstreamStream, length: BodyLength): void {
+    const isFirst = !this.#begun;
+    this.#begun = true;
+    this.#server = server;
+    if (this.#pump !== null) this.#check = new LengthCheck(length);
+    for (const bytes of this.#sent ?? []) server.sendBody(bytes, 0, bytes.length);
+    if (this.#check?.accepts(this.#sentBytes) === false) {
+      this.#exchange.fail(new ProxyError("BODY_LENGTH_MISMATCH"));
+      return;
+    }
+    this.#keepWithin(this.#exchange.replayLimit);
+    if (this.#ended) this.onFilteredEnd(this.#trailers);
+    else if (isFirst && this.#collector === null) this.#goOn();
+  }
+
+  /** The server is given up; what comes meanwhile is kept for the next one. */
+  detach(): void {
+    this.#server = null;
   }
 
   take(bytes: Buffer, start: number, end: number): void {
+    if (this.#stopped) return;
     if (this.#collector !== null) {
-      if (!this.#collector.take(bytes, start, end)) this.#exchange.fail(new ProxyError("DOWNSTREAM_BODY_TOO_LARGE"));
+      if (!this.#collector.take(bytes, start, end)) this.#refuse();
     } else if (this.#pump !== null) this.#pump.push(bytes, start, end);
     else this.#send(bytes, start, end);
   }
 
+  /** The client's request is complete. */
   end(trailers: HttpHeaders | null): void {
-    if (this.#ended) return;
-    if (this.#pump !== null) this.#pump.finish(trailers);
-    else this.onFilteredEnd(trailers);
+    if (this.#received || this.#stopped) return;
+    this.#received = true;
+    this.#trailers = trailers;
+    if (this.#collector !== null) {
+      this.#collected = this.#collector.finish();
+      this.#collector = null;
+    }
+    if (this.#begun) this.#goOn();
   }
 
   /** Nobody wants the rest; who waits for it is told. */
   stop(): void {
+    this.#stopped = true;
+    this.#server = null;
     this.#pump?.stop();
     this.#collector?.fail(new ProxyError("DOWNSTREAM_CLOSED"));
     this.#collector = null;
   }
 
-  #send(bytes: Buffer, start: number, end: number): void {
-    this.#keep(bytes, start, end);
-    this.#exchange.upstream?.sendBody(bytes, start, end);
+  #refuse(): void {
+    this.#exchange.fail(new ProxyError("DOWNSTREAM_BODY_TOO_LARGE"));
   }
 
-  #keep(bytes: Buffer, start: number, end: number): void {
-    if (this.#sent === null) return;
+  /** Sends what was collected on, and the end if it has come. */
+  #goOn(): void {
+    const collected = this.#collected;
+    this.#collected = null;
+    if (collected !== null && collected.length > 0) this.take(collected, 0, collected.length);
+    if (!this.#received) return;
+    if (this.#pump !== null) this.#pump.finish(this.#trailers);
+    else this.onFilteredEnd(this.#trailers);
+  }
+
+  #send(bytes: Buffer, start: number, end: number): void {
     this.#sentBytes += end - start;
-    if (this.#sentBytes > this.#sentLimit) this.#sent = null;
-    else this.#sent.push(Buffer.from(bytes.subarray(start, end)));
+    // Between two tries nobody else has it: it is kept whatever its size.
+    if (this.#server !== null) this.#keepWithin(this.#exchange.replayLimit);
+    this.#sent?.push(Buffer.from(bytes.subarray(start, end)));
+    this.#server?.sendBody(bytes, start, end);
+  }
+
+  #keepWithin(limit: number): void {
+    if (this.#sentBytes > limit) this.#sent = null;
   }
 
   onFiltered(bytes: Buffer): void {
-    if (this.#check?.accepts(bytes.length) === false) this.#exchange.fail(new ProxyError("BODY_LENGTH_MISMATCH"));
-    else this.#send(bytes, 0, bytes.length);
+    if (this.#check?.accepts(bytes.length) === false) {
+      this.#exchange.fail(new ProxyError("BODY_LENGTH_MISMATCH"));
+    } else this.#send(bytes, 0, bytes.length);
   }
 
   onFilteredEnd(trailers: HttpHeaders | null): void {
@@ -106,7 +154,7 @@ export class RequestBody<C> implements PumpOwner {
       return;
     }
     this.#ended = true;
-    this.#exchange.upstream?.sendEnd(trailers);
+    this.#server?.sendEnd(trailers);
   }
 
   onFilterBusy(): void {
@@ -119,43 +167,5 @@ export class RequestBody<C> implements PumpOwner {
 
   onFilterFailed(thrown: unknown): void {
     this.#exchange.fail(toProxyError(thrown));
-  }
-}
-
-/** Gathers a whole body up to a limit. */
-class Collector {
-  readonly promise: Promise<Buffer>;
-  readonly #limit: number;
-  readonly #resolve: (body: Buffer) => void;
-  readonly #reject: (error: Error) => void;
-  readonly #chunks: Buffer[] = [];
-  #size = 0;
-
-  constructor(limit: number) {
-    const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
-    // Whoever asked may have gone on without awaiting it; that is no unhandled rejection.
-    promise.catch(() => undefined);
-    this.promise = promise;
-    this.#limit = limit;
-    this.#resolve = resolve;
-    this.#reject = reject;
-  }
-
-  /** False when it gets too much. */
-  take(bytes: Buffer, start: number, end: number): boolean {
-    this.#size += end - start;
-    if (this.#size > this.#limit) return false;
-    this.#chunks.push(Buffer.from(bytes.subarray(start, end)));
-    return true;
-  }
-
-  finish(): Buffer {
-    const body = Buffer.concat(this.#chunks);
-    this.#resolve(body);
-    return body;
-  }
-
-  fail(error: Error): void {
-    this.#reject(error);
   }
 }

@@ -3,7 +3,8 @@ import type { BodyLength } from "../http/heads.ts";
 import type { HttpHeaders } from "../http/http-headers.ts";
 import { LengthCheck } from "./body-length.ts";
 import { BodyPump, type PumpOwner } from "./body-pump.ts";
-import { type Exchange, Hold } from "./exchange.ts";
+import type { Exchange } from "./exchange.ts";
+import { Hold } from "./flow.ts";
 import type { BodyFilter } from "./phases.ts";
 import type { Plan } from "./plan.ts";
 
@@ -11,30 +12,33 @@ import type { Plan } from "./plan.ts";
 export class ResponseBody<C> implements PumpOwner {
   readonly #exchange: Exchange<C>;
   readonly #plan: Plan<C>;
-  readonly #pump: BodyPump<C>;
+  /** Null when only the trailers are of interest. */
+  readonly #pump: BodyPump<C> | null;
   readonly #check: LengthCheck;
-  readonly #isEmpty: boolean;
 
   constructor(exchange: Exchange<C>, plan: Plan<C>, length: BodyLength) {
     this.#exchange = exchange;
     this.#plan = plan;
     this.#check = new LengthCheck(length);
-    this.#isEmpty = length === "none";
     const filters = [plan.upstreamResponseBodyFilter, plan.responseBodyFilter];
-    const present = this.#isEmpty ? [] : filters.filter((filter): filter is BodyFilter<C> => filter !== null);
-    this.#pump = new BodyPump(exchange.session, present, this);
+    const present = filters.filter((filter): filter is BodyFilter<C> => filter !== null);
+    // What has no body, such as an answer to HEAD, is no business of a body filter.
+    const hasPump = present.length > 0 && length !== "none";
+    this.#pump = hasPump ? new BodyPump(exchange.session, present, this) : null;
   }
 
   take(bytes: Buffer, start: number, end: number): void {
-    this.#pump.push(bytes, start, end);
+    if (this.#pump === null) this.#exchange.downstream.sendBody(bytes, start, end);
+    else this.#pump.push(bytes, start, end);
   }
 
   end(trailers: HttpHeaders | null): void {
-    this.#pump.finish(trailers);
+    if (this.#pump === null) this.#finish(trailers);
+    else this.#pump.finish(trailers);
   }
 
   stop(): void {
-    this.#pump.stop();
+    this.#pump?.stop();
   }
 
   onFiltered(bytes: Buffer): void {
@@ -43,8 +47,12 @@ export class ResponseBody<C> implements PumpOwner {
   }
 
   onFilteredEnd(trailers: HttpHeaders | null): void {
-    if (!this.#check.isSatisfied) this.#exchange.fail(new ProxyError("BODY_LENGTH_MISMATCH"));
-    else if (this.#filterTrailers(trailers)) this.#exchange.endResponse(trailers);
+    if (this.#check.isSatisfied) this.#finish(trailers);
+    else this.#exchange.fail(new ProxyError("BODY_LENGTH_MISMATCH"));
+  }
+
+  #finish(trailers: HttpHeaders | null): void {
+    if (this.#filterTrailers(trailers)) this.#exchange.endResponse(trailers);
   }
 
   #filterTrailers(trailers: HttpHeaders | null): boolean {

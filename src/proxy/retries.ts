@@ -17,7 +17,12 @@ export const DEFAULT_RETRY_POLICY: RetryPolicy = { maxTries: 16, nonIdempotent: 
 const IDEMPOTENT: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"]);
 
 /** Whether a request that failed before its response began is sent again. Its body is known to be repeatable. */
-export function mayRetry<C>(error: ProxyError, session: Session<C>, reused: boolean, policy: RetryPolicy): boolean {
+export function mayRetry<C>(
+  error: ProxyError,
+  session: Session<C>,
+  reused: boolean,
+  policy: RetryPolicy,
+): boolean {
   if (session.tries >= policy.maxTries) return false;
   if (error.retry !== "reused") return error.retry === "yes";
   return reused && (policy.nonIdempotent || IDEMPOTENT.has(session.request.method));

@@ -1,7 +1,7 @@
 import type { ByteSink, ByteStream } from "../http/streams.ts";
 
-/** Told when both directions of a tunnel are over. */
-export type TunnelEnd = (error: Error | null) => void;
+/** Told when both directions of a tunnel are over, with the error that ended them and the side it came from. */
+export type TunnelEnd = (error: Error | null, isFar: boolean) => void;
 
 /**
  * Joins two byte streams: what one receives the other sends, each end-of-stream is passed on by itself, and a side that
@@ -11,26 +11,34 @@ export type TunnelEnd = (error: Error | null) => void;
  *                  ◀──bytes──
  */
 export class Tunnel {
-  bytesUp = 0;
-  bytesDown = 0;
   readonly #near: Side;
   readonly #far: Side;
   readonly #onEnd: TunnelEnd;
-  #over = false;
+  #error: Error | null = null;
+  #isFarsError = false;
 
   /** Each opener is called once with the sink that listens to its stream; the far one first, to take early bytes. */
-  constructor(openFar: (sink: ByteSink) => ByteStream, openNear: (sink: ByteSink) => ByteStream, onEnd: TunnelEnd) {
+  constructor(
+    openFar: (sink: ByteSink) => ByteStream,
+    openNear: (sink: ByteSink) => ByteStream,
+    onEnd: TunnelEnd,
+  ) {
     this.#onEnd = onEnd;
-    this.#near = new Side((size) => {
-      this.bytesUp += size;
-    }, this.#onClosed);
-    this.#far = new Side((size) => {
-      this.bytesDown += size;
-    }, this.#onClosed);
+    this.#near = new Side(this);
+    this.#far = new Side(this);
     this.#near.other = this.#far;
     this.#far.other = this.#near;
     this.#far.attach(openFar(this.#far));
     this.#near.attach(openNear(this.#near));
+  }
+
+  /** Bytes that came from the client, and from the server. */
+  get bytesUp(): number {
+    return this.#near.received;
+  }
+
+  get bytesDown(): number {
+    return this.#far.received;
   }
 
   /** Cuts both directions. */
@@ -39,27 +47,29 @@ export class Tunnel {
     this.#far.stream?.abort();
   }
 
-  readonly #onClosed = (error: Error | null): void => {
-    if (this.#over) return;
-    this.#over = true;
-    this.#onEnd(error);
-  };
+  /** @internal a side is gone; the first error of the two is the tunnel's */
+  onSideClosed(side: Side, error: Error | null): void {
+    if (this.#error === null && error !== null) {
+      this.#error = error;
+      this.#isFarsError = side === this.#far;
+    }
+    if (side.other.closed) this.#onEnd(this.#error, this.#isFarsError);
+  }
 }
 
 /** One end of a tunnel: hears its stream and speaks to the other's. */
 class Side implements ByteSink {
   stream: ByteStream | null = null;
   other!: Side;
-  readonly #count: (size: number) => void;
-  readonly #onClosed: TunnelEnd;
+  received = 0;
+  closed = false;
+  readonly #tunnel: Tunnel;
   /** What arrived before the other end stood. */
   #early: Buffer[] = [];
   #ended = false;
-  #closed = false;
 
-  constructor(count: (size: number) => void, onClosed: TunnelEnd) {
-    this.#count = count;
-    this.#onClosed = onClosed;
+  constructor(tunnel: Tunnel) {
+    this.#tunnel = tunnel;
   }
 
   attach(stream: ByteStream): void {
@@ -67,10 +77,13 @@ class Side implements ByteSink {
     for (const bytes of this.other.#early) stream.send(bytes, 0, bytes.length);
     this.other.#early = [];
     if (this.other.#ended) stream.end();
+    // Who was slow before both ends stood had nobody to tell.
+    if (stream.blocked) this.other.stream?.pause();
+    if (this.other.stream?.blocked === true) stream.pause();
   }
 
   onBytes(bytes: Buffer, start: number, end: number): void {
-    this.#count(end - start);
+    this.received += end - start;
     const target = this.other.stream;
     if (target === null) this.#early.push(Buffer.from(bytes.subarray(start, end)));
     else target.send(bytes, start, end);
@@ -91,12 +104,13 @@ class Side implements ByteSink {
 
   /** A stream that ended in both directions leaves the other to finish; any other close cuts it. */
   onBytesClosed(error: Error | null): void {
-    this.#closed = true;
+    if (this.closed) return;
+    this.closed = true;
     const { other } = this;
-    if (!other.#closed) {
+    if (!other.closed) {
       if (error !== null || !this.#ended) other.stream?.abort();
       else other.stream?.end();
     }
-    if (other.#closed) this.#onClosed(error);
+    this.#tunnel.onSideClosed(this, error);
   }
 }

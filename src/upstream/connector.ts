@@ -8,16 +8,15 @@ import { ConnectionPool, type PoolOptions } from "./pool.ts";
 
 /** Told how an attempt to connect ended. */
 export interface ConnectCallback {
-  onConnected(connection: ClientConnection): void;
+  /** The connection is the callee's now, which sets its handler at once. */
+  onConnected(transport: Transport): void;
   onConnectFailed(error: ProxyError): void;
 }
 
 const connectTimeouts = new Map<number, TimeoutQueue>();
 
 function connectTimeout(duration: number): TimeoutQueue {
-  let queue = connectTimeouts.get(duration);
-  if (queue === undefined) connectTimeouts.set(duration, (queue = new TimeoutQueue(duration)));
-  return queue;
+  return connectTimeouts.getOrInsertComputed(duration, () => new TimeoutQueue(duration));
 }
 
 /** Gives out connections to servers: an idle one where there is one, else a new one. */
@@ -37,7 +36,20 @@ export class Connector {
 
   /** Opens a new connection. The attempt can be given up. */
   connect(peer: HttpPeer, callback: ConnectCallback): ConnectAttempt {
-    return new ConnectAttempt(this, peer, callback);
+    return new ConnectAttempt(peer, callback);
+  }
+
+  /** A new connection to `peer` as one for HTTP/1 requests, which comes to the pool between them. */
+  adopt(transport: Transport, peer: HttpPeer): ClientConnection {
+    this.open++;
+    const keeper = this.pool.keeperFor(peer, () => {
+      this.open--;
+    });
+    const connection = new ClientConnection(peer.client, keeper);
+    keeper.connection = connection;
+    connection.transport = transport;
+    transport.handler = connection;
+    return connection;
   }
 
   close(): void {
@@ -45,46 +57,42 @@ export class Connector {
   }
 }
 
-/** A connection in the making. Once it stands, the transport belongs to the HTTP connection. */
+/** A connection in the making, within the peer's time; it can be given up. */
 export class ConnectAttempt implements TransportHandler, DeadlineOwner {
   readonly #callback: ConnectCallback;
-  readonly #transport: Transport;
   readonly #deadline: Deadline = new Deadline(this);
+  #transport: Transport | null = null;
   #timedOut = false;
   #cancelled = false;
 
-  constructor(connector: Connector, peer: HttpPeer, callback: ConnectCallback) {
+  constructor(peer: HttpPeer, callback: ConnectCallback) {
     this.#callback = callback;
     const { localAddress } = peer.options;
     const options = { keepAlive: peer.keepAlive, ...(localAddress === undefined ? {} : { localAddress }) };
     connectTimeout(peer.connectTimeout).set(this.#deadline);
-    this.#transport = connectTo(peer.address, options, this, () => this.#onConnect(connector, peer));
+    try {
+      this.#transport = connectTo(peer.address, options, this, () => this.#onConnect());
+    } catch (error) {
+      // A local address that is none, say. Whoever asked isn't ready for an answer before it has the attempt.
+      process.nextTick(() => this.onClose(error as Error));
+    }
   }
 
   /** Nobody wants the connection any more. */
   cancel(): void {
     this.#cancelled = true;
     this.#deadline.clear();
-    this.#transport.destroy();
+    this.#transport?.destroy();
   }
 
-  #onConnect(connector: Connector, peer: HttpPeer): void {
+  #onConnect(): void {
     this.#deadline.clear();
-    if (this.#cancelled) return;
-    connector.open++;
-    const keeper = connector.pool.keeperFor(peer, () => {
-      connector.open--;
-    });
-    const connection = new ClientConnection(peer.client, keeper);
-    keeper.connection = connection;
-    connection.transport = this.#transport;
-    this.#transport.handler = connection;
-    this.#callback.onConnected(connection);
+    if (!this.#cancelled) this.#callback.onConnected(this.#transport!);
   }
 
   onDeadline(): void {
     this.#timedOut = true;
-    this.#transport.destroy();
+    this.#transport?.destroy();
   }
 
   onClose(error: Error | null): void {

@@ -99,7 +99,5 @@ function clientFor(options: PeerOptions): ClientOptions {
     writeTimeout: options.writeTimeout ?? DEFAULT_CLIENT_SETTINGS.writeTimeout,
   };
   const key = `${settings.firstByteTimeout} ${settings.readTimeout} ${settings.writeTimeout}`;
-  let client = clients.get(key);
-  if (client === undefined) clients.set(key, (client = new ClientOptions(settings)));
-  return client;
+  return clients.getOrInsertComputed(key, () => new ClientOptions(settings));
 }

@@ -26,7 +26,9 @@ export class ConnectionPool {
 
   constructor(options: PoolOptions = DEFAULT_POOL_OPTIONS) {
     this.#options = options;
-    this.#idleTimeout = new TimeoutQueue(options.idleTimeout === 0 ? Number.MAX_SAFE_INTEGER : options.idleTimeout);
+    this.#idleTimeout = new TimeoutQueue(
+      options.idleTimeout === 0 ? Number.MAX_SAFE_INTEGER : options.idleTimeout,
+    );
   }
 
   /** Idle connections now. */
@@ -54,7 +56,8 @@ export class ConnectionPool {
 
   /** Closes all idle connections. */
   close(): void {
-    for (const stack of this.#stacks.values()) for (const entry of [...stack]) entry.connection.transport.destroy();
+    for (const stack of this.#stacks.values())
+      for (const entry of [...stack]) entry.connection.transport.destroy();
   }
 
   /** @internal */
@@ -81,8 +84,7 @@ export class ConnectionPool {
   #stackOf(peer: HttpPeer): Stack {
     const known = peer.idle as PeerIdle | null;
     if (known !== null && known.pool === this) return known.stack;
-    let stack = this.#stacks.get(peer.key);
-    if (stack === undefined) this.#stacks.set(peer.key, (stack = []));
+    const stack = this.#stacks.getOrInsertComputed(peer.key, () => []);
     peer.idle = { pool: this, stack } satisfies PeerIdle;
     return stack;
   }

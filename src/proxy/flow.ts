@@ -1,0 +1,94 @@
+import type { DownstreamStream, UpstreamStream } from "../http/streams.ts";
+import { PhaseCalls } from "./phase-calls.ts";
+
+/** Why a direction stands still; it flows again when no reason is left. */
+export const Hold = {
+  /** Nobody can take it yet. */
+  NotReady: 1,
+  /** The other side is slower. */
+  Blocked: 2,
+  /** A filter takes its time. */
+  Filter: 4,
+} as const;
+
+/**
+ * The two directions of a session, each held for as long as there is a reason to:
+ *
+ *     client ──request──▶ [holds] ──▶ server        server blocked, filter busy, no server yet
+ *            ◀─response── [holds] ◀──               client blocked, filter busy
+ */
+export abstract class Flow<C> extends PhaseCalls<C> {
+  abstract readonly downstream: DownstreamStream;
+  /** @internal the server's side, while there is one */
+  upstream: UpstreamStream | null = null;
+  #requestHolds = 0;
+  #responseHolds = 0;
+  #onDrained: (() => void) | null = null;
+
+  /** True once the session is over. */
+  abstract readonly isDone: boolean;
+
+  /** @internal */
+  holdRequest(reason: number): void {
+    if (this.#requestHolds === 0) this.downstream.pauseRequest();
+    this.#requestHolds |= reason;
+  }
+
+  /** @internal */
+  releaseRequest(reason: number): void {
+    if (this.#requestHolds === 0 || this.isDone) return;
+    this.#requestHolds &= ~reason;
+    if (this.#requestHolds === 0) this.downstream.resumeRequest();
+  }
+
+  /** @internal */
+  holdResponse(reason: number): void {
+    if (this.#responseHolds === 0) this.upstream?.pauseResponse();
+    this.#responseHolds |= reason;
+  }
+
+  /** @internal */
+  releaseResponse(reason: number): void {
+    if (this.#responseHolds === 0) return;
+    this.#responseHolds &= ~reason;
+    if (this.#responseHolds === 0) this.upstream?.resumeResponse();
+  }
+
+  /** What the server that is given up held back, nobody would release any more; the request waits for the next one. */
+  protected holdForNextServer(): void {
+    this.#responseHolds = 0;
+    this.holdRequest(Hold.NotReady);
+    this.releaseRequest(Hold.Blocked);
+  }
+
+  onDownstreamBlocked(): void {
+    this.holdResponse(Hold.Blocked);
+  }
+
+  onDownstreamDrained(): void {
+    this.releaseResponse(Hold.Blocked);
+    this.endWaiting();
+  }
+
+  onUpstreamBlocked(): void {
+    this.holdRequest(Hold.Blocked);
+  }
+
+  onUpstreamDrained(): void {
+    this.releaseRequest(Hold.Blocked);
+  }
+
+  /** @internal resolves when the client has taken what waits for it, or is gone */
+  whenDrained(): Promise<void> {
+    if (!this.downstream.blocked || this.isDone) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#onDrained = resolve;
+    });
+  }
+
+  protected endWaiting(): void {
+    const resolve = this.#onDrained;
+    this.#onDrained = null;
+    resolve?.();
+  }
+}
