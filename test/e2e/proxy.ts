@@ -1,0 +1,157 @@
+import assert from "node:assert/strict";
+import { Counters } from "../../src/base/counters.ts";
+import type { ProxyError } from "../../src/base/errors.ts";
+import type { SessionObserver } from "../../src/proxy/http-proxy.ts";
+import { type HttpProxyServiceOptions, httpProxy } from "../../src/proxy/http-proxy-service.ts";
+import type { ProxyPhases } from "../../src/proxy/phases.ts";
+import { Server } from "../../src/proxy/server.ts";
+import { Connector } from "../../src/upstream/connector.ts";
+import { HttpPeer, type PeerOptions } from "../../src/upstream/peer.ts";
+import type { PoolOptions } from "../../src/upstream/pool.ts";
+import { until } from "../kit/deadline.ts";
+import { connectRaw, type RawClient, type RawClientOptions } from "../kit/raw-client.ts";
+import type { RawRequest } from "../kit/raw-message.ts";
+import { type RawConnection, type RawOrigin, type RawScript, startRawOrigin } from "../kit/raw-origin.ts";
+
+export interface ProxyOptions<C> extends Omit<HttpProxyServiceOptions<C>, "listen" | "phases" | "connector"> {
+  /** Where requests go unless the phases choose otherwise: a server, or the script of one made for the occasion. */
+  readonly origin?: { readonly port: number } | RawScript;
+  readonly peer?: PeerOptions;
+  readonly phases?: Partial<ProxyPhases<C>>;
+  /** Default: one port of the loopback. */
+  readonly listen?: readonly string[];
+  readonly pool?: PoolOptions;
+  /** Hears of every session. Its presence makes the engine keep heads longer, so it is off unless a test wants it. */
+  readonly observer?: SessionObserver;
+}
+
+/** An error that was reported, with its summary. */
+export interface Reported {
+  readonly error: ProxyError;
+  readonly summary: string;
+}
+
+/**
+ * A proxy in a server in this process. Its disposal is a test of its own: every gauge must come back to 0, and every
+ * connection to a server must be gone.
+ */
+export class ProxyUnderTest implements AsyncDisposable {
+  readonly counters: Counters;
+  readonly connector: Connector;
+  readonly reported: readonly Reported[];
+  readonly server: Server;
+  /** The scripted origin, where there is one. */
+  readonly #origin: RawOrigin | null;
+  readonly #clients: RawClient[] = [];
+
+  constructor(parts: {
+    readonly server: Server;
+    readonly counters: Counters;
+    readonly connector: Connector;
+    readonly reported: readonly Reported[];
+    readonly origin: RawOrigin | null;
+  }) {
+    this.server = parts.server;
+    this.counters = parts.counters;
+    this.connector = parts.connector;
+    this.reported = parts.reported;
+    this.#origin = parts.origin;
+  }
+
+  get origin(): RawOrigin {
+    assert.ok(this.#origin !== null, "this proxy's origin isn't a script");
+    return this.#origin;
+  }
+
+  get port(): number {
+    return this.portOf(0);
+  }
+
+  portOf(listener: number): number {
+    return Number(/:(\d+)$/.exec(this.server.addresses[listener] ?? "")?.[1]);
+  }
+
+  /** A client that is closed with the proxy. */
+  async connect(options: RawClientOptions = {}): Promise<RawClient> {
+    const client = await connectRaw(this.port, options);
+    this.#clients.push(client);
+    return client;
+  }
+
+  /** Waits until nothing is under way: no request, no tunnel, and no client but `clients` of them. */
+  async settled(clients: number = 0): Promise<void> {
+    await until(`the gauges are back to ${clients} clients: ${this.#gauges()}`, () => {
+      const { counters } = this;
+      const isQuiet = counters.get("requestsActive") === 0 && counters.get("tunnelsActive") === 0;
+      return isQuiet && counters.get("connectionsOpen") === clients;
+    });
+  }
+
+  #gauges(): string {
+    const { counters, connector } = this;
+    const names = ["requestsActive", "tunnelsActive", "connectionsOpen"] as const;
+    const gauges = names.map((name) => `${name} ${counters.get(name)}`);
+    return [...gauges, `upstream ${connector.open}`].join(", ");
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.server.destroy();
+    await Promise.all(this.#clients.map((client) => client[Symbol.asyncDispose]()));
+    await this.settled();
+    await until("connections to servers are closed", () => this.connector.open === 0);
+    await this.#origin?.[Symbol.asyncDispose]();
+  }
+}
+
+/** Starts a proxy before `origin`. */
+export async function startProxy<C = undefined>(options: ProxyOptions<C> = {}): Promise<ProxyUnderTest> {
+  const { origin, peer, phases, listen = ["127.0.0.1:0"], pool, observer, ...rest } = options;
+  const counters = Counters.local();
+  const connector = new Connector(pool);
+  const isScript = origin !== undefined && !("port" in origin);
+  const scripted = isScript ? await startRawOrigin(origin) : null;
+  const port = scripted?.port ?? (origin as { port: number } | undefined)?.port ?? 0;
+  const upstreamPeer = (): HttpPeer => new HttpPeer(`127.0.0.1:${port}`, peer);
+  const service = httpProxy<C>({ ...rest, listen, connector, phases: { upstreamPeer, ...phases } });
+  const reported: Reported[] = [];
+  const reporter = {
+    onSessionError: (error: ProxyError, summary: string) => void reported.push({ error, summary }),
+    onListenerError: (listener: string, error: Error) => assert.fail(`${listener}: ${error.message}`),
+    onServiceError: (name: string, error: unknown) => assert.fail(`${name}: ${error}`),
+  };
+  const server = new Server([service], { counters, observer: observer ?? null, reporter });
+  await server.start();
+  return new ProxyUnderTest({ server, counters, connector, reported, origin: scripted });
+}
+
+/** What a server answers to a request; the rest of the connection is its own business. */
+export type Answer =
+  | string
+  | Uint8Array
+  | ((
+      request: RawRequest,
+      connection: RawConnection,
+    ) => string | Uint8Array | undefined | Promise<string | Uint8Array | undefined>);
+
+/** A script that reads request after request into `requests` and answers each. */
+export function answering(answer: Answer, requests: RawRequest[] = []): RawScript {
+  return async (connection) => {
+    for (;;) {
+      const request = await connection.readRequest();
+      requests.push(request);
+      const bytes = typeof answer === "function" ? await answer(request, connection) : answer;
+      if (bytes !== undefined) void connection.write(bytes);
+    }
+  };
+}
+
+/** A plain 200 with a body. */
+export function ok(body: string = "ok", ...headers: readonly string[]): string {
+  const lines = ["HTTP/1.1 200 OK", ...headers, `Content-Length: ${body.length}`, "", body];
+  return lines.join("\r\n");
+}
+
+/** A request in wire form. */
+export function request(line: string, ...headers: readonly string[]): string {
+  return [`${line} HTTP/1.1`, "Host: a.example", ...headers, "", ""].join("\r\n");
+}
