@@ -209,6 +209,8 @@ export class HeadScan implements FieldTable {
   #fields(bytes: Buffer, from: number, end: number): ScanOutcome {
     const { offsets } = this;
     const words = wordsOf(bytes);
+    // With something else than a token at its end, no token goes past it; that needn't be asked for every byte.
+    const isClosed = from < end && (CHARACTER_CLASS[bytes[end - 1]!]! & TOKEN) === 0;
     const capacity = offsets.length;
     let at = from;
     let slot = 0;
@@ -217,8 +219,7 @@ export class HeadScan implements FieldTable {
       if (bytes[at] === CR) break;
       if (slot === capacity) return this.#refuse("TOO_MANY_FIELDS");
       const nameStart = at;
-      // What stands behind `end` is old: going past it is found out once, not asked for every byte.
-      while ((CHARACTER_CLASS[bytes[at]!]! & TOKEN) !== 0) at++;
+      at = isClosed ? skipToken(bytes, at) : skipTokenUpTo(bytes, at, end);
       if (at >= end) return ScanOutcome.Incomplete;
       // Also catches obs-fold (a line that begins with white space) and white space before the colon.
       if (bytes[at] !== COLON || at === nameStart) return this.#refuse("BAD_FIELD_NAME");
@@ -318,6 +319,18 @@ export class HeadScan implements FieldTable {
       at = stop + 1;
     }
   }
+}
+
+function skipToken(bytes: Buffer, from: number): number {
+  let at = from;
+  while ((CHARACTER_CLASS[bytes[at]!]! & TOKEN) !== 0) at++;
+  return at;
+}
+
+function skipTokenUpTo(bytes: Buffer, from: number, end: number): number {
+  let at = from;
+  while (at < end && (CHARACTER_CLASS[bytes[at]!]! & TOKEN) !== 0) at++;
+  return at;
 }
 
 function isBlank(byte: number): boolean {
