@@ -1,0 +1,185 @@
+import { show } from "./issues.ts";
+import { nearestWord } from "./nearest-word.ts";
+import { bindAddress, looksLikeAddress } from "./schema/addresses.ts";
+import { isUpstreamName } from "./schema/upstream.ts";
+import type { Finding } from "./source-document.ts";
+
+/*
+ * What the schema can't know: whether references lead somewhere and names are unique. Looks at the document as it was
+ * written and not at what the schema made of it, so that these findings are there together with those of the schema.
+ */
+
+type Path = readonly PropertyKey[];
+type Section = Readonly<Record<string, unknown>>;
+
+interface Entry {
+  readonly section: Section;
+  readonly path: Path;
+}
+
+const ACTIONS = ["upstream", "redirect", "respond"];
+
+export interface CheckResult {
+  readonly errors: readonly Finding[];
+  readonly warnings: readonly Finding[];
+}
+
+/** What a configuration is for: a proxy by itself, or the settings of a program, which decides about requests itself. */
+export type Purpose = "proxy" | "program";
+
+/** Checks a document that may be wrong in any way. */
+export function checkDocument(document: unknown, purpose: Purpose): CheckResult {
+  if (!isSection(document)) return { errors: [], warnings: [] };
+  const listeners = entriesOf(document["listeners"], ["listeners"]);
+  const shared = entriesOf(document["routes"], ["routes"]);
+  const lists = [
+    shared,
+    ...listeners.map(({ section, path }) => entriesOf(section["routes"], [...path, "routes"])),
+  ];
+  const routes = lists.flat();
+  const names = isSection(document["upstreams"])
+    ? Object.keys(document["upstreams"]).filter(isUpstreamName)
+    : [];
+  return {
+    errors: [
+      ...(purpose === "proxy" ? checkListeners(document["listeners"], listeners, shared.length > 0) : []),
+      ...findRepeated(listeners, "bind", bindKey),
+      ...findRepeated(listeners, "name", (name) => (typeof name === "string" ? name : null)),
+      ...routes.flatMap(checkRouteAction),
+      ...[...listeners, ...routes].flatMap((entry) => checkUpstream(entry, names)),
+    ],
+    warnings: [
+      ...lists.flatMap(findUnreachable),
+      ...findUnusedUpstreams([...listeners, ...routes], names),
+      ...findUnusedRoutes(listeners, shared),
+    ],
+  };
+}
+
+function checkListeners(value: unknown, listeners: readonly Entry[], hasSharedRoutes: boolean): Finding[] {
+  if (value !== undefined)
+    return listeners.flatMap((listener) => checkListenerAction(listener, hasSharedRoutes));
+  return [{ path: ["listeners"], message: "listeners is missing", expected: "a list of listeners" }];
+}
+
+function checkListenerAction({ section, path }: Entry, hasSharedRoutes: boolean): Finding[] {
+  const given = [...ACTIONS, "routes"].filter((key) => section[key] !== undefined);
+  if (given.length > 1) return [tooMany(given, path)];
+  if (given.length === 1 || hasSharedRoutes) return [];
+  return [
+    {
+      path,
+      message: "this listener does nothing with requests",
+      expected: "routes, upstream, redirect or respond",
+    },
+  ];
+}
+
+function checkRouteAction({ section, path }: Entry): Finding[] {
+  const given = ACTIONS.filter((key) => section[key] !== undefined);
+  if (given.length > 1) return [tooMany(given, path)];
+  if (given.length === 0)
+    return [{ path, message: "this route does nothing", expected: "upstream, redirect or respond" }];
+  if (given[0] === "upstream") return [];
+  return ["rewrite", "request_headers"]
+    .filter((key) => section[key] !== undefined)
+    .map((key) => ({
+      path: [...path, key],
+      message: `${key} changes nothing without an upstream`,
+      atKey: true,
+    }));
+}
+
+function tooMany(given: readonly string[], path: Path): Finding {
+  const message = `${given.join(" and ")} exclude each other`;
+  return { path: [...path, given[1]!], message, expected: "one of them", atKey: true };
+}
+
+/** Port 0 is another port each time. */
+function bindKey(bind: unknown): string | null {
+  const parsed = bindAddress.safeParse(bind);
+  return parsed.success && !parsed.data.endsWith(":0") ? parsed.data : null;
+}
+
+function findRepeated(
+  entries: readonly Entry[],
+  key: string,
+  toKey: (value: unknown) => string | null,
+): Finding[] {
+  const seen = new Set<string>();
+  return entries.flatMap(({ section, path }) => {
+    const value = toKey(section[key]);
+    if (value === null || !seen.has(value)) {
+      if (value !== null) seen.add(value);
+      return [];
+    }
+    return [{ path: [...path, key], message: `${key} ${show(section[key])} is taken by another listener` }];
+  });
+}
+
+function checkUpstream({ section, path }: Entry, names: readonly string[]): Finding[] {
+  return namedUpstreams(section)
+    .filter(({ name }) => !names.includes(name))
+    .map(({ name, step }) => toUnknownUpstream(name, [...path, "upstream", ...step], names));
+}
+
+function toUnknownUpstream(name: string, path: Path, names: readonly string[]): Finding {
+  const finding = { path, message: `there is no upstream ${show(name)}` };
+  const suggestion = nearestWord(name, names);
+  if (suggestion !== undefined) return { ...finding, suggestion };
+  const known = names.length === 0 ? "" : `one of ${names.join(", ")}, or `;
+  return { ...finding, expected: `${known}an address like 127.0.0.1:3000` };
+}
+
+interface NamedUpstream {
+  readonly name: string;
+  readonly step: Path;
+}
+
+/** The upstreams that a route or listener refers to by name. A list holds addresses: names in it are mistakes. */
+function namedUpstreams({ upstream }: Section): NamedUpstream[] {
+  const words = Array.isArray(upstream)
+    ? upstream.map((name: unknown, i) => ({ name, step: [i] }))
+    : [{ name: upstream, step: [] }];
+  return words.flatMap(({ name, step }) =>
+    typeof name === "string" && !looksLikeAddress(name) ? { name, step } : [],
+  );
+}
+
+function findUnreachable(routes: readonly Entry[]): Finding[] {
+  const everything = routes.findIndex(({ section }) => section["match"] === undefined);
+  if (everything === -1) return [];
+  return routes.slice(everything + 1).map(({ path }) => {
+    return { path, message: `this route is never reached: routes[${everything}] takes every request` };
+  });
+}
+
+function findUnusedUpstreams(entries: readonly Entry[], names: readonly string[]): Finding[] {
+  const used = new Set(entries.map(({ section }) => section["upstream"]));
+  return names
+    .filter((name) => !used.has(name))
+    .map((name) => ({
+      path: ["upstreams", name],
+      message: `no route uses the upstream ${show(name)}`,
+      atKey: true,
+    }));
+}
+
+function findUnusedRoutes(listeners: readonly Entry[], shared: readonly Entry[]): Finding[] {
+  const isUsed = listeners.some(({ section }) =>
+    [...ACTIONS, "routes"].every((key) => section[key] === undefined),
+  );
+  if (isUsed || listeners.length === 0 || shared.length === 0) return [];
+  return [{ path: ["routes"], message: "no listener uses these routes: each has its own", atKey: true }];
+}
+
+function entriesOf(value: unknown, path: Path): Entry[] {
+  if (!Array.isArray(value)) return [];
+  return value.flatMap((section: unknown, i) =>
+    isSection(section) ? [{ section, path: [...path, i] }] : [],
+  );
+}
+
+function isSection(value: unknown): value is Section {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

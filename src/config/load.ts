@@ -1,0 +1,47 @@
+import { readFileSync } from "node:fs";
+import type { Purpose } from "./checks.ts";
+import { ConfigError } from "./config-error.ts";
+import type { Environment } from "./environment.ts";
+import type { Snapshot } from "./snapshot.ts";
+import { SourceDocument } from "./source-document.ts";
+import { toSnapshot } from "./to-snapshot.ts";
+
+/**
+ * Reads a configuration file.
+ * @param purpose `program`: it only has settings for a program, which brings its own routes
+ * @throws ConfigError with everything that is wrong
+ */
+export function loadConfig(path: string, env: Environment, purpose: Purpose = "proxy"): Snapshot {
+  return parseConfig(readText(path), path, env, purpose);
+}
+
+/**
+ * Reads a configuration from its text.
+ * @param fileName what problems are reported with
+ * @throws ConfigError with everything that is wrong
+ */
+export function parseConfig(
+  text: string,
+  fileName: string,
+  env: Environment,
+  purpose: Purpose = "proxy",
+): Snapshot {
+  const source = new SourceDocument(text, fileName, env);
+  if (source.problems.length > 0) throw new ConfigError(source.problems);
+  return toSnapshot(source.toValue(), source, purpose);
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  ENOENT: "there is no such file",
+  EACCES: "may not be read",
+  EISDIR: "is a folder",
+};
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    const { code = "", message } = error as NodeJS.ErrnoException;
+    throw new ConfigError([{ file: path, line: 0, column: 0, path: "", message: REASONS[code] ?? message }]);
+  }
+}

@@ -1,0 +1,66 @@
+import { isIP } from "node:net";
+import { domainToASCII } from "node:url";
+import type * as z from "zod";
+import { IpRanges } from "../../filters/ip-ranges.ts";
+import { canonicalHost } from "../../filters/matchers/host.ts";
+import { type Address, formatAddress, parseAddress } from "../../net/address.ts";
+import { attempt, integer, oneOf, parsedBy, text } from "./values.ts";
+
+const BIND_EXPECTED = "an address to listen on: host:port, :port, a port, [v6]:port or unix:/path";
+const SERVER_EXPECTED = "the address of a server: host:port, a port of this machine, [v6]:port or unix:/path";
+const RANGE_EXPECTED = "an address or a CIDR range, like 192.0.2.1, 10.0.0.0/8 or fd00::/8";
+const HOST_EXPECTED = "a host name without scheme, port and path; * stands for one or more characters";
+
+function address(expected: string): z.ZodType<number | string> {
+  return oneOf(expected, [integer(0, 65_535), text(expected)]);
+}
+
+/** Where a listener listens. A port alone means all interfaces. */
+export const bindAddress: z.ZodType<string> = parsedBy(address(BIND_EXPECTED), BIND_EXPECTED, (value) => {
+  const parsed = parse(value);
+  return parsed === null ? null : formatAddress(parsed);
+});
+
+/**
+ * The address of a server in its normal form: a port alone means this machine. Null when it is none.
+ * @throws RangeError for what can't be a server
+ */
+export function parseServerAddress(value: number | string): string | null {
+  if (/^\w+:\/\//.test(String(value))) throw new RangeError(`found ${JSON.stringify(value)} with a scheme`);
+  const parsed = parse(value);
+  if (parsed === null || parsed.kind === "unix") return parsed && formatAddress(parsed);
+  if (parsed.port === 0) throw new RangeError("nothing answers on port 0");
+  return formatAddress({ ...parsed, host: parsed.host === "" ? "127.0.0.1" : parsed.host });
+}
+
+function parse(value: number | string): Address | null {
+  return attempt(() => parseAddress(String(value)));
+}
+
+export const serverAddress: z.ZodType<string> = parsedBy(
+  address(SERVER_EXPECTED),
+  SERVER_EXPECTED,
+  parseServerAddress,
+);
+
+/** True for what can only be meant as an address: names of upstreams have no colon and no slash, and aren't numbers. */
+export function looksLikeAddress(value: string): boolean {
+  return /[:/]|^\d+$/.test(value);
+}
+
+export const ipRange: z.ZodType<string> = parsedBy(text(RANGE_EXPECTED), RANGE_EXPECTED, (range) => {
+  return attempt(() => new IpRanges([range])) === null ? null : range;
+});
+
+export const ipAddress: z.ZodType<string> = parsedBy(text("an IP address"), "an IP address", (ip) => {
+  return isIP(ip) === 0 ? null : ip;
+});
+
+/** A host as requests are compared with it: lower case, without final dot, in the ASCII form of international names. */
+export const hostPattern: z.ZodType<string> = parsedBy(text(HOST_EXPECTED), HOST_EXPECTED, (host) => {
+  const name = canonicalHost(host);
+  if (name !== host.toLowerCase().replace(/\.$/, ""))
+    throw new RangeError("a host is matched without its port");
+  const ascii = domainToASCII(name);
+  return /^(?:[a-z0-9*._~!$&'()+,;=-]+|\[[0-9a-f:.]+\])$/.test(ascii) ? ascii : null;
+});

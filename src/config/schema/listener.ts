@@ -1,0 +1,138 @@
+import type * as z from "zod";
+import type { Action } from "../../filters/settings.ts";
+import { DEFAULT_SERVER_SETTINGS, type ServerSettings } from "../../http1/server-options.ts";
+import type { ForwardingPolicy } from "../../proxy/forwarding.ts";
+import type { ListenerSettings } from "../snapshot.ts";
+import { bindAddress } from "./addresses.ts";
+import { forwarded, via } from "./forwarded.ts";
+import { actionKeys, type RouteDraft, route, toAction } from "./route.ts";
+import { duration, size } from "./units.ts";
+import { choice, flag, integer, list, section, text } from "./values.ts";
+
+const { head: HEAD } = DEFAULT_SERVER_SETTINGS;
+const MOST = 2 ** 31 - 1;
+
+const limits = section(
+  "Limits",
+  "How much clients may ask for. Numbers of connections are those of one thread.",
+  {
+    connections: integer(0, MOST)
+      .default(0)
+      .describe("Open connections; more are closed at once. 0: no limit."),
+    connections_per_client: integer(0, MOST)
+      .default(0)
+      .describe("Open connections from one address. 0: no limit."),
+    requests_per_connection: integer(0, MOST)
+      .default(DEFAULT_SERVER_SETTINGS.requestsPerConnection)
+      .describe("Requests a connection may carry before it is closed. 0: no limit."),
+    body: size(0)
+      .prefault(DEFAULT_SERVER_SETTINGS.bodyBytes)
+      .describe("A request's body; more is answered with 413. 0: no limit."),
+    request_line: size(64, 2 ** 20)
+      .prefault(inKilobytes(HEAD.requestLine))
+      .describe("The request line; more is answered with 414."),
+    head: size(256, 2 ** 24)
+      .prefault(inKilobytes(HEAD.bytes))
+      .describe("A request's head as a whole; more is answered with 431."),
+    headers: integer(1, 10_000)
+      .default(HEAD.fields)
+      .describe("Header fields of a request; more are answered with 431."),
+    minimum_rate: size(0)
+      .prefault(DEFAULT_SERVER_SETTINGS.minimumRate)
+      .describe(
+        "Bytes a second that a request's body has to come with, judged every five seconds. 0: it may be slow.",
+      ),
+  },
+);
+
+const timeouts = section("ListenerTimeouts", "How long clients may take. 0 switches a timeout off.", {
+  head: duration
+    .prefault(inSeconds(DEFAULT_SERVER_SETTINGS.headTimeout))
+    .describe("From a request's first byte to the end of its head."),
+  body: duration
+    .prefault(inSeconds(DEFAULT_SERVER_SETTINGS.bodyTimeout))
+    .describe("Between two pieces of a request's body."),
+  keepalive: duration
+    .prefault(inSeconds(DEFAULT_SERVER_SETTINGS.keepAliveTimeout))
+    .describe("Between two requests on a connection."),
+  write: duration
+    .prefault(inSeconds(DEFAULT_SERVER_SETTINGS.writeTimeout))
+    .describe("How long a client may take nothing of its response."),
+  request: duration.prefault(0).describe("A request as a whole, from its head to the end of its response."),
+});
+
+function inKilobytes(bytes: number): string {
+  return `${bytes / 1024}k`;
+}
+
+function inSeconds(milliseconds: number): string {
+  return `${milliseconds / 1000}s`;
+}
+
+/** A listener whose routes may still be those of the whole document. */
+export interface ListenerDraft extends Omit<ListenerSettings, "routes"> {
+  readonly routes: readonly RouteDraft[] | null;
+}
+
+/** A listener: where it listens, how it treats clients, and what it does with their requests. */
+export const listener: z.ZodType<ListenerDraft> = section(
+  "Listener",
+  "A socket that clients connect to. What it does with their requests stands in `routes`; for a single route without conditions, `upstream`, `redirect` or `respond` may stand in the listener itself.",
+  {
+    bind: bindAddress.describe(
+      "Where to listen: `host:port`, `:port` or a port for all interfaces, `[v6]:port`, `unix:/path`.",
+    ),
+    name: text("a name").optional().describe("What the listener is called. Default: its address."),
+    protocol: choice(["http"]).default("http").describe("What is spoken."),
+    ...actionKeys,
+    routes: list(route, "a list of routes")
+      .optional()
+      .describe(
+        "In order; the first that matches takes the request. None: 404. Default: the `routes` of the document.",
+      ),
+    limits: limits.prefault({}).describe("How much clients may ask for."),
+    timeouts: timeouts.prefault({}).describe("How long clients may take."),
+    forwarded: forwarded.prefault({}).describe("What servers are told about clients."),
+    via: via
+      .prefault("")
+      .describe(
+        "Our name in `Via` (RFC 9110 §7.6.3), by which loops are found too; `off` for no such field. Default: a name of its own for each process.",
+      ),
+    connect: flag()
+      .default(false)
+      .describe("Answers CONNECT by a tunnel to the upstream. Otherwise it gets 405."),
+  },
+).transform((document): ListenerDraft => {
+  const { bind, name = bind, protocol, routes = null, connect } = document;
+  const action = toAction(document);
+  const forwarding: ForwardingPolicy = { ...document.forwarded, via: document.via };
+  return {
+    ...{ name, bind, protocol, forwarding, allowConnect: connect },
+    server: toServerSettings(document.limits, document.timeouts),
+    maxConnections: document.limits.connections,
+    maxConnectionsPerClient: document.limits.connections_per_client,
+    requestTimeout: document.timeouts.request,
+    routes: action === null ? routes : [toOnlyRoute(action)],
+  };
+});
+
+function toOnlyRoute(action: Action): RouteDraft {
+  return { name: null, match: null, action, response: null };
+}
+
+function toServerSettings(
+  limit: z.output<typeof limits>,
+  timeout: z.output<typeof timeouts>,
+): ServerSettings {
+  return {
+    head: { requestLine: limit.request_line, bytes: limit.head, fields: limit.headers },
+    chunked: DEFAULT_SERVER_SETTINGS.chunked,
+    bodyBytes: limit.body,
+    requestsPerConnection: limit.requests_per_connection,
+    headTimeout: timeout.head,
+    bodyTimeout: timeout.body,
+    keepAliveTimeout: timeout.keepalive,
+    writeTimeout: timeout.write,
+    minimumRate: limit.minimum_rate,
+  };
+}

@@ -1,0 +1,153 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: these are the placeholders of targets
+import * as z from "zod";
+import { parseTarget } from "../../filters/redirect.ts";
+import type { Action, RequestChanges, RouteSettings } from "../../filters/settings.ts";
+import { looksLikeAddress, parseServerAddress } from "./addresses.ts";
+import { headerChanges, headerFields } from "./fields.ts";
+import { match } from "./match.ts";
+import { type Rewrite, rewrite } from "./rewrite.ts";
+import { integer, list, oneOf, parsedBy, section, text } from "./values.ts";
+
+const UPSTREAM_EXPECTED = "the name of an upstream, the address of a server, or a list of addresses";
+
+const upstreamWord: z.ZodType<string> = parsedBy(
+  oneOf(UPSTREAM_EXPECTED, [integer(1, 65_535), text(UPSTREAM_EXPECTED)]),
+  UPSTREAM_EXPECTED,
+  (word) => (looksLikeAddress(String(word)) ? parseServerAddress(word) : String(word)),
+);
+
+const SEPARATOR = ", ";
+
+/** An upstream by its name. One that is written down in place is named by its addresses. */
+export const upstreamReference: z.ZodType<string> = oneOf(UPSTREAM_EXPECTED, [
+  upstreamWord,
+  list(upstreamWord, "a list of addresses").transform((words) => words.join(SEPARATOR)),
+]);
+
+/** The addresses of an upstream that was written down in place. */
+export function addressesIn(reference: string): readonly string[] {
+  return reference.split(SEPARATOR);
+}
+
+const TARGET_EXPECTED =
+  "a URL or a path, with ${scheme}, ${host}, ${path} and ${query} for what was asked for";
+
+const target: z.ZodType<string> = parsedBy(text(TARGET_EXPECTED), TARGET_EXPECTED, (url) => {
+  const parts = parseTarget(url);
+  const isUrl = /^(?:https?:\/\/|\/|\$\{(?:scheme|path)\})/.test(url);
+  if (!isUrl) throw new RangeError(`${JSON.stringify(url)} is neither a URL nor a path`);
+  return parts.map((part) => ("text" in part ? encodeUrl(part.text) : `\${${part.placeholder}}`)).join("");
+});
+
+/** What may not stand in a URL is escaped; escapes that are there stay. */
+function encodeUrl(url: string): string {
+  return encodeURI(url.toWellFormed()).replaceAll("%25", "%").replaceAll("%5B", "[").replaceAll("%5D", "]");
+}
+
+export type RedirectAction = Action & { readonly kind: "redirect" };
+export type RespondAction = Action & { readonly kind: "respond" };
+
+const REDIRECT_STATUSES = [301, 302, 303, 307, 308] as const;
+
+/** A redirect; a text is its target. */
+export const redirect: z.ZodType<RedirectAction> = oneOf(`${TARGET_EXPECTED}, or a map`, [
+  target.transform((url): RedirectAction => ({ kind: "redirect", status: 302, target: url })),
+  section("Redirect", "A redirect to another address.", {
+    target: target.describe(
+      "Where to: a URL or a path. `${scheme}`, `${host}`, `${path}` and `${query}` are those of the request; the `?` before `${query}` goes when there is none.",
+    ),
+    status: z
+      .literal(REDIRECT_STATUSES, { error: `one of ${REDIRECT_STATUSES.join(", ")}` })
+      .default(302)
+      .describe("301 and 308 are permanent; 307 and 308 keep the method."),
+  }).transform((document): RedirectAction => ({ kind: "redirect", ...document })),
+]);
+
+const STATUS = integer(200, 599);
+
+/** A response made here; a number is its status, a text its body. */
+export const respond: z.ZodType<RespondAction> = oneOf(
+  "a status, a text, or a map with status, headers and body",
+  [
+    STATUS.transform((status): RespondAction => ({ kind: "respond", status, headers: [], body: null })),
+    z
+      .string({ error: "a text" })
+      .transform((body): RespondAction => ({ kind: "respond", status: 200, headers: [], body })),
+    section("Respond", "A fixed response.", {
+      status: STATUS.default(200).describe("The status."),
+      headers: headerFields
+        .optional()
+        .describe("Header fields. Without a `Content-Type` the body is plain text."),
+      body: z.string({ error: "a text" }).optional().describe("The body."),
+    }).transform(
+      ({ status, headers = [], body = null }): RespondAction => ({ kind: "respond", status, headers, body }),
+    ),
+  ],
+);
+
+/** What a route and a listener have in common: what becomes of a request. */
+export const actionKeys: {
+  readonly upstream: z.ZodType<string | undefined>;
+  readonly redirect: z.ZodType<RedirectAction | undefined>;
+  readonly respond: z.ZodType<RespondAction | undefined>;
+} = {
+  upstream: upstreamReference
+    .optional()
+    .describe("Sends requests to an upstream: its name, the address of a server, or a list of addresses."),
+  redirect: redirect.optional().describe("Answers with a redirect: its target, or a map."),
+  respond: respond.optional().describe("Answers with a fixed response: its status, its text, or a map."),
+};
+
+interface ActionDocument {
+  readonly upstream?: string | undefined;
+  readonly redirect?: RedirectAction | undefined;
+  readonly respond?: RespondAction | undefined;
+}
+
+/** The action of a route or listener; null when it has none. */
+export function toAction(document: ActionDocument, request: RequestChanges | null = null): Action | null {
+  const { upstream, redirect: redirecting, respond: responding } = document;
+  if (upstream !== undefined) return { kind: "upstream", upstream, request };
+  return redirecting ?? responding ?? null;
+}
+
+/** A route whose name may still be open. */
+export type RouteDraft = Omit<RouteSettings, "name"> & { readonly name: string | null };
+
+/** A route: which requests it takes and what becomes of them. */
+export const route: z.ZodType<RouteDraft> = section(
+  "Route",
+  "Which requests are taken and what becomes of them.",
+  {
+    name: text("a name")
+      .optional()
+      .describe("What the route is called in logs. Default: its place, as `routes[0]`."),
+    match: match.optional().describe("Which requests it takes. Default: every one."),
+    ...actionKeys,
+    rewrite: rewrite.optional().describe("Changes to path, query and host on the way to the upstream."),
+    request_headers: headerChanges
+      .optional()
+      .describe("Changes to the request's header fields on the way to the upstream."),
+    response_headers: headerChanges
+      .optional()
+      .describe(
+        "Changes to the response's header fields on the way to the client, also to those of `redirect` and `respond`.",
+      ),
+  },
+).transform((document): RouteDraft => {
+  const { name = null, match: matched = null, request_headers = null, response_headers = null } = document;
+  const action = toAction(document, toRequestChanges(document.rewrite ?? null, request_headers));
+  // Without an action it is refused elsewhere; until then it answers nothing.
+  return { name, match: matched, action: action ?? NOTHING, response: response_headers };
+});
+
+const NOTHING: Action = { kind: "respond", status: 404, headers: [], body: null };
+
+function toRequestChanges(
+  changes: Rewrite | null,
+  headers: RequestChanges["headers"],
+): RequestChanges | null {
+  const { path, query, host } = changes ?? { path: [], query: null, host: null };
+  if (path.length === 0 && query === null && host === null && headers === null) return null;
+  return { path, query, host, headers };
+}

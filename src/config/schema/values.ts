@@ -1,0 +1,94 @@
+import * as z from "zod";
+
+/*
+ * The building blocks of the schema. An issue's message is always what was expected, as a phrase that fits behind
+ * "expected"; `issues.ts` adds what was found, where, and the nearest valid word.
+ */
+
+/** The `params` of an issue that can say more than that a value doesn't fit. */
+export interface IssueParams {
+  /** What is wrong, in place of "found …". */
+  readonly reason?: string;
+}
+
+/** A map with a fixed set of keys. Unknown ones are refused: ignoring a misspelt limit would be no limit. */
+export function section<S extends z.core.$ZodShape>(
+  id: string,
+  description: string,
+  shape: S,
+): z.ZodObject<S, z.core.$strict> {
+  const keys = Object.keys(shape).join(", ");
+  const error: z.core.$ZodErrorMap = ({ code }) => (code === "unrecognized_keys" ? keys : "a map");
+  return z.strictObject(shape, { error }).meta({ id, description });
+}
+
+/** One of several forms, told apart by their type. */
+export function oneOf<T extends readonly z.core.SomeType[]>(expected: string, forms: T): z.ZodUnion<T> {
+  return z.union(forms, { error: expected });
+}
+
+export function list<T extends z.core.SomeType>(item: T, expected: string): z.ZodArray<T> {
+  return z.array(item, { error: expected }).min(1, { error: `${expected}, with at least one entry` });
+}
+
+/** One thing, or a list of such things; always a list in the end. */
+export function oneOrMore<T>(item: z.ZodType<T>, expected: string): z.ZodType<readonly T[]> {
+  return oneOf(`${expected}, or a list of such`, [item, list(item, `a list of ${expected}`)]).transform(
+    (value) => (Array.isArray(value) ? value : [value]) as readonly T[],
+  );
+}
+
+export function choice<const T extends readonly string[]>(values: T): z.ZodEnum<{ [K in T[number]]: K }> {
+  return z.enum(values, { error: values.length === 1 ? values[0]! : `one of ${values.join(", ")}` });
+}
+
+export function text(expected: string): z.ZodString {
+  return z.string({ error: expected }).min(1, { error: expected });
+}
+
+export function flag(): z.ZodBoolean {
+  return z.boolean({ error: "true or false" });
+}
+
+export function integer(least: number, most: number): z.ZodNumber {
+  const error = `a whole number from ${least} to ${most}`;
+  return z.int({ error }).min(least, { error }).max(most, { error });
+}
+
+/**
+ * Turns a value into its normal form by a function that returns null for what it can't take, or throws an Error with a
+ * reason that says more than what is expected.
+ */
+export function parsedBy<I, O>(
+  schema: z.ZodType<I>,
+  expected: string,
+  parse: (value: I) => O | null,
+): z.ZodType<O> {
+  return schema.transform((value, context) => {
+    try {
+      const parsed = parse(value);
+      if (parsed !== null) return parsed;
+      context.issues.push({ code: "custom", input: value, message: expected });
+    } catch (error) {
+      const params: IssueParams = { reason: (error as Error).message };
+      context.issues.push({ code: "custom", input: value, message: expected, params });
+    }
+    return z.NEVER;
+  });
+}
+
+/** What a function returns, null when it throws. */
+export function attempt<T>(parse: () => T): T | null {
+  try {
+    return parse();
+  } catch {
+    return null;
+  }
+}
+
+/** `off`, or `false`, which is what `off` was in older YAML. */
+export function off(): z.ZodType<null> {
+  return oneOf("off", [z.literal("off", { error: "off" }), z.literal(false, { error: "off" })]).transform(
+    () => null,
+  );
+}

@@ -1,0 +1,59 @@
+import type { RouteSettings, UpstreamSettings } from "../filters/settings.ts";
+import type { ServerSettings } from "../http1/server-options.ts";
+import type { ForwardingPolicy } from "../proxy/forwarding.ts";
+import type { RetryPolicy } from "../proxy/retries.ts";
+import type { PoolOptions } from "../upstream/pool.ts";
+import type { ConfigProblem } from "./config-error.ts";
+
+export const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
+
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+export const ACCESS_LOG_FORMATS = ["combined", "json"] as const;
+
+export interface AccessLogSettings {
+  readonly format: (typeof ACCESS_LOG_FORMATS)[number];
+  /** A file, or "stdout". */
+  readonly path: string;
+}
+
+/** One listener with everything that answers on it. Times in milliseconds; 0 switches a timeout or a limit off. */
+export interface ListenerSettings {
+  /** Unique; the address unless it was given. */
+  readonly name: string;
+  /** As `parseAddress` takes it. */
+  readonly bind: string;
+  readonly protocol: "http";
+  readonly server: ServerSettings;
+  readonly maxConnections: number;
+  readonly maxConnectionsPerClient: number;
+  readonly requestTimeout: number;
+  /** `via`: null for no such field, "" for the usual pseudonym. */
+  readonly forwarding: ForwardingPolicy;
+  readonly allowConnect: boolean;
+  /** In order; the first that matches takes the request. None: 404. */
+  readonly routes: readonly RouteSettings[];
+}
+
+/**
+ * A whole configuration, checked and in normal form: frozen plain data that can be posted to another thread. Every short
+ * form of the file has become its long form, every default its value, every reference is known to lead somewhere.
+ */
+export interface Snapshot {
+  /** Null: as many as there are processors. 0: everything runs in the main thread. */
+  readonly threads: number | null;
+  readonly pidFile: string | null;
+  /** A file; null for standard error. */
+  readonly errorLog: string | null;
+  readonly logLevel: LogLevel;
+  readonly accessLog: AccessLogSettings | null;
+  /** Milliseconds that requests under way get when the proxy shuts down. */
+  readonly gracePeriod: number;
+  /** Idle connections to servers, for each thread. */
+  readonly pool: PoolOptions;
+  readonly retries: RetryPolicy;
+  readonly listeners: readonly ListenerSettings[];
+  readonly upstreams: readonly UpstreamSettings[];
+  /** What isn't wrong but is hardly meant: an upstream that nobody uses, a route that is never reached. */
+  readonly warnings: readonly ConfigProblem[];
+}
