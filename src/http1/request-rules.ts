@@ -15,12 +15,14 @@ const AUTHORITY = /^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9\-._~!$&'()*+;=%]+)(?::\d{0,
 const ABSOLUTE_FORM = /^https?:\/\/(?<authority>[^/?]*)(?<rest>.*)$/i;
 
 /**
- * Fields that `Connection` may not take out of a message, whatever it says: framing, routing, and who the client is.
+ * Fields that `Connection` may not take out of a message, whatever it says: framing, routing, and who the client is;
+ * nor the `Expect` that a client waits on.
  * `Upgrade` isn't copied anyway, but a 101 still has to tell the protocol.
  */
 const NOT_NAMEABLE: ReadonlySet<string> = new Set([
   "host",
   "content-length",
+  "expect",
   "forwarded",
   "upgrade",
   "via",

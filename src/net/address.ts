@@ -30,6 +30,11 @@ export function formatAddress(address: Address): string {
   return formatHostPort(address.host, address.port);
 }
 
+/** An IPv4 address as one: a socket that takes both kinds shows `::ffff:192.0.2.1`. */
+export function plainAddress(address: string): string {
+  return address.startsWith("::ffff:") && address.includes(".") ? address.slice("::ffff:".length) : address;
+}
+
 export function formatHostPort(host: string, port: number): string {
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }

@@ -78,7 +78,12 @@ class HttpProxyService<C> implements Service {
   }
 
   #serve(listener: string): HttpService<C> {
-    const { settings = {}, maxConnections = 0, maxConnectionsPerClient = 0, connectionFilter = null } = this.#options;
+    const {
+      settings = {},
+      maxConnections = 0,
+      maxConnectionsPerClient = 0,
+      connectionFilter = null,
+    } = this.#options;
     const options = { settings, maxConnections, maxConnectionsPerClient, connectionFilter };
     return new HttpService(this.#proxy!, listener, options);
   }

@@ -4,6 +4,7 @@ import type { HeadProblem } from "../http1/head-limits.ts";
 import type { RequestSink, ServerApplication } from "../http1/server-application.ts";
 import { ServerConnection } from "../http1/server-connection.ts";
 import { ServerOptions, type ServerSettings } from "../http1/server-options.ts";
+import { plainAddress } from "../net/address.ts";
 import { Exchange } from "./exchange.ts";
 import type { ForwardedClient, ForwardingNote } from "./forwarding.ts";
 import type { HttpProxy } from "./http-proxy.ts";
@@ -54,16 +55,18 @@ export class HttpService<C> implements ServerApplication {
     counters.add("connectionsOpen");
     const connection = new ServerConnection(socket, this.#server, this);
     this.#connections.add(connection);
-    if (this.#perClient !== null) this.#countClient(connection.remoteAddress);
+    if (this.#perClient !== null) this.#countClient(plainAddress(connection.remoteAddress));
   }
 
   #admits(socket: Socket): boolean {
     const { maxConnections = 0, maxConnectionsPerClient = 0, connectionFilter = null } = this.#options;
     if (this.draining) return false;
     if (maxConnections > 0 && this.#connections.size >= maxConnections) return false;
-    if (connectionFilter !== null && !connectionFilter(socket.remoteAddress ?? "")) return false;
-    if (this.#perClient === null) return true;
-    return (this.#perClient.get(socket.remoteAddress ?? "") ?? 0) < maxConnectionsPerClient;
+    const address = plainAddress(socket.remoteAddress ?? "");
+    if (connectionFilter !== null && !connectionFilter(address)) return false;
+    // On a Unix socket there is no telling who is who.
+    if (this.#perClient === null || address === "") return true;
+    return (this.#perClient.get(address) ?? 0) < maxConnectionsPerClient;
   }
 
   #countClient(address: string): void {
@@ -95,7 +98,7 @@ export class HttpService<C> implements ServerApplication {
   onClosed(connection: ServerConnection): void {
     if (!this.#connections.delete(connection)) return;
     this.#proxy.counters.add("connectionsOpen", -1);
-    if (this.#perClient !== null) this.#forgetClient(connection.remoteAddress);
+    if (this.#perClient !== null) this.#forgetClient(plainAddress(connection.remoteAddress));
     if (this.#connections.size === 0) this.#onEmpty?.();
   }
 
@@ -131,7 +134,7 @@ class Client implements ForwardedClient {
   readonly forwarding: ForwardingNote = { host: "", version: "", additions: null, trusted: null };
 
   constructor(connection: ServerConnection, listener: string) {
-    this.address = connection.remoteAddress;
+    this.address = plainAddress(connection.remoteAddress);
     this.port = connection.transport.socket.remotePort ?? 0;
     this.listener = listener;
   }

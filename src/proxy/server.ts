@@ -43,10 +43,14 @@ export class Server {
 
   async #listen(service: Service, on: ListenOn): Promise<void> {
     let name = "";
-    const listener = await Listener.open(on, { ...DEFAULT_LISTENER_OPTIONS, pause: service.pausesAccepted === true }, {
-      onAccept: (socket) => service.accept(socket, name),
-      onAcceptError: (error) => this.#context.reporter?.onListenerError(name, error),
-    });
+    const listener = await Listener.open(
+      on,
+      { ...DEFAULT_LISTENER_OPTIONS, pause: service.pausesAccepted === true },
+      {
+        onAccept: (socket) => service.accept(socket, name),
+        onAcceptError: (error) => this.#context.reporter?.onListenerError(name, error),
+      },
+    );
     name = listener.address;
     this.#listeners.push(listener);
   }

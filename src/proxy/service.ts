@@ -69,9 +69,11 @@ export function inStartOrder(services: readonly Service[], isPartial: boolean = 
   const visit = (name: string, neededBy: string): void => {
     const service = byName.get(name);
     if (service === undefined && isPartial) return;
-    if (service === undefined) throw new TypeError(`Service ${neededBy} depends on ${name}, which is not there`);
+    if (service === undefined)
+      throw new TypeError(`Service ${neededBy} depends on ${name}, which is not there`);
     if (ordered.includes(service)) return;
-    if (visiting.includes(name)) throw new TypeError(`Services depend on each other: ${[...visiting, name].join(" → ")}`);
+    if (visiting.includes(name))
+      throw new TypeError(`Services depend on each other: ${[...visiting, name].join(" → ")}`);
     visiting.push(name);
     for (const dependency of service.dependsOn ?? []) visit(dependency, name);
     visiting.pop();

@@ -72,8 +72,9 @@ export class ProxyUnderTest implements AsyncDisposable {
   }
 
   /** A client that is closed with the proxy. */
-  async connect(options: RawClientOptions = {}): Promise<RawClient> {
-    const client = await connectRaw(this.port, options);
+  async connect(options: RawClientOptions & { readonly host?: string } = {}): Promise<RawClient> {
+    const { host = "127.0.0.1", ...rest } = options;
+    const client = await connectRaw({ host, port: this.port }, rest);
     this.#clients.push(client);
     return client;
   }
