@@ -43,6 +43,10 @@ export class ErrorLogReporter implements ErrorReporter {
   onListenerError(listener: string, error: Error): void {
     this.#log.error({ listener, cause: describe(error) }, "A connection could not be accepted");
   }
+
+  onServiceError(service: string, error: unknown): void {
+    this.#log.error({ service, cause: describe(error) }, "A service failed");
+  }
 }
 
 /** A filter's error with its stack, a socket's with its message. */

@@ -12,8 +12,11 @@ import type { Service, ServiceContext } from "./service.ts";
 export interface HttpProxyServiceOptions<C> {
   /** Default "http". */
   readonly name?: string;
-  /** Addresses to listen on: `host:port`, `:port`, `[v6]:port`, `unix:/path`. Port 0 lets the kernel choose. */
-  readonly listen: readonly string[];
+  /**
+   * Addresses to listen on: `host:port`, `:port`, `[v6]:port`, `unix:/path`. Port 0 lets the kernel choose. Default: those
+   * the program is run with.
+   */
+  readonly listen?: readonly string[];
   readonly phases: ProxyPhases<C>;
   readonly dependsOn?: readonly string[];
   /** Limits and timeouts of clients' connections. */
@@ -42,6 +45,7 @@ export function httpProxy<C>(options: HttpProxyServiceOptions<C>): Service {
 class HttpProxyService<C> implements Service {
   readonly name: string;
   readonly listen: readonly string[];
+  readonly takesBinds: boolean;
   readonly dependsOn: readonly string[];
   readonly pausesAccepted = true;
   readonly #options: HttpProxyServiceOptions<C>;
@@ -51,7 +55,8 @@ class HttpProxyService<C> implements Service {
 
   constructor(options: HttpProxyServiceOptions<C>) {
     this.name = options.name ?? "http";
-    this.listen = options.listen;
+    this.listen = options.listen ?? [];
+    this.takesBinds = options.listen === undefined;
     this.dependsOn = options.dependsOn ?? [];
     this.#options = options;
   }
@@ -72,8 +77,7 @@ class HttpProxyService<C> implements Service {
   }
 
   accept(socket: Socket, listener: string): void {
-    let service = this.#services.get(listener);
-    if (service === undefined) this.#services.set(listener, (service = this.#serve(listener)));
+    const service = this.#services.get(listener) ?? this.#serve(listener);
     service.accept(socket);
   }
 
@@ -85,7 +89,9 @@ class HttpProxyService<C> implements Service {
       connectionFilter = null,
     } = this.#options;
     const options = { settings, maxConnections, maxConnectionsPerClient, connectionFilter };
-    return new HttpService(this.#proxy!, listener, options);
+    const service = new HttpService(this.#proxy!, listener, options);
+    this.#services.set(listener, service);
+    return service;
   }
 
   async drain(): Promise<void> {

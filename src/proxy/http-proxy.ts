@@ -22,6 +22,8 @@ export interface ErrorReporter {
   onSessionError(error: ProxyError, summary: string): void;
   /** A connection could not be accepted (out of descriptors, say). */
   onListenerError(listener: string, error: Error): void;
+  /** A service failed outside of a session: the handler of a connection, or work in the background. */
+  onServiceError(service: string, error: unknown): void;
 }
 
 export interface HttpProxyOptions {

@@ -30,14 +30,23 @@ export class Server {
 
   /** Starts every service and then opens the listeners, so that nothing is answered before all is ready. */
   async start(source: SocketSource = bindHere): Promise<void> {
-    for (const service of this.#services) await service.start(this.#context);
     try {
+      for (const service of this.#services) await this.#startService(service);
       for (const service of this.#services) {
         for (const address of service.listen) await this.#listen(service, await source(address));
       }
     } catch (error) {
       this.destroy();
       throw error;
+    }
+  }
+
+  async #startService(service: Service): Promise<void> {
+    try {
+      await service.start(this.#context);
+    } catch (thrown) {
+      const message = thrown instanceof Error ? thrown.message : String(thrown);
+      throw new Error(`Service ${service.name} could not start: ${message}`, { cause: thrown });
     }
   }
 
@@ -61,10 +70,29 @@ export class Server {
     for (const listener of this.#listeners) listener.close();
     const { promise: patience, resolve: giveUp } = Promise.withResolvers<void>();
     const timer = setTimeout(giveUp, grace);
-    const drained = Promise.all(this.#services.map((service) => service.drain()));
-    await Promise.race([drained, patience]);
+    await Promise.race([this.#drainServices(), patience]);
     clearTimeout(timer);
     this.destroy();
+  }
+
+  /** Each once those that depend on it are drained: what they stand on stays until they are done. */
+  async #drainServices(): Promise<void> {
+    const drained = new Map<string, Promise<void>>();
+    for (const service of this.#services.toReversed()) {
+      const dependents = this.#services.filter((other) => other.dependsOn?.includes(service.name));
+      const before = dependents.map((other) => drained.get(other.name));
+      drained.set(service.name, this.#drainService(service, before));
+    }
+    await Promise.all(drained.values());
+  }
+
+  async #drainService(service: Service, before: readonly unknown[]): Promise<void> {
+    if (before.length > 0) await Promise.all(before);
+    try {
+      await service.drain();
+    } catch (thrown) {
+      this.#context.reporter?.onServiceError(service.name, thrown);
+    }
   }
 
   /** Ends everything now. */

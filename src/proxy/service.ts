@@ -11,7 +11,7 @@ export interface ServiceContext {
   readonly reporter: ErrorReporter | null;
   /** 0 for the first thread, and when there is only one. */
   readonly thread: number;
-  /** Aborted when the server shuts down: the moment to stop what runs in the background. */
+  /** Aborted the moment the server begins to shut down: nothing new should be begun. */
   readonly signal: AbortSignal;
 }
 
@@ -24,6 +24,8 @@ export interface Service {
   readonly name: string;
   /** Addresses to listen on, as `parseAddress` takes them. */
   readonly listen: readonly string[];
+  /** True for a service that answers on listeners but names none: it gets those that the program is run with. */
+  readonly takesBinds?: boolean;
   /** Services that have to be ready before this one starts. */
   readonly dependsOn?: readonly string[];
   /** True for a service of which there is one in the process: it runs in the first thread only. */
@@ -34,9 +36,9 @@ export interface Service {
   start(context: ServiceContext): MaybePromise<void>;
   /** A connection came in on `listener`, one of `listen` with the port that it got. */
   accept(socket: Socket, listener: string): void;
-  /** Finishes what is under way; takes nothing new. */
+  /** Finishes what is under way; takes nothing new. Called once those that depend on it are drained. */
   drain(): Promise<void>;
-  /** Ends everything now. */
+  /** Ends everything now. Also called after `drain`, and when the service never started. */
   destroy(): void;
 }
 

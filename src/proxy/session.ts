@@ -4,12 +4,16 @@ import type { HeadersInit } from "../http/http-headers.ts";
 import type { HttpPeer } from "../upstream/peer.ts";
 
 /** Who is on the other end of a client's connection, and where it came in. */
-export interface ClientInfo {
+export interface ConnectionInfo {
   /** The address the connection comes from; "" on a Unix socket. */
   readonly address: string;
   readonly port: number;
   /** Our end of it: `host:port` or `unix:/path`. */
   readonly listener: string;
+}
+
+/** The client of a session. */
+export interface ClientInfo extends ConnectionInfo {
   /** `http`; `https` once TLS is terminated here. */
   readonly scheme: "http" | "https";
 }

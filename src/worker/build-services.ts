@@ -2,7 +2,7 @@ import type { ListenerSettings, Snapshot } from "../config/snapshot.ts";
 import { createConfiguredProxy } from "../filters/configured-proxy.ts";
 import { httpProxy } from "../proxy/http-proxy-service.ts";
 import type { ProxyPhases } from "../proxy/phases.ts";
-import { isPhases, toServices } from "../proxy/serve.ts";
+import { isPhases, toServices } from "../proxy/program.ts";
 import { inStartOrder, type Service } from "../proxy/service.ts";
 import { Connector } from "../upstream/connector.ts";
 import { loadProgram } from "./program-loader.ts";

@@ -1,0 +1,33 @@
+/** The public programming interface of Sluice: `import { defineProxy, HttpPeer } from "sluice"`. */
+
+export { type ErrorCode, type ErrorSource, ProxyError, type RetryRule } from "./base/errors.ts";
+export { type BodyLength, RequestHead, ResponseHead } from "./http/heads.ts";
+export { type HeadersInit, HttpHeaders } from "./http/http-headers.ts";
+export { type BackgroundServiceOptions, backgroundService } from "./proxy/background-service.ts";
+export {
+  type HttpHandler,
+  type HttpHandlerServiceOptions,
+  httpService,
+} from "./proxy/http-handler-service.ts";
+export { type HttpProxyServiceOptions, httpProxy } from "./proxy/http-proxy-service.ts";
+export {
+  type BodyFilter,
+  type DelayedBody,
+  defineProxy,
+  type FilteredBody,
+  type MaybePromise,
+  type ProxyPhases,
+  type Trailers,
+} from "./proxy/phases.ts";
+export { type RunningServer, type ServeOptions, serve } from "./proxy/serve.ts";
+export { defineServer, type ServerDefinition, type Service, type ServiceContext } from "./proxy/service.ts";
+export type { ClientInfo, ConnectionInfo, ResponseInit, Session, Timings } from "./proxy/session.ts";
+export { type TcpHandler, type TcpServiceOptions, tcpService } from "./proxy/tcp-service.ts";
+export {
+  type BalancingPolicyName,
+  LoadBalancer,
+  type LoadBalancerOptions,
+  type ServerInit,
+} from "./upstream/load-balancer.ts";
+export { HttpPeer, type PeerOptions } from "./upstream/peer.ts";
+export type { PoolOptions } from "./upstream/pool.ts";

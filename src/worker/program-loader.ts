@@ -1,0 +1,64 @@
+import { registerHooks } from "node:module";
+import { resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import { type FailedImport, ProgramError, toProgramError } from "./program-error.ts";
+
+/**
+ * The public interface of the sluice that runs: a program's `import "sluice"` has to mean this very copy, wherever the
+ * program lies and whatever else is installed there. In a checkout that is source, in a package `dist/`.
+ */
+const OWN_INDEX: string = new URL(
+  import.meta.url.endsWith(".ts") ? "../index.ts" : "../index.js",
+  import.meta.url,
+).href;
+
+let registered = false;
+/** Imports that could not be resolved, newest last: Node's own error doesn't tell the line. */
+const failedImports: FailedImport[] = [];
+
+/**
+ * Loads a program, in the main thread or in a worker, and returns what it exports by default. TypeScript runs as it is,
+ * by Node's type stripping. A program is loaded once for each thread.
+ * @throws ProgramError that names file, line and column where Node tells them
+ */
+export async function loadProgram(path: string): Promise<unknown> {
+  registerOnce();
+  const file = resolve(path);
+  let program: Record<string, unknown>;
+  try {
+    program = (await import(pathToFileURL(file).href)) as Record<string, unknown>;
+  } catch (thrown) {
+    throw toProgramError(thrown, file, failedImports);
+  }
+  if (!("default" in program)) {
+    throw new ProgramError("it exports nothing by default; expected export default defineProxy(…), say", {
+      file,
+    });
+  }
+  return program["default"];
+}
+
+function registerOnce(): void {
+  if (registered) return;
+  registered = true;
+  registerHooks({
+    resolve(specifier, context, nextResolve) {
+      if (specifier === "sluice") return { url: OWN_INDEX, shortCircuit: true };
+      try {
+        return withFormat(nextResolve(specifier, context));
+      } catch (error) {
+        failedImports.push({ error, specifier, parent: context.parentURL });
+        throw error;
+      }
+    },
+  });
+}
+
+/**
+ * A `.ts` file of no package, or of one that doesn't say what its files are, is a module: Node would find out by trying,
+ * with a warning.
+ */
+function withFormat<R extends { url: string; format?: string | null | undefined }>(resolved: R): R {
+  if (resolved.format != null || !/^file:.*\.ts$/.test(resolved.url)) return resolved;
+  return { ...resolved, format: "module-typescript" };
+}
