@@ -117,7 +117,7 @@ function wordsOf(issue: Issue): string[] {
 }
 
 /** What stands at a path; undefined when nothing does. */
-export function valueAt(root: unknown, path: Path): unknown {
+function valueAt(root: unknown, path: Path): unknown {
   let value = root;
   for (const step of path) {
     if (typeof value !== "object" || value === null) return undefined;

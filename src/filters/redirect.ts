@@ -1,14 +1,14 @@
 import { ProxyError } from "../base/errors.ts";
 import type { ResponseInit, Session } from "../proxy/session.ts";
+import { canonicalHost } from "./canonical-host.ts";
 import { changeFields } from "./field-changes.ts";
-import { canonicalHost } from "./matchers/host.ts";
 import { withOneSlash } from "./rewrite.ts";
 import type { FieldChanges } from "./settings.ts";
 
 /** What a redirect's target may take from the request. */
 export const PLACEHOLDERS = ["scheme", "host", "path", "query"] as const;
 
-export type Placeholder = (typeof PLACEHOLDERS)[number];
+type Placeholder = (typeof PLACEHOLDERS)[number];
 
 /** A piece of a target: text, or what stands in the request. */
 export type TargetPart = { readonly text: string } | { readonly placeholder: Placeholder };

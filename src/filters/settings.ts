@@ -88,7 +88,7 @@ export interface UpstreamSettings {
 }
 
 /** What of a listener the configured proxy has to know. */
-export interface ListenerRoutes {
+interface ListenerRoutes {
   readonly name: string;
   readonly routes: readonly RouteSettings[];
   readonly forwarding: { readonly trustedProxies: readonly string[] };

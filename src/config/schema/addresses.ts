@@ -1,8 +1,8 @@
 import { isIP } from "node:net";
 import { domainToASCII } from "node:url";
 import type * as z from "zod";
+import { canonicalHost } from "../../filters/canonical-host.ts";
 import { IpRanges } from "../../filters/ip-ranges.ts";
-import { canonicalHost } from "../../filters/matchers/host.ts";
 import { type Address, formatAddress, parseAddress } from "../../net/address.ts";
 import { attempt, integer, oneOf, parsedBy, text } from "./values.ts";
 
@@ -18,22 +18,22 @@ function address(expected: string): z.ZodType<number | string> {
 /** Where a listener listens. A port alone means all interfaces. */
 export const bindAddress: z.ZodType<string> = parsedBy(address(BIND_EXPECTED), BIND_EXPECTED, (value) => {
   const parsed = parse(value);
-  return parsed === null ? null : formatAddress(parsed);
+  return parsed && formatAddress(parsed);
 });
 
 /**
- * The address of a server in its normal form: a port alone means this machine. Null when it is none.
+ * The address of a server in its normal form: a port alone means this machine. Undefined when it is none.
  * @throws RangeError for what can't be a server
  */
-export function parseServerAddress(value: number | string): string | null {
+export function parseServerAddress(value: number | string): string | undefined {
   if (/^\w+:\/\//.test(String(value))) throw new RangeError(`found ${JSON.stringify(value)} with a scheme`);
   const parsed = parse(value);
-  if (parsed === null || parsed.kind === "unix") return parsed && formatAddress(parsed);
+  if (parsed === undefined || parsed.kind === "unix") return parsed && formatAddress(parsed);
   if (parsed.port === 0) throw new RangeError("nothing answers on port 0");
   return formatAddress({ ...parsed, host: parsed.host === "" ? "127.0.0.1" : parsed.host });
 }
 
-function parse(value: number | string): Address | null {
+function parse(value: number | string): Address | undefined {
   return attempt(() => parseAddress(String(value)));
 }
 
@@ -49,11 +49,11 @@ export function looksLikeAddress(value: string): boolean {
 }
 
 export const ipRange: z.ZodType<string> = parsedBy(text(RANGE_EXPECTED), RANGE_EXPECTED, (range) => {
-  return attempt(() => new IpRanges([range])) === null ? null : range;
+  return attempt(() => new IpRanges([range])) && range;
 });
 
 export const ipAddress: z.ZodType<string> = parsedBy(text("an IP address"), "an IP address", (ip) => {
-  return isIP(ip) === 0 ? null : ip;
+  return isIP(ip) === 0 ? undefined : ip;
 });
 
 /** A host as requests are compared with it: lower case, without final dot, in the ASCII form of international names. */
@@ -62,5 +62,5 @@ export const hostPattern: z.ZodType<string> = parsedBy(text(HOST_EXPECTED), HOST
   if (name !== host.toLowerCase().replace(/\.$/, ""))
     throw new RangeError("a host is matched without its port");
   const ascii = domainToASCII(name);
-  return /^(?:[a-z0-9*._~!$&'()+,;=-]+|\[[0-9a-f:.]+\])$/.test(ascii) ? ascii : null;
+  return /^(?:[a-z0-9*._~!$&'()+,;=-]+|\[[0-9a-f:.]+\])$/.test(ascii) ? ascii : undefined;
 });

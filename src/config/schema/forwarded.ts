@@ -46,6 +46,6 @@ const VIA_EXPECTED = "a name of letters, digits, dots and dashes, or off";
 export const via: z.ZodType<string | null> = oneOf(VIA_EXPECTED, [
   off(),
   parsedBy(z.string({ error: VIA_EXPECTED }), VIA_EXPECTED, (name) => {
-    return name === "" || isToken(name) ? name : null;
+    return name === "" || isToken(name) ? name : undefined;
   }),
 ]);

@@ -77,7 +77,7 @@ function testMap(kind: "header" | "query", name: z.ZodType<string, string>): z.Z
 
 const METHOD_EXPECTED = "a method, like GET";
 const method: z.ZodType<string> = parsedBy(text(METHOD_EXPECTED), METHOD_EXPECTED, (name) => {
-  return isToken(name) ? name.toUpperCase() : null;
+  return isToken(name) ? name.toUpperCase() : undefined;
 });
 
 const MATCH_EXPECTED = "a path, a map of conditions, or a list of alternatives";

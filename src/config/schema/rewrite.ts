@@ -51,7 +51,7 @@ const hostRewrite: z.ZodType<HostChange | null> = parsedBy(text(HOST_EXPECTED), 
 });
 
 /** @throws RangeError when it isn't a host with an optional port */
-export function parseHost(word: string): HostChange {
+function parseHost(word: string): HostChange {
   const [, name = "", port = ""] = /^(.*?)(:\d{1,5})?$/s.exec(word) ?? [];
   if (name.includes("*") || !hostPattern.safeParse(name).success) {
     throw new RangeError(`${JSON.stringify(word)} is no host name`);

@@ -19,7 +19,7 @@ const upstreamWord: z.ZodType<string> = parsedBy(
 const SEPARATOR = ", ";
 
 /** An upstream by its name. One that is written down in place is named by its addresses. */
-export const upstreamReference: z.ZodType<string> = oneOf(UPSTREAM_EXPECTED, [
+const upstreamReference: z.ZodType<string> = oneOf(UPSTREAM_EXPECTED, [
   upstreamWord,
   list(upstreamWord, "a list of addresses").transform((words) => words.join(SEPARATOR)),
 ]);
@@ -50,7 +50,7 @@ export type RespondAction = Action & { readonly kind: "respond" };
 const REDIRECT_STATUSES = [301, 302, 303, 307, 308] as const;
 
 /** A redirect; a text is its target. */
-export const redirect: z.ZodType<RedirectAction> = oneOf(`${TARGET_EXPECTED}, or a map`, [
+const redirect: z.ZodType<RedirectAction> = oneOf(`${TARGET_EXPECTED}, or a map`, [
   target.transform((url): RedirectAction => ({ kind: "redirect", status: 302, target: url })),
   section("Redirect", "A redirect to another address.", {
     target: target.describe(
@@ -66,24 +66,21 @@ export const redirect: z.ZodType<RedirectAction> = oneOf(`${TARGET_EXPECTED}, or
 const STATUS = integer(200, 599);
 
 /** A response made here; a number is its status, a text its body. */
-export const respond: z.ZodType<RespondAction> = oneOf(
-  "a status, a text, or a map with status, headers and body",
-  [
-    STATUS.transform((status): RespondAction => ({ kind: "respond", status, headers: [], body: null })),
-    z
-      .string({ error: "a text" })
-      .transform((body): RespondAction => ({ kind: "respond", status: 200, headers: [], body })),
-    section("Respond", "A fixed response.", {
-      status: STATUS.default(200).describe("The status."),
-      headers: headerFields
-        .optional()
-        .describe("Header fields. Without a `Content-Type` the body is plain text."),
-      body: z.string({ error: "a text" }).optional().describe("The body."),
-    }).transform(
-      ({ status, headers = [], body = null }): RespondAction => ({ kind: "respond", status, headers, body }),
-    ),
-  ],
-);
+const respond: z.ZodType<RespondAction> = oneOf("a status, a text, or a map with status, headers and body", [
+  STATUS.transform((status): RespondAction => ({ kind: "respond", status, headers: [], body: null })),
+  z
+    .string({ error: "a text" })
+    .transform((body): RespondAction => ({ kind: "respond", status: 200, headers: [], body })),
+  section("Respond", "A fixed response.", {
+    status: STATUS.default(200).describe("The status."),
+    headers: headerFields
+      .optional()
+      .describe("Header fields. Without a `Content-Type` the body is plain text."),
+    body: z.string({ error: "a text" }).optional().describe("The body."),
+  }).transform(
+    ({ status, headers = [], body = null }): RespondAction => ({ kind: "respond", status, headers, body }),
+  ),
+]);
 
 /** What a route and a listener have in common: what becomes of a request. */
 export const actionKeys: {

@@ -5,7 +5,7 @@ const MILLISECONDS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 } as const;
 const BYTES = { "": 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3 } as const;
 
 const DURATION = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/;
-const SIZE = /^(\d+(?:\.\d+)?) ?([kmg]?)(?:i?b)?$/i;
+const SIZE = /^(\d+(?:\.\d+)?) ?([kKmMgG]?)(?:i?[bB])?$/;
 
 const DURATION_EXPECTED = "a duration: 500ms, 30s, 2m, 1h, or a number of seconds";
 const SIZE_EXPECTED = "a size: 64k, 10MB, 1g, or a number of bytes";

@@ -68,14 +68,11 @@ function toPeerOptions({
 }
 
 /** An upstream; an address or a list is its servers. */
-export const upstream: z.ZodType<UpstreamDraft> = oneOf(
-  "an address, a list of servers, or a map with servers",
-  [
-    serverAddress.transform((address) => settings.parse({ servers: address })),
-    list(server, "a list of servers").transform((all) => settings.parse({ servers: all })),
-    settings,
-  ],
-);
+const upstream: z.ZodType<UpstreamDraft> = oneOf("an address, a list of servers, or a map with servers", [
+  serverAddress.transform((address) => settings.parse({ servers: address })),
+  list(server, "a list of servers").transform((all) => settings.parse({ servers: all })),
+  settings,
+]);
 
 /** An upstream of nothing but addresses, as a route may write it down in place. */
 export function toUpstream(name: string, addresses: readonly string[]): UpstreamSettings {

@@ -56,18 +56,18 @@ export function integer(least: number, most: number): z.ZodNumber {
 }
 
 /**
- * Turns a value into its normal form by a function that returns null for what it can't take, or throws an Error with a
+ * Turns a value into its normal form by a function that returns undefined for what it can't take, or throws an Error with a
  * reason that says more than what is expected.
  */
 export function parsedBy<I, O>(
   schema: z.ZodType<I>,
   expected: string,
-  parse: (value: I) => O | null,
-): z.ZodType<O> {
-  return schema.transform((value, context) => {
+  parse: (value: I) => O,
+): z.ZodType<Exclude<O, undefined>> {
+  return schema.transform((value, context): Exclude<O, undefined> => {
     try {
       const parsed = parse(value);
-      if (parsed !== null) return parsed;
+      if (parsed !== undefined) return parsed as Exclude<O, undefined>;
       context.issues.push({ code: "custom", input: value, message: expected });
     } catch (error) {
       const params: IssueParams = { reason: (error as Error).message };
@@ -77,12 +77,12 @@ export function parsedBy<I, O>(
   });
 }
 
-/** What a function returns, null when it throws. */
-export function attempt<T>(parse: () => T): T | null {
+/** What a function returns, undefined when it throws. */
+export function attempt<T>(parse: () => T): T | undefined {
   try {
     return parse();
   } catch {
-    return null;
+    return undefined;
   }
 }
 

@@ -1,12 +1,6 @@
 import { compileGlob } from "./glob.ts";
 import type { Predicate } from "./subject.ts";
 
-/** A host in lower case, without port and without the dot that ends an absolute name. */
-export function canonicalHost(host: string): string {
-  const name = host.replace(/:\d*$/, "");
-  return (name.endsWith(".") ? name.slice(0, -1) : name).toLowerCase();
-}
-
 export function isWildcard(host: string): boolean {
   return host.includes("*");
 }

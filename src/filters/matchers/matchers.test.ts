@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { createSession, type SessionInit } from "../../../test/kit/session.ts";
+import { canonicalHost } from "../canonical-host.ts";
 import { ClientAddresses } from "../client-addresses.ts";
 import type { Match } from "../settings.ts";
 import { compileMatch, looksAtPath } from "./combine.ts";
-import { canonicalHost } from "./host.ts";
 import { Subject } from "./subject.ts";
 
 function matches(match: Match, init: SessionInit): boolean {

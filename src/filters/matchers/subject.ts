@@ -1,7 +1,7 @@
 import type { RequestHead } from "../../http/heads.ts";
 import type { Session } from "../../proxy/session.ts";
+import { canonicalHost } from "../canonical-host.ts";
 import type { ClientAddresses } from "../client-addresses.ts";
-import { canonicalHost } from "./host.ts";
 
 /**
  * A request as matchers see it. One object serves a whole route table, since matching is synchronous; what only some
