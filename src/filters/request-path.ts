@@ -7,8 +7,8 @@
  *   are, for an encoded slash is not a slash.
  * - Dot segments in any spelling, encoded control characters, overlong UTF-8 and broken escapes are refused: no client
  *   sends them in good faith (clients resolve dot segments, RFC 3986 §5.2.4), and no rule could be sure of them.
- * - Of what remains, the readings that a server might have are all looked at. If they don't lead to the same route, the
- *   request is refused. `//x` and `a%2Fb` pass wherever they change nothing.
+ * - Of what remains, the readings that a server might have are all looked at. If they don't lead to the same route, no
+ *   route takes the request. `//x` and `a%2Fb` pass wherever they change nothing.
  *
  * What is forwarded is the path as it was sent.
  */

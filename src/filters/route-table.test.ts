@@ -134,9 +134,9 @@ describe("a path that can be read in several ways", () => {
     ]) {
       assert.equal(find(allowed, { target }), "refused", target);
     }
-    for (const target of ["/public%2fx", "//public", "/public;x"])
-      assert.equal(find(allowed, { target }), "refused");
-    assert.equal(find(allowed, { target: "/publicx" }), "none");
+    for (const target of ["/public%2fx", "//public", "/public;x", "/publicx"]) {
+      assert.equal(find(allowed, { target }), "none", target);
+    }
   });
 
   test("passes where it makes no difference", () => {

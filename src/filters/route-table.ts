@@ -49,7 +49,7 @@ export class RouteTable<R extends TableEntry> {
   }
 
   /**
-   * The route for a request, null when there is none.
+   * The route for a request, null when there is none for some reading of its path.
    * @throws ProxyError `DOWNSTREAM_BAD_REQUEST` when servers could read the path differently and it matters
    */
   find(session: Session<unknown>): R | null {
@@ -80,9 +80,10 @@ function findUnambiguous<R>(candidates: readonly Candidate<R>[], subject: Subjec
     subject.path = reading;
     routes.add(first(candidates, subject));
   }
-  if (routes.size > 1) throw refusal("can be read in several ways, which lead to different routes", path);
+  if (routes.has(null)) return null;
   const [route = null] = routes;
-  return route;
+  if (routes.size === 1) return route;
+  throw refusal("can be read in several ways, which lead to different routes", path);
 }
 
 function refusal(problem: string, path: string): ProxyError {
