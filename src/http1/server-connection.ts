@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
 import { ProxyError } from "../base/errors.ts";
-import { Deadline, type DeadlineOwner, type TimeoutQueue } from "../base/timeouts.ts";
+import { Deadline, type DeadlineOwner, type TimeoutQueue, threadClock } from "../base/timeouts.ts";
 import { type BodyLength, ResponseHead } from "../http/heads.ts";
 import type { HttpHeaders } from "../http/http-headers.ts";
 import { isBodiless } from "../http/status.ts";
@@ -36,8 +36,11 @@ const State = {
 
 /** Bytes that may wait for their turn before reading stops. */
 const HOLD_LIMIT = 64 * 1024;
-/** Bytes read from a connection that is closing. */
-const LINGER_LIMIT = 1024 * 1024;
+/**
+ * Milliseconds for which a connection that is closing is read from, at most. Many a client writes all of its upload
+ * before it reads the response that refused it; 8 MB of one are past what the kernels between us hold.
+ */
+const LINGER_IN_ALL = 30_000;
 
 /**
  * The server's side of an HTTP/1 connection: requests in, responses out, one after the other.
@@ -83,7 +86,7 @@ export class ServerConnection
   #headSent = false;
   /** True while the client may be waiting for a 100 with its body. */
   #awaitsContinue = false;
-  #lingered = 0;
+  #lingersUntil = 0;
   #intake: RequestIntake | null = null;
   #writer: BodyWriter | null = null;
   #tunnel: TransportByteStream | null = null;
@@ -99,7 +102,7 @@ export class ServerConnection
 
   onData(bytes: Buffer, start: number, end: number): void {
     if (this.#state === State.Tunnel) this.#tunnel!.sink.onBytes(bytes, start, end);
-    else if (this.#state === State.Closing) this.#linger(end - start);
+    else if (this.#state === State.Closing) this.#linger();
     else if (this.#held === null) this.#process(bytes, start, end);
     else if (this.#takesHead) this.#growHead(bytes, start, end);
     else {
@@ -367,9 +370,11 @@ export class ServerConnection
     this.transport.resume();
   }
 
-  #linger(bytes: number): void {
-    this.#lingered += bytes;
-    if (this.#lingered > LINGER_LIMIT) this.transport.destroy();
+  /** The client is still sending: it may not have read our last word yet. */
+  #linger(): void {
+    const { linger } = this.#options;
+    if (this.#lingersUntil === 0) this.#lingersUntil = threadClock.now + LINGER_IN_ALL;
+    if (this.#deadline.isIn(linger) && threadClock.now < this.#lingersUntil) linger.set(this.#deadline);
   }
 
   abort(): void {
