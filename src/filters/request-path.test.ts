@@ -53,7 +53,6 @@ describe("the readings of a path", () => {
       ["//admin", "/admin"],
       ["/admin%2Fx", "/admin/x"],
       ["/admin%5cx", "/admin/x"],
-      ["/admin\\x", "/admin/x"],
       ["/admin;v=1/x", "/admin/x"],
       ["/admin%3bv=1", "/admin"],
       ["/%2561dmin", "/admin"],
@@ -77,7 +76,8 @@ describe("the readings of a path", () => {
       "/.%2E/a",
       "/a%2f..%2fb",
       "/a%2f%2e%2e",
-      "/a\\..\\b",
+      "/a\\b",
+      "/a%5c..%5cb",
       "/a%5c..",
       "/a/..;x/b",
       "/..%3bx",
@@ -148,7 +148,7 @@ describe("the readings of a path", () => {
 
   test("take little time for any path", () => {
     const started = performance.now();
-    for (const unit of ["%25", "%2525", "//", ";", "/;", "%2f", "%3f", "\\"])
+    for (const unit of ["%25", "%2525", "//", ";", "/;", "%2f", "%3f", "%5c", "%252f;/%5c"])
       readingsOf(`/${unit.repeat(5000)}`);
     assert.ok(performance.now() - started < 1000);
   });

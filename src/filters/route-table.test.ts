@@ -140,7 +140,7 @@ describe("a path that can be read in several ways", () => {
   });
 
   test("passes where it makes no difference", () => {
-    for (const target of ["//x", "/a%2Fb", "/x;y=1", "/fit/https://a.example/b", "/100%25", "/a\\b"]) {
+    for (const target of ["//x", "/a%2Fb", "/x;y=1", "/fit/https://a.example/b", "/100%25", "/a%5cb"]) {
       assert.equal(find(guarded, { target }), "app", target);
     }
     assert.equal(find(guarded, { target: "/admin//x" }), "deny");
