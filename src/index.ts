@@ -31,3 +31,4 @@ export {
 } from "./upstream/load-balancer.ts";
 export { HttpPeer, type PeerOptions } from "./upstream/peer.ts";
 export type { PoolOptions } from "./upstream/pool.ts";
+export { type TcpConnectOptions, TcpConnector } from "./upstream/tcp-connector.ts";

@@ -107,7 +107,8 @@ export class ConnectAttempt implements TransportHandler, DeadlineOwner {
   onDrain(): void {}
 }
 
-function connectError(error: Error | null, timedOut: boolean): ProxyError {
+/** Why no connection came about, as an error that may be retried. */
+export function connectError(error: Error | null, timedOut: boolean): ProxyError {
   const cause = error === null ? undefined : { cause: error };
   const systemCode = (error as NodeJS.ErrnoException | null)?.code;
   let code: ErrorCode = "UPSTREAM_CONNECT_FAILED";
