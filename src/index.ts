@@ -5,6 +5,12 @@ export { type BodyLength, RequestHead, ResponseHead } from "./http/heads.ts";
 export { type HeadersInit, HttpHeaders } from "./http/http-headers.ts";
 export { type BackgroundServiceOptions, backgroundService } from "./proxy/background-service.ts";
 export {
+  type ClientRequest,
+  type ClientResponse,
+  HttpClient,
+  type HttpClientOptions,
+} from "./proxy/http-client.ts";
+export {
   type HttpHandler,
   type HttpHandlerServiceOptions,
   httpService,

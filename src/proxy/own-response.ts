@@ -73,7 +73,8 @@ function isStreamed(body: ResponseInit["body"]): body is StreamedBody {
   return typeof body === "object" && body !== null && Symbol.asyncIterator in body;
 }
 
-function toBytes(body: string | Uint8Array | null | undefined): Buffer {
+/** Bytes of text or of a view; a view isn't copied. @throws TypeError for anything else */
+export function toBytes(body: string | Uint8Array | null | undefined): Buffer {
   if (body === null || body === undefined) return Buffer.alloc(0);
   if (typeof body === "string") return Buffer.from(body);
   if (body instanceof Uint8Array) return Buffer.from(body.buffer, body.byteOffset, body.byteLength);

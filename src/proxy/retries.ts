@@ -16,6 +16,10 @@ export const DEFAULT_RETRY_POLICY: RetryPolicy = { maxTries: 16, nonIdempotent: 
 /** Methods whose repetition has no further effect (RFC 9110 §9.2.2). */
 const IDEMPOTENT: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"]);
 
+export function isIdempotent(method: string): boolean {
+  return IDEMPOTENT.has(method);
+}
+
 /** Whether a request that failed before its response began is sent again. Its body is known to be repeatable. */
 export function mayRetry<C>(
   error: ProxyError,
@@ -25,5 +29,5 @@ export function mayRetry<C>(
 ): boolean {
   if (session.tries >= policy.maxTries) return false;
   if (error.retry !== "reused") return error.retry === "yes";
-  return reused && (policy.nonIdempotent || IDEMPOTENT.has(session.request.method));
+  return reused && (policy.nonIdempotent || isIdempotent(session.request.method));
 }

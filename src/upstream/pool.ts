@@ -23,6 +23,7 @@ export class ConnectionPool {
   readonly #stacks = new Map<string, Stack>();
   readonly #idleTimeout: TimeoutQueue;
   #size = 0;
+  #closed = false;
 
   constructor(options: PoolOptions = DEFAULT_POOL_OPTIONS) {
     this.#options = options;
@@ -54,15 +55,16 @@ export class ConnectionPool {
     return new PooledConnection(this, this.#stackOf(peer), onClosed);
   }
 
-  /** Closes all idle connections. */
+  /** Closes all idle connections, and from now on those that become idle. */
   close(): void {
+    this.#closed = true;
     for (const stack of this.#stacks.values())
       for (const entry of [...stack]) entry.connection.transport.destroy();
   }
 
   /** @internal */
   put(entry: PooledConnection): void {
-    if (this.#options.size === 0) {
+    if (this.#options.size === 0 || this.#closed) {
       entry.connection.transport.destroy();
       return;
     }
