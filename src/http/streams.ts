@@ -68,7 +68,7 @@ export interface DownstreamSink {
 
 /** What the relay says to the server for one request. */
 export interface UpstreamStream {
-  /** True when this connection had carried a request before. */
+  /** True when this connection had carried a request before the one that `begin` was called for. */
   readonly reused: boolean;
   readonly blocked: boolean;
   /** Called first: who hears what comes of the request. */

@@ -104,6 +104,11 @@ export class RequestIntake implements BodySink {
     if (this.#deadline.isIn(this.#options.bodyTimeout)) this.#options.bodyTimeout.set(this.#deadline);
   }
 
+  /** True when what is still to come is known to be no more than `discardRest` throws away. */
+  get isRestShort(): boolean {
+    return !this.#broken && this.#decoder.remaining <= DISCARD_LIMIT;
+  }
+
   /** Throws away what is still to come; false when that is too much to read for the sake of the connection. */
   discardRest(): boolean {
     const { remaining } = this.#decoder;

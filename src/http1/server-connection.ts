@@ -84,6 +84,8 @@ export class ServerConnection
   /** Of the current request: an answer to HEAD has no body, nor has a good answer to CONNECT. */
   #method = "";
   #headSent = false;
+  /** True when only the end of the connection ends the current response. */
+  #endedByClose = false;
   /** True while the client may be waiting for a 100 with its body. */
   #awaitsContinue = false;
   #lingersUntil = 0;
@@ -309,10 +311,10 @@ export class ServerConnection
     const length = isBodyless ? "none" : body === "none" && !toHead ? 0 : body;
     // HTTP/1.0 knows no chunks: the end of such a body is the end of the connection.
     const framing = length === "unknown" && !this.isHttp11 ? "until-close" : length;
-    const isEndedByClose = framing === "until-close" && !toHead;
+    this.#endedByClose = framing === "until-close" && !toHead;
     // Without a 100 nobody knows whether the body will come: what follows can't be told from it (RFC 9110 §10.1.1).
     const isBodyInDoubt = this.#awaitsContinue && !this.requestComplete;
-    this.#keepAlive &&= keepAlive && !isEndedByClose && !isBodyInDoubt && this.#mayCarryMore;
+    this.#keepAlive &&= keepAlive && !this.#endedByClose && !isBodyInDoubt && this.#mayCarryMore;
     this.#headSent = true;
     if (this.transport.closed) return;
     const lines = responseLines(head, this.#keepAlive, this.isHttp11);
@@ -325,6 +327,8 @@ export class ServerConnection
     const { requestsPerConnection } = this.#options.settings;
     if (this.#application.draining) return false;
     if (this.transport.ended && this.#held === null && !this.#processing) return false;
+    // What would not be thrown away has to be said now: the client could take the close for an accident.
+    if (!this.requestComplete && !this.#intake!.isRestShort) return false;
     return requestsPerConnection === 0 || this.requestCount < requestsPerConnection;
   }
 
@@ -377,12 +381,19 @@ export class ServerConnection
     if (this.#deadline.isIn(linger) && threadClock.now < this.#lingersUntil) linger.set(this.#deadline);
   }
 
+  /**
+   * A body whose framing tells that it is cut is ended in peace: a reset could take earlier responses along that the
+   * client hasn't read yet. One that the close would complete can only be reset.
+   */
   abort(): void {
+    if (this.#headSent && !this.#endedByClose) {
+      this.#close();
+      return;
+    }
     this.#sink = null;
     this.#held = null;
     if (this.#state < State.Closing) this.#state = State.Closing;
     this.#deadline.clear();
-    // Nothing sent yet, or a body whose length tells that it is cut: closing is enough. Else only a reset tells.
     if (this.#headSent) this.transport.reset();
     else this.transport.destroy();
   }

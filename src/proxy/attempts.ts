@@ -71,8 +71,8 @@ export abstract class Attempts<C> extends Flow<C> implements ConnectCallback, Up
   #begin(upstream: UpstreamStream): void {
     const { proxy, session } = this;
     this.upstream = upstream;
-    this.upstreamReused = upstream.reused;
     upstream.begin(this);
+    this.upstreamReused = upstream.reused;
     if (proxy.isTimed) session.timings.connected = performance.now();
     this.call(proxy.plan.connectedToUpstream, this.onServer, session.peer!);
   }
