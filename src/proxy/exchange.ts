@@ -391,7 +391,7 @@ export class Exchange<C>
     this.generation++;
     this.#deadline?.clear();
     this.endWaiting();
-    this.proxy.finish(this, error);
+    this.proxy.finish(this.session, error);
   }
 
   protected suspend(): void {

@@ -3,7 +3,6 @@ import { type ErrorSource, isThenable, ProxyError } from "../base/errors.ts";
 import { TimeoutQueue } from "../base/timeouts.ts";
 import type { RequestHead } from "../http/heads.ts";
 import { Connector } from "../upstream/connector.ts";
-import type { Exchange } from "./exchange.ts";
 import { Forwarding, type ForwardingPolicy, NO_FORWARDING } from "./forwarding.ts";
 import { countDownForwards } from "./max-forwards.ts";
 import type { ProxyPhases } from "./phases.ts";
@@ -87,21 +86,20 @@ export class HttpProxy<C> {
   }
 
   /** @internal the session is over: counts, logs */
-  finish(exchange: Exchange<C>, error: ProxyError | null): void {
-    const { session } = exchange;
-    this.#count(exchange, error);
+  finish(session: Session<C>, error: ProxyError | null): void {
+    this.#count(session, error);
     if (this.isTimed) session.timings.end = performance.now();
     if (error !== null) this.#report(session, error);
     if (this.plan.logging !== null) this.#log(session, error);
     this.#observer?.onSession(session as Session<unknown>, error);
   }
 
-  #count(exchange: Exchange<C>, error: ProxyError | null): void {
+  #count(session: Session<C>, error: ProxyError | null): void {
     const { counters } = this;
-    const { response } = exchange.session;
+    const { response } = session;
     counters.add("requestsActive", -1);
-    counters.add("requestBodyBytes", exchange.bytesReceived);
-    counters.add("responseBodyBytes", exchange.bytesSent);
+    counters.add("requestBodyBytes", session.bytesReceived);
+    counters.add("responseBodyBytes", session.bytesSent);
     if (response !== null) counters.add(STATUS_COUNTERS[Math.min(Math.floor(response.status / 100), 5)]!);
     if (error !== null) counters.add(ERROR_COUNTERS[error.source]);
     if (error?.code.endsWith("_TIMEOUT") === true) counters.add("timeouts");

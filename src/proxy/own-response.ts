@@ -1,7 +1,7 @@
-import { toProxyError } from "../base/errors.ts";
+import { type ProxyError, toProxyError } from "../base/errors.ts";
 import { type BodyLength, ResponseHead } from "../http/heads.ts";
 import { isBodiless } from "../http/status.ts";
-import type { Exchange } from "./exchange.ts";
+import type { DownstreamStream } from "../http/streams.ts";
 import type { ResponseInit } from "./session.ts";
 
 type StreamedBody = AsyncIterable<string | Uint8Array>;
@@ -11,6 +11,15 @@ export interface OwnResponse {
   readonly head: ResponseHead;
   readonly length: BodyLength;
   readonly body: Buffer | StreamedBody;
+}
+
+/** Whose answer it is. */
+export interface Answerer {
+  readonly downstream: DownstreamStream;
+  readonly isDone: boolean;
+  whenDrained(): Promise<void>;
+  endResponse(trailers: null): void;
+  fail(error: ProxyError): void;
 }
 
 /** @throws RangeError, TypeError when the status or a header isn't allowed */
@@ -25,38 +34,38 @@ export function makeOwnResponse(init: ResponseInit): OwnResponse {
   return { head, length: Buffer.isBuffer(body) ? body.length : "unknown", body };
 }
 
-/** Sends it as the answer to `exchange`'s request, or only its head if that is what was asked for. */
-export function sendOwnResponse<C>(
-  exchange: Exchange<C>,
+/** Sends it, or only its head if that is what was asked for. */
+export function sendOwnResponse(
+  answerer: Answerer,
   response: OwnResponse,
   headOnly: boolean,
   keepAlive: boolean,
 ): void {
   const { head, length, body } = response;
-  const { downstream } = exchange;
+  const { downstream } = answerer;
   downstream.sendHead(head, length, keepAlive);
   if (Buffer.isBuffer(body)) {
     if (!headOnly && length !== "none") downstream.sendBody(body, 0, body.length);
-    exchange.endResponse(null);
+    answerer.endResponse(null);
   } else if (headOnly || length === "none") {
-    exchange.endResponse(null);
+    answerer.endResponse(null);
     void discard(body);
-  } else void stream(exchange, body);
+  } else void stream(answerer, body);
 }
 
 /** Sends pieces as they come, no faster than the client takes them. */
-async function stream<C>(exchange: Exchange<C>, body: StreamedBody): Promise<void> {
+async function stream(answerer: Answerer, body: StreamedBody): Promise<void> {
   try {
     for await (const piece of body) {
-      if (exchange.isDone) return;
+      if (answerer.isDone) return;
       const bytes = toBytes(piece);
-      exchange.downstream.sendBody(bytes, 0, bytes.length);
-      await exchange.whenDrained();
-      if (exchange.isDone) return;
+      answerer.downstream.sendBody(bytes, 0, bytes.length);
+      await answerer.whenDrained();
+      if (answerer.isDone) return;
     }
-    exchange.endResponse(null);
+    answerer.endResponse(null);
   } catch (thrown) {
-    exchange.fail(toProxyError(thrown));
+    answerer.fail(toProxyError(thrown));
   }
 }
 

@@ -5,9 +5,19 @@ import type { UpstreamStream } from "../http/streams.ts";
 import { BodyCollector } from "./body-collector.ts";
 import { LengthCheck } from "./body-length.ts";
 import { BodyPump, type PumpOwner } from "./body-pump.ts";
-import type { Exchange } from "./exchange.ts";
 import { Hold } from "./flow.ts";
 import type { BodyFilter } from "./phases.ts";
+import type { Session } from "./session.ts";
+
+/** Whose request it is. */
+export interface RequestBodyOwner<C> {
+  readonly session: Session<C>;
+  /** Bytes that are kept to be sent again. */
+  readonly replayLimit: number;
+  holdRequest(reason: number): void;
+  releaseRequest(reason: number): void;
+  fail(error: ProxyError): void;
+}
 
 /**
  * A request's body between client and server: collected for a phase that wants to read it, filtered, and kept for a
@@ -16,7 +26,7 @@ import type { BodyFilter } from "./phases.ts";
  *     client → [collector] → [filter] → kept, counted → server
  */
 export class RequestBody<C> implements PumpOwner {
-  readonly #exchange: Exchange<C>;
+  readonly #owner: RequestBodyOwner<C>;
   readonly #pump: BodyPump<C> | null;
   #collector: BodyCollector | null = null;
   /** What whoever reads the body is promised. */
@@ -37,9 +47,9 @@ export class RequestBody<C> implements PumpOwner {
   #stopped = false;
   #trailers: HttpHeaders | null = null;
 
-  constructor(exchange: Exchange<C>, filter: BodyFilter<C> | null) {
-    this.#exchange = exchange;
-    this.#pump = filter === null ? null : new BodyPump(exchange.session, [filter], this);
+  constructor(owner: RequestBodyOwner<C>, filter: BodyFilter<C> | null) {
+    this.#owner = owner;
+    this.#pump = filter === null ? null : new BodyPump(owner.session, [filter], this);
   }
 
   /** True when all of the body that was sent can be sent again. */
@@ -74,10 +84,10 @@ export class RequestBody<C> implements PumpOwner {
     if (this.#pump !== null) this.#check = new LengthCheck(length);
     for (const bytes of this.#sent ?? []) server.sendBody(bytes, 0, bytes.length);
     if (this.#check?.accepts(this.#sentBytes) === false) {
-      this.#exchange.fail(new ProxyError("BODY_LENGTH_MISMATCH"));
+      this.#owner.fail(new ProxyError("BODY_LENGTH_MISMATCH"));
       return;
     }
-    this.#keepWithin(this.#exchange.replayLimit);
+    this.#keepWithin(this.#owner.replayLimit);
     if (this.#ended) this.onFilteredEnd(this.#trailers);
     else if (isFirst && this.#collector === null) this.#goOn();
   }
@@ -117,7 +127,7 @@ export class RequestBody<C> implements PumpOwner {
   }
 
   #refuse(): void {
-    this.#exchange.fail(new ProxyError("DOWNSTREAM_BODY_TOO_LARGE"));
+    this.#owner.fail(new ProxyError("DOWNSTREAM_BODY_TOO_LARGE"));
   }
 
   /** Sends what was collected on, and the end if it has come. */
@@ -133,7 +143,7 @@ export class RequestBody<C> implements PumpOwner {
   #send(bytes: Buffer, start: number, end: number): void {
     this.#sentBytes += end - start;
     // Between two tries nobody else has it: it is kept whatever its size.
-    if (this.#server !== null) this.#keepWithin(this.#exchange.replayLimit);
+    if (this.#server !== null) this.#keepWithin(this.#owner.replayLimit);
     this.#sent?.push(Buffer.from(bytes.subarray(start, end)));
     this.#server?.sendBody(bytes, start, end);
   }
@@ -144,13 +154,13 @@ export class RequestBody<C> implements PumpOwner {
 
   onFiltered(bytes: Buffer): void {
     if (this.#check?.accepts(bytes.length) === false) {
-      this.#exchange.fail(new ProxyError("BODY_LENGTH_MISMATCH"));
+      this.#owner.fail(new ProxyError("BODY_LENGTH_MISMATCH"));
     } else this.#send(bytes, 0, bytes.length);
   }
 
   onFilteredEnd(trailers: HttpHeaders | null): void {
     if (this.#check?.isSatisfied === false) {
-      this.#exchange.fail(new ProxyError("BODY_LENGTH_MISMATCH"));
+      this.#owner.fail(new ProxyError("BODY_LENGTH_MISMATCH"));
       return;
     }
     this.#ended = true;
@@ -158,14 +168,14 @@ export class RequestBody<C> implements PumpOwner {
   }
 
   onFilterBusy(): void {
-    this.#exchange.holdRequest(Hold.Filter);
+    this.#owner.holdRequest(Hold.Filter);
   }
 
   onFilterIdle(): void {
-    this.#exchange.releaseRequest(Hold.Filter);
+    this.#owner.releaseRequest(Hold.Filter);
   }
 
   onFilterFailed(thrown: unknown): void {
-    this.#exchange.fail(toProxyError(thrown));
+    this.#owner.fail(toProxyError(thrown));
   }
 }

@@ -9,9 +9,11 @@ import { Connector } from "../../src/upstream/connector.ts";
 import { HttpPeer, type PeerOptions } from "../../src/upstream/peer.ts";
 import type { PoolOptions } from "../../src/upstream/pool.ts";
 import { until } from "../kit/deadline.ts";
+import { PatternVerifier, patternView } from "../kit/pattern.ts";
 import { connectRaw, type RawClient, type RawClientOptions } from "../kit/raw-client.ts";
 import type { RawRequest } from "../kit/raw-message.ts";
 import { type RawConnection, type RawOrigin, type RawScript, startRawOrigin } from "../kit/raw-origin.ts";
+import type { RawSocket } from "../kit/raw-socket.ts";
 
 export interface ProxyOptions<C> extends Omit<HttpProxyServiceOptions<C>, "listen" | "phases" | "connector"> {
   /** Where requests go unless the phases choose otherwise: a server, or the script of one made for the occasion. */
@@ -155,4 +157,30 @@ export function ok(body: string = "ok", ...headers: readonly string[]): string {
 /** A request in wire form. */
 export function request(line: string, ...headers: readonly string[]): string {
   return [`${line} HTTP/1.1`, "Host: a.example", ...headers, "", ""].join("\r\n");
+}
+
+/** Writes `length` bytes of the pattern as fast as they are taken. */
+export async function writePattern(socket: RawSocket, length: number, seed = 0): Promise<void> {
+  for (let sent = 0; sent < length; ) {
+    const view = patternView(length - sent, sent, seed);
+    await socket.write(view);
+    sent += view.length;
+  }
+}
+
+/** Reads `length` bytes and checks each. */
+export async function readPattern(socket: RawSocket, length: number, seed = 0): Promise<void> {
+  const verifier = new PatternVerifier(seed);
+  while (verifier.offset < length) {
+    const chunk = await socket.readSome(length - verifier.offset);
+    assert.ok(chunk.length > 0, `the body ended at ${verifier.offset}`);
+    verifier.write(chunk);
+  }
+}
+
+/** A valid request, on a connection of its own, gets the answer to it. */
+export async function isWell(proxy: ProxyUnderTest): Promise<void> {
+  const client = await proxy.connect();
+  const response = await client.exchange(request("GET /well", "Connection: close"));
+  assert.equal(response.body.toString(), "GET /well ");
 }
