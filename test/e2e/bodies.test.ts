@@ -238,7 +238,7 @@ describe("interim responses", () => {
       assert.equal(response.interim[1], "HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n");
       assert.equal(response.body.toString(), "done");
     }
-    assert.equal(proxy.counters.get("responses1xx"), 6);
+    assert.equal(proxy.count("responses1xx"), 6);
   });
 
   test("are kept from HTTP/1.0", async () => {

@@ -305,7 +305,7 @@ describe("Via", () => {
     port = proxy.port;
     const client = await proxy.connect();
     assert.equal((await client.exchange(request("GET /"))).status, 508);
-    assert.equal(proxy.counters.get("requests"), 2);
+    assert.equal(proxy.count("requests"), 2);
   });
 });
 

@@ -118,7 +118,7 @@ describe("pipelining", () => {
         }
         assert.equal(client.unread.length, 0);
       }
-      assert.equal(proxy.counters.get("requests"), 200);
+      assert.equal(proxy.count("requests"), 200);
     });
   }
 

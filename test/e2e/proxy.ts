@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { Counters } from "../../src/base/counters.ts";
+import { type CounterName, Counters } from "../../src/base/counters.ts";
 import type { ProxyError } from "../../src/base/errors.ts";
 import type { SessionObserver } from "../../src/proxy/http-proxy.ts";
 import { type HttpProxyServiceOptions, httpProxy } from "../../src/proxy/http-proxy-service.ts";
@@ -81,20 +81,21 @@ export class ProxyUnderTest implements AsyncDisposable {
     return client;
   }
 
-  /** Waits until nothing is under way: no request, no tunnel, and no client but `clients` of them. */
-  async settled(clients: number = 0): Promise<void> {
-    await until(`the gauges are back to ${clients} clients: ${this.#gauges()}`, () => {
-      const { counters } = this;
-      const isQuiet = counters.get("requestsActive") === 0 && counters.get("tunnelsActive") === 0;
-      return isQuiet && counters.get("connectionsOpen") === clients;
-    });
+  count(name: CounterName): number {
+    return this.counters.get(name);
   }
 
-  #gauges(): string {
-    const { counters, connector } = this;
-    const names = ["requestsActive", "tunnelsActive", "connectionsOpen"] as const;
-    const gauges = names.map((name) => `${name} ${counters.get(name)}`);
-    return [...gauges, `upstream ${connector.open}`].join(", ");
+  /** Waits until nothing is under way: no request, no tunnel, and no client but `clients` of them. */
+  async settled(clients: number = 0): Promise<void> {
+    try {
+      await until("nothing is under way", () => {
+        const isQuiet = this.count("requestsActive") === 0 && this.count("tunnelsActive") === 0;
+        return isQuiet && this.count("connectionsOpen") === clients;
+      });
+    } catch (cause) {
+      const names = ["requestsActive", "tunnelsActive", "connectionsOpen"] as const;
+      throw new Error(names.map((name) => `${name} ${this.count(name)}`).join(", "), { cause });
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -126,11 +126,10 @@ describe("a response that is cut", () => {
           });
           const client = await proxy.connect();
           void client.write(`GET / HTTP/${version}\r\nHost: a\r\n\r\n`);
-          assert.match(await client.readHead(), /^HTTP\/1.1 200 /);
-          if (!name.startsWith("by")) await client.readUntil("only this");
+          if (!name.startsWith("by")) await until("some has come", () => client.unread.includes("only this"));
           hasRead();
-          assert.equal(await client.closed, "reset");
-          assert.doesNotMatch(client.unread.toString(), /0\r\n\r\n$/);
+          // By the end of a body that is not all there, or by a reset where the end would complete it.
+          await assert.rejects(client.readResponse(), /ended|reset/);
           const [reported] = proxy.reported;
           assert.equal(reported?.error.source, "upstream");
         });
