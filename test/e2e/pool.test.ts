@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { once } from "node:events";
 import { describe, test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
 import { HttpPeer, type PeerOptions } from "../../src/upstream/peer.ts";
 import { until } from "../kit/deadline.ts";
 import type { RawClient } from "../kit/raw-client.ts";
@@ -108,7 +108,7 @@ describe("idle connections", () => {
     await isWell(proxy);
     assert.equal(await proxy.origin.connections[0]?.closed, "end");
     assert.equal(proxy.connector.pool.size, 0);
-    assert.equal(proxy.connector.open, 0);
+    await until("it is gone", () => proxy.connector.open === 0);
     await isWell(proxy);
   });
 
@@ -150,7 +150,7 @@ describe("idle connections", () => {
     await isWell(proxy);
     await proxy.server.drain(1000);
     await proxy.origin.connections[0]?.closed;
-    assert.equal(proxy.connector.open, 0);
+    await until("it is gone", () => proxy.connector.open === 0);
   });
 });
 
@@ -355,9 +355,7 @@ describe("a fresh connection that dies before a byte of the response", () => {
         connectedToUpstream: async (session) => {
           if (session.tries > 1) return;
           await closed;
-          await once(new EventTarget(), "never", { signal: AbortSignal.timeout(2000) }).catch(
-            () => undefined,
-          );
+          await delay(2000, undefined, { ref: false });
         },
       },
     });

@@ -184,4 +184,5 @@ export async function isWell(proxy: ProxyUnderTest): Promise<void> {
   const client = await proxy.connect();
   const response = await client.exchange(request("GET /well", "Connection: close"));
   assert.equal(response.body.toString(), "GET /well ");
+  client.destroy();
 }
