@@ -1,40 +1,44 @@
-/** What the data plane counts, in the order of the shared layout. `*Active` and `*Open` ones are gauges. */
-export const COUNTER_NAMES = [
-  "connectionsAccepted",
-  "connectionsRefused",
-  "connectionsOpen",
-  "requests",
-  "requestsActive",
-  "requestsRefused",
-  "responses1xx",
-  "responses2xx",
-  "responses3xx",
-  "responses4xx",
-  "responses5xx",
-  "requestBodyBytes",
-  "responseBodyBytes",
-  "tunnels",
-  "tunnelsActive",
-  "upstreamConnects",
-  "upstreamConnectFailures",
-  "upstreamReuses",
-  "upstreamErrors",
-  "retries",
-  "downstreamErrors",
-  "internalErrors",
-  "timeouts",
-  "workerCrashes",
-] as const;
+/**
+ * What the data plane counts, by its place in the shared layout. `*Active` and `*Open` ones are gauges. Numbers rather
+ * than names, so that counting is one store: looking a name up seven times a request cost 0.1 µs.
+ */
+export const Counter = {
+  connectionsAccepted: 0,
+  connectionsRefused: 1,
+  connectionsOpen: 2,
+  requests: 3,
+  requestsActive: 4,
+  requestsRefused: 5,
+  responses1xx: 6,
+  responses2xx: 7,
+  responses3xx: 8,
+  responses4xx: 9,
+  responses5xx: 10,
+  requestBodyBytes: 11,
+  responseBodyBytes: 12,
+  tunnels: 13,
+  tunnelsActive: 14,
+  upstreamConnects: 15,
+  upstreamConnectFailures: 16,
+  upstreamReuses: 17,
+  upstreamErrors: 18,
+  retries: 19,
+  downstreamErrors: 20,
+  internalErrors: 21,
+  timeouts: 22,
+  workerCrashes: 23,
+} as const;
 
-export type CounterName = (typeof COUNTER_NAMES)[number];
+export type CounterName = keyof typeof Counter;
+export type Counter = (typeof Counter)[CounterName];
+
+export const COUNTER_NAMES: readonly CounterName[] = Object.keys(Counter) as CounterName[];
 
 const BYTES_PER_COUNTER = 8;
 /** A block is a multiple of a cache line, so that two threads never write the same one. */
 const BLOCK_COUNTERS: number = Math.ceil(COUNTER_NAMES.length / 8) * 8;
 
-const GAUGES: ReadonlySet<CounterName> = new Set(["connectionsOpen", "requestsActive", "tunnelsActive"]);
-
-const INDEX = Object.fromEntries(COUNTER_NAMES.map((name, i) => [name, i])) as Record<CounterName, number>;
+const GAUGES: readonly Counter[] = [Counter.connectionsOpen, Counter.requestsActive, Counter.tunnelsActive];
 
 /**
  * One thread's counters in shared memory. Only that thread writes them, so no atomic operation is needed on the hot
@@ -52,17 +56,17 @@ export class Counters {
     return new Counters(allocateCounters(1), 0);
   }
 
-  add(name: CounterName, by: number = 1): void {
-    this.#values[INDEX[name]]! += by;
+  add(counter: Counter, by: number = 1): void {
+    this.#values[counter]! += by;
   }
 
-  get(name: CounterName): number {
-    return this.#values[INDEX[name]]!;
+  get(counter: Counter): number {
+    return this.#values[counter]!;
   }
 
   /** Gauges of a thread that died count nothing any more. */
   clearGauges(): void {
-    for (const name of GAUGES) this.#values[INDEX[name]] = 0;
+    for (const gauge of GAUGES) this.#values[gauge] = 0;
   }
 }
 
@@ -74,6 +78,9 @@ export function allocateCounters(threads: number): SharedArrayBuffer {
 /** The sum over all threads. */
 export function sumCounters(memory: SharedArrayBuffer, threads: number): Record<CounterName, number> {
   const blocks = Array.from({ length: Math.max(threads, 1) }, (_, i) => new Counters(memory, i));
-  const sums = COUNTER_NAMES.map((name) => [name, blocks.reduce((sum, block) => sum + block.get(name), 0)]);
+  const sums = COUNTER_NAMES.map((name) => [
+    name,
+    blocks.reduce((sum, block) => sum + block.get(Counter[name]), 0),
+  ]);
   return Object.fromEntries(sums) as Record<CounterName, number>;
 }

@@ -23,7 +23,12 @@ export const ERROR_KINDS = {
   DOWNSTREAM_HEAD_TIMEOUT: ["downstream", 408, "no", "The client did not send its request head in time"],
   DOWNSTREAM_BODY_TIMEOUT: ["downstream", 408, "no", "The client sent its request body too slowly"],
   DOWNSTREAM_WRITE_TIMEOUT: ["downstream", 0, "no", "The client took its response too slowly"],
-  DOWNSTREAM_CLOSED: ["downstream", 0, "no", "The client closed its connection before the response was complete"],
+  DOWNSTREAM_CLOSED: [
+    "downstream",
+    0,
+    "no",
+    "The client closed its connection before the response was complete",
+  ],
   DOWNSTREAM_METHOD_REFUSED: ["downstream", 405, "no", "This method is not enabled here"],
   DOWNSTREAM_LOOP: ["downstream", 508, "no", "The request went through this proxy before"],
   REQUEST_TIMEOUT: ["internal", 504, "no", "The request took longer than it may as a whole"],
@@ -33,13 +38,23 @@ export const ERROR_KINDS = {
   UPSTREAM_CONNECT_REFUSED: ["upstream", 502, "no", "The server refused the connection"],
   UPSTREAM_CONNECT_TIMEOUT: ["upstream", 504, "no", "The server did not accept a connection in time"],
   UPSTREAM_CONNECT_FAILED: ["upstream", 502, "no", "No connection to the server could be made"],
-  UPSTREAM_CLOSED: ["upstream", 502, "reused", "The server closed the connection before the response was complete"],
+  UPSTREAM_CLOSED: [
+    "upstream",
+    502,
+    "reused",
+    "The server closed the connection before the response was complete",
+  ],
   UPSTREAM_RESET: ["upstream", 502, "reused", "The server reset the connection"],
   UPSTREAM_BAD_RESPONSE: ["upstream", 502, "no", "The server's response breaks HTTP's rules"],
   UPSTREAM_FIRST_BYTE_TIMEOUT: ["upstream", 504, "no", "The server did not start its response in time"],
   UPSTREAM_READ_TIMEOUT: ["upstream", 504, "no", "The server stopped in the middle of its response"],
   UPSTREAM_WRITE_TIMEOUT: ["upstream", 504, "no", "The server took the request too slowly"],
-  BODY_LENGTH_MISMATCH: ["internal", 500, "no", "A filter's body does not have the length that the head declares"],
+  BODY_LENGTH_MISMATCH: [
+    "internal",
+    500,
+    "no",
+    "A filter's body does not have the length that the head declares",
+  ],
   FILTER_FAILED: ["internal", 500, "no", "A filter threw an error"],
   SHUT_DOWN: ["internal", 503, "no", "The proxy is shutting down"],
 } as const;
@@ -69,7 +84,9 @@ export class ProxyError extends Error {
 /** Wraps what a filter threw; a `ProxyError` stays what it is. */
 export function toProxyError(thrown: unknown): ProxyError {
   if (thrown instanceof ProxyError) return thrown;
-  return new ProxyError("FILTER_FAILED", thrown instanceof Error ? thrown.message : String(thrown), { cause: thrown });
+  return new ProxyError("FILTER_FAILED", thrown instanceof Error ? thrown.message : String(thrown), {
+    cause: thrown,
+  });
 }
 
 /** True for promises and whatever else has a `then`. */

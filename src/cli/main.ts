@@ -20,7 +20,9 @@ Exit codes: 0 done, 1 failed while running, 2 wrong usage or configuration.`;
 
 function createProgram(): Command {
   const program = new Command("sluice")
-    .description("A programmable reverse proxy and load balancer. Without a command it shows a demonstration.")
+    .description(
+      "A programmable reverse proxy and load balancer. Without a command it shows a demonstration.",
+    )
     .version(version(), "-V, --version", "print the version")
     .helpOption("-h, --help", "show this help")
     .addHelpText("after", EXAMPLES)
@@ -48,6 +50,8 @@ function report(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? Exit.Done : Exit.Usage;
   const isUsage = error instanceof UsageError || error instanceof ConfigError;
   const message = error instanceof Error ? error.message : String(error);
-  process.stderr.write(`${message.startsWith("sluice: ") || error instanceof ConfigError ? "" : "sluice: "}${message}\n`);
+  process.stderr.write(
+    `${message.startsWith("sluice: ") || error instanceof ConfigError ? "" : "sluice: "}${message}\n`,
+  );
   return isUsage ? Exit.Usage : Exit.Failed;
 }

@@ -21,7 +21,8 @@ export function collectAddress(value: string, before: readonly string[] = []): s
 export function wholeNumber(most: number): (value: string) => number {
   return (value) => {
     const number = Number(value);
-    if (!/^\d+$/.test(value) || number > most) throw new InvalidArgumentError(`Expected a whole number from 0 to ${most}.`);
+    if (!/^\d+$/.test(value) || number > most)
+      throw new InvalidArgumentError(`Expected a whole number from 0 to ${most}.`);
     return number;
   };
 }
@@ -39,7 +40,11 @@ export function logLevelOption(): Option {
 }
 
 export function accessLogOption(): Option {
-  return new Option("--access-log <format>", "log every request to standard output").choices(["off", "combined", "json"]);
+  return new Option("--access-log <format>", "log every request to standard output").choices([
+    "off",
+    "combined",
+    "json",
+  ]);
 }
 
 export function jsonOption(): Option {

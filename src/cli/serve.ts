@@ -34,6 +34,7 @@ function announce({ addresses }: Running, threads: number, json: boolean): void 
     process.stdout.write(`${JSON.stringify({ event: "listening", addresses, threads, pid: process.pid })}\n`);
     return;
   }
-  const where = threads === 0 ? "in the main thread" : `in ${threads} ${threads === 1 ? "thread" : "threads"}`;
+  const where =
+    threads === 0 ? "in the main thread" : `in ${threads} ${threads === 1 ? "thread" : "threads"}`;
   for (const address of addresses) process.stdout.write(`Listening on ${address} ${where}\n`);
 }

@@ -1,5 +1,5 @@
 import type { Logger } from "pino";
-import { allocateCounters, type CounterName, Counters, sumCounters } from "../base/counters.ts";
+import { allocateCounters, Counter, type CounterName, Counters, sumCounters } from "../base/counters.ts";
 import type { RunSpec } from "../worker/run-spec.ts";
 import { SocketKeeper } from "./sockets.ts";
 import { WorkerHandle } from "./worker-handle.ts";
@@ -87,11 +87,14 @@ export class Supervisor {
     this.#workers.delete(thread);
     new Counters(this.#memory, thread).clearGauges();
     if (end.kind === "drained" || this.#stopping) return;
-    this.#counters.add("workerCrashes");
+    this.#counters.add(Counter.workerCrashes);
     const isStable = performance.now() - started > STABLE_AFTER;
     const delay = isStable ? FIRST_BACKOFF : (this.#backoff.get(thread) ?? FIRST_BACKOFF);
     this.#backoff.set(thread, Math.min(delay * 2, LONGEST_BACKOFF));
-    this.#log.error({ thread, cause: end.error.stack ?? end.error.message, replaced_in_ms: delay }, "A worker crashed");
+    this.#log.error(
+      { thread, cause: end.error.stack ?? end.error.message, replaced_in_ms: delay },
+      "A worker crashed",
+    );
     this.#replaceIn(delay, thread);
   }
 

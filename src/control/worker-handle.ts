@@ -3,7 +3,10 @@ import type { FromWorker, ToWorker, WorkerStart } from "../worker/messages.ts";
 import type { SocketKeeper } from "./sockets.ts";
 
 /** In a checkout the sources run; a published package has only JavaScript. */
-const ENTRY = new URL(import.meta.url.endsWith(".ts") ? "../worker/thread.ts" : "../worker/thread.js", import.meta.url);
+const ENTRY = new URL(
+  import.meta.url.endsWith(".ts") ? "../worker/thread.ts" : "../worker/thread.js",
+  import.meta.url,
+);
 
 /** How a worker's life ended. */
 export type WorkerEnd = { readonly kind: "drained" } | { readonly kind: "crashed"; readonly error: Error };

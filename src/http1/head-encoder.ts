@@ -30,6 +30,8 @@ const NOT_IN_TRAILERS =
   bit(FieldId.XForwardedProto) |
   bit(FieldId.XForwardedHost);
 
+/** The empty line behind the fields. */
+const END = [0x0d, 0x0a] as const;
 const CHUNKED_LINE = "Transfer-Encoding: chunked\r\n";
 
 /** Writes a request head for an HTTP/1.1 server, framed by `body`. */
@@ -48,8 +50,17 @@ export function writeRequestHead(
   const dropped = HOP_BY_HOP_BITS | additions.dropped | (keepsLength ? 0 : CONTENT_LENGTH);
   const upgrade =
     additions.upgrade === null ? "" : `Connection: Upgrade\r\nUpgrade: ${additions.upgrade}\r\n`;
-  const tail = `${keepsLength ? "" : framingLines(body)}${upgrade}${additions.lines}\r\n`;
-  writeHead(output, owner, { line, rawLine, table, headers: touchedHeaders, dropped, tail });
+  const framing = keepsLength ? "" : framingLines(body);
+  const { lines } = additions;
+  writeHead(output, owner, {
+    line,
+    rawLine,
+    table,
+    headers: touchedHeaders,
+    dropped,
+    framing: framing + upgrade,
+    lines,
+  });
 }
 
 /** A response's body, with one more way to end than requests have. */
@@ -70,8 +81,8 @@ export function writeResponseHead(
   const keepsLength =
     body === "none" ? mayDeclareAnything(head.status) : isDeclaredAs(head.body, body, table, touchedHeaders);
   const dropped = HOP_BY_HOP_BITS | (keepsLength ? 0 : CONTENT_LENGTH);
-  const tail = `${keepsLength ? "" : framingLines(body)}${lines}\r\n`;
-  writeHead(output, owner, { line, rawLine, table, headers: touchedHeaders, dropped, tail });
+  const framing = keepsLength ? "" : framingLines(body);
+  writeHead(output, owner, { line, rawLine, table, headers: touchedHeaders, dropped, framing, lines });
 }
 
 /** Writes the last chunk with its trailer section. */
@@ -87,7 +98,8 @@ export function writeLastChunk(output: Output, owner: OutputOwner, trailers: Htt
     table,
     headers: trailers,
     dropped: NOT_IN_TRAILERS,
-    tail: "\r\n",
+    framing: "",
+    lines: "",
   };
   writeHead(output, owner, plan);
 }
@@ -107,7 +119,9 @@ interface HeadPlan {
   readonly table: FieldTable;
   readonly headers: HttpHeaders | null;
   readonly dropped: number;
-  readonly tail: string;
+  /** What says how the body is framed, and the proxy's other fields: whole lines. Mostly empty, so never put together. */
+  readonly framing: string;
+  readonly lines: string;
 }
 
 /**
@@ -139,8 +153,9 @@ function framingLines(body: ResponseFraming): string {
 }
 
 function writeHead(output: Output, owner: OutputOwner, plan: HeadPlan): void {
-  const { line, tail, headers } = plan;
-  output.reserve(owner, line.length + receivedSize(plan) + ownSize(headers) + tail.length);
+  const { line, framing, lines, headers } = plan;
+  const ours = line.length + framing.length + lines.length + END.length;
+  output.reserve(owner, ours + receivedSize(plan) + ownSize(headers));
   const { slab } = output;
   let at = output.at;
   if (line !== "") at += slab.write(line, at, "latin1");
@@ -148,7 +163,11 @@ function writeHead(output: Output, owner: OutputOwner, plan: HeadPlan): void {
   if (headers !== null && headers.added !== null) {
     for (const field of headers.added) if (!isDropped(plan.dropped, field.id)) at = writeOwn(slab, at, field);
   }
-  output.at = at + slab.write(tail, at, "latin1");
+  if (framing !== "") at += slab.write(framing, at, "latin1");
+  if (lines !== "") at += slab.write(lines, at, "latin1");
+  slab[at] = END[0];
+  slab[at + 1] = END[1];
+  output.at = at + END.length;
 }
 
 /** Copies the received fields in as few runs as the left out and changed ones allow. */

@@ -1,6 +1,6 @@
 import { latin1 } from "../base/latin1.ts";
 import { FieldId } from "../http/field-names.ts";
-import { idAt, valueAt } from "../http/field-table.ts";
+import { FIELD_STRIDE, idAt, VALUE_END, VALUE_START } from "../http/field-table.ts";
 import { type BodyLength, RequestHead } from "../http/heads.ts";
 import type { HttpHeaders } from "../http/http-headers.ts";
 import type { HeadProblem } from "./head-limits.ts";
@@ -59,18 +59,29 @@ function noteHost(scan: HeadScan, head: RequestHead): HeadProblem | null {
   if ((scan.present & (1 << FieldId.Host)) === 0) return null;
   let index = 0;
   while (idAt(scan, index) !== FieldId.Host) index++;
-  head.host = valueAt(scan, index);
+  const at = index * FIELD_STRIDE;
+  head.host = hostAt(scan.bytes, scan.offsets[at + VALUE_START]!, scan.offsets[at + VALUE_END]!);
   return isHost(head.host) ? null : "BAD_HOST";
 }
 
-/** The last host that passed: clients of one site send one host, so the check is a comparison. */
+/** The last host that passed. Clients of one site send one host, so mostly a comparison of bytes gives the string. */
 let lastHost = "";
+let lastHostBytes: Buffer = Buffer.alloc(0);
+
+function hostAt(bytes: Buffer, start: number, end: number): string {
+  if (end - start !== lastHostBytes.length) return latin1(bytes, start, end);
+  for (let i = 0; i < lastHostBytes.length; i++) {
+    if (bytes[start + i] !== lastHostBytes[i]) return latin1(bytes, start, end);
+  }
+  return lastHost;
+}
 
 /** An empty Host is allowed (RFC 9112 §3.2) for targets that have no authority. */
 function isHost(host: string): boolean {
   if (host === lastHost) return true;
   if (host !== "" && !AUTHORITY.test(host)) return false;
   lastHost = host;
+  lastHostBytes = Buffer.from(host, "latin1");
   return true;
 }
 

@@ -1,9 +1,9 @@
-import { returnOutputSlab, takeOutputSlab } from "./slabs.ts";
+import { OutputSlab, returnOutputSlab, takeOutputSlab } from "./slabs.ts";
 
 /** Who output is gathered for. */
 export interface OutputOwner {
   /** Writes `view`, which lies in `slab`. True when everything went out at once, so that the slab is free again. */
-  writeGathered(view: Buffer, slab: Buffer): boolean;
+  writeGathered(view: Buffer, slab: OutputSlab): boolean;
 }
 
 /**
@@ -18,11 +18,16 @@ export interface OutputOwner {
  */
 export class Output {
   /** Write here from `at` on, after `reserve`, and advance `at`. */
-  slab: Buffer = takeOutputSlab();
+  slab: Buffer;
   at = 0;
+  #slab: OutputSlab = takeOutputSlab();
   #owner: OutputOwner | null = null;
   #inTurn = false;
   #flushScheduled = false;
+
+  constructor() {
+    this.slab = this.#slab.buffer;
+  }
 
   /** Makes room for `bytes` in one piece, for `owner`. */
   reserve(owner: OutputOwner, bytes: number): void {
@@ -30,7 +35,7 @@ export class Output {
     if (this.slab.length - this.at >= bytes) return;
     this.flush();
     this.#owner = owner;
-    if (this.slab.length < bytes) this.slab = Buffer.allocUnsafeSlow(bytes);
+    if (this.slab.length < bytes) this.#use(new OutputSlab(bytes));
   }
 
   /** Appends a copy of `bytes[start..end)`. */
@@ -60,12 +65,18 @@ export class Output {
     const owner = this.#owner;
     this.#owner = null;
     if (owner === null || this.at === 0) return;
-    const { slab, at } = this;
+    const { at } = this;
+    const slab = this.#slab;
     // Swapped before the write: what the owner's handler says when it hears that the write has to wait must not land
     // in the bytes that wait.
-    this.slab = takeOutputSlab();
+    this.#use(takeOutputSlab());
     this.at = 0;
-    if (owner.writeGathered(slab.subarray(0, at), slab)) returnOutputSlab(slab);
+    if (owner.writeGathered(slab.view(at), slab)) returnOutputSlab(slab);
+  }
+
+  #use(slab: OutputSlab): void {
+    this.#slab = slab;
+    this.slab = slab.buffer;
   }
 
   /** A read callback begins: what it says leaves when it ends. */

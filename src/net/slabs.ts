@@ -25,7 +25,7 @@ export interface Slab {
 export const sharedReadSlab: Slab = { buffer: Buffer.allocUnsafeSlow(READ_SLAB), holders: 0 };
 
 const spareBulk: Slab[] = [];
-const spareOutput: Buffer[] = [];
+const spareOutput: OutputSlab[] = [];
 
 /** A slab for one fast connection's own use. */
 export function takeBulkSlab(): Slab {
@@ -37,12 +37,32 @@ export function returnBulkSlab(slab: Slab): void {
   if (spareBulk.length < SPARE_BULK_SLABS) spareBulk.push(slab);
 }
 
-/** A buffer to gather output in. */
-export function takeOutputSlab(): Buffer {
-  return spareOutput.pop() ?? Buffer.allocUnsafeSlow(OUTPUT_SLAB);
+/** Views of an output slab up to this size are kept: heads and small messages have few different sizes. */
+const KEPT_VIEW = 2048;
+
+/** A buffer to gather output in. Every write needs a view of what was gathered, and making one costs 0.15 µs. */
+export class OutputSlab {
+  readonly buffer: Buffer;
+  readonly #views: (Buffer | undefined)[] = new Array(KEPT_VIEW);
+
+  constructor(size: number = OUTPUT_SLAB) {
+    this.buffer = Buffer.allocUnsafeSlow(size);
+  }
+
+  /** The first `size` bytes. */
+  view(size: number): Buffer {
+    if (size >= KEPT_VIEW) return this.buffer.subarray(0, size);
+    let view = this.#views[size];
+    if (view === undefined) this.#views[size] = view = this.buffer.subarray(0, size);
+    return view;
+  }
 }
 
-/** Gives back an output slab whose pending write is done. */
-export function returnOutputSlab(slab: Buffer): void {
-  if (spareOutput.length < SPARE_OUTPUT_SLABS) spareOutput.push(slab);
+export function takeOutputSlab(): OutputSlab {
+  return spareOutput.pop() ?? new OutputSlab();
+}
+
+/** Gives back an output slab whose pending write is done. One that was made larger for a large head isn't kept. */
+export function returnOutputSlab(slab: OutputSlab): void {
+  if (spareOutput.length < SPARE_OUTPUT_SLABS && slab.buffer.length === OUTPUT_SLAB) spareOutput.push(slab);
 }

@@ -1,7 +1,14 @@
 import type { Socket } from "node:net";
 import { takenBytes, wantDrain } from "./node-sockets.ts";
 import { type OutputOwner, output } from "./output.ts";
-import { returnBulkSlab, returnOutputSlab, type Slab, sharedReadSlab, takeBulkSlab } from "./slabs.ts";
+import {
+  type OutputSlab,
+  returnBulkSlab,
+  returnOutputSlab,
+  type Slab,
+  sharedReadSlab,
+  takeBulkSlab,
+} from "./slabs.ts";
 
 /** What a connection tells its user. */
 export interface TransportHandler {
@@ -48,7 +55,7 @@ export class Transport implements OutputOwner {
   #expectsLittle = false;
   #slab: Slab = sharedReadSlab;
   /** What pending writes refer to, given back when they are done. */
-  #heldOutput: Buffer | null = null;
+  #heldOutput: OutputSlab | null = null;
   #heldBulk: Slab[] | null = null;
   #error: Error | null = null;
 
@@ -83,7 +90,7 @@ export class Transport implements OutputOwner {
   }
 
   /** @internal for `Output` */
-  writeGathered(view: Buffer, slab: Buffer): boolean {
+  writeGathered(view: Buffer, slab: OutputSlab): boolean {
     if (this.closed) return true;
     // Behind a write that waits already, a right-sized copy is better than to give a whole slab away.
     if (this.socket.writableLength === 0) return this.#write(view, slab);
@@ -92,7 +99,7 @@ export class Transport implements OutputOwner {
   }
 
   /** True when nothing of it has to wait; `slab` is the output slab it lies in. */
-  #write(view: Buffer, slab: Buffer | null): boolean {
+  #write(view: Buffer, slab: OutputSlab | null): boolean {
     const { socket } = this;
     if (this.closed) return true;
     const isBelowMark = socket.write(view);

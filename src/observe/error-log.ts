@@ -19,11 +19,18 @@ export interface ErrorLogOptions {
 export async function createErrorLog(options: ErrorLogOptions, name: string): Promise<Logger> {
   const base = { name };
   if (options.path !== null) {
-    return pino({ level: options.level, base }, pino.destination({ dest: options.path, append: true, mkdir: true, sync: true }));
+    return pino(
+      { level: options.level, base },
+      pino.destination({ dest: options.path, append: true, mkdir: true, sync: true }),
+    );
   }
-  if (!process.stderr.isTTY) return pino({ level: options.level, base }, pino.destination({ fd: 2, sync: true }));
+  if (!process.stderr.isTTY)
+    return pino({ level: options.level, base }, pino.destination({ fd: 2, sync: true }));
   const { default: pretty } = await import("pino-pretty");
-  return pino({ level: options.level, base }, pretty({ destination: 2, sync: true, ignore: "pid,hostname,name" }));
+  return pino(
+    { level: options.level, base },
+    pretty({ destination: 2, sync: true, ignore: "pid,hostname,name" }),
+  );
 }
 
 /** Writes failed sessions to a log: a client's faults are its own, a server's are for whoever runs the proxy. */
@@ -37,7 +44,10 @@ export class ErrorLogReporter implements ErrorReporter {
   onSessionError(error: ProxyError, summary: string): void {
     const level = error.source === "downstream" ? "debug" : error.code === "FILTER_FAILED" ? "error" : "warn";
     const { code, source, cause } = error;
-    this.#log[level]({ code, source, request: summary, ...(cause === undefined ? {} : { cause: describe(cause) }) }, error.message);
+    this.#log[level](
+      { code, source, request: summary, ...(cause === undefined ? {} : { cause: describe(cause) }) },
+      error.message,
+    );
   }
 
   onListenerError(listener: string, error: Error): void {

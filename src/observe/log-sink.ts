@@ -1,7 +1,7 @@
 import { destination } from "pino";
 
 /** Bytes gathered before a log is written; a timer writes what waits longer than a moment. */
-const GATHER_BYTES = 16 * 1024;
+const GATHER_BYTES = 8 * 1024;
 const FLUSH_EVERY = 250;
 
 /**

@@ -1,3 +1,4 @@
+import { Counter } from "../base/counters.ts";
 import { ProxyError } from "../base/errors.ts";
 import type { UpstreamSink, UpstreamStream } from "../http/streams.ts";
 import type { Transport } from "../net/transport.ts";
@@ -43,7 +44,7 @@ export abstract class Attempts<C> extends Flow<C> implements ConnectCallback, Up
     session.peer = peer;
     const idle = this.#needsFreshConnection || this.isConnect ? null : proxy.connector.take(peer);
     if (idle !== null) {
-      proxy.counters.add("upstreamReuses");
+      proxy.counters.add(Counter.upstreamReuses);
       this.#begin(idle);
       return;
     }
@@ -55,14 +56,14 @@ export abstract class Attempts<C> extends Flow<C> implements ConnectCallback, Up
     const { proxy, session } = this;
     const peer = session.peer!;
     this.#attempt = null;
-    proxy.counters.add("upstreamConnects");
+    proxy.counters.add(Counter.upstreamConnects);
     this.#begin(this.isConnect ? new ConnectStream(transport, peer) : proxy.connector.adopt(transport, peer));
   }
 
   onConnectFailed(error: ProxyError): void {
     const { proxy, session } = this;
     this.#attempt = null;
-    proxy.counters.add("upstreamConnectFailures");
+    proxy.counters.add(Counter.upstreamConnectFailures);
     if (!this.tell(proxy.plan.failToConnect, error)) return;
     if (error.retry === "yes" && session.tries < proxy.retries.maxTries) this.retry();
     else this.fail(error);
@@ -80,7 +81,7 @@ export abstract class Attempts<C> extends Flow<C> implements ConnectCallback, Up
   /** Back to `upstreamPeer`, on a connection that nobody had before. */
   protected retry(): void {
     this.generation++;
-    this.proxy.counters.add("retries");
+    this.proxy.counters.add(Counter.retries);
     this.dropUpstream();
     this.#needsFreshConnection = true;
     this.holdForNextServer();

@@ -1,3 +1,4 @@
+import { Counter } from "../base/counters.ts";
 import { ProxyError, toProxyError } from "../base/errors.ts";
 import { Deadline, type DeadlineOwner } from "../base/timeouts.ts";
 import { type RequestHead, ResponseHead } from "../http/heads.ts";
@@ -86,8 +87,8 @@ export class Exchange<C>
   start(): void {
     const { proxy, session } = this;
     const { plan } = proxy;
-    proxy.counters.add("requests");
-    proxy.counters.add("requestsActive");
+    proxy.counters.add(Counter.requests);
+    proxy.counters.add(Counter.requestsActive);
     if (proxy.isTimed) session.timings = { start: performance.now(), connected: 0, firstByte: 0, end: 0 };
     // Later phases, logs and a repetition on another connection all need the head when its slab is long overwritten.
     session.request.source.retain();
@@ -200,7 +201,7 @@ export class Exchange<C>
       this.onResponseHead(head);
       return;
     }
-    this.proxy.counters.add("responses1xx");
+    this.proxy.counters.add(Counter.responses1xx);
     this.downstream.sendInformational(head);
   }
 
@@ -265,8 +266,8 @@ export class Exchange<C>
     this.#state = State.Tunnel;
     this.upstream = null;
     this.#deadline?.clear();
-    proxy.counters.add("tunnels");
-    proxy.counters.add("tunnelsActive");
+    proxy.counters.add(Counter.tunnels);
+    proxy.counters.add(Counter.tunnelsActive);
     this.#tunnel = new Tunnel(
       (sink) => upstream.toByteStream(sink),
       (sink) => downstream.toByteStream(sink),
@@ -275,7 +276,7 @@ export class Exchange<C>
   }
 
   #endTunnel(error: Error | null, isFar: boolean): void {
-    this.proxy.counters.add("tunnelsActive", -1);
+    this.proxy.counters.add(Counter.tunnelsActive, -1);
     if (this.#state === State.Done) return;
     const code = isFar ? "UPSTREAM_RESET" : "DOWNSTREAM_CLOSED";
     this.session.error = error === null ? null : new ProxyError(code, error.message, { cause: error });

@@ -1,4 +1,4 @@
-import { Counters } from "../base/counters.ts";
+import { Counter, Counters } from "../base/counters.ts";
 import { type ErrorSource, isThenable, ProxyError } from "../base/errors.ts";
 import { TimeoutQueue } from "../base/timeouts.ts";
 import type { RequestHead } from "../http/heads.ts";
@@ -97,12 +97,12 @@ export class HttpProxy<C> {
   #count(session: Session<C>, error: ProxyError | null): void {
     const { counters } = this;
     const { response } = session;
-    counters.add("requestsActive", -1);
-    counters.add("requestBodyBytes", session.bytesReceived);
-    counters.add("responseBodyBytes", session.bytesSent);
+    counters.add(Counter.requestsActive, -1);
+    counters.add(Counter.requestBodyBytes, session.bytesReceived);
+    counters.add(Counter.responseBodyBytes, session.bytesSent);
     if (response !== null) counters.add(STATUS_COUNTERS[Math.min(Math.floor(response.status / 100), 5)]!);
     if (error !== null) counters.add(ERROR_COUNTERS[error.source]);
-    if (error?.code.endsWith("_TIMEOUT") === true) counters.add("timeouts");
+    if (error?.code.endsWith("_TIMEOUT") === true) counters.add(Counter.timeouts);
   }
 
   #report(session: Session<C>, error: ProxyError): void {
@@ -135,19 +135,19 @@ export class HttpProxy<C> {
 }
 
 const STATUS_COUNTERS = [
-  "responses1xx",
-  "responses1xx",
-  "responses2xx",
-  "responses3xx",
-  "responses4xx",
-  "responses5xx",
+  Counter.responses1xx,
+  Counter.responses1xx,
+  Counter.responses2xx,
+  Counter.responses3xx,
+  Counter.responses4xx,
+  Counter.responses5xx,
 ] as const;
 
 const ERROR_COUNTERS = {
-  downstream: "downstreamErrors",
-  upstream: "upstreamErrors",
-  internal: "internalErrors",
-} as const satisfies Record<ErrorSource, string>;
+  downstream: Counter.downstreamErrors,
+  upstream: Counter.upstreamErrors,
+  internal: Counter.internalErrors,
+} as const satisfies Record<ErrorSource, Counter>;
 
 function summaryOf<C>(session: Session<C>): string {
   const { request, client } = session;

@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import { Counter } from "../base/counters.ts";
 import type { RequestHead } from "../http/heads.ts";
 import type { HeadProblem } from "../http1/head-limits.ts";
 import type { RequestSink, ServerApplication } from "../http1/server-application.ts";
@@ -46,13 +47,13 @@ export class HttpService<C> implements ServerApplication {
   /** Takes an accepted socket, or closes it when a limit or the filter says so. */
   accept(socket: Socket): void {
     const { counters } = this.#proxy;
-    counters.add("connectionsAccepted");
+    counters.add(Counter.connectionsAccepted);
     if (!this.#admits(socket)) {
-      counters.add("connectionsRefused");
+      counters.add(Counter.connectionsRefused);
       socket.destroy();
       return;
     }
-    counters.add("connectionsOpen");
+    counters.add(Counter.connectionsOpen);
     const connection = new ServerConnection(socket, this.#server, this);
     this.#connections.add(connection);
     if (this.#perClient !== null) this.#countClient(plainAddress(connection.remoteAddress));
@@ -86,18 +87,18 @@ export class HttpService<C> implements ServerApplication {
 
   onRefused(_connection: ServerConnection, _problem: HeadProblem, status: number): void {
     const { counters } = this.#proxy;
-    counters.add("requestsRefused");
-    counters.add(status >= 500 ? "responses5xx" : "responses4xx");
+    counters.add(Counter.requestsRefused);
+    counters.add(status >= 500 ? Counter.responses5xx : Counter.responses4xx);
   }
 
   onHeadTimeout(): void {
-    this.#proxy.counters.add("timeouts");
-    this.#proxy.counters.add("responses4xx");
+    this.#proxy.counters.add(Counter.timeouts);
+    this.#proxy.counters.add(Counter.responses4xx);
   }
 
   onClosed(connection: ServerConnection): void {
     if (!this.#connections.delete(connection)) return;
-    this.#proxy.counters.add("connectionsOpen", -1);
+    this.#proxy.counters.add(Counter.connectionsOpen, -1);
     if (this.#perClient !== null) this.#forgetClient(plainAddress(connection.remoteAddress));
     if (this.#connections.size === 0) this.#onEmpty?.();
   }

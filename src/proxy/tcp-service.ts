@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import { Counter } from "../base/counters.ts";
 import { isThenable } from "../base/errors.ts";
 import { Deadline, type DeadlineOwner, TimeoutQueue } from "../base/timeouts.ts";
 import { takenBytes } from "../net/node-sockets.ts";
@@ -65,13 +66,13 @@ class TcpService implements Service {
   accept(socket: Socket, listener: string): void {
     const { counters, signal } = this.#context!;
     const { maxConnections = 0, idleTimeout = 0 } = this.#options;
-    counters.add("connectionsAccepted");
+    counters.add(Counter.connectionsAccepted);
     if (signal.aborted || (maxConnections > 0 && this.#connections.size >= maxConnections)) {
-      counters.add("connectionsRefused");
+      counters.add(Counter.connectionsRefused);
       socket.destroy();
       return;
     }
-    counters.add("connectionsOpen");
+    counters.add(Counter.connectionsOpen);
     const connection = new TcpConnection(socket, idleTimeout);
     this.#connections.add(connection);
     socket.once("close", () => this.#forget(connection));
@@ -95,7 +96,7 @@ class TcpService implements Service {
 
   #forget(connection: TcpConnection): void {
     this.#connections.delete(connection);
-    this.#context!.counters.add("connectionsOpen", -1);
+    this.#context!.counters.add(Counter.connectionsOpen, -1);
     if (this.#connections.size === 0) this.#onEmpty?.();
   }
 

@@ -13,8 +13,11 @@ export async function buildServices(spec: RunSpec): Promise<Service[]> {
   const { snapshot, program, instance } = spec;
   if (program === null) return configuredServices(snapshot!, instance);
   const exported = await loadProgram(program);
-  if (snapshot === null || spec.binds.length > 0 || !isPhases(exported)) return toServices(exported, spec.binds);
-  return snapshot.listeners.map((listener) => toService(listener, exported, snapshot, instance, new Connector(snapshot.pool)));
+  if (snapshot === null || spec.binds.length > 0 || !isPhases(exported))
+    return toServices(exported, spec.binds);
+  return snapshot.listeners.map((listener) =>
+    toService(listener, exported, snapshot, instance, new Connector(snapshot.pool)),
+  );
 }
 
 /** Loads a program as a worker would and throws what is wrong with it; nothing is listened on. */

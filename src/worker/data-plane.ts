@@ -28,10 +28,16 @@ export class DataPlane {
   ): Promise<DataPlane> {
     const log = await createErrorLog(spec.errorLog, `worker ${thread}`);
     const sink = spec.accessLog === null ? null : new LogSink(spec.accessLog.path);
-    const observer = sink === null || spec.accessLog === null ? null : new AccessLog(sink, spec.accessLog.format);
+    const observer =
+      sink === null || spec.accessLog === null ? null : new AccessLog(sink, spec.accessLog.format);
     const reporter = new ErrorLogReporter(log);
     const services = await buildServices(spec);
-    const server = new Server(services, { counters: new Counters(counters, thread), observer, reporter, thread });
+    const server = new Server(services, {
+      counters: new Counters(counters, thread),
+      observer,
+      reporter,
+      thread,
+    });
     await server.start(source);
     return new DataPlane(server, log, sink);
   }

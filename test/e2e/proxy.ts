@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type CounterName, Counters } from "../../src/base/counters.ts";
+import { Counter, type CounterName, Counters } from "../../src/base/counters.ts";
 import type { ProxyError } from "../../src/base/errors.ts";
 import type { SessionObserver } from "../../src/proxy/http-proxy.ts";
 import { type HttpProxyServiceOptions, httpProxy } from "../../src/proxy/http-proxy-service.ts";
@@ -82,7 +82,7 @@ export class ProxyUnderTest implements AsyncDisposable {
   }
 
   count(name: CounterName): number {
-    return this.counters.get(name);
+    return this.counters.get(Counter[name]);
   }
 
   /** Waits until nothing is under way: no request, no tunnel, and no client but `clients` of them. */

@@ -48,6 +48,13 @@ async function start(origins: readonly DemoOrigin[], threads: number, port: numb
   const upstream = origins.map((origin) => origin.address);
   const flags = { bind: [`127.0.0.1:${port}`], upstream, contextPath: null, host: null };
   const errorLog = { level: "warn", path: null } as const;
-  const spec: RunSpec = { snapshot: snapshotFromFlags(flags), program: null, binds: [], accessLog: null, errorLog, instance: instanceName() };
+  const spec: RunSpec = {
+    snapshot: snapshotFromFlags(flags),
+    program: null,
+    binds: [],
+    accessLog: null,
+    errorLog,
+    instance: instanceName(),
+  };
   return await startRunning(spec, threads, await createErrorLog(errorLog, "sluice"));
 }

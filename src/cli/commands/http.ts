@@ -25,7 +25,11 @@ export function addHttp(program: Command): void {
   program
     .command("http")
     .description("run an HTTP proxy and balancer from flags alone")
-    .option("-b, --bind <address>", "listen here: host:port, :port, [v6]:port or unix:/path (repeatable)", collectAddress)
+    .option(
+      "-b, --bind <address>",
+      "listen here: host:port, :port, [v6]:port or unix:/path (repeatable)",
+      collectAddress,
+    )
     .addOption(new Option("--ba <address>", "as --bind").argParser(collectAddress).hideHelp())
     .option("-u, --upstream <address>", "a server to send requests to (repeatable)", collectAddress)
     .addOption(new Option("--pa <address>", "as --upstream").argParser(collectAddress).hideHelp())
@@ -43,9 +47,12 @@ export function addHttp(program: Command): void {
 async function runHttp(flags: HttpFlags): Promise<void> {
   const bind = [...(flags.bind ?? []), ...(flags.ba ?? [])];
   const upstream = [...(flags.upstream ?? []), ...(flags.pa ?? [])];
-  if (bind.length === 0) throw new UsageError("no address to listen on: give one with --bind, for example --bind :8080");
+  if (bind.length === 0)
+    throw new UsageError("no address to listen on: give one with --bind, for example --bind :8080");
   if (upstream.length === 0) {
-    throw new UsageError("no upstream: give at least one with --upstream, for example --upstream 127.0.0.1:3000");
+    throw new UsageError(
+      "no upstream: give at least one with --upstream, for example --upstream 127.0.0.1:3000",
+    );
   }
   const contextPath = flags.contextPath ?? flags.cp ?? null;
   const snapshot = snapshotFromFlags({ bind, upstream, contextPath, host: flags.host ?? null });

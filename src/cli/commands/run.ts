@@ -27,10 +27,16 @@ Examples:
 export function addRun(program: Command): void {
   program
     .command("run")
-    .description("run a configuration (.yaml), a program (.ts, .js), or a program with a configuration's settings")
+    .description(
+      "run a configuration (.yaml), a program (.ts, .js), or a program with a configuration's settings",
+    )
     .argument("[file]", "the configuration or the program")
     .option("-c, --config <file>", "the configuration")
-    .option("-b, --bind <address>", "listen here, for programs that name no address (repeatable)", collectAddress)
+    .option(
+      "-b, --bind <address>",
+      "listen here, for programs that name no address (repeatable)",
+      collectAddress,
+    )
     .option("-t, --test", "test the configuration and the program, and exit")
     .addOption(threadsOption())
     .addOption(accessLogOption())
@@ -47,9 +53,14 @@ async function run(file: string | undefined, flags: RunFlags): Promise<void> {
   else await runProgram(programPath, snapshot, flags);
 }
 
-function whatToRun(file: string | undefined, config: string | undefined): { programPath: string | null; configPath: string | null } {
+function whatToRun(
+  file: string | undefined,
+  config: string | undefined,
+): { programPath: string | null; configPath: string | null } {
   if (file === undefined && config === undefined) {
-    throw new UsageError("nothing to run: name a configuration or a program, for example sluice run sluice.yaml");
+    throw new UsageError(
+      "nothing to run: name a configuration or a program, for example sluice run sluice.yaml",
+    );
   }
   if (file === undefined) return { programPath: null, configPath: config! };
   if (!PROGRAM_TYPES.has(extname(file))) {
@@ -62,7 +73,9 @@ function whatToRun(file: string | undefined, config: string | undefined): { prog
 
 async function runSnapshot(snapshot: Snapshot, path: string, flags: RunFlags): Promise<void> {
   if (flags.bind !== undefined) {
-    throw new UsageError("--bind is for programs; a configuration names its listeners itself, under listeners:");
+    throw new UsageError(
+      "--bind is for programs; a configuration names its listeners itself, under listeners:",
+    );
   }
   if (flags.test === true) process.stdout.write(`${path}: the configuration is good\n`);
   else await serveSnapshot(snapshot, flags);

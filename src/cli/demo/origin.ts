@@ -29,9 +29,7 @@ export async function startDemoOrigin(name: string): Promise<DemoOrigin> {
 function answer(name: string, request: IncomingMessage, response: ServerResponse): void {
   response.setHeader("Content-Type", "text/plain; charset=utf-8");
   response.setHeader("X-Origin", name);
-  response.end(
-    `Hello from origin ${name}.\n\n${request.method} ${request.url}\n${headerLines(request)}\n`,
-  );
+  response.end(`Hello from origin ${name}.\n\n${request.method} ${request.url}\n${headerLines(request)}\n`);
 }
 
 function headerLines({ rawHeaders }: IncomingMessage): string {
