@@ -1,0 +1,371 @@
+import assert from "node:assert/strict";
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import { until } from "../kit/deadline.ts";
+import { createTemporaryDirectory } from "../kit/files.ts";
+import type { EchoAnswer } from "../kit/origin-routes.ts";
+import { type Origin, startOrigin } from "../kit/origins.ts";
+import { freePort } from "../kit/ports.ts";
+import { type RunningProgram, runProgram, startSluice } from "../kit/process.ts";
+import { connectRaw } from "../kit/raw-client.ts";
+import type { RawResponse } from "../kit/raw-message.ts";
+import { startRawOrigin } from "../kit/raw-origin.ts";
+
+const root = join(import.meta.dirname, "..", "..");
+
+/** An example that runs as its head says, in a worker thread. */
+class Example implements AsyncDisposable {
+  readonly program: RunningProgram;
+  readonly ports: readonly number[];
+
+  constructor(program: RunningProgram, ports: readonly number[]) {
+    this.program = program;
+    this.ports = ports;
+  }
+
+  get port(): number {
+    return this.ports[0] ?? 0;
+  }
+
+  /** Sends a request on a connection of its own. */
+  async ask(head: string, port: number = this.port, localAddress?: string): Promise<RawResponse> {
+    const options = localAddress === undefined ? {} : { localAddress };
+    await using client = await connectRaw(port, options);
+    const [method = "GET", target = "/"] = head.split(/[ \r]/);
+    const [, ...lines] = head.split("\r\n");
+    const request = [`${method} ${target} HTTP/1.1`, "Host: site.example", ...lines];
+    const end = lines.includes("") ? "" : "\r\n\r\n";
+    return await client.exchange(request.join("\r\n") + end, { method });
+  }
+
+  async get(target: string, ...lines: readonly string[]): Promise<string> {
+    const response = await this.ask([`GET ${target}`, ...lines].join("\r\n"));
+    assert.equal(response.status, 200, response.body.toString());
+    return response.body.toString();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.program[Symbol.asyncDispose]();
+  }
+}
+
+async function run(
+  name: string,
+  env: Readonly<Record<string, string>> = {},
+  flags: readonly string[] = ["--bind", "127.0.0.1:0"],
+): Promise<Example> {
+  const args = ["run", join("examples", name), ...flags, "--threads", "1", "--json"];
+  const program = await startSluice(args, { cwd: root, env });
+  const [line] = await program.line(/^\{"event":"listening".*$/);
+  const { addresses } = JSON.parse(line) as { addresses: string[] };
+  return new Example(
+    program,
+    addresses.map((address) => Number(address.split(":").at(-1))),
+  );
+}
+
+/** What the origin's /echo got. */
+async function echoed(example: Example, head: string): Promise<EchoAnswer> {
+  const response = await example.ask(head);
+  assert.equal(response.status, 200);
+  return JSON.parse(response.body.toString()) as EchoAnswer;
+}
+
+function fieldOf({ rawHeaders }: EchoAnswer, name: string): string | undefined {
+  const index = rawHeaders.findIndex((text, i) => i % 2 === 0 && text.toLowerCase() === name);
+  return index === -1 ? undefined : rawHeaders[index + 1];
+}
+
+async function startTwo(): Promise<{ one: Origin; two: Origin } & AsyncDisposable> {
+  const [one, two] = await Promise.all([startOrigin({ name: "one" }), startOrigin({ name: "two" })]);
+  return {
+    one,
+    two,
+    async [Symbol.asyncDispose]() {
+      await Promise.all([one[Symbol.asyncDispose](), two[Symbol.asyncDispose]()]);
+    },
+  };
+}
+
+describe("the example", () => {
+  test("gateway routes by path, forbids, and changes headers", async () => {
+    await using origins = await startTwo();
+    const { one, two } = origins;
+    for (const origin of [one, two]) {
+      for (const path of ["/family/", "/login", "/other"]) {
+        origin.handle(path, ({ response }) => {
+          response.setHeader("Server", "Origin");
+          response.setHeader("Alt-Svc", "h3");
+          response.end(origin.name);
+        });
+      }
+    }
+    await using example = await run("gateway.ts", { FAMILY: one.address, OTHERS: two.address });
+    assert.equal(await example.get("/family/"), "one");
+    assert.equal(await example.get("/other"), "two");
+    assert.equal(await example.get("/login", "Authorization: password"), "two");
+    const forbidden = await example.ask("GET /login");
+    assert.deepEqual([forbidden.status, forbidden.body.toString()], [403, "no way!\n"]);
+    const answer = await example.ask("GET /other");
+    assert.deepEqual([answer.header("server"), answer.header("alt-svc")], ["MyGateway", undefined]);
+    assert.equal(one.requests.length + two.requests.length, 4);
+  });
+
+  test("load-balancer takes turns, and calls the site by its name", async () => {
+    await using origins = await startTwo();
+    const { one, two } = origins;
+    await using example = await run("load-balancer.ts", { SERVERS: `${one.address},${two.address}` });
+    const answers: string[] = [];
+    for (let i = 0; i < 4; i++) answers.push((await example.get("/")).trim());
+    assert.deepEqual(answers.toSorted(), ["one", "one", "two", "two"]);
+    assert.equal(one.requests[0]?.headers.host, "one.one.one.one");
+  });
+
+  test("context remembers what a session is, and counts", async () => {
+    await using origins = await startTwo();
+    const { one, two } = origins;
+    await using example = await run("context.ts", { STABLE: one.address, BETA: two.address });
+    assert.equal(await example.get("/"), "one\n");
+    assert.equal(await example.get("/", "Beta-Flag: 1"), "two\n");
+    assert.equal((await example.ask("GET /")).header("x-request-number"), "3");
+    await example.program.line(/^User 1 of the beta, request 2 of all$/);
+  });
+
+  test("headers sets, adds and removes both ways", async () => {
+    await using origin = await startOrigin();
+    origin.handle("/v2/page", ({ request, response }) => {
+      response.setHeader("X-Powered-By", "Old Ware");
+      response.setHeader("Set-Cookie", "a=1");
+      response.end(JSON.stringify(request.headers));
+    });
+    await using example = await run("headers.ts", { ORIGIN: origin.address });
+    const response = await example.ask("GET /page?q\r\nCookie: secret=1\r\nX-Request-Id: mine");
+    const received = JSON.parse(response.body.toString()) as Record<string, string>;
+    assert.deepEqual(
+      [received["x-real-ip"], received["cookie"], received["x-request-id"]],
+      ["127.0.0.1", undefined, "mine"],
+    );
+    assert.equal(origin.requests[0]?.url, "/v2/page?q");
+    assert.equal(response.header("set-cookie"), "a=1, seen=1; Path=/");
+    assert.equal(response.header("x-powered-by"), undefined);
+    assert.equal(response.header("x-cookies"), "2");
+    assert.match((await example.ask("GET /page")).header("x-request-id") ?? "", /^[\da-f-]{36}$/);
+  });
+
+  test("rewrite-body redacts JSON and lets the rest through", async () => {
+    await using origin = await startOrigin();
+    const user = { name: "ann", password: "x".repeat(100_000), nested: [{ token: 1 }] };
+    origin.handle("/user", ({ response }) => {
+      response.setHeader("Content-Type", "application/json; charset=utf-8");
+      response.setHeader("ETag", '"1"');
+      response.end(JSON.stringify(user));
+    });
+    origin.handle("/big", ({ response }) => {
+      response.setHeader("Content-Type", "application/json");
+      response.end(JSON.stringify("x".repeat(2_000_000)));
+    });
+    await using example = await run("rewrite-body.ts", { ORIGIN: origin.address });
+    const response = await example.ask("GET /user\r\nAccept-Encoding: gzip");
+    assert.equal(response.body.toString(), '{"name":"ann","password":"…","nested":[{"token":"…"}]}');
+    assert.equal(response.framing, "chunked");
+    assert.equal(response.header("etag"), undefined);
+    assert.equal(origin.requests[0]?.headers["accept-encoding"], undefined);
+    const bytes = await example.ask("GET /bytes/300000");
+    assert.deepEqual([bytes.body.length, bytes.framing], [300_000, "length"]);
+    await assert.rejects(example.ask("GET /big"));
+  });
+
+  test("several-services runs them side by side, each with its limits", async () => {
+    await using origins = await startTwo();
+    const { one, two } = origins;
+    const here = "127.0.0.1:0";
+    const env = { SHOP: one.address, API: two.address, PUBLIC: here, INTERNAL: here, STATUS: here };
+    await using example = await run("several-services.ts", env, []);
+    const [publicPort = 0, internalPort = 0, statusPort = 0] = example.ports;
+    assert.equal((await example.ask("GET /", publicPort)).body.toString(), "one\n");
+    assert.equal((await example.ask("GET /", internalPort)).body.toString(), "two\n");
+    assert.equal((await example.ask("GET /health", statusPort)).body.toString(), "good\n");
+    assert.equal((await example.ask("GET /else", statusPort)).status, 404);
+    const large = await example.ask("POST /echo\r\nContent-Length: 1048577", internalPort);
+    assert.equal(large.status, 413);
+  });
+
+  test("retry-backoff asks again, later each time, and then somebody else", async () => {
+    await using spare = await startOrigin({ name: "spare" });
+    const closed = `127.0.0.1:${await freePort()}`;
+    await using example = await run("retry-backoff.ts", { MAIN: closed, SPARE: spare.address });
+    const start = performance.now();
+    assert.equal(await example.get("/"), "spare\n");
+    assert.ok(performance.now() - start >= 10 + 20 + 40, "it waited");
+    // A server that breaks off: only what reads is asked again.
+    assert.equal((await example.ask("GET /drop")).status, 502);
+    const before = spare.requests.length;
+    assert.equal((await example.ask("POST /drop\r\nContent-Length: 0")).status, 502);
+    assert.equal(spare.requests.length, before + 1);
+  });
+
+  test("retry-backoff says in the end that nobody is there", async () => {
+    const closed = `127.0.0.1:${await freePort()}`;
+    await using example = await run("retry-backoff.ts", { MAIN: closed, SPARE: closed });
+    const response = await example.ask("GET /");
+    assert.deepEqual([response.status, response.header("retry-after")], [502, "5"]);
+    assert.equal(response.body.toString(), "Nobody is there, after 4 tries (UPSTREAM_CONNECT_REFUSED)\n");
+  });
+
+  test("connection-filter lets no one in from a blocked address", async () => {
+    await using origin = await startOrigin();
+    await using example = await run("connection-filter.ts", {
+      ORIGIN: origin.address,
+      BLOCKED: "127.0.0.2,127.1.0.0/16",
+    });
+    assert.equal(await example.get("/"), "origin\n");
+    assert.equal((await example.ask("GET /", example.port, "127.0.0.3")).status, 200);
+    await assert.rejects(example.ask("GET /", example.port, "127.0.0.2"));
+    await assert.rejects(example.ask("GET /", example.port, "127.1.2.3"));
+    assert.equal(origin.requests.length, 2);
+  });
+
+  test("echo gives everything back and ends with its client", async () => {
+    await using example = await run("echo.ts");
+    await using client = await connectRaw(example.port);
+    client.end("hello\n");
+    assert.equal((await client.readToEnd()).toString(), "hello\n");
+  });
+
+  test("http-service reads bodies, streams bodies, and knows nothing else", async () => {
+    await using example = await run("http-service.ts");
+    const post = await example.ask("POST /upper\r\nContent-Length: 5\r\n\r\nhello");
+    assert.equal(post.body.toString(), "HELLO");
+    const tooLarge = await example.ask(
+      `POST /upper\r\nTransfer-Encoding: chunked\r\n\r\n10001\r\n${"x".repeat(65_537)}`,
+    );
+    assert.equal(tooLarge.status, 413);
+    const count = await example.ask("GET /count");
+    assert.deepEqual([count.framing, count.body.toString()], ["chunked", "1\n2\n3\n4\n5\n"]);
+    assert.equal((await example.ask("GET /upper")).status, 404);
+  });
+
+  test("client puts together what two servers say, over kept connections", async () => {
+    await using origins = await startTwo();
+    const { one, two } = origins;
+    one.handle("/weather", ({ response }) => void response.end("rain\n"));
+    two.handle("/news", ({ response }) => void response.end("none\n"));
+    await using example = await run("client.ts", { WEATHER: one.address, NEWS: two.address });
+    for (let i = 0; i < 3; i++) assert.equal(await example.get("/"), "rain\nnone\n");
+    assert.equal(one.connectionCount, 1);
+    two.handle("/news", ({ response }) => {
+      response.statusCode = 503;
+      response.end("x".repeat(1_000_000));
+    });
+    assert.equal(await example.get("/"), "rain\n/news: status 503\n");
+    await two[Symbol.asyncDispose]();
+    assert.equal(await example.get("/"), "rain\n/news: UPSTREAM_CONNECT_REFUSED\n");
+  });
+
+  test("raw-client keeps its connections, and does without those that broke", async () => {
+    await using lines = await startRawOrigin(async (connection) => {
+      for (;;) await connection.write((await connection.readUntil("\n")).toString().toUpperCase());
+    });
+    await using example = await run("raw-client.ts", { LINES: lines.address });
+    assert.equal(await example.get("/one"), "ONE\n");
+    assert.equal(await example.get("/two"), "TWO\n");
+    assert.equal(lines.connections.length, 1);
+    const [connection] = lines.connections;
+    connection?.end();
+    await connection?.closed;
+    assert.equal(await example.get("/three"), "THREE\n");
+    await lines[Symbol.asyncDispose]();
+    assert.equal((await example.ask("GET /four")).status, 502);
+  });
+
+  test("relay passes on bytes and ends of either side, and counts", async () => {
+    await using server = await startRawOrigin(async (connection) => {
+      const question = await connection.readToEnd();
+      connection.end(`${question.length} bytes\n`);
+    });
+    await using example = await run("relay.ts", { SERVER: server.address });
+    await using client = await connectRaw(example.port);
+    client.end(Buffer.alloc(1_000_000));
+    assert.equal((await client.readToEnd()).toString(), "1000000 bytes\n");
+    await example.program.line(/^127\.0\.0\.1: 1000000 bytes up, 14 bytes down$/);
+  });
+
+  test("background has its list before it listens, and reads it again", async () => {
+    await using origins = await startTwo();
+    await using directory = await createTemporaryDirectory();
+    const { one, two } = origins;
+    const file = await directory.write("servers.txt", `${one.address}\n`);
+    const env = { SERVERS_FILE: file, LISTEN: "127.0.0.1:0", PERIOD: "20" };
+    await using example = await run("background.ts", env, []);
+    assert.equal(await example.get("/"), "one\n");
+    await directory.write("servers.txt", `${two.address}\n`);
+    await until("the other server answers", async () => (await example.get("/")) === "two\n");
+  });
+
+  test("background does not start without its list", async () => {
+    await using program = await startSluice(["run", "examples/background.ts", "--threads", "1"], {
+      env: { SERVERS_FILE: "/nowhere/servers.txt", LISTEN: "127.0.0.1:0" },
+    });
+    await program.line(/Service servers could not start: ENOENT/);
+    assert.notEqual((await program.exit()).code, 0);
+  });
+
+  test("phases goes through them in order", async () => {
+    await using origin = await startOrigin();
+    const nobody = `127.0.0.1:${await freePort()}`;
+    await using example = await run("phases.ts", { ORIGIN: origin.address, NOBODY: nobody });
+    const begin = "newContext → earlyRequestFilter → requestFilter";
+    const toServer = "proxyUpstreamFilter → upstreamPeer → connectedToUpstream → upstreamRequestFilter";
+    const head = "upstreamResponseFilter → responseFilter";
+    const chunk = "upstreamResponseBodyFilter(chunk) → responseBodyFilter(chunk)";
+    const end = "upstreamResponseBodyFilter(end) → responseBodyFilter(end)";
+    const trailers = "upstreamResponseTrailerFilter → responseTrailerFilter";
+    const cut = `${toServer} → errorWhileProxy`.replace(/^\w+ → /, "");
+    // A connection that had been idle may have been closed meanwhile: that is no reason to fail.
+    const twice = `${begin} → proxyUpstreamFilter → ${cut} → ${cut}`;
+    const cases: readonly [head: string, trace: string][] = [
+      ["GET /", `${begin} → ${toServer} → ${head} → ${chunk} → ${end} → logging`],
+      ["GET /trailers", `${begin} → ${toServer} → ${head} → ${chunk} → ${end} → ${trailers} → logging`],
+      ["GET /teapot", `${begin} → logging`],
+      ["GET /nowhere", `${begin} → proxyUpstreamFilter → failToProxy → logging (NOT_PROXIED)`],
+      ["GET /drop", `${twice} → failToProxy → logging (UPSTREAM_CLOSED)`],
+    ];
+    for (const [request, trace] of cases) {
+      await example.ask(request).catch(() => undefined);
+      const [line] = await example.program.line(new RegExp(`^${RegExp.escape(request)}:.*$`));
+      assert.equal(line, `${request}: ${trace}`);
+    }
+    const retried = await example.ask("GET /retried");
+    assert.equal(retried.status, 404);
+    await example.program.line(/ → upstreamPeer → failToConnect → upstreamPeer → connectedToUpstream → /);
+    const upload = await echoed(example, "POST /echo\r\nContent-Length: 5\r\n\r\nhello");
+    assert.deepEqual([upload.body, fieldOf(upload, "transfer-encoding")], ["HELLO", "chunked"]);
+    await example.program.line(
+      /^POST .*upstreamRequestFilter → requestBodyFilter\(chunk\) → requestBodyFilter\(end\)/,
+    );
+    const response = await example.ask("GET /trailers");
+    assert.deepEqual(response.trailers, [["x-first", "1"]]);
+  });
+
+  test("embed runs by itself", async () => {
+    const args = ["--conditions=sluice-source", "examples/embed.ts"];
+    const finished = await runProgram(process.execPath, args, { cwd: root });
+    assert.match(
+      finished.stdout,
+      /^The proxy listens on 127\.0\.0\.1:\d+\n200 Sluice says hello\n\n1 request, 1 connection to the server\n$/,
+    );
+    assert.deepEqual([finished.code, finished.stderr], [0, ""]);
+  });
+
+  test("is among these", async () => {
+    const files = await readdir(join(root, "examples"));
+    const tried = await readFile(import.meta.filename, "utf8");
+    assert.deepEqual(
+      files.filter(
+        (name) => name.endsWith(".ts") && !tried.includes(`run("${name}"`) && !tried.includes(`/${name}"`),
+      ),
+      [],
+    );
+  });
+});
