@@ -32,12 +32,18 @@ export class SocketKeeper {
     return bindings.map((binding) => binding.address);
   }
 
-  /** A descriptor for thread `thread` to listen on; binds `address` when it is asked for the first time. */
-  async lend(address: string, thread: number): Promise<number> {
-    let binding = this.#bindings.get(address);
-    if (binding === undefined) this.#bindings.set(address, (binding = this.#bind(parseAddress(address))));
+  /**
+   * A descriptor for thread `thread` to listen on; binds `address` when it is asked for the first time.
+   * @param nth which of a thread's listeners on that address, from 0: those on port 0 get a port each
+   */
+  async lend(address: string, thread: number, nth: number): Promise<number> {
+    const parsed = parseAddress(address);
+    if (nth > 0 && (parsed.kind === "unix" || parsed.port > 0))
+      throw new Error(`Two listeners are on ${address}`);
+    const key = `${address} ${nth}`;
+    const binding = this.#bindings.getOrInsertComputed(key, () => this.#bind(parsed));
     // A failed attempt isn't remembered: the address may be free the next time.
-    binding.catch(() => this.#bindings.delete(address));
+    binding.catch(() => this.#bindings.delete(key));
     const { sockets } = await binding;
     return duplicateDescriptor(sockets[thread % sockets.length]!.fd());
   }

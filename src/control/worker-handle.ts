@@ -58,7 +58,7 @@ export class WorkerHandle {
   async #hear(message: FromWorker): Promise<void> {
     switch (message.type) {
       case "bind":
-        this.#tell(await this.#lend(message.request, message.address));
+        this.#tell(await this.#lend(message));
         return;
       case "ready":
         this.#ready.resolve(message.addresses);
@@ -71,9 +71,9 @@ export class WorkerHandle {
     }
   }
 
-  async #lend(request: number, address: string): Promise<ToWorker> {
+  async #lend({ request, address, nth }: Extract<FromWorker, { type: "bind" }>): Promise<ToWorker> {
     try {
-      return { type: "bound", request, fd: await this.#sockets.lend(address, this.thread) };
+      return { type: "bound", request, fd: await this.#sockets.lend(address, this.thread, nth) };
     } catch (error) {
       return { type: "bindFailed", request, message: (error as Error).message };
     }

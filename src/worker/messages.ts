@@ -10,8 +10,8 @@ export interface WorkerStart {
 
 /** From a worker to the main thread. */
 export type FromWorker =
-  /** Asks for a socket to listen on. */
-  | { readonly type: "bind"; readonly request: number; readonly address: string }
+  /** Asks for a socket to listen on; `nth` tells listeners on the same address apart, from 0. */
+  | { readonly type: "bind"; readonly request: number; readonly address: string; readonly nth: number }
   /** Listens on everything. */
   | { readonly type: "ready"; readonly addresses: readonly string[] }
   /** Couldn't start; the worker ends. */

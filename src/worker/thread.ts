@@ -12,6 +12,8 @@ const { spec, thread, counters } = workerData as WorkerStart;
 /** Answers to `bind` that are awaited, by their number. */
 const pendingBinds = new Map<number, PromiseWithResolvers<ListenOn>>();
 let bindRequests = 0;
+/** How often each address was asked for. */
+const asked = new Map<string, number>();
 
 function tell(message: FromWorker): void {
   port!.postMessage(message);
@@ -19,9 +21,11 @@ function tell(message: FromWorker): void {
 
 function askForSocket(address: string): Promise<ListenOn> {
   const request = ++bindRequests;
+  const nth = asked.get(address) ?? 0;
+  asked.set(address, nth + 1);
   const pending = Promise.withResolvers<ListenOn>();
   pendingBinds.set(request, pending);
-  tell({ type: "bind", request, address });
+  tell({ type: "bind", request, address, nth });
   return pending.promise;
 }
 
