@@ -12,6 +12,7 @@ import type { ForwardedClient } from "./forwarding.ts";
 import type { HttpProxy } from "./http-proxy.ts";
 import { makeOwnResponse, sendOwnResponse } from "./own-response.ts";
 import { RequestBody } from "./request-body.ts";
+import { RequestStream } from "./request-stream.ts";
 import { ResponseBody } from "./response-body.ts";
 import { mayRetry } from "./retries.ts";
 import { type ResponseInit, Session, type SessionEngine } from "./session.ts";
@@ -53,6 +54,7 @@ export class Exchange<C>
   #state: number = State.Preparing;
   #upstreamRequest: RequestHead | null = null;
   #requestBody: RequestBody<C> | null = null;
+  #requestStream: RequestStream | null = null;
   #responseBody: ResponseBody<C> | null = null;
   #tunnel: Tunnel | null = null;
   #requestEnded = false;
@@ -123,7 +125,9 @@ export class Exchange<C>
   }
 
   #afterUpstreamFilter(goesOn: unknown): void {
-    if (goesOn === false) this.fail(new ProxyError("NOT_PROXIED"));
+    if (this.#requestStream !== null) {
+      this.fail(new ProxyError("FILTER_FAILED", "the body was streamed here, but the request not answered"));
+    } else if (goesOn === false) this.fail(new ProxyError("NOT_PROXIED"));
     else this.choosePeer();
   }
 
@@ -165,17 +169,19 @@ export class Exchange<C>
   }
 
   onRequestBody(bytes: Buffer, start: number, end: number): void {
-    this.#requestBody?.take(bytes, start, end);
+    if (this.#requestStream === null) this.#requestBody?.take(bytes, start, end);
+    else this.#requestStream.take(bytes, start, end);
   }
 
   onRequestEnd(trailers: HttpHeaders | null): void {
     this.#requestEnded = true;
+    this.#requestStream?.body.finish();
     if (this.#requestBody !== null) this.#requestBody.end(trailers);
     else if (this.#state === State.Relaying) this.upstream?.sendEnd(null);
   }
 
   readBody(limit: number): Promise<Buffer> {
-    if (this.#state !== State.Preparing) {
+    if (this.#state !== State.Preparing || this.#requestStream !== null) {
       return Promise.reject(new Error("The body is on its way already, or the session is over"));
     }
     const { request } = this.session;
@@ -184,6 +190,19 @@ export class Exchange<C>
     if (body.isCollecting && request.expectsContinue) this.#askForBody(request);
     this.releaseRequest(Hold.NotReady);
     return content;
+  }
+
+  streamBody(): AsyncIterable<Buffer> {
+    const { request } = this.session;
+    if (this.#state !== State.Preparing || this.#requestBody !== null || this.#requestStream !== null) {
+      throw new Error("The body was read or sent already, or the session is over");
+    }
+    this.#requestStream = new RequestStream(this);
+    const { body } = this.#requestStream;
+    if (this.#requestEnded || request.body === "none" || request.body === 0) body.finish();
+    else if (request.expectsContinue) this.#askForBody(request);
+    this.releaseRequest(Hold.NotReady);
+    return body;
   }
 
   /** The client waits for a 100 that no server was asked for. */
@@ -295,8 +314,9 @@ export class Exchange<C>
     this.#state = State.Answering;
     this.#headSent = true;
     session.response = response.head;
-    // What is left of the request's body is read and thrown away.
-    this.releaseRequest(Hold.NotReady | Hold.Blocked | Hold.Filter);
+    // What is left of the request's body is read, by the program or to be thrown away.
+    if (this.#requestStream === null) this.releaseRequest(Hold.NotReady | Hold.Blocked | Hold.Filter);
+    else this.releaseRequest(Hold.NotReady);
     sendOwnResponse(this, response, this.#isHead, this.#keepAlive);
   }
 
@@ -370,6 +390,7 @@ export class Exchange<C>
 
   onDownstreamError(error: Error): void {
     const failure = toProxyError(error);
+    this.#requestStream?.body.fail(failure);
     // An answer of our own doesn't depend on the rest of the request: it is finished, and the connection closed.
     if (this.#state === State.Answering && failure.status !== 0) return;
     this.fail(failure);
@@ -391,6 +412,7 @@ export class Exchange<C>
     this.#state = State.Done;
     this.generation++;
     this.#deadline?.clear();
+    this.#requestStream?.body.fail(error ?? new ProxyError("DOWNSTREAM_CLOSED", "the response has ended"));
     this.endWaiting();
     this.proxy.finish(this.session, error);
   }
@@ -398,7 +420,8 @@ export class Exchange<C>
   protected suspend(): void {
     this.session.response?.source.retain();
     if (this.#state === State.Preparing) {
-      if (this.#requestBody?.isCollecting !== true) this.holdRequest(Hold.NotReady);
+      const isRead = this.#requestBody?.isCollecting === true || this.#requestStream !== null;
+      if (!isRead) this.holdRequest(Hold.NotReady);
     } else if (this.#state === State.Relaying && !this.#headSent) this.holdResponse(Hold.Filter);
   }
 

@@ -87,6 +87,132 @@ describe("an HTTP service", () => {
     assert.equal((await client.exchange(post("hello world!"))).status, 413);
   });
 
+  test("reads a body as it comes, while it answers", async () => {
+    async function* upper(body: AsyncIterable<Buffer>): AsyncGenerator<string> {
+      for await (const chunk of body) yield chunk.toString("latin1").toUpperCase();
+    }
+    await using server = await serve(
+      service((session) => ({ status: 200, body: upper(session.streamBody()) })),
+    );
+    await using client = await connectRaw(server.port);
+    await client.write("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n");
+    // The answer to the first piece is there before the second is sent.
+    await client.readUntil("ONE\r\n");
+    await client.write("3\r\ntwo\r\n");
+    await client.readUntil("TWO\r\n");
+    await client.write("0\r\n\r\n");
+    await client.readUntil("0\r\n\r\n");
+  });
+
+  for (const wait of [false, true]) {
+    test(`reads a large body ${wait ? "later" : "at once"}, and the next request after it`, async () => {
+      await using server = await serve(
+        service(async (session) => {
+          if (wait) await new Promise(setImmediate);
+          let size = 0;
+          for await (const chunk of session.streamBody()) size += chunk.length;
+          return { status: 200, body: String(size) };
+        }),
+      );
+      await using client = await connectRaw(server.port);
+      for (const size of [1_000_000, 0, 10]) {
+        const head = `POST / HTTP/1.1\r\nHost: h\r\nContent-Length: ${size}\r\n\r\n`;
+        const response = await client.exchange(head + "x".repeat(size));
+        assert.equal(response.body.toString(), String(size));
+      }
+      assert.equal((await client.exchange(get)).body.toString(), "0");
+    });
+  }
+
+  test("asks for a body that waits to be asked for", async () => {
+    await using server = await serve(
+      service(async (session) => ({
+        status: 200,
+        body: Buffer.concat(await Array.fromAsync(session.streamBody())),
+      })),
+    );
+    await using client = await connectRaw(server.port);
+    await client.write("POST / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n");
+    assert.match(await client.readHead(), /^HTTP\/1\.1 100 /);
+    assert.equal((await client.exchange("hi")).body.toString(), "hi");
+  });
+
+  test("slows a client down that sends faster than its body is read", async () => {
+    const reading = Promise.withResolvers<void>();
+    await using server = await serve(
+      service(async (session) => {
+        const body = session.streamBody();
+        await reading.promise;
+        let size = 0;
+        for await (const chunk of body) size += chunk.length;
+        return { status: 200, body: String(size) };
+      }),
+    );
+    await using client = await connectRaw(server.port);
+    const size = 30_000_000;
+    void client.write(`POST / HTTP/1.1\r\nHost: h\r\nContent-Length: ${size}\r\n\r\n`);
+    void client.write(Buffer.alloc(size));
+    const sent = (): number => client.socket.bytesWritten - client.socket.writableLength;
+    const held = await settled(sent);
+    assert.ok(held < 20_000_000, `${held} bytes`);
+    reading.resolve();
+    assert.equal((await client.readResponse()).body.toString(), String(size));
+  });
+
+  test("fails a body whose rest doesn't come", async () => {
+    const failures: string[] = [];
+    const failed = Promise.withResolvers<void>();
+    await using server = await serve(
+      service(async (session) => {
+        try {
+          await Array.fromAsync(session.streamBody());
+        } catch (error) {
+          failures.push((error as ProxyError).code);
+          if (failures.length === 2) failed.resolve();
+          throw error;
+        }
+        return { status: 200 };
+      }),
+    );
+    await using broken = await connectRaw(server.port);
+    const chunked = "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n";
+    assert.equal((await broken.exchange(`${chunked}nonsense\r\n`)).status, 400);
+    const leaving = await connectRaw(server.port);
+    await leaving.write(chunked);
+    leaving.reset();
+    await failed.promise;
+    assert.deepEqual(failures, ["DOWNSTREAM_BAD_BODY", "DOWNSTREAM_CLOSED"]);
+  });
+
+  test("throws away what a handler doesn't read of a body", async () => {
+    await using server = await serve(
+      service(async (session) => {
+        for await (const _chunk of session.streamBody()) break;
+        return { status: 200, body: "enough" };
+      }),
+    );
+    await using client = await connectRaw(server.port);
+    const head = "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 200000\r\n\r\n";
+    assert.equal((await client.exchange(head + "x".repeat(200_000))).body.toString(), "enough");
+  });
+
+  test("gives a body once", async () => {
+    await using server = await serve(
+      service(async (session) => {
+        const body = session.request.path === "/stream" ? session.streamBody() : await session.readBody();
+        assert.throws(() => session.streamBody(), /was read or sent already/);
+        if (session.request.path === "/stream") await assert.rejects(session.readBody());
+        for await (const _chunk of body as AsyncIterable<Buffer>) {
+          // All of it.
+        }
+        return { status: 200 };
+      }),
+    );
+    await using client = await connectRaw(server.port);
+    const post = "POST /stream HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nhi";
+    assert.equal((await client.exchange(post)).status, 200);
+  });
+
   test("streams a body no faster than the client takes it", async () => {
     let produced = 0;
     async function* pieces(): AsyncGenerator<Buffer> {

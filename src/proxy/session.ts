@@ -50,6 +50,7 @@ export interface SessionEngine {
   readonly upstreamReused: boolean;
   respond(init: ResponseInit): void;
   readBody(limit: number): Promise<Buffer>;
+  streamBody(): AsyncIterable<Buffer>;
   closeAfterResponse(): void;
 }
 
@@ -121,6 +122,16 @@ export class Session<C = undefined> {
    */
   readBody(limit: number = 1024 * 1024): Promise<Buffer> {
     return this.#engine.readBody(limit);
+  }
+
+  /**
+   * The body of the request as it comes, for a session that is answered here: nothing is left to send upstream. To be read
+   * once; whoever reads slowly slows the client down. It may be read on while the response is sent, but not after its end.
+   * Fails with ProxyError when the rest of the body doesn't come.
+   * @throws Error when the body was read or sent already
+   */
+  streamBody(): AsyncIterable<Buffer> {
+    return this.#engine.streamBody();
   }
 
   /** Closes the client's connection after this response. */

@@ -71,5 +71,7 @@ class LoneEngine implements SessionEngine {
     return Promise.resolve(Buffer.alloc(0));
   }
 
+  async *streamBody(): AsyncGenerator<Buffer> {}
+
   closeAfterResponse(): void {}
 }
