@@ -71,7 +71,13 @@ export class Output {
     // in the bytes that wait.
     this.#use(takeOutputSlab());
     this.at = 0;
-    if (owner.writeGathered(slab.view(at), slab)) returnOutputSlab(slab);
+    if (!owner.writeGathered(slab.view(at), slab)) return;
+    if (this.at > 0) returnOutputSlab(slab);
+    else {
+      // The slab just written is the one in the processor's cache.
+      returnOutputSlab(this.#slab);
+      this.#use(slab);
+    }
   }
 
   #use(slab: OutputSlab): void {

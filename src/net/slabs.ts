@@ -1,7 +1,7 @@
 /** Bytes that all sockets of a thread read into. Large enough for a 64 KB body with its head. */
 const READ_SLAB = 96 * 1024;
-/** Bytes of the buffers in which output is gathered. */
-const OUTPUT_SLAB = 64 * 1024;
+/** Bytes of the buffers in which output is gathered: all of one read goes out in one write. */
+const OUTPUT_SLAB = READ_SLAB + 4 * 1024;
 /** Bytes of a slab that one fast connection reads into alone. */
 const BULK_SLAB = 256 * 1024;
 /** Unused bulk slabs a thread keeps for the next fast connection. */
