@@ -33,7 +33,7 @@ export class Output {
   reserve(owner: OutputOwner, bytes: number): void {
     if (this.#owner !== owner) this.#changeOwner(owner);
     if (this.slab.length - this.at >= bytes) return;
-    this.flush();
+    this.#flushAll();
     this.#owner = owner;
     if (this.slab.length < bytes) this.#use(new OutputSlab(bytes));
   }
@@ -58,7 +58,7 @@ export class Output {
 
   /** Writes out what is gathered for `owner`, so that a write of its own can follow in order. */
   flushFor(owner: OutputOwner): void {
-    if (this.#owner === owner) this.flush();
+    while (this.#owner === owner) this.flush();
   }
 
   flush(): void {
@@ -95,8 +95,13 @@ export class Output {
     if (this.#owner !== null) this.flush();
   }
 
+  /** Also what somebody says while another's bytes are written, which would go out under the next owner's name. */
+  #flushAll(): void {
+    while (this.#owner !== null) this.flush();
+  }
+
   #changeOwner(owner: OutputOwner): void {
-    this.flush();
+    this.#flushAll();
     this.#owner = owner;
     if (this.#inTurn || this.#flushScheduled) return;
     // Outside of a read callback (a promise, a timer): the turn ends with the current operation.
