@@ -1,5 +1,6 @@
 import { Command, CommanderError } from "commander";
 import { ConfigError } from "../config/config-error.ts";
+import { nearestWord } from "../config/nearest-word.ts";
 import { addDemo } from "./commands/demo.ts";
 import { addHttp } from "./commands/http.ts";
 import { addRun } from "./commands/run.ts";
@@ -39,10 +40,22 @@ function createProgram(): Command {
 /** Runs a command line; sets the exit code. */
 export async function main(argv: readonly string[]): Promise<void> {
   try {
-    await createProgram().parseAsync([...argv]);
+    const program = createProgram();
+    refuseUnknownCommand(program, argv[2]);
+    await program.parseAsync([...argv]);
   } catch (error) {
     process.exitCode = report(error);
   }
+}
+
+/** Without this an unknown word would go to the demonstration, which is what runs without a command. */
+function refuseUnknownCommand(program: Command, word: string | undefined): void {
+  if (word === undefined || word.startsWith("-")) return;
+  const known = [...program.commands.map((command) => command.name()), "help"];
+  if (known.includes(word)) return;
+  const nearest = nearestWord(word, known);
+  const hint = nearest === undefined ? `there are ${known.join(", ")}` : `did you mean ${nearest}?`;
+  throw new UsageError(`there is no command ${word}: ${hint}`);
 }
 
 /** Says on standard error what is wrong, in the user's words. */

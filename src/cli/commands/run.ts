@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { extname, resolve } from "node:path";
 import type { Command } from "commander";
+import { formatProblem } from "../../config/config-error.ts";
 import { loadConfig } from "../../config/load.ts";
 import type { Snapshot } from "../../config/snapshot.ts";
 import { testProgram } from "../../worker/build-services.ts";
@@ -48,7 +49,10 @@ export function addRun(program: Command): void {
 
 async function run(file: string | undefined, flags: RunFlags): Promise<void> {
   const { programPath, configPath } = whatToRun(file, flags.config);
-  const snapshot = configPath === null ? null : loadConfig(configPath, process.env);
+  const purpose = programPath === null ? "proxy" : "program";
+  const snapshot = configPath === null ? null : loadConfig(configPath, process.env, purpose);
+  for (const warning of snapshot?.warnings ?? [])
+    process.stderr.write(`warning: ${formatProblem(warning)}\n`);
   if (programPath === null) await runSnapshot(snapshot!, configPath!, flags);
   else await runProgram(programPath, snapshot, flags);
 }
