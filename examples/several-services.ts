@@ -22,6 +22,7 @@ const internalProxy = httpProxy({
   listen: [process.env.INTERNAL ?? "127.0.0.1:6189"],
   phases: defineProxy({ upstreamPeer: () => api }),
   requestTimeout: 5_000,
+  forwarding: { mode: "append", xForwarded: true },
   settings: { bodyBytes: 1024 * 1024 },
 });
 

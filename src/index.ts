@@ -3,7 +3,9 @@
 export { type ErrorCode, type ErrorSource, ProxyError, type RetryRule } from "./base/errors.ts";
 export { type BodyLength, RequestHead, ResponseHead } from "./http/heads.ts";
 export { type HeadersInit, HttpHeaders } from "./http/http-headers.ts";
+export type { ServerSettings } from "./http1/server-options.ts";
 export { type BackgroundServiceOptions, backgroundService } from "./proxy/background-service.ts";
+export type { ForwardingPolicy } from "./proxy/forwarding.ts";
 export {
   type ClientRequest,
   type ClientResponse,
@@ -25,6 +27,7 @@ export {
   type ProxyPhases,
   type Trailers,
 } from "./proxy/phases.ts";
+export type { RetryPolicy } from "./proxy/retries.ts";
 export { type RunningServer, type ServeOptions, serve } from "./proxy/serve.ts";
 export { defineServer, type ServerDefinition, type Service, type ServiceContext } from "./proxy/service.ts";
 export type { ClientInfo, ConnectionInfo, ResponseInit, Session, Timings } from "./proxy/session.ts";

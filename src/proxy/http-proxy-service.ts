@@ -1,8 +1,8 @@
 import type { Socket } from "node:net";
 import type { ServerSettings } from "../http1/server-options.ts";
 import { Connector } from "../upstream/connector.ts";
-import type { PoolOptions } from "../upstream/pool.ts";
-import type { ForwardingPolicy } from "./forwarding.ts";
+import { DEFAULT_POOL_OPTIONS, type PoolOptions } from "../upstream/pool.ts";
+import { type ForwardingPolicy, NO_FORWARDING } from "./forwarding.ts";
 import { HttpProxy } from "./http-proxy.ts";
 import { HttpService } from "./http-service.ts";
 import type { ProxyPhases } from "./phases.ts";
@@ -25,14 +25,14 @@ export interface HttpProxyServiceOptions<C> {
   readonly maxConnectionsPerClient?: number;
   /** Decides by address, before a byte is read, whether a client may connect. */
   readonly connectionFilter?: (address: string) => boolean;
-  /** What servers are told about clients. Default: nothing. */
-  readonly forwarding?: ForwardingPolicy;
+  /** What servers are told about clients. Default: nothing, `mode` is `off`. */
+  readonly forwarding?: Partial<ForwardingPolicy>;
   readonly retries?: Partial<RetryPolicy>;
   /** Milliseconds a request may take as a whole. Default 0: no limit. */
   readonly requestTimeout?: number;
   readonly allowConnect?: boolean;
   /** Idle connections to servers. */
-  readonly pool?: PoolOptions;
+  readonly pool?: Partial<PoolOptions>;
   /** Connections shared with other services of the thread, instead of a pool of its own. */
   readonly connector?: Connector;
 }
@@ -65,11 +65,11 @@ class HttpProxyService<C> implements Service {
     const { phases, forwarding, retries, requestTimeout, allowConnect, pool, connector } = this.#options;
     const { counters, observer, reporter } = context;
     this.#proxy = new HttpProxy(phases, {
-      connector: connector ?? new Connector(pool),
+      connector: connector ?? new Connector({ ...DEFAULT_POOL_OPTIONS, ...pool }),
       counters,
       observer,
       reporter,
-      ...(forwarding === undefined ? {} : { forwarding }),
+      ...(forwarding === undefined ? {} : { forwarding: { ...NO_FORWARDING, ...forwarding } }),
       ...(retries === undefined ? {} : { retries }),
       ...(requestTimeout === undefined ? {} : { requestTimeout }),
       ...(allowConnect === undefined ? {} : { allowConnect }),

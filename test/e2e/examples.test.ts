@@ -66,8 +66,8 @@ async function run(
 }
 
 /** What the origin's /echo got. */
-async function echoed(example: Example, head: string): Promise<EchoAnswer> {
-  const response = await example.ask(head);
+async function echoed(example: Example, head: string, port?: number): Promise<EchoAnswer> {
+  const response = await example.ask(head, port);
   assert.equal(response.status, 200);
   return JSON.parse(response.body.toString()) as EchoAnswer;
 }
@@ -187,6 +187,8 @@ describe("the example", () => {
     assert.equal((await example.ask("GET /", internalPort)).body.toString(), "two\n");
     assert.equal((await example.ask("GET /health", statusPort)).body.toString(), "good\n");
     assert.equal((await example.ask("GET /else", statusPort)).status, 404);
+    const forwarded = await echoed(example, "GET /echo", internalPort);
+    assert.equal(fieldOf(forwarded, "x-forwarded-for"), "127.0.0.1");
     const large = await example.ask("POST /echo\r\nContent-Length: 1048577", internalPort);
     assert.equal(large.status, 413);
   });
@@ -241,6 +243,8 @@ describe("the example", () => {
       `POST /upper\r\nTransfer-Encoding: chunked\r\n\r\n10001\r\n${"x".repeat(65_537)}`,
     );
     assert.equal(tooLarge.status, 413);
+    const upload = await example.ask(`PUT /size\r\nContent-Length: 3000000\r\n\r\n${"x".repeat(3_000_000)}`);
+    assert.equal(upload.body.toString(), "3000000\n");
     const count = await example.ask("GET /count");
     assert.deepEqual([count.framing, count.body.toString()], ["chunked", "1\n2\n3\n4\n5\n"]);
     assert.equal((await example.ask("GET /upper")).status, 404);
