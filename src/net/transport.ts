@@ -89,7 +89,7 @@ export class Transport implements OutputOwner {
     if (!this.closed) output.text(this, text);
   }
 
-  /** @internal for `Output` */
+  /** For `Output`. */
   writeGathered(view: Buffer, slab: OutputSlab): boolean {
     if (this.closed) return true;
     // Behind a write that waits already, a right-sized copy is better than to give a whole slab away.

@@ -75,6 +75,7 @@ export class Session<C = undefined> {
 
   readonly #engine: SessionEngine;
 
+  /** @internal */
   constructor(engine: SessionEngine, request: RequestHead) {
     this.#engine = engine;
     this.request = request;
