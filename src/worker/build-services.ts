@@ -5,6 +5,7 @@ import type { ProxyPhases } from "../proxy/phases.ts";
 import { isPhases, toServices } from "../proxy/program.ts";
 import { inStartOrder, type Service } from "../proxy/service.ts";
 import { Connector } from "../upstream/connector.ts";
+import { ProgramError } from "./program-error.ts";
 import { loadProgram } from "./program-loader.ts";
 import type { RunSpec } from "./run-spec.ts";
 
@@ -14,10 +15,18 @@ export async function buildServices(spec: RunSpec): Promise<Service[]> {
   if (program === null) return configuredServices(snapshot!, instance);
   const exported = await loadProgram(program);
   if (snapshot === null || spec.binds.length > 0 || !isPhases(exported))
-    return toServices(exported, spec.binds);
+    return servicesOf(program, exported, spec.binds);
   return snapshot.listeners.map((listener) =>
     toService(listener, exported, snapshot, instance, new Connector(snapshot.pool)),
   );
+}
+
+function servicesOf(program: string, exported: unknown, binds: readonly string[]): Service[] {
+  try {
+    return toServices(exported, binds);
+  } catch (error) {
+    throw new ProgramError((error as Error).message, { file: program }, { cause: error });
+  }
 }
 
 /** Loads a program as a worker would and throws what is wrong with it; nothing is listened on. */
