@@ -16,7 +16,7 @@ type ErrorKind = readonly [
  * Every error of the data plane, by its stable code. Clients see the status only; code, message and cause go to logs
  * and filters.
  */
-export const ERROR_KINDS = {
+const ERROR_KINDS = {
   DOWNSTREAM_BAD_REQUEST: ["downstream", 400, "no", "The client's request breaks HTTP's rules"],
   DOWNSTREAM_BAD_BODY: ["downstream", 400, "no", "The framing of the client's request body is malformed"],
   DOWNSTREAM_BODY_TOO_LARGE: ["downstream", 413, "no", "The client's request body is over the limit"],

@@ -3,6 +3,3 @@ export const Exit = { Done: 0, Failed: 1, Usage: 2 } as const;
 
 /** Something the user has to change: shown as it is, without a stack, and the program ends with code 2. */
 export class UsageError extends Error {}
-
-/** Something went wrong while running: shown as it is, without a stack, and the program ends with code 1. */
-export class RunError extends Error {}

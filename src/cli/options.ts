@@ -3,7 +3,7 @@ import { parseAddress } from "../net/address.ts";
 import { LOG_LEVELS } from "../observe/error-log.ts";
 
 /** Gathers the values of an option that may be given several times. */
-export function collect(value: string, before: readonly string[] = []): string[] {
+function collect(value: string, before: readonly string[] = []): string[] {
   return [...before, value];
 }
 
@@ -18,7 +18,7 @@ export function collectAddress(value: string, before: readonly string[] = []): s
 }
 
 /** A whole number from 0 to `most`. */
-export function wholeNumber(most: number): (value: string) => number {
+function wholeNumber(most: number): (value: string) => number {
   return (value) => {
     const number = Number(value);
     if (!/^\d+$/.test(value) || number > most)
@@ -27,7 +27,7 @@ export function wholeNumber(most: number): (value: string) => number {
   };
 }
 
-export const MAX_THREADS = 256;
+const MAX_THREADS = 256;
 
 export function threadsOption(): Option {
   return new Option("--threads <n>", "worker threads; 0 runs everything in the main thread").argParser(
