@@ -386,7 +386,7 @@ export class ServerConnection
    * client hasn't read yet. One that the close would complete can only be reset.
    */
   abort(): void {
-    if (this.#headSent && !this.#endedByClose) {
+    if (this.#headSent && !this.#endedByClose && this.#state !== State.Tunnel) {
       this.#close();
       return;
     }
