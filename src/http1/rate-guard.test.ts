@@ -37,12 +37,28 @@ describe("the rate of a body", () => {
     assert.equal(guard.accepts(1), false);
   });
 
-  test("isn't judged in a window in which we stopped reading", () => {
+  test("isn't judged by the time in which we don't read", () => {
     const { clock, guard } = setUp(240);
-    clock.now += 3000;
-    guard.excuse();
-    clock.now += 60_000;
+    for (let i = 0; i < 4; i++) {
+      clock.now += 1000;
+      guard.pause();
+      clock.now += 60_000;
+      guard.pause();
+      guard.resume();
+      guard.resume();
+      assert.equal(guard.accepts(1), true);
+    }
+    clock.now += 999;
     assert.equal(guard.accepts(1), true);
+    clock.now += 1;
+    assert.equal(guard.accepts(1), false);
+  });
+
+  test("starts anew whatever was before", () => {
+    const { clock, guard } = setUp(240);
+    guard.pause();
+    clock.now += 60_000;
+    guard.start();
     clock.now += 5000;
     assert.equal(guard.accepts(1), false);
   });

@@ -88,13 +88,14 @@ export class RequestIntake implements BodySink {
 
   pause(): void {
     this.bodyPaused = true;
-    this.#rate.excuse();
+    this.#rate.pause();
     if (this.#deadline.isIn(this.#options.bodyTimeout)) this.#deadline.clear();
   }
 
   resume(): void {
     if (this.#broken) return;
     this.bodyPaused = false;
+    this.#rate.resume();
     if (!this.complete) this.#options.bodyTimeout.set(this.#deadline);
   }
 
