@@ -126,6 +126,14 @@ export class HttpProxy<C> {
     }
   }
 
+  /** @internal a connection wasn't let in because whoever decides it failed */
+  reportRefusal(listener: string, thrown: unknown): void {
+    this.#reporter?.onListenerError(
+      listener,
+      new ProxyError("FILTER_FAILED", String(thrown), { cause: thrown }),
+    );
+  }
+
   #reportFilter(thrown: unknown, session: Session<C>): void {
     this.#reporter?.onSessionError(
       new ProxyError("FILTER_FAILED", String(thrown), { cause: thrown }),

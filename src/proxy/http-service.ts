@@ -64,10 +64,19 @@ export class HttpService<C> implements ServerApplication {
     if (this.draining) return false;
     if (maxConnections > 0 && this.#connections.size >= maxConnections) return false;
     const address = plainAddress(socket.remoteAddress ?? "");
-    if (connectionFilter !== null && !connectionFilter(address)) return false;
+    if (connectionFilter !== null && !this.#asks(connectionFilter, address)) return false;
     // On a Unix socket there is no telling who is who.
     if (this.#perClient === null || address === "") return true;
     return (this.#perClient.get(address) ?? 0) < maxConnectionsPerClient;
+  }
+
+  #asks(filter: (address: string) => boolean, address: string): boolean {
+    try {
+      return filter(address);
+    } catch (thrown) {
+      this.#proxy.reportRefusal(this.#listener, thrown);
+      return false;
+    }
   }
 
   #countClient(address: string): void {

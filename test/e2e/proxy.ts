@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Counter, type CounterName, Counters } from "../../src/base/counters.ts";
-import type { ProxyError } from "../../src/base/errors.ts";
+import { type ProxyError, toProxyError } from "../../src/base/errors.ts";
 import type { SessionObserver } from "../../src/proxy/http-proxy.ts";
 import { type HttpProxyServiceOptions, httpProxy } from "../../src/proxy/http-proxy-service.ts";
 import type { ProxyPhases } from "../../src/proxy/phases.ts";
@@ -30,6 +30,7 @@ export interface ProxyOptions<C> extends Omit<HttpProxyServiceOptions<C>, "liste
 /** An error that was reported, with its summary. */
 export interface Reported {
   readonly error: ProxyError;
+  /** The request, or the listener that an error concerns. */
   readonly summary: string;
 }
 
@@ -74,9 +75,11 @@ export class ProxyUnderTest implements AsyncDisposable {
   }
 
   /** A client that is closed with the proxy. */
-  async connect(options: RawClientOptions & { readonly host?: string } = {}): Promise<RawClient> {
-    const { host = "127.0.0.1", ...rest } = options;
-    const client = await connectRaw({ host, port: this.port }, rest);
+  async connect(
+    options: RawClientOptions & { readonly host?: string; readonly port?: number } = {},
+  ): Promise<RawClient> {
+    const { host = "127.0.0.1", port = this.port, ...rest } = options;
+    const client = await connectRaw({ host, port }, rest);
     this.#clients.push(client);
     return client;
   }
@@ -120,7 +123,8 @@ export async function startProxy<C = undefined>(options: ProxyOptions<C> = {}): 
   const reported: Reported[] = [];
   const reporter = {
     onSessionError: (error: ProxyError, summary: string) => void reported.push({ error, summary }),
-    onListenerError: (listener: string, error: Error) => assert.fail(`${listener}: ${error.message}`),
+    onListenerError: (summary: string, error: Error) =>
+      void reported.push({ error: toProxyError(error), summary }),
     onServiceError: (name: string, error: unknown) => assert.fail(`${name}: ${error}`),
   };
   const server = new Server([service], { counters, observer: observer ?? null, reporter });
