@@ -272,14 +272,14 @@ export class ClientConnection
     }
     this.#reusable = mayBeReused(scan, head);
     this.#state = State.Body;
-    const hasBody = this.#beginBody(scan, head);
+    const hasBody = this.#beginBody(scan, head, isLast);
     this.#sink?.onResponseHead(head);
     head.source.settle();
     if (hasBody || this.#paused || this.transport.closed || this.#state !== State.Body) return;
     this.#finishBody(isLast);
   }
 
-  #beginBody(scan: HeadScan, head: ResponseHead): boolean {
+  #beginBody(scan: HeadScan, head: ResponseHead, isLast: boolean): boolean {
     const { body } = head;
     this.#decoder ??= new BodyDecoder(this, this.#options.settings.chunked);
     this.#trailers = null;
@@ -288,20 +288,22 @@ export class ClientConnection
     else if (scan.chunked) this.#decoder.startChunked();
     else this.#decoder.startUntilClose();
     const hasBody = this.#decoder.remaining > 0;
-    if (hasBody) this.#options.readTimeout.set(this.#deadline);
+    // What came along with the head is read at once: most bodies are complete before there is anything to wait for.
+    if (hasBody && isLast) this.#options.readTimeout.set(this.#deadline);
     else this.#deadline.clear();
     return hasBody;
   }
 
   #readBody(bytes: Buffer, start: number, end: number): number {
-    this.#options.readTimeout.set(this.#deadline);
     const decoder = this.#decoder!;
     const at = decoder.decode(bytes, start, end);
     if (at === BODY_REFUSED) {
       this.#fail(new ProxyError("UPSTREAM_BAD_RESPONSE", "malformed chunked body"));
       return end;
     }
-    if (decoder.complete && !this.transport.closed) this.#finishBody(at === end);
+    if (this.transport.closed) return at;
+    if (decoder.complete) this.#finishBody(at === end);
+    else if (!this.#paused) this.#options.readTimeout.set(this.#deadline);
     return at;
   }
 
