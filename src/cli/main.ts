@@ -29,12 +29,18 @@ function createProgram(): Command {
     .addHelpText("after", EXAMPLES)
     .showSuggestionAfterError()
     .exitOverride()
-    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "sluice: ")) });
+    .configureOutput({ outputError: (text, write) => write(toOneLine(text)) });
   addDemo(program);
   addRun(program);
   addHttp(program);
   addSchema(program);
   return program;
+}
+
+/** Commander puts what it suggests on a line of its own. */
+function toOneLine(text: string): string {
+  const line = text.trim().replace(/\s*\n\s*/g, " ");
+  return `${line.replace(/^error: /, "sluice: ")}\n`;
 }
 
 /** Runs a command line; sets the exit code. */

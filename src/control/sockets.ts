@@ -11,6 +11,12 @@ interface Binding {
   readonly path: string | null;
 }
 
+/** A socket to listen on, and the address it is bound to. */
+export interface Loan {
+  readonly fd: number;
+  readonly boundTo: string;
+}
+
 /**
  * Binds the addresses that are listened on and lends their sockets to workers. The sockets stay here for as long as the
  * process listens: a worker that crashes takes its duplicate with it, and its replacement goes on with the connections
@@ -33,10 +39,10 @@ export class SocketKeeper {
   }
 
   /**
-   * A descriptor for thread `thread` to listen on; binds `address` when it is asked for the first time.
+   * A socket for thread `thread` to listen on, the thread's to close; binds `address` when it is asked for the first time.
    * @param nth which of a thread's listeners on that address, from 0: those on port 0 get a port each
    */
-  async lend(address: string, thread: number, nth: number): Promise<number> {
+  async lend(address: string, thread: number, nth: number): Promise<Loan> {
     const parsed = parseAddress(address);
     if (nth > 0 && (parsed.kind === "unix" || parsed.port > 0))
       throw new Error(`Two listeners are on ${address}`);
@@ -44,8 +50,8 @@ export class SocketKeeper {
     const binding = this.#bindings.getOrInsertComputed(key, () => this.#bind(parsed));
     // A failed attempt isn't remembered: the address may be free the next time.
     binding.catch(() => this.#bindings.delete(key));
-    const { sockets } = await binding;
-    return duplicateDescriptor(sockets[thread % sockets.length]!.fd());
+    const { sockets, address: boundTo } = await binding;
+    return { fd: duplicateDescriptor(sockets[thread % sockets.length]!.fd()), boundTo };
   }
 
   /** Ends listening: once the workers close theirs too, the kernel refuses connections. */

@@ -73,7 +73,7 @@ export class WorkerHandle {
 
   async #lend({ request, address, nth }: Extract<FromWorker, { type: "bind" }>): Promise<ToWorker> {
     try {
-      return { type: "bound", request, fd: await this.#sockets.lend(address, this.thread, nth) };
+      return { type: "bound", request, ...(await this.#sockets.lend(address, this.thread, nth)) };
     } catch (error) {
       return { type: "bindFailed", request, message: (error as Error).message };
     }

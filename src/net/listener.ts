@@ -2,8 +2,11 @@ import { type AddressInfo, createServer, type Server, type Socket } from "node:n
 import type { Address } from "./address.ts";
 import { formatHostPort } from "./address.ts";
 
-/** What a listener listens on: a descriptor that was bound elsewhere, or an address of its own. */
-export type ListenOn = { readonly fd: number } | { readonly address: Address };
+/**
+ * What a listener listens on: a descriptor that was bound elsewhere, to the address that `boundTo` tells, or an address
+ * of its own.
+ */
+export type ListenOn = { readonly fd: number; readonly boundTo: string } | { readonly address: Address };
 
 export interface ListenerOptions {
   /** Length of the kernel's queue of connections not yet accepted. */
@@ -25,9 +28,12 @@ export interface ListenerEvents {
 /** A listening socket that hands over accepted sockets, not yet reading. */
 export class Listener {
   readonly #server: Server;
+  /** Node can't tell it of a Unix socket that was bound elsewhere. */
+  readonly #boundTo: string | null;
 
-  private constructor(server: Server) {
+  private constructor(server: Server, on: ListenOn) {
     this.#server = server;
+    this.#boundTo = "fd" in on ? on.boundTo : null;
   }
 
   /** Starts to listen. Rejects when the address can't be bound. */
@@ -47,13 +53,14 @@ export class Listener {
     server.listen({ ...target(on), backlog: options.backlog }, () => {
       server.off("error", reject);
       server.on("error", events.onAcceptError);
-      resolve(new Listener(server));
+      resolve(new Listener(server, on));
     });
     return promise;
   }
 
   /** The bound address: `host:port`, or the path of a Unix socket. */
   get address(): string {
+    if (this.#boundTo !== null) return this.#boundTo;
     const bound = this.#server.address();
     if (bound === null) return "";
     return typeof bound === "string"

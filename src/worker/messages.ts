@@ -21,6 +21,6 @@ export type FromWorker =
 
 /** From the main thread to a worker. */
 export type ToWorker =
-  | { readonly type: "bound"; readonly request: number; readonly fd: number }
+  | { readonly type: "bound"; readonly request: number; readonly fd: number; readonly boundTo: string }
   | { readonly type: "bindFailed"; readonly request: number; readonly message: string }
   | { readonly type: "drain"; readonly grace: number };

@@ -38,7 +38,7 @@ port.on("message", (message: ToWorker) => {
   }
   const pending = pendingBinds.get(message.request);
   pendingBinds.delete(message.request);
-  if (message.type === "bound") pending?.resolve({ fd: message.fd });
+  if (message.type === "bound") pending?.resolve(message);
   else pending?.reject(new Error(message.message));
 });
 

@@ -5,7 +5,7 @@ import type { TlsOptions } from "node:tls";
 import { patience, withDeadline } from "./deadline.ts";
 import { findRoute, type OriginHandler, type OriginRequest, type OriginResponse } from "./origin-routes.ts";
 import { createServerFor } from "./origin-servers.ts";
-import { type ListenOptions, listen } from "./ports.ts";
+import { formatAddress, type ListenOptions, listen } from "./ports.ts";
 
 export interface OriginOptions extends ListenOptions {
   /** Answers "/", and stands in the field `x-origin` of every response; tells one origin of a group from another. */
@@ -57,7 +57,7 @@ export class Origin implements AsyncDisposable {
   }
 
   get address(): string {
-    return `${this.host}:${this.port}`;
+    return formatAddress(this.host, this.port);
   }
 
   get url(): string {

@@ -30,3 +30,8 @@ export async function freePort(host = "127.0.0.1"): Promise<number> {
   await once(server, "close");
   return port;
 }
+
+/** An address as command lines and URLs want it: IPv6 in brackets. */
+export function formatAddress(host: string, port: number): string {
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}

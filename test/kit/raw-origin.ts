@@ -4,7 +4,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { TLSSocket } from "node:tls";
 import type { Identity } from "./certificates.ts";
 import { patience, withDeadline } from "./deadline.ts";
-import { type ListenOptions, listen } from "./ports.ts";
+import { formatAddress, type ListenOptions, listen } from "./ports.ts";
 import { type RawRequest, readRequest } from "./raw-message.ts";
 import { RawSocket } from "./raw-socket.ts";
 
@@ -50,7 +50,7 @@ export class RawOrigin implements AsyncDisposable {
   }
 
   get address(): string {
-    return `${this.host}:${this.port}`;
+    return formatAddress(this.host, this.port);
   }
 
   /** The connection with this index, as soon as it has come. */
