@@ -3,7 +3,7 @@ import { describe, test } from "node:test";
 import { until } from "../kit/deadline.ts";
 import { startOrigin } from "../kit/origins.ts";
 import { PatternVerifier, patternBytes, patternView } from "../kit/pattern.ts";
-import { ok, readPattern, request, startProxy, writePattern } from "./proxy.ts";
+import { ok, readPattern, request, standstill, startProxy, writePattern } from "./proxy.ts";
 
 const MB = 1024 * 1024;
 
@@ -131,15 +131,4 @@ describe("a slow reader", () => {
     letGo();
     await Promise.all(uploads);
   });
-
-  /** Waits until a number no longer changes: that nothing happens has no event. */
-  async function standstill(value: () => number): Promise<void> {
-    let last = -1;
-    let since = performance.now();
-    await until("nothing moves", () => {
-      if (value() !== last) since = performance.now();
-      last = value();
-      return last > 0 && performance.now() - since > 150;
-    });
-  }
 });

@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { until } from "../kit/deadline.ts";
-import { answering, ok, request, startProxy } from "./proxy.ts";
+import { answering, ok, request, standstill, startProxy } from "./proxy.ts";
 
 const MB = 1024 * 1024;
 
@@ -134,11 +133,7 @@ describe("pipelining", () => {
     const client = await proxy.connect();
     client.pause();
     void client.write(request("GET /").repeat(200));
-    await until("it stands still", async () => {
-      const before = answered;
-      await new Promise((resolve) => setTimeout(resolve, 100));
-      return before > 0 && before === answered;
-    });
+    await standstill(() => answered);
     assert.ok(answered < 100, `${answered} answered`);
     client.resume();
     for (let i = 0; i < 200; i++) assert.equal((await client.readResponse()).body.length, MB);

@@ -164,10 +164,10 @@ export function request(line: string, ...headers: readonly string[]): string {
   return [`${line} HTTP/1.1`, "Host: a.example", ...headers, "", ""].join("\r\n");
 }
 
-/** Writes `length` bytes of the pattern as fast as they are taken. */
-export async function writePattern(socket: RawSocket, length: number, seed = 0): Promise<void> {
+/** Writes `length` bytes of the pattern as fast as they are taken, from its `offset` on. */
+export async function writePattern(socket: RawSocket, length: number, seed = 0, offset = 0): Promise<void> {
   for (let sent = 0; sent < length; ) {
-    const view = patternView(length - sent, sent, seed);
+    const view = patternView(length - sent, offset + sent, seed);
     await socket.write(view);
     sent += view.length;
   }
@@ -189,4 +189,15 @@ export async function isWell(proxy: ProxyUnderTest): Promise<void> {
   const response = await client.exchange(request("GET /well", "Connection: close"));
   assert.equal(response.body.toString(), "GET /well ");
   client.destroy();
+}
+
+/** Waits until a number no longer changes: that nothing happens has no event. */
+export async function standstill(value: () => number): Promise<void> {
+  let last = -1;
+  let since = performance.now();
+  await until("nothing moves", () => {
+    if (value() !== last) since = performance.now();
+    last = value();
+    return last > 0 && performance.now() - since > 150;
+  });
 }
