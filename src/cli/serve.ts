@@ -19,9 +19,10 @@ export interface ServeSettings {
 export async function serveUntilSignal(settings: ServeSettings): Promise<void> {
   const log = await createErrorLog(settings.spec.errorLog, "sluice");
   const threads = settings.threads ?? availableParallelism();
-  const running = await startRunning(settings.spec, threads, log);
+  // Before anything is listened on: beside a process that runs already we must not take a single connection.
   const pidFile = settings.pidFile === null ? null : PidFile.write(settings.pidFile);
   try {
+    const running = await startRunning(settings.spec, threads, log);
     announce(running, threads, settings.json);
     await runUntilSignal(running, settings.grace, log);
   } finally {

@@ -26,9 +26,11 @@ export async function startListening(
   const program = await startSluice(args, options);
   try {
     await program.line(/^Listening on /);
-    const addresses = await until(`${listeners} addresses are printed`, () => {
-      const printed = [...program.stdout.matchAll(/^Listening on (\S+) .*\n/gm)];
-      return printed.length < listeners ? null : printed.map((match) => match[1] ?? "");
+    const addresses: string[] = [];
+    await until(`${listeners} addresses are printed`, () => {
+      const lines = [...program.stdout.matchAll(/^Listening on (\S+) .*\n/gm)];
+      addresses.splice(0, lines.length, ...lines.map((match) => match[1] ?? ""));
+      return addresses.length >= listeners;
     });
     const port = Number(/:(\d+)$/.exec(addresses[0] ?? "")?.[1] ?? 0);
     return { program, addresses, port, [Symbol.asyncDispose]: () => program[Symbol.asyncDispose]() };

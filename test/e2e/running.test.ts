@@ -1,0 +1,244 @@
+import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { describe, test } from "node:test";
+import { until } from "../kit/deadline.ts";
+import { createTemporaryDirectory, type TemporaryDirectory } from "../kit/files.ts";
+import { startOrigin } from "../kit/origins.ts";
+import { runProgram, startSluice } from "../kit/process.ts";
+import { connectRaw, type RawClient } from "../kit/raw-client.ts";
+import { get, type RunningSluice, startHttp, startListening } from "./sluice.ts";
+
+const root = new URL("../..", import.meta.url).pathname;
+
+function run(...args: readonly string[]): ReturnType<typeof runProgram> {
+  return runProgram(process.execPath, [`${root}bin/sluice.js`, ...args]);
+}
+
+/** A request to /held that has reached the origin. */
+async function holdRequest(sluice: RunningSluice, arrived: () => Promise<unknown>): Promise<RawClient> {
+  const client = await connectRaw(sluice.port);
+  await client.write("GET /held HTTP/1.1\r\nHost: a.example\r\n\r\n");
+  await arrived();
+  return client;
+}
+
+describe("SIGTERM", () => {
+  for (const threads of ["0", "2"]) {
+    test(`lets requests finish and takes no new ones, with ${threads} threads`, async () => {
+      await using origin = await startOrigin();
+      await using sluice = await startHttp([origin.address], "--threads", threads);
+      await using idle = await connectRaw(sluice.port);
+      assert.equal((await idle.exchange("GET / HTTP/1.1\r\nHost: a\r\n\r\n")).status, 200);
+      await using client = await holdRequest(sluice, () => origin.request(1));
+
+      sluice.program.signal("SIGTERM");
+      assert.equal(await idle.closed, "end");
+      await until("new connections are refused", () =>
+        connectRaw(sluice.port).then(
+          async (late) => void (await late[Symbol.asyncDispose]()),
+          (error: Error) => /ECONNREFUSED/.test(String(error)),
+        ),
+      );
+      origin.release();
+      const response = await client.readResponse();
+      assert.deepEqual([response.status, response.body.toString()], [200, "released\n"]);
+      assert.equal(response.header("connection"), "close");
+      assert.deepEqual(await sluice.program.exit(), { code: 0, signal: null });
+    });
+
+    test(`doesn't wait for longer than the grace period, with ${threads} threads`, async () => {
+      await using origin = await startOrigin();
+      await using directory = await createTemporaryDirectory();
+      const file = await directory.write("sluice.yaml", configuration(origin.address, threads, 0.3));
+      await using sluice = await startListening(["run", file]);
+      await using client = await holdRequest(sluice, () => origin.request(0));
+      sluice.program.signal("SIGTERM");
+      assert.deepEqual(await sluice.program.exit(), { code: 0, signal: null });
+      await client.closed;
+    });
+
+    test(`is followed by an end at once when it comes twice, with ${threads} threads`, async () => {
+      await using origin = await startOrigin();
+      await using sluice = await startHttp([origin.address], "--threads", threads);
+      await using client = await holdRequest(sluice, () => origin.request(0));
+      sluice.program.signal("SIGTERM");
+      await sluice.program.line(/Draining/);
+      sluice.program.signal("SIGTERM");
+      assert.deepEqual(await sluice.program.exit(), { code: 0, signal: null });
+      await client.closed;
+    });
+  }
+});
+
+describe("SIGINT", () => {
+  for (const threads of ["0", "2"]) {
+    test(`ends at once, with ${threads} threads`, async () => {
+      await using origin = await startOrigin();
+      await using sluice = await startHttp([origin.address], "--threads", threads);
+      await using client = await holdRequest(sluice, () => origin.request(0));
+      sluice.program.signal("SIGINT");
+      assert.deepEqual(await sluice.program.exit(), { code: 0, signal: null });
+      await client.closed;
+    });
+  }
+});
+
+function configuration(upstream: string, threads: string, grace = 30): string {
+  return `
+threads: ${threads}
+grace_period_seconds: ${grace}
+listeners:
+  - bind: 127.0.0.1:0
+    upstream: ${upstream}
+`;
+}
+
+describe("sluice run", () => {
+  test("runs a configuration, by argument and by -c", async () => {
+    await using origin = await startOrigin();
+    await using directory = await createTemporaryDirectory();
+    const file = await directory.write("sluice.yaml", configuration(origin.address, "2"));
+    for (const args of [[file], ["-c", file]]) {
+      await using sluice = await startListening(["run", ...args]);
+      assert.match(sluice.program.stdout, /in 2 threads\n$/);
+      assert.equal((await get(sluice.port)).body.toString(), "origin\n");
+    }
+  });
+
+  test("tests a configuration with -t and listens nowhere", async () => {
+    await using directory = await createTemporaryDirectory();
+    const good = await directory.write("good.yaml", configuration("127.0.0.1:1", "2"));
+    assert.deepEqual(await run("run", "-t", "-c", good), {
+      ...{ code: 0, signal: null, stderr: "" },
+      stdout: `${good}: the configuration is good\n`,
+    });
+    const bad = await directory.write("bad.yaml", "listeners:\n  - bind: :8080\n    upsteam: 1\n");
+    const { code, stderr } = await run("run", "-t", "-c", bad);
+    assert.equal(code, 2);
+    assert.match(stderr, new RegExp(`^${bad}:3:5: .*upsteam.*did you mean upstream`));
+  });
+
+  test("tests a program with -t and says what is wrong with it", async () => {
+    await using directory = await createTemporaryDirectory();
+    const good = await directory.write("good.mjs", "export default { upstreamPeer: () => null };\n");
+    const tested = await run("run", "-t", good, "--bind", "127.0.0.1:1");
+    assert.deepEqual([tested.code, tested.stdout], [0, `${good}: the program is good\n`]);
+    for (const text of ["export default {", "export default 1;\n", "throw new Error('no');\n"]) {
+      const bad = await directory.write("bad.mjs", text);
+      const { code, stderr } = await run("run", "-t", bad, "--bind", "127.0.0.1:1");
+      assert.equal(code, 2, stderr);
+      assert.match(stderr, /^sluice: .*bad\.mjs/);
+    }
+  });
+
+  test("takes a program's settings and listeners from a configuration", async () => {
+    await using origin = await startOrigin();
+    await using directory = await createTemporaryDirectory();
+    const settings = "threads: 1\nlisteners:\n  - bind: 127.0.0.1:0\n    respond: 404\n";
+    const file = await directory.write("sluice.yaml", settings);
+    const program = await directory.write("program.ts", programText(origin.port));
+    await using sluice = await startListening(["run", program, "-c", file]);
+    const response = await get(sluice.port);
+    assert.deepEqual([response.status, response.header("x-by")], [200, "program"]);
+  });
+
+  test("keeps its process id in pid_file while it runs", async () => {
+    await using directory = await createTemporaryDirectory();
+    const pidFile = directory.join("sluice.pid");
+    const text = `pid_file: \${PID_FILE}\n${configuration("127.0.0.1:1", "2")}`;
+    const file = await directory.write("sluice.yaml", text);
+    const env = { PID_FILE: pidFile };
+    for (const signal of ["SIGTERM", "SIGINT"] as const) {
+      await using sluice = await startListening(["run", file], { env });
+      assert.equal(await readFile(pidFile, "utf8"), `${sluice.program.pid}\n`);
+
+      await using second = await startSluice(["run", file], { env });
+      assert.deepEqual(await second.exit(), { code: 1, signal: null });
+      assert.match(second.stderr, /sluice\.pid belongs to process \d+, which is running/);
+      assert.equal(second.stdout, "", "it must not have listened");
+
+      sluice.program.signal(signal);
+      assert.equal((await sluice.program.exit()).code, 0);
+      assert.equal(existsSync(pidFile), false);
+    }
+    await directory.write("sluice.pid", "999999999\n");
+    await using sluice = await startListening(["run", file], { env });
+    assert.equal(await readFile(pidFile, "utf8"), `${sluice.program.pid}\n`);
+  });
+});
+
+/** A proxy that crashes its thread when it is asked for /crash. */
+function programText(port: number): string {
+  return `
+    import { defineProxy, HttpPeer } from "${root}src/index.ts";
+
+    export default defineProxy({
+      requestFilter(session) {
+        if (session.request.path !== "/crash") return;
+        setTimeout(() => { throw new Error("thrown in a timer"); });
+        return new Promise(() => {});
+      },
+      upstreamPeer: () => new HttpPeer("127.0.0.1:${port}"),
+      responseFilter(_session, response) {
+        response.headers.set("x-by", "program");
+      },
+    });
+  `;
+}
+
+describe("a worker that crashes", () => {
+  async function startProgram(
+    directory: TemporaryDirectory,
+    port: number,
+    threads: string,
+  ): Promise<RunningSluice> {
+    const program = await directory.write("program.ts", programText(port));
+    return await startListening(["run", program, "--bind", "127.0.0.1:0", "--threads", threads]);
+  }
+
+  for (const threads of ["1", "2"]) {
+    test(`is logged and replaced, with ${threads} threads`, async () => {
+      await using directory = await createTemporaryDirectory();
+      await using origin = await startOrigin();
+      await using sluice = await startProgram(directory, origin.port, threads);
+      for (let crash = 0; crash < 2; crash++) {
+        sluice.program.clear();
+        await assert.rejects(get(sluice.port, "/crash"), /reset|ended/);
+        const [line] = await sluice.program.line(/^.*A worker crashed.*$/);
+        assert.match(line, /thrown in a timer/);
+        // Whoever connects meanwhile waits in the queue of the crashed worker's socket.
+        const waiting = Array.from({ length: 8 }, () => get(sluice.port));
+        for (const { status } of await Promise.all(waiting)) assert.equal(status, 200);
+        await sluice.program.line(/A crashed worker was replaced/);
+      }
+      sluice.program.signal("SIGTERM");
+      assert.deepEqual(await sluice.program.exit(), { code: 0, signal: null });
+    });
+  }
+
+  test("takes no request of the other workers along", async () => {
+    await using directory = await createTemporaryDirectory();
+    await using origin = await startOrigin();
+    await using sluice = await startProgram(directory, origin.port, "2");
+    const clients = await Promise.all(
+      Array.from({ length: 16 }, (_, i) => holdRequest(sluice, () => origin.request(i))),
+    );
+    await assert.rejects(get(sluice.port, "/crash"), /reset|ended/);
+    await sluice.program.line(/A worker crashed/);
+    origin.release();
+    const outcomes = await Promise.allSettled(clients.map((client) => client.readResponse()));
+    const whole = outcomes.filter(({ status }) => status === "fulfilled").length;
+    assert.ok(whole > 0 && whole < 16, `${whole} of 16 answered`);
+    for (const client of clients) await client[Symbol.asyncDispose]();
+  });
+
+  test("ends the program where there are no workers", async () => {
+    await using directory = await createTemporaryDirectory();
+    await using origin = await startOrigin();
+    await using sluice = await startProgram(directory, origin.port, "0");
+    await assert.rejects(get(sluice.port, "/crash"), /reset|ended/);
+    assert.equal((await sluice.program.exit()).code, 1);
+    assert.match(sluice.program.stderr, /thrown in a timer/);
+  });
+});
