@@ -37,6 +37,9 @@ function createProgram(): Command {
   return program;
 }
 
+/** Milliseconds for what was said last to leave the process. */
+const LAST_WORDS = 100;
+
 /** Commander puts what it suggests on a line of its own. */
 function toOneLine(text: string): string {
   const line = text.trim().replace(/\s*\n\s*/g, " ");
@@ -52,6 +55,8 @@ export async function main(argv: readonly string[]): Promise<void> {
   } catch (error) {
     process.exitCode = report(error);
   }
+  // A program that ran in this thread may have left timers and connections open: they are no reason to stay.
+  setTimeout(() => process.exit(), LAST_WORDS).unref();
 }
 
 /** Without this an unknown word would go to the demonstration, which is what runs without a command. */

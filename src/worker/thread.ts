@@ -46,13 +46,22 @@ async function drain(grace: number): Promise<void> {
   const plane = await started;
   await plane.drain(grace);
   tell({ type: "drained" });
+  end();
+}
+
+/** Milliseconds for what was said last to leave the thread. */
+const LAST_WORDS = 100;
+
+/** Ends the thread, whatever a program left open: its own timers and connections are no reason to stay. */
+function end(): void {
   port!.close();
+  setTimeout(() => process.exit(), LAST_WORDS).unref();
 }
 
 started.then(
   (plane) => tell({ type: "ready", addresses: plane.addresses }),
   (error: Error) => {
     tell({ type: "failed", message: error.message });
-    port.close();
+    end();
   },
 );

@@ -55,7 +55,7 @@ async function run(
   env: Readonly<Record<string, string>> = {},
   flags: readonly string[] = ["--bind", "127.0.0.1:0"],
 ): Promise<Example> {
-  const args = ["run", join("examples", name), ...flags, "--threads", "1", "--json"];
+  const args = ["run", join("examples", name), "--threads", "1", ...flags, "--json"];
   const program = await startSluice(args, { cwd: root, env });
   const [line] = await program.line(/^\{"event":"listening".*$/);
   const { addresses } = JSON.parse(line) as { addresses: string[] };
@@ -266,6 +266,18 @@ describe("the example", () => {
     await two[Symbol.asyncDispose]();
     assert.equal(await example.get("/"), "rain\n/news: UPSTREAM_CONNECT_REFUSED\n");
   });
+
+  for (const threads of ["0", "1"]) {
+    test(`client ends when it is told to, with connections open in ${threads} threads`, async () => {
+      await using origin = await startOrigin();
+      const flags = ["--bind", "127.0.0.1:0", "--threads", threads];
+      await using example = await run("client.ts", { WEATHER: origin.address, NEWS: origin.address }, flags);
+      await example.get("/");
+      assert.ok(origin.openConnections > 0);
+      example.program.signal("SIGTERM");
+      assert.deepEqual(await example.program.exit(), { code: 0, signal: null });
+    });
+  }
 
   test("raw-client keeps its connections, and does without those that broke", async () => {
     await using lines = await startRawOrigin(async (connection) => {
