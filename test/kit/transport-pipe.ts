@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { createServer, type Server, type Socket } from "node:net";
+import type { Address } from "../../src/net/address.ts";
 import { connectTo } from "../../src/net/connect.ts";
 import { adoptAccepted } from "../../src/net/onread-socket.ts";
 import type { Transport, TransportHandler } from "../../src/net/transport.ts";
@@ -9,6 +10,8 @@ import { listen } from "./ports.ts";
 export interface PipeOptions {
   /** Keeps every read in the slab that all sockets share. */
   readonly sharedSlabOnly?: boolean;
+  /** Reads on when the other end can't keep up, so that everything waits in memory. */
+  readonly ignoresBackpressure?: boolean;
   /** Makes the client's side of an accepted socket; `adoptAccepted` when absent. */
   readonly adopt?: (socket: Socket, handler: TransportHandler) => Transport;
 }
@@ -37,7 +40,7 @@ export class PipeEnd implements TransportHandler {
   }
 
   onBlocked(): void {
-    this.other.transport.pause();
+    if (this.#options.ignoresBackpressure !== true) this.other.transport.pause();
   }
 
   onDrain(): void {
@@ -60,14 +63,14 @@ export class TransportPipe implements AsyncDisposable {
   readonly near: PipeEnd[] = [];
   readonly server: Server;
 
-  constructor(targetPort: number, options: PipeOptions) {
+  constructor(target: Address, options: PipeOptions) {
     this.server = createServer({ pauseOnConnect: true, allowHalfOpen: true, noDelay: true }, (socket) => {
       const near = new PipeEnd(options);
       const far = new PipeEnd(options);
       near.other = far;
       far.other = near;
       near.transport = (options.adopt ?? adoptAccepted)(socket, near);
-      far.transport = connectTo({ kind: "tcp", host: "127.0.0.1", port: targetPort }, {}, far, () => {});
+      far.transport = connectTo(target, {}, far, () => {});
       this.near.push(near);
       this.server.emit("piped", near);
     });
@@ -89,11 +92,13 @@ export class TransportPipe implements AsyncDisposable {
   }
 }
 
+/** A pipe to `target`, on a port of its own or, with a `path`, on a Unix socket. */
 export async function startTransportPipe(
-  targetPort: number,
+  target: Address,
   options: PipeOptions = {},
+  path?: string,
 ): Promise<TransportPipe> {
-  const pipe = new TransportPipe(targetPort, options);
-  pipe.port = await listen(pipe.server);
+  const pipe = new TransportPipe(target, options);
+  pipe.port = await listen(pipe.server, path === undefined ? {} : { path });
   return pipe;
 }
