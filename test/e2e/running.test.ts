@@ -34,6 +34,7 @@ describe("SIGTERM", () => {
 
       sluice.program.signal("SIGTERM");
       assert.equal(await idle.closed, "end");
+      idle.destroy();
       await until("new connections are refused", () =>
         connectRaw(sluice.port).then(
           async (late) => void (await late[Symbol.asyncDispose]()),
@@ -44,6 +45,7 @@ describe("SIGTERM", () => {
       const response = await client.readResponse();
       assert.deepEqual([response.status, response.body.toString()], [200, "released\n"]);
       assert.equal(response.header("connection"), "close");
+      client.destroy();
       assert.deepEqual(await sluice.program.exit(), { code: 0, signal: null });
     });
 

@@ -41,11 +41,6 @@ export class MessageReader {
     this.#handler = handler;
   }
 
-  /** True between two messages. */
-  get isAtStart(): boolean {
-    return this.#state === State.Head && this.#text === "";
-  }
-
   /** True while the end of the connection is a proper end of the body. */
   get endsWithConnection(): boolean {
     return this.#state === State.UntilClose;
