@@ -1,7 +1,7 @@
 import type { Socket } from "node:net";
 import { ProxyError } from "../base/errors.ts";
 import { Deadline, type DeadlineOwner, type TimeoutQueue, threadClock } from "../base/timeouts.ts";
-import { type BodyLength, ResponseHead } from "../http/heads.ts";
+import type { BodyLength, ResponseHead } from "../http/heads.ts";
 import type { HttpHeaders } from "../http/http-headers.ts";
 import { isBodiless } from "../http/status.ts";
 import type { ByteSink, ByteStream } from "../http/streams.ts";
@@ -14,6 +14,7 @@ import { writeResponseHead } from "./head-encoder.ts";
 import { HEAD_PROBLEMS, type HeadProblem, ScanOutcome } from "./head-limits.ts";
 import type { HeadScan } from "./head-scan.ts";
 import { holdMore } from "./held-bytes.ts";
+import { sendPlainAnswer } from "./plain-answer.ts";
 import { type IntakeOwner, RequestIntake } from "./request-intake.ts";
 import { isEmptyLineBegun, isPersistent, skipEmptyLines, toRequestHead } from "./request-rules.ts";
 import { responseLines } from "./response-lines.ts";
@@ -431,29 +432,19 @@ export class ServerConnection
   #refuse(problem: HeadProblem): void {
     const status = HEAD_PROBLEMS[problem];
     this.#application.onRefused(this, problem, status);
-    this.answerAndClose(status);
-  }
-
-  /** @internal a plain answer of the connection's own, then the end. */
-  answerAndClose(status: number): void {
-    const text = Buffer.from(`HTTP ${status} ${ResponseHead.from({ status }).reason}\n`);
-    const head = ResponseHead.from({ status, headers: { "Content-Type": "text/plain; charset=utf-8" } });
-    writeResponseHead(output, this.transport, head, text.length, responseLines(head, false, true));
-    this.transport.send(text, 0, text.length);
+    sendPlainAnswer(this.transport, status);
     this.#close();
   }
 
   onDeadline(queue: TimeoutQueue): void {
     const options = this.#options;
     if (this.#state === State.Active) this.#intake!.fail(new ProxyError("DOWNSTREAM_BODY_TIMEOUT"));
-    else if (queue === options.headTimeout && this.#held !== null) this.#timeOutHead();
-    else if (queue === options.linger) this.transport.destroy();
+    else if (queue === options.headTimeout && this.#held !== null) {
+      this.#application.onHeadTimeout(this);
+      sendPlainAnswer(this.transport, 408);
+      this.#close();
+    } else if (queue === options.linger) this.transport.destroy();
     else this.#close();
-  }
-
-  #timeOutHead(): void {
-    this.#application.onHeadTimeout(this);
-    this.answerAndClose(408);
   }
 
   onBlocked(): void {
@@ -484,15 +475,12 @@ export class ServerConnection
 
   onEnd(): void {
     if (this.#state === State.Tunnel) this.#tunnel!.sink.onBytesEnd();
-    else if (this.#state === State.Active) this.#endWhileActive();
-    else if (this.#state === State.Head) this.#goOn();
+    // A client may end its direction once the request is out and still wait for the answer (RFC 9112 §9.6).
+    else if (this.#state === State.Active) {
+      if (!this.requestComplete) this.#intake!.fail(new ProxyError("DOWNSTREAM_CLOSED"));
+    } else if (this.#state === State.Head) this.#goOn();
     // When closing, the socket goes by itself once what waits is sent.
     else if (this.#state !== State.Closing) this.#close();
-  }
-
-  /** A client may end its direction once the request is out and still wait for the answer (RFC 9112 §9.6). */
-  #endWhileActive(): void {
-    if (!this.requestComplete) this.#intake!.fail(new ProxyError("DOWNSTREAM_CLOSED"));
   }
 
   onClose(error: Error | null): void {
