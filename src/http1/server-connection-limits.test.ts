@@ -58,6 +58,14 @@ describe("what is no request", () => {
     });
   }
 
+  test("may be larger than what is held for others, if the limit says so", async () => {
+    await using server = await startHttp1Server({ onComplete: echo }, { head: { ...head, bytes: 400_000 } });
+    await using client = await connectRaw(server.port);
+    const text = `GET / HTTP/1.1\r\n${HOST}X: ${"x".repeat(300_000)}\r\n\r\n`;
+    await client.writePieces(text, [100_000, 200_000, 300_000]);
+    assert.equal((await client.readResponse()).status, 200);
+  });
+
   test("in the same bytes as a good one doesn't keep that one from its answer", async () => {
     await using server = await startHttp1Server({ onComplete: (request) => setTimeout(echo, 10, request) });
     await using client = await connectRaw(server.port);
@@ -178,6 +186,10 @@ describe("a client that leaves", () => {
     await until("all are closed", () => server.closed === 4);
     await delay(20);
     assert.equal(server.closed, 4);
+    const { headTimeout, bodyTimeout, keepAliveTimeout, writeTimeout, linger } = server.options;
+    for (const queue of [headTimeout, bodyTimeout, keepAliveTimeout, writeTimeout, linger]) {
+      assert.equal(queue.oldest, null, "a closed connection still waits");
+    }
   });
 });
 

@@ -99,6 +99,7 @@ export class Http1Server implements ServerApplication, AsyncDisposable {
   port = 0;
   draining = false;
   readonly handlers: Handlers;
+  readonly options: ServerOptions;
   readonly requests: ServedRequest[] = [];
   readonly refused: HeadProblem[] = [];
   readonly connections: ServerConnection[] = [];
@@ -108,9 +109,9 @@ export class Http1Server implements ServerApplication, AsyncDisposable {
 
   constructor(handlers: Handlers, settings: Partial<ServerSettings>) {
     this.handlers = handlers;
-    const options = new ServerOptions(settings);
+    this.options = new ServerOptions(settings);
     this.server = createServer({ pauseOnConnect: true, allowHalfOpen: true, noDelay: true }, (socket) => {
-      this.connections.push(new ServerConnection(socket, options, this));
+      this.connections.push(new ServerConnection(socket, this.options, this));
     });
   }
 
