@@ -225,7 +225,7 @@ describe("timeouts", () => {
         void server.write(OK);
         assert.equal((await outcome.done).body, "ok");
       },
-      { firstByteTimeout: 300 },
+      { firstByteTimeout: 400 },
     );
   });
 
@@ -241,12 +241,12 @@ describe("timeouts", () => {
         }
         await until("they came", () => outcome.body === "xxxx");
         client.connection.pauseResponse();
-        await delay(500);
+        await delay(800);
         assert.equal(outcome.error, null);
         client.connection.resumeResponse();
         assert.equal((await outcome.done).error?.code, "UPSTREAM_READ_TIMEOUT");
       },
-      { readTimeout: 250 },
+      { readTimeout: 400 },
     );
   });
 
