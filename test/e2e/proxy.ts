@@ -119,7 +119,8 @@ export async function startProxy<C = undefined>(options: ProxyOptions<C> = {}): 
   const scripted = isScript ? await startRawOrigin(origin) : null;
   const port = scripted?.port ?? (origin as { port: number } | undefined)?.port ?? 0;
   const upstreamPeer = (): HttpPeer => new HttpPeer(`127.0.0.1:${port}`, peer);
-  const service = httpProxy<C>({ ...rest, listen, connector, phases: { upstreamPeer, ...phases } });
+  const program = phases?.upstreamPeer === undefined ? { upstreamPeer, ...phases } : phases;
+  const service = httpProxy<C>({ ...rest, listen, connector, phases: program as ProxyPhases<C> });
   const reported: Reported[] = [];
   const reporter = {
     onSessionError: (error: ProxyError, summary: string) => void reported.push({ error, summary }),
