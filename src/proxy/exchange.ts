@@ -150,8 +150,12 @@ export class Exchange<C>
     this.#state = State.Relaying;
     this.#switches = this.isConnect;
     upstream.sendHead(head, length, additions);
-    if (length !== "none" || this.#requestBody !== null) this.#requestBodyOf().begin(upstream, length);
-    else if (this.#requestEnded) upstream.sendEnd(null);
+    if (length !== "none") this.#requestBodyOf().begin(upstream, length);
+    else {
+      // Some phase may have read the body that there isn't; no filter is asked about it.
+      this.#requestBody = null;
+      if (this.#requestEnded) upstream.sendEnd(null);
+    }
     this.releaseRequest(Hold.NotReady);
   }
 
