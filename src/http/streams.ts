@@ -49,8 +49,12 @@ export interface DownstreamStream {
   sendEnd(trailers: HttpHeaders | null): void;
   /** Cuts the response off so that the client can't take it for a whole one. */
   abort(): void;
-  /** Stops and goes on handing over the request's body. */
-  pauseRequest(): void;
+  /**
+   * Stops and goes on handing over the request's body.
+   * @param readsAhead true when that isn't because of a server that is slower: some of the body is read all the same, so
+   * that a client that goes away is noticed
+   */
+  pauseRequest(readsAhead?: boolean): void;
   resumeRequest(): void;
   /** After a 101 or an answered CONNECT: the connection as a plain byte stream. */
   toByteStream(sink: ByteSink): ByteStream;

@@ -19,7 +19,7 @@ import { type IntakeOwner, RequestIntake } from "./request-intake.ts";
 import { isEmptyLineBegun, isPersistent, skipEmptyLines, toRequestHead } from "./request-rules.ts";
 import { responseLines } from "./response-lines.ts";
 import type { ClientSide, RequestSink, ServerApplication } from "./server-application.ts";
-import type { ServerOptions } from "./server-options.ts";
+import { LINGER_IN_ALL, type ServerOptions } from "./server-options.ts";
 import { WriteWatch, type WriteWatchOwner } from "./write-watch.ts";
 
 const State = {
@@ -37,11 +37,6 @@ const State = {
 
 /** Bytes that may wait for their turn before reading stops. */
 const HOLD_LIMIT = 64 * 1024;
-/**
- * Milliseconds for which a connection that is closing is read from, at most. Many a client writes all of its upload
- * before it reads the response that refused it; 8 MB of one are past what the kernels between us hold.
- */
-const LINGER_IN_ALL = 30_000;
 
 /**
  * The server's side of an HTTP/1 connection: requests in, responses out, one after the other.
@@ -81,6 +76,7 @@ export class ServerConnection
   /** What was held and is being handled: its rest can be held again without a copy. */
   #own: Buffer | null = null;
   #processing = false;
+  #readsAhead = false;
   #keepAlive = true;
   /** Of the current request: an answer to HEAD has no body, nor has a good answer to CONNECT. */
   #method = "";
@@ -155,7 +151,7 @@ export class ServerConnection
   get #wantsBytes(): boolean {
     if (this.#takesHead || this.#state >= State.Closing) return true;
     if (this.#held !== null && this.#held.length > HOLD_LIMIT) return false;
-    return this.requestComplete || this.#takesBody;
+    return this.requestComplete || this.#takesBody || this.#readsAhead;
   }
 
   /** Goes on with what was held, after something changed outside of a read. */
@@ -164,8 +160,7 @@ export class ServerConnection
     if (this.#held !== null) this.#processHeld();
     else this.#intake?.proceed();
     this.#regulate();
-    // Whatever the client had sent before it ended its direction is answered.
-    if (this.#takesHead && this.transport.ended) this.#close();
+    if (this.transport.ended) this.#meetEnd();
   }
 
   #processHeld(): void {
@@ -262,9 +257,8 @@ export class ServerConnection
   /** The request went wrong on the client's side: the relay decides what the answer is. */
   onIntakeFailed(error: ProxyError): void {
     this.#keepAlive = false;
-    const sink = this.#sink;
-    if (sink === null) this.#close();
-    else sink.onDownstreamError(error);
+    if (this.#sink === null) this.#close();
+    else this.#sink.onDownstreamError(error);
     if (!this.#processing) this.#regulate();
   }
 
@@ -278,8 +272,9 @@ export class ServerConnection
     return this.#intake === null || this.#intake.complete;
   }
 
-  pauseRequest(): void {
+  pauseRequest(readsAhead: boolean = false): void {
     if (this.#state !== State.Active) return;
+    this.#readsAhead = readsAhead;
     this.#intake?.pause();
     if (!this.#processing) this.#regulate();
   }
@@ -417,9 +412,11 @@ export class ServerConnection
     return this.#state === State.Head && this.#held === null;
   }
 
-  /** Closes as soon as no request is under way. */
+  /** Closes as soon as no request is under way, that of a new client included. */
   drain(): void {
-    if (this.idle) this.#close();
+    if (this.idle && this.requestCount > 0) this.#close();
+    // Of a client that has just come, the first request may be on its way.
+    else if (this.idle) this.#options.linger.set(this.#deadline);
   }
 
   destroy(): void {
@@ -475,12 +472,16 @@ export class ServerConnection
 
   onEnd(): void {
     if (this.#state === State.Tunnel) this.#tunnel!.sink.onBytesEnd();
-    // A client may end its direction once the request is out and still wait for the answer (RFC 9112 §9.6).
-    else if (this.#state === State.Active) {
-      if (!this.requestComplete) this.#intake!.fail(new ProxyError("DOWNSTREAM_CLOSED"));
-    } else if (this.#state === State.Head) this.#goOn();
+    else if (this.#state === State.Active) this.#meetEnd();
+    else if (this.#state === State.Head) this.#goOn();
     // When closing, the socket goes by itself once what waits is sent.
     else if (this.#state !== State.Closing) this.#close();
+  }
+
+  /** What the client sent before it ended its direction is answered (RFC 9112 §9.6); a body can't go on. */
+  #meetEnd(): void {
+    if (this.#takesHead) this.#close();
+    else if (this.#takesBody) this.#intake!.fail(new ProxyError("DOWNSTREAM_CLOSED"));
   }
 
   onClose(error: Error | null): void {

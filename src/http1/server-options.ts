@@ -37,6 +37,11 @@ export const DEFAULT_SERVER_SETTINGS: ServerSettings = {
 
 /** How long a connection that is being closed still listens, so that the last response isn't lost to a reset. */
 const LINGER = 2_000;
+/**
+ * How long that may last in all while the client still sends. Many a client writes all of its upload before it reads the
+ * response that refused it; 8 MB of one are past what the kernels between us hold.
+ */
+export const LINGER_IN_ALL = 30_000;
 
 /** The settings with their queues, shared by all connections of a listener in this thread. */
 export class ServerOptions {

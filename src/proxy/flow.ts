@@ -30,7 +30,7 @@ export abstract class Flow<C> extends PhaseCalls<C> {
 
   /** @internal */
   holdRequest(reason: number): void {
-    if (this.#requestHolds === 0) this.downstream.pauseRequest();
+    if (this.#requestHolds === 0) this.downstream.pauseRequest(reason !== Hold.Blocked);
     this.#requestHolds |= reason;
   }
 

@@ -28,6 +28,8 @@ export interface HttpProxyServiceOptions<C> {
   /** What servers are told about clients. Default: nothing, `mode` is `off`. */
   readonly forwarding?: Partial<ForwardingPolicy>;
   readonly retries?: Partial<RetryPolicy>;
+  /** Bytes of a request body that are kept for a repetition. Default 65536. */
+  readonly retryBufferSize?: number;
   /** Milliseconds a request may take as a whole. Default 0: no limit. */
   readonly requestTimeout?: number;
   readonly allowConnect?: boolean;
@@ -62,7 +64,8 @@ class HttpProxyService<C> implements Service {
   }
 
   start(context: ServiceContext): void {
-    const { phases, forwarding, retries, requestTimeout, allowConnect, pool, connector } = this.#options;
+    const { phases, forwarding, retries, retryBufferSize, requestTimeout, allowConnect, pool, connector } =
+      this.#options;
     const { counters, observer, reporter } = context;
     this.#proxy = new HttpProxy(phases, {
       connector: connector ?? new Connector({ ...DEFAULT_POOL_OPTIONS, ...pool }),
@@ -71,6 +74,7 @@ class HttpProxyService<C> implements Service {
       reporter,
       ...(forwarding === undefined ? {} : { forwarding: { ...NO_FORWARDING, ...forwarding } }),
       ...(retries === undefined ? {} : { retries }),
+      ...(retryBufferSize === undefined ? {} : { retryBufferSize }),
       ...(requestTimeout === undefined ? {} : { requestTimeout }),
       ...(allowConnect === undefined ? {} : { allowConnect }),
     });

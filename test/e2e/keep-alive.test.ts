@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { setImmediate as nextTurn } from "node:timers/promises";
+import { until } from "../kit/deadline.ts";
 import { answering, ok, request, standstill, startProxy } from "./proxy.ts";
 
 const MB = 1024 * 1024;
@@ -137,5 +138,31 @@ describe("pipelining", () => {
     assert.ok(answered < 100, `${answered} answered`);
     client.resume();
     for (let i = 0; i < 200; i++) assert.equal((await client.readResponse()).body.length, MB);
+  });
+});
+
+describe("a server that shuts down", () => {
+  test("answers what is under way, and the first request of who has just come", async () => {
+    const { promise: go, resolve: letGo } = Promise.withResolvers<void>();
+    await using proxy = await startProxy({
+      origin: answering(async ({ target }) => {
+        if (target === "/held") await go;
+        return ok(target);
+      }),
+    });
+    const [idle, busy, fresh] = [await proxy.connect(), await proxy.connect(), await proxy.connect()];
+    await idle.exchange(request("GET /"));
+    const held = busy.exchange(request("GET /held"));
+    await proxy.origin.connection(0);
+    await until("all are there", () => proxy.count("connectionsOpen") === 3);
+    const drained = proxy.server.drain(5000);
+    assert.equal((await idle.readToEnd()).length, 0);
+    letGo();
+    for (const response of [await held, await fresh.exchange(request("GET /first"))]) {
+      assert.deepEqual([response.status, response.header("connection")], [200, "close"]);
+    }
+    for (const client of [idle, busy, fresh]) client.end();
+    await drained;
+    await proxy.settled();
   });
 });
