@@ -176,10 +176,11 @@ function upgradeOf(head: RequestHead): string | null {
   return head.upgrade;
 }
 
-/** HTTP/1.0 knows requests without a host; in the HTTP/1.1 that we speak to the server they aren't allowed. */
+/** HTTP/1.0 knows requests without a host, and a filter may delete it; in HTTP/1.1 there must be one (RFC 9112 §3.2). */
 function lacksHost(head: RequestHead): boolean {
-  if ((head.present & HOST_BIT) !== 0) return false;
-  return head.touchedHeaders?.has("host") !== true;
+  const { touchedHeaders: headers } = head;
+  const isChanged = headers !== null && (headers.changes !== null || headers.added !== null);
+  return isChanged ? !headers.has("host") : (head.present & HOST_BIT) === 0;
 }
 
 function hostLine(peer: HttpPeer): string {

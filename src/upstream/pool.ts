@@ -12,7 +12,19 @@ export interface PoolOptions {
 export const DEFAULT_POOL_OPTIONS: PoolOptions = { size: 512, idleTimeout: 60_000 };
 
 /** Idle connections of one peer, the one used last on top: the others get a chance to be closed for idleness. */
-type Stack = PooledConnection[];
+class Stack {
+  readonly key: string;
+  readonly entries: PooledConnection[] = [];
+  /** False once the pool has forgotten it; whoever still refers to it looks the peer up anew. */
+  isListed = true;
+
+  constructor(key: string) {
+    this.key = key;
+  }
+}
+
+/** Peers that are remembered without having idle connections: programs may make up peers for ever. */
+const EMPTY_STACKS = 1024;
 
 /**
  * Idle connections to servers, by the whole identity of the peer. When it is full, the connection that has been idle
@@ -23,6 +35,7 @@ export class ConnectionPool {
   readonly #stacks = new Map<string, Stack>();
   readonly #idleTimeout: TimeoutQueue;
   #size = 0;
+  #sweepAt = EMPTY_STACKS;
   #closed = false;
 
   constructor(options: PoolOptions = DEFAULT_POOL_OPTIONS) {
@@ -37,10 +50,15 @@ export class ConnectionPool {
     return this.#size;
   }
 
+  /** Peers that are remembered. */
+  get peers(): number {
+    return this.#stacks.size;
+  }
+
   /** The idle connection to `peer` that was used last, if there is one. */
   take(peer: HttpPeer): ClientConnection | null {
-    const stack = this.#stackOf(peer);
-    for (let entry = stack.pop(); entry !== undefined; entry = stack.pop()) {
+    const { entries } = this.#stackOf(peer);
+    for (let entry = entries.pop(); entry !== undefined; entry = entries.pop()) {
       this.#size--;
       entry.isIdle = false;
       entry.deadline.clear();
@@ -58,8 +76,9 @@ export class ConnectionPool {
   /** Closes all idle connections, and from now on those that become idle. */
   close(): void {
     this.#closed = true;
-    for (const stack of this.#stacks.values())
-      for (const entry of [...stack]) entry.connection.transport.destroy();
+    for (const { entries } of this.#stacks.values()) {
+      for (const entry of [...entries]) entry.connection.transport.destroy();
+    }
   }
 
   /** @internal */
@@ -70,25 +89,46 @@ export class ConnectionPool {
     }
     if (this.#size >= this.#options.size) (this.#idleTimeout.oldest as PooledConnection | null)?.discard();
     entry.isIdle = true;
-    entry.stack.push(entry);
+    if (!entry.stack.isListed) entry.stack = this.#stackFor(entry.stack.key);
+    entry.stack.entries.push(entry);
     this.#size++;
     this.#idleTimeout.set(entry.deadline);
   }
 
   /** @internal */
   remove(entry: PooledConnection): void {
-    const index = entry.stack.lastIndexOf(entry);
+    const { entries } = entry.stack;
+    const index = entries.lastIndexOf(entry);
     if (index === -1) return;
-    entry.stack.splice(index, 1);
+    entries.splice(index, 1);
     this.#size--;
   }
 
   #stackOf(peer: HttpPeer): Stack {
     const known = peer.idle as PeerIdle | null;
-    if (known !== null && known.pool === this) return known.stack;
-    const stack = this.#stacks.getOrInsertComputed(peer.key, () => []);
+    if (known !== null && known.pool === this && known.stack.isListed) return known.stack;
+    const stack = this.#stackFor(peer.key);
     peer.idle = { pool: this, stack } satisfies PeerIdle;
     return stack;
+  }
+
+  #stackFor(key: string): Stack {
+    const known = this.#stacks.get(key);
+    if (known !== undefined) return known;
+    if (this.#stacks.size >= this.#sweepAt) this.#sweep();
+    const stack = new Stack(key);
+    this.#stacks.set(key, stack);
+    return stack;
+  }
+
+  /** Forgets the peers that have nothing here. */
+  #sweep(): void {
+    for (const stack of this.#stacks.values()) {
+      if (stack.entries.length > 0) continue;
+      stack.isListed = false;
+      this.#stacks.delete(stack.key);
+    }
+    this.#sweepAt = this.#stacks.size + EMPTY_STACKS;
   }
 }
 
@@ -103,7 +143,7 @@ export class PooledConnection implements ConnectionKeeper, DeadlineOwner {
   connection!: ClientConnection;
   isIdle = false;
   readonly deadline: Deadline = new Deadline(this);
-  readonly stack: Stack;
+  stack: Stack;
   readonly #pool: ConnectionPool;
   readonly #onClosed: () => void;
 

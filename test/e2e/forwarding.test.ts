@@ -2,7 +2,10 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { ForwardingPolicy } from "../../src/proxy/forwarding.ts";
 import { HttpPeer } from "../../src/upstream/peer.ts";
+import { createTemporaryDirectory } from "../kit/files.ts";
+import { connectRaw } from "../kit/raw-client.ts";
 import type { RawRequest } from "../kit/raw-message.ts";
+import { startRawOrigin } from "../kit/raw-origin.ts";
 import { answering, ok, type ProxyOptions, request, startProxy } from "./proxy.ts";
 
 /** What the server sees of a request, and what the client gets. */
@@ -309,6 +312,30 @@ describe("Via", () => {
   });
 });
 
+describe("Unix sockets", () => {
+  test("tell no address", async () => {
+    await using directory = await createTemporaryDirectory();
+    const requests: RawRequest[] = [];
+    await using origin = await startRawOrigin(answering(ok(), requests), { path: directory.join("server") });
+    const upstreamPeer = (): HttpPeer => new HttpPeer(`unix:${directory.join("server")}`);
+    const path = directory.join("proxy");
+    await using _ = await startProxy({
+      listen: [`unix:${path}`],
+      maxConnectionsPerClient: 1,
+      phases: { upstreamPeer },
+      ...policy({ trustedProxies: ["10.0.0.1"] }),
+    });
+    await using client = await connectRaw({ path });
+    await using another = await connectRaw({ path });
+    for (const one of [client, another]) await one.exchange(request("GET /", "X-Forwarded-For: 192.0.2.1"));
+    assert.equal(requests[0]?.header("x-forwarded-for"), "192.0.2.1, unknown");
+    assert.match(requests[0]?.header("forwarded") ?? "", /^for=unknown;/);
+    await another.exchange("GET / HTTP/1.0\r\n\r\n");
+    assert.equal(requests.at(-1)?.header("host"), "localhost");
+    assert.equal(origin.connections.length, 1);
+  });
+});
+
 describe("Max-Forwards", () => {
   test("counts down for TRACE and OPTIONS", async () => {
     for (const method of ["TRACE", "OPTIONS"]) {
@@ -393,6 +420,25 @@ describe("messages of other versions", () => {
     assert.equal(requests[0]?.header("host"), `127.0.0.1:${proxy.origin.port}`);
     assert.equal(requests[0]?.header("x-forwarded-host"), undefined);
     assert.equal(requests[0]?.header("forwarded"), "for=127.0.0.1;proto=http");
+  });
+
+  test("a host that a filter deletes is replaced by the server's", async () => {
+    const requests: RawRequest[] = [];
+    await using proxy = await startProxy({
+      origin: answering(ok(), requests),
+      phases: { upstreamRequestFilter: (_, { headers }) => void headers.delete("Host") },
+    });
+    const client = await proxy.connect();
+    await client.exchange(request("GET /", "X: y"));
+    assert.deepEqual(requests[0]?.headers, [
+      ["X", "y"],
+      ["Host", `127.0.0.1:${proxy.origin.port}`],
+    ]);
+  });
+
+  test("a later HTTP/1 is HTTP/1.1", async () => {
+    const seen = await forward("GET / HTTP/1.7\r\nHost: a\r\n\r\n");
+    assert.equal(seen.version, "HTTP/1.1");
   });
 
   test("an empty host is a host", async () => {

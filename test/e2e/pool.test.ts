@@ -193,6 +193,31 @@ describe("peers", () => {
     }
   });
 
+  test("that are made up for ever are forgotten, and served again", async () => {
+    const groups = 2500;
+    let port = 0;
+    let lasting: HttpPeer | null = null;
+    await using proxy = await startProxy({
+      origin: tellingConnections(),
+      pool: { size: 10, idleTimeout: 60_000 },
+      phases: {
+        upstreamPeer({ request: { path } }) {
+          lasting ??= new HttpPeer(`127.0.0.1:${port}`);
+          return path === "/lasting" ? lasting : new HttpPeer(`127.0.0.1:${port}`, { group: path });
+        },
+      },
+    });
+    port = proxy.origin.port;
+    const client = await proxy.connect();
+    assert.equal(await connectionOf(client, "/lasting"), 0);
+    for (let group = 1; group <= groups; group++) await connectionOf(client, `/${group}`);
+    assert.ok(proxy.connector.pool.peers < groups / 2, `${proxy.connector.pool.peers} remembered`);
+    assert.equal(proxy.connector.pool.size, 10);
+    // The last ones are found again; the first ones were closed to make room, and start anew.
+    assert.equal(await connectionOf(client, `/${groups}`), groups);
+    for (let i = 0; i < 2; i++) assert.equal(await connectionOf(client, "/lasting"), groups + 1);
+  });
+
   test("with equal options do share", async () => {
     await using proxy = await startWith({
       a: { group: "x", readTimeout: 5 },
