@@ -1,3 +1,5 @@
+import { isToken } from "./characters.ts";
+
 /**
  * The field names that a proxy has to act on. A head parser recognises them once, by length and bytes, and notes a small
  * number beside each field; everything later compares numbers.
@@ -104,6 +106,28 @@ const ID_BY_NAME: ReadonlyMap<string, FieldId> = new Map(NAMES.map(([id, name]) 
 /** The id of a field name given in lower case. */
 export function fieldIdOf(lowercaseName: string): FieldId {
   return ID_BY_NAME.get(lowercaseName) ?? FieldId.Other;
+}
+
+/** A field name as a program wrote it, with what every use of it needs. */
+export interface FieldName {
+  readonly lowercase: string;
+  readonly id: FieldId;
+  readonly isToken: boolean;
+}
+
+const seenNames = new Map<string, FieldName>();
+/** Names come from programs, where they are few; one that makes them up as it goes doesn't fill the memory. */
+const SEEN_LIMIT = 1024;
+
+/** Looks a name up once: programs read and set the same few, request after request. */
+export function toFieldName(name: string): FieldName {
+  let known = seenNames.get(name);
+  if (known !== undefined) return known;
+  const lowercase = name.toLowerCase();
+  known = { lowercase, id: fieldIdOf(lowercase), isToken: isToken(name) };
+  if (seenNames.size >= SEEN_LIMIT) seenNames.clear();
+  seenNames.set(name, known);
+  return known;
 }
 
 /** True when the bytes at `start` spell `lowercase`, whatever their case; `lowercase` holds token characters only. */

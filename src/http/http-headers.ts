@@ -1,5 +1,5 @@
-import { isFieldValue, isToken } from "./characters.ts";
-import { equalsLowercaseText, FieldId, fieldIdOf } from "./field-names.ts";
+import { isFieldValue } from "./characters.ts";
+import { equalsLowercaseText, FieldId, type FieldName, toFieldName } from "./field-names.ts";
 import {
   EMPTY_SOURCE,
   FIELD_ID,
@@ -101,11 +101,11 @@ export class HttpHeaders implements Iterable<[name: string, value: string]> {
    */
   set(name: string, value: string): void {
     const own = toOwnField(name, value);
-    const lowercase = name.toLowerCase();
-    let placed = this.#replaceReceived(lowercase, own);
+    const fieldName = toFieldName(name);
+    let placed = this.#replaceReceived(fieldName, own);
     if (this.added !== null) {
       this.added = this.added.flatMap((field) => {
-        if (!isNamed(field, lowercase)) return field;
+        if (!isNamed(field, fieldName)) return field;
         const keep = placed ? [] : own;
         placed = true;
         return keep;
@@ -124,10 +124,10 @@ export class HttpHeaders implements Iterable<[name: string, value: string]> {
 
   /** Removes every field of that name; true when there was one. */
   delete(name: string): boolean {
-    const lowercase = name.toLowerCase();
-    let deleted = this.#replaceReceived(lowercase, null);
+    const fieldName = toFieldName(name);
+    let deleted = this.#replaceReceived(fieldName, null);
     if (this.added !== null) {
-      const left = this.added.filter((field) => !isNamed(field, lowercase));
+      const left = this.added.filter((field) => !isNamed(field, fieldName));
       deleted ||= left.length < this.added.length;
       this.added = left.length === 0 ? null : left;
     }
@@ -163,30 +163,27 @@ export class HttpHeaders implements Iterable<[name: string, value: string]> {
   }
 
   #visit(name: string, visit: (value: string) => void): void {
-    const lowercase = name.toLowerCase();
-    const id = fieldIdOf(lowercase);
+    const fieldName = toFieldName(name);
+    const { changes } = this;
     const table = this.source.table();
     for (let i = 0; i < table.count; i++) {
-      const change = this.changes?.[i];
+      const change = changes === null ? undefined : changes[i];
       if (change === undefined) {
-        if (isReceivedAs(table, i, lowercase, id)) visit(valueAt(table, i));
-      } else if (change !== null && isNamed(change, lowercase)) visit(change.value);
+        if (isReceivedAs(table, i, fieldName)) visit(valueAt(table, i));
+      } else if (change !== null && isNamed(change, fieldName)) visit(change.value);
     }
     if (this.added === null) return;
-    for (const field of this.added) if (isNamed(field, lowercase)) visit(field.value);
+    for (const field of this.added) if (isNamed(field, fieldName)) visit(field.value);
   }
 
   /** Puts `own` in the place of the first received field of that name and deletes the others. */
-  #replaceReceived(lowercase: string, own: OwnField | null): boolean {
-    const id = fieldIdOf(lowercase);
+  #replaceReceived(name: FieldName, own: OwnField | null): boolean {
     const table = this.source.table();
     let found = false;
     for (let i = 0; i < table.count; i++) {
       const change = this.changes?.[i];
       const matches =
-        change === undefined
-          ? isReceivedAs(table, i, lowercase, id)
-          : change !== null && isNamed(change, lowercase);
+        change === undefined ? isReceivedAs(table, i, name) : change !== null && isNamed(change, name);
       if (!matches) continue;
       this.changes ??= new Array(table.count);
       this.changes[i] = found ? null : own;
@@ -207,23 +204,25 @@ export type HeadersInit =
   | Readonly<Record<string, string | readonly string[]>>;
 
 function toOwnField(name: string, value: string): OwnField {
-  if (!isToken(name)) throw new TypeError(`Header name ${JSON.stringify(name)} is not a token`);
+  const { id, isToken } = toFieldName(name);
+  if (!isToken) throw new TypeError(`Header name ${JSON.stringify(name)} is not a token`);
   if (!isFieldValue(value)) {
     throw new TypeError(
       `Header ${name} would hold a control or non-latin1 character: ${JSON.stringify(value)}`,
     );
   }
-  return { name, value, id: fieldIdOf(name.toLowerCase()) };
+  return { name, value, id };
 }
 
-function isNamed(field: OwnField, lowercase: string): boolean {
-  return field.name.length === lowercase.length && field.name.toLowerCase() === lowercase;
+function isNamed(field: OwnField, { lowercase }: FieldName): boolean {
+  return field.name.length === lowercase.length && toFieldName(field.name).lowercase === lowercase;
 }
 
-function isReceivedAs(table: FieldTable, index: number, lowercase: string, id: number): boolean {
+function isReceivedAs(table: FieldTable, index: number, { id, lowercase }: FieldName): boolean {
   const at = index * FIELD_STRIDE;
   const { offsets } = table;
-  if (id !== FieldId.Other) return offsets[at + FIELD_ID] === id;
+  if (offsets[at + FIELD_ID] !== id) return false;
+  if (id !== FieldId.Other) return true;
   const start = offsets[at + NAME_START]!;
   if (offsets[at + NAME_END]! - start !== lowercase.length) return false;
   return equalsLowercaseText(table.bytes, start, lowercase);

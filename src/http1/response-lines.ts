@@ -15,8 +15,10 @@ function currentDateLine(): string {
 }
 
 function lacksDate(head: ResponseHead): boolean {
-  if (head.touchedHeaders !== null) return !head.touchedHeaders.has("date");
-  return (head.present & (1 << FieldId.Date)) === 0;
+  const { touchedHeaders, present } = head;
+  const hasReceived = (present & (1 << FieldId.Date)) !== 0;
+  if (touchedHeaders === null || (hasReceived && touchedHeaders.changes === null)) return !hasReceived;
+  return !touchedHeaders.has("date");
 }
 
 /**
