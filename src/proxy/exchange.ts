@@ -5,14 +5,12 @@ import { type RequestHead, ResponseHead } from "../http/heads.ts";
 import type { HttpHeaders } from "../http/http-headers.ts";
 import type { DownstreamStream, UpstreamSink } from "../http/streams.ts";
 import type { RequestSink } from "../http1/server-application.ts";
-import { Attempts } from "./attempts.ts";
 import { sentLength } from "./body-length.ts";
 import { Hold } from "./flow.ts";
 import type { ForwardedClient } from "./forwarding.ts";
 import type { HttpProxy } from "./http-proxy.ts";
 import { makeOwnResponse, sendOwnResponse } from "./own-response.ts";
-import { RequestBody } from "./request-body.ts";
-import { RequestStream } from "./request-stream.ts";
+import { RequestSide } from "./request-side.ts";
 import { ResponseBody } from "./response-body.ts";
 import { mayRetry } from "./retries.ts";
 import { type ResponseInit, Session, type SessionEngine } from "./session.ts";
@@ -41,7 +39,7 @@ const State = {
  * request whose phases are synchronous and whose connection stands creates no promise and no closure.
  */
 export class Exchange<C>
-  extends Attempts<C>
+  extends RequestSide<C>
   implements RequestSink, UpstreamSink, SessionEngine, DeadlineOwner
 {
   readonly session: Session<C>;
@@ -53,11 +51,8 @@ export class Exchange<C>
   readonly #isHead: boolean;
   #state: number = State.Preparing;
   #upstreamRequest: RequestHead | null = null;
-  #requestBody: RequestBody<C> | null = null;
-  #requestStream: RequestStream | null = null;
   #responseBody: ResponseBody<C> | null = null;
   #tunnel: Tunnel | null = null;
-  #requestEnded = false;
   /** True once the response's head makes the connection something else than HTTP. */
   #switches = false;
   #headSent = false;
@@ -125,7 +120,7 @@ export class Exchange<C>
   }
 
   #afterUpstreamFilter(goesOn: unknown): void {
-    if (this.#requestStream !== null) {
+    if (this.isStreamed) {
       this.fail(new ProxyError("FILTER_FAILED", "the body was streamed here, but the request not answered"));
     } else if (goesOn === false) this.fail(new ProxyError("NOT_PROXIED"));
     else this.choosePeer();
@@ -150,70 +145,8 @@ export class Exchange<C>
     this.#state = State.Relaying;
     this.#switches = this.isConnect;
     upstream.sendHead(head, length, additions);
-    if (length !== "none") this.#requestBodyOf().begin(upstream, length);
-    else {
-      // Some phase may have read the body that there isn't; no filter is asked about it.
-      this.#requestBody = null;
-      if (this.#requestEnded) upstream.sendEnd(null);
-    }
+    this.sendBodyTo(upstream, length);
     this.releaseRequest(Hold.NotReady);
-  }
-
-  // ── the request's body ─────────────────────────────────────────────────────────────────────────────────────────
-
-  #requestBodyOf(): RequestBody<C> {
-    this.#requestBody ??= new RequestBody(this, this.proxy.plan.requestBodyFilter);
-    return this.#requestBody;
-  }
-
-  /** @internal bytes of the request that are kept to be sent again */
-  get replayLimit(): number {
-    const { plan, retryBufferSize } = this.proxy;
-    return this.upstreamReused || plan.errorWhileProxy !== null ? retryBufferSize : 0;
-  }
-
-  onRequestBody(bytes: Buffer, start: number, end: number): void {
-    if (this.#requestStream === null) this.#requestBody?.take(bytes, start, end);
-    else this.#requestStream.take(bytes, start, end);
-  }
-
-  onRequestEnd(trailers: HttpHeaders | null): void {
-    this.#requestEnded = true;
-    this.#requestStream?.body.finish();
-    if (this.#requestBody !== null) this.#requestBody.end(trailers);
-    else if (this.#state === State.Relaying) this.upstream?.sendEnd(null);
-  }
-
-  readBody(limit: number): Promise<Buffer> {
-    if (this.#state !== State.Preparing || this.#requestStream !== null) {
-      return Promise.reject(new Error("The body is on its way already, or the session is over"));
-    }
-    const { request } = this.session;
-    const body = this.#requestBodyOf();
-    const content = body.collect(limit, this.#requestEnded ? "none" : request.body);
-    if (body.isCollecting && request.expectsContinue) this.#askForBody(request);
-    this.releaseRequest(Hold.NotReady);
-    return content;
-  }
-
-  streamBody(): AsyncIterable<Buffer> {
-    const { request } = this.session;
-    if (this.#state !== State.Preparing || this.#requestBody !== null || this.#requestStream !== null) {
-      throw new Error("The body was read or sent already, or the session is over");
-    }
-    this.#requestStream = new RequestStream(this);
-    const { body } = this.#requestStream;
-    if (this.#requestEnded || request.body === "none" || request.body === 0) body.finish();
-    else if (request.expectsContinue) this.#askForBody(request);
-    this.releaseRequest(Hold.NotReady);
-    return body;
-  }
-
-  /** The client waits for a 100 that no server was asked for. */
-  #askForBody(request: RequestHead): void {
-    request.headers.delete("expect");
-    request.expectsContinue = false;
-    this.downstream.sendInformational(ResponseHead.from({ status: 100 }));
   }
 
   // ── the response ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -318,9 +251,7 @@ export class Exchange<C>
     this.#state = State.Answering;
     this.#headSent = true;
     session.response = response.head;
-    // What is left of the request's body is read, by the program or to be thrown away.
-    if (this.#requestStream === null) this.releaseRequest(Hold.NotReady | Hold.Blocked | Hold.Filter);
-    else this.releaseRequest(Hold.NotReady);
+    this.releaseBody();
     sendOwnResponse(this, response, this.#isHead, this.#keepAlive);
   }
 
@@ -379,13 +310,11 @@ export class Exchange<C>
       return;
     }
     if (!this.tell(proxy.plan.errorWhileProxy, failure)) return;
-    const isReplayable = this.#requestBody === null || this.#requestBody.isReplayable;
-    if (isReplayable && mayRetry(failure, session, this.upstreamReused, proxy.retries)) this.retry();
+    if (this.isReplayable && mayRetry(failure, session, this.upstreamReused, proxy.retries)) this.retry();
     else this.fail(failure);
   }
 
   protected override retry(): void {
-    this.#requestBody?.detach();
     this.#state = State.Preparing;
     this.session.response = null;
     this.#upstreamRequest = null;
@@ -394,7 +323,7 @@ export class Exchange<C>
 
   onDownstreamError(error: Error): void {
     const failure = toProxyError(error);
-    this.#requestStream?.body.fail(failure);
+    this.failStream(failure);
     // An answer of our own doesn't depend on the rest of the request: it is finished, and the connection closed.
     if (this.#state === State.Answering && failure.status !== 0) return;
     this.fail(failure);
@@ -405,7 +334,7 @@ export class Exchange<C>
   }
 
   #stopBodies(): void {
-    this.#requestBody?.stop();
+    this.stopBody();
     this.#responseBody?.stop();
   }
 
@@ -416,7 +345,7 @@ export class Exchange<C>
     this.#state = State.Done;
     this.generation++;
     this.#deadline?.clear();
-    this.#requestStream?.body.fail(error ?? new ProxyError("DOWNSTREAM_CLOSED", "the response has ended"));
+    this.failStream(error);
     this.endWaiting();
     this.proxy.finish(this.session, error);
   }
@@ -424,8 +353,7 @@ export class Exchange<C>
   protected suspend(): void {
     this.session.response?.source.retain();
     if (this.#state === State.Preparing) {
-      const isRead = this.#requestBody?.isCollecting === true || this.#requestStream !== null;
-      if (!isRead) this.holdRequest(Hold.NotReady);
+      if (!this.isReadHere) this.holdRequest(Hold.NotReady);
     } else if (this.#state === State.Relaying && !this.#headSent) this.holdResponse(Hold.Filter);
   }
 
@@ -439,6 +367,10 @@ export class Exchange<C>
   get bytesSent(): number {
     if (this.#state === State.Done) return this.#bytesSent;
     return this.#tunnel === null ? this.downstream.bytesSent : this.#tunnel.bytesDown;
+  }
+
+  protected get isPreparing(): boolean {
+    return this.#state === State.Preparing;
   }
 
   get isDone(): boolean {

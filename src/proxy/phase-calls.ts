@@ -42,7 +42,8 @@ export abstract class PhaseCalls<C> {
 
   #await<R>(promise: PromiseLike<R>, next: (this: this, result: R) => void, generation: number): void {
     if (generation === this.generation) this.suspend();
-    promise.then(
+    // Whatever has a `then` may call back twice, or at once; a promise of our own doesn't.
+    Promise.resolve(promise).then(
       (result) => {
         if (generation === this.generation) next.call(this, result);
       },

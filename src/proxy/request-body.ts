@@ -69,7 +69,8 @@ export class RequestBody<C> implements PumpOwner {
 
   #collect(limit: number, length: BodyLength): Promise<Buffer> {
     if (length === "none" || length === 0) return Promise.resolve(Buffer.alloc(0));
-    if (this.#begun) return Promise.reject(new Error("The body was sent to a server already"));
+    if (this.#begun || this.#stopped)
+      return Promise.reject(new Error("The body was sent or given up already"));
     this.#collector = new BodyCollector(limit);
     const { promise } = this.#collector;
     if (typeof length === "number" && length > limit) this.#refuse();

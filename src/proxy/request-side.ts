@@ -1,0 +1,124 @@
+import { ProxyError } from "../base/errors.ts";
+import { type BodyLength, type RequestHead, ResponseHead } from "../http/heads.ts";
+import type { HttpHeaders } from "../http/http-headers.ts";
+import type { DownstreamSink, UpstreamStream } from "../http/streams.ts";
+import { Attempts } from "./attempts.ts";
+import { Hold } from "./flow.ts";
+import { RequestBody } from "./request-body.ts";
+import { RequestStream } from "./request-stream.ts";
+
+/**
+ * Where a request's body goes: to the server, before that to a phase that wants to read all of it, or to the program
+ * alone when it answers the request here.
+ */
+export abstract class RequestSide<C> extends Attempts<C> implements DownstreamSink {
+  #body: RequestBody<C> | null = null;
+  #stream: RequestStream | null = null;
+  #ended = false;
+
+  /** True before the request is sent, and again when it is to be sent another time. */
+  protected abstract readonly isPreparing: boolean;
+  abstract onDownstreamError(error: Error): void;
+
+  /** True when all that was sent of the body can be sent again. */
+  protected get isReplayable(): boolean {
+    return this.#body === null || this.#body.isReplayable;
+  }
+
+  /** True while the body is read here, however long a phase takes. */
+  protected get isReadHere(): boolean {
+    return this.#stream !== null || this.#body?.isCollecting === true;
+  }
+
+  /** True when the program took the body for itself: nothing is left to send to a server. */
+  protected get isStreamed(): boolean {
+    return this.#stream !== null;
+  }
+
+  /** @internal bytes of the request that are kept to be sent again */
+  get replayLimit(): number {
+    const { plan, retryBufferSize } = this.proxy;
+    return this.upstreamReused || plan.errorWhileProxy !== null ? retryBufferSize : 0;
+  }
+
+  /** The request's head is out: sends what there is of its body, and what comes from now on. */
+  protected sendBodyTo(server: UpstreamStream, length: BodyLength): void {
+    if (length !== "none") {
+      this.#bodyForServer().begin(server, length);
+      return;
+    }
+    // Some phase may have read the body that there isn't; no filter is asked about it.
+    this.#body = null;
+    if (this.#ended) server.sendEnd(null);
+  }
+
+  #bodyForServer(): RequestBody<C> {
+    this.#body ??= new RequestBody(this, this.proxy.plan.requestBodyFilter);
+    return this.#body;
+  }
+
+  protected override retry(): void {
+    this.#body?.detach();
+    super.retry();
+  }
+
+  onRequestBody(bytes: Buffer, start: number, end: number): void {
+    if (this.#stream === null) this.#body?.take(bytes, start, end);
+    else this.#stream.take(bytes, start, end);
+  }
+
+  onRequestEnd(trailers: HttpHeaders | null): void {
+    this.#ended = true;
+    this.#stream?.body.finish();
+    if (this.#body !== null) this.#body.end(trailers);
+    else if (!this.isPreparing) this.upstream?.sendEnd(null);
+  }
+
+  readBody(limit: number): Promise<Buffer> {
+    if (!this.isPreparing || this.#stream !== null) {
+      return Promise.reject(new Error("The body is on its way already, or the session is over"));
+    }
+    const { request } = this.session;
+    const body = this.#bodyForServer();
+    const content = body.collect(limit, this.#ended ? "none" : request.body);
+    if (body.isCollecting && request.expectsContinue) this.#askForBody(request);
+    this.releaseRequest(Hold.NotReady);
+    return content;
+  }
+
+  streamBody(): AsyncIterable<Buffer> {
+    const { request } = this.session;
+    if (!this.isPreparing || this.#body !== null || this.#stream !== null) {
+      throw new Error("The body was read or sent already, or the session is over");
+    }
+    this.#stream = new RequestStream(this);
+    const { body } = this.#stream;
+    if (this.#ended || request.body === "none" || request.body === 0) body.finish();
+    else if (request.expectsContinue) this.#askForBody(request);
+    this.releaseRequest(Hold.NotReady);
+    return body;
+  }
+
+  /** The client waits for a 100 that no server was asked for. */
+  #askForBody(request: RequestHead): void {
+    request.headers.delete("expect");
+    request.expectsContinue = false;
+    this.downstream.sendInformational(ResponseHead.from({ status: 100 }));
+  }
+
+  /** No server gets more of the body. What is left is read, by the program or to be thrown away. */
+  protected releaseBody(): void {
+    const { NotReady, Blocked, Filter } = Hold;
+    this.releaseRequest(this.#stream === null ? NotReady | Blocked | Filter : NotReady);
+  }
+
+  /** Nobody is sent more of the body; a program that reads it for itself goes on. */
+  protected stopBody(): void {
+    this.#body?.stop();
+  }
+
+  /** Whoever still reads the body here is told that its rest doesn't come; nothing happens to one that is complete. */
+  protected failStream(error: ProxyError | null): void {
+    this.#stream?.body.fail(error ?? new ProxyError("DOWNSTREAM_CLOSED", "the response has ended"));
+  }
+}
