@@ -179,8 +179,8 @@ function upgradeOf(head: RequestHead): string | null {
 /** HTTP/1.0 knows requests without a host, and a filter may delete it; in HTTP/1.1 there must be one (RFC 9112 §3.2). */
 function lacksHost(head: RequestHead): boolean {
   const { touchedHeaders: headers } = head;
-  const isChanged = headers !== null && (headers.changes !== null || headers.added !== null);
-  return isChanged ? !headers.has("host") : (head.present & HOST_BIT) === 0;
+  const isChanged = headers !== null && headers.changes !== null;
+  return isChanged ? !headers.has("host") : (presentIn(head) & HOST_BIT) === 0;
 }
 
 function hostLine(peer: HttpPeer): string {
