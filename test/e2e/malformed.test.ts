@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { connect, type Socket } from "node:net";
 import { describe, test } from "node:test";
 import { createRandom, type Random } from "../kit/random.ts";
+import { connectRaw } from "../kit/raw-client.ts";
 import type { RawRequest } from "../kit/raw-message.ts";
 import { answering, isWell, ok, request, startProxy } from "./proxy.ts";
 
@@ -329,5 +330,68 @@ describe("3,000 requests with random damage", () => {
       assert.doesNotMatch(String(error), /not a|both|coding|content length|goes past/);
     }
     await isWell(proxy);
+  });
+});
+
+describe("3,000 responses with random damage", () => {
+  test("are passed on well-formed, or seen to be broken, and harm nobody else", async () => {
+    const random = createRandom(SEED + 2);
+    const special = [
+      "\r\n",
+      "\r",
+      "\n",
+      " ",
+      ":",
+      "\0",
+      "0",
+      "1",
+      ";",
+      "\x80",
+      "chunked",
+      "HTTP/1.1 200 OK\r\n\r\n",
+    ];
+    const answers = [
+      "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX-A: b\r\n\r\nhello",
+      "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;a\r\nhello\r\n0\r\nX-T: 1\r\n\r\n",
+      "HTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n",
+      "HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n",
+      "HTTP/1.0 404 Not Found\r\nContent-Length: 3\r\nConnection: keep-alive\r\n\r\nabc",
+    ];
+    const damaged = (): string => {
+      let text = random.pick(answers);
+      for (let n = random.below(3); n >= 0; n--) {
+        const at = random.below(text.length);
+        text = text.slice(0, at) + random.pick(special) + text.slice(at + random.below(3));
+      }
+      return text;
+    };
+    await using proxy = await startProxy({
+      origin: answering(async ({ target }, connection) => {
+        if (target === "/well") return ok("GET /well ");
+        const text = damaged();
+        await connection
+          .writePieces(text, random.below(2) === 0 ? [] : [random.below(text.length)])
+          .catch(() => undefined);
+        // Whoever waits for more of it gets the end.
+        connection.end();
+        await connection.closed;
+        return undefined;
+      }),
+    });
+    await inParallel(3000, async (i) => {
+      const client = await connectRaw(proxy.port);
+      try {
+        const response = await client.exchange(request("GET /"));
+        assert.ok(response.status >= 200);
+      } catch (error) {
+        // Cut is what it may be, but not malformed.
+        assert.match(String(error), /ended|reset/);
+      } finally {
+        client.reset();
+      }
+      if (i % 100 === 0) await isWell(proxy);
+    });
+    await proxy.settled();
+    assert.ok(proxy.count("responses2xx") > 300 && proxy.count("responses5xx") > 300);
   });
 });
