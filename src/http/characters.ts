@@ -53,8 +53,11 @@ export function isToken(text: string): boolean {
 
 /** True when `text` may stand as a field value: no control characters, hence no way to inject a line. */
 export function isFieldValue(text: string): boolean {
-  return isAllOf(text, FIELD_VALUE);
+  return !NOT_IN_FIELD_VALUE.test(text);
 }
+
+/** What isn't `FIELD_VALUE`. Over a string an expression is faster than the table, for which every character is asked. */
+const NOT_IN_FIELD_VALUE = /[^\t\x20-\x7e\x80-\xff]/;
 
 /** True when `text` may stand as a request target. */
 export function isRequestTarget(text: string): boolean {

@@ -1,4 +1,6 @@
 import { latin1 } from "../base/latin1.ts";
+import { equalsLowercaseText, FieldId, type FieldName } from "./field-names.ts";
+
 /**
  * Where the fields of a received head stand in its bytes, five numbers a field:
  *
@@ -64,4 +66,17 @@ export function valueAt(table: FieldTable, index: number): string {
 /** The id of field `index`. */
 export function idAt(table: FieldTable, index: number): number {
   return table.offsets[index * FIELD_STRIDE + FIELD_ID]!;
+}
+
+/** The first field called `name` from index `from` on, -1 when there is none. */
+export function indexOfField({ bytes, offsets, count }: FieldTable, name: FieldName, from: number): number {
+  const { id, lowercase } = name;
+  for (let index = from, at = from * FIELD_STRIDE; index < count; index++, at += FIELD_STRIDE) {
+    if (offsets[at + FIELD_ID] !== id) continue;
+    if (id !== FieldId.Other) return index;
+    const start = offsets[at + NAME_START]!;
+    if (offsets[at + NAME_END]! - start !== lowercase.length) continue;
+    if (equalsLowercaseText(bytes, start, lowercase)) return index;
+  }
+  return -1;
 }

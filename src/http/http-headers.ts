@@ -1,22 +1,20 @@
 import { isFieldValue } from "./characters.ts";
-import { equalsLowercaseText, FieldId, type FieldName, toFieldName } from "./field-names.ts";
+import { type FieldName, toFieldName } from "./field-names.ts";
 import {
   EMPTY_SOURCE,
-  FIELD_ID,
-  FIELD_STRIDE,
   type FieldTable,
   type HeadSource,
-  NAME_END,
-  NAME_START,
+  indexOfField,
   nameAt,
   valueAt,
 } from "./field-table.ts";
 
 /** A field that was added or changed here. */
 export interface OwnField {
-  name: string;
-  value: string;
-  readonly id: number;
+  readonly key: FieldName;
+  /** The name as it is to be written. */
+  readonly name: string;
+  readonly value: string;
 }
 
 /**
@@ -38,6 +36,10 @@ export class HttpHeaders implements Iterable<[name: string, value: string]> {
   changes: (OwnField | null | undefined)[] | null = null;
   /** @internal */
   added: OwnField[] | null = null;
+  /** @internal bit `1 << FieldId` for every name that was set, added or deleted here. */
+  touchedIds = 0;
+  /** @internal no less than the bytes that the own fields take when written. */
+  ownBytes = 0;
 
   constructor(source: HeadSource = EMPTY_SOURCE) {
     this.source = source;
@@ -66,33 +68,44 @@ export class HttpHeaders implements Iterable<[name: string, value: string]> {
     const copy = new HttpHeaders(this.source);
     copy.changes = this.changes === null ? null : [...this.changes];
     copy.added = this.added === null ? null : [...this.added];
+    copy.touchedIds = this.touchedIds;
+    copy.ownBytes = this.ownBytes;
     return copy;
   }
 
   /** The value of `name`; several are joined with ", " (RFC 9110 §5.3). Null when absent. */
   get(name: string): string | null {
+    const key = toFieldName(name);
+    const table = this.source.table();
     let found: string | null = null;
-    this.#visit(name, (value) => {
-      found = found === null ? value : `${found}, ${value}`;
-    });
+    for (let i = indexOfField(table, key, 0); i !== -1; i = indexOfField(table, key, i + 1)) {
+      found = joined(found, this.#receivedValue(table, i));
+    }
+    if (this.added === null) return found;
+    for (const field of this.added) if (isNamed(field, key)) found = joined(found, field.value);
     return found;
   }
 
   /** Every value of `name` in order, one for each field line: the way to read `Set-Cookie`. */
   getAll(name: string): string[] {
+    const key = toFieldName(name);
+    const table = this.source.table();
     const values: string[] = [];
-    this.#visit(name, (value) => {
-      values.push(value);
-    });
+    for (let i = indexOfField(table, key, 0); i !== -1; i = indexOfField(table, key, i + 1)) {
+      const value = this.#receivedValue(table, i);
+      if (value !== null) values.push(value);
+    }
+    for (const field of this.added ?? []) if (isNamed(field, key)) values.push(field.value);
     return values;
   }
 
   has(name: string): boolean {
-    let found = false;
-    this.#visit(name, () => {
-      found = true;
-    });
-    return found;
+    const key = toFieldName(name);
+    const table = this.source.table();
+    for (let i = indexOfField(table, key, 0); i !== -1; i = indexOfField(table, key, i + 1)) {
+      if (this.changes?.[i] !== null) return true;
+    }
+    return this.added?.some((field) => isNamed(field, key)) ?? false;
   }
 
   /**
@@ -100,12 +113,11 @@ export class HttpHeaders implements Iterable<[name: string, value: string]> {
    * @throws TypeError when the name isn't a token or the value holds a control character.
    */
   set(name: string, value: string): void {
-    const own = toOwnField(name, value);
-    const fieldName = toFieldName(name);
-    let placed = this.#replaceReceived(fieldName, own);
+    const own = this.#toOwnField(name, value);
+    let placed = this.#replaceReceived(own.key, own);
     if (this.added !== null) {
       this.added = this.added.flatMap((field) => {
-        if (!isNamed(field, fieldName)) return field;
+        if (!isNamed(field, own.key)) return field;
         const keep = placed ? [] : own;
         placed = true;
         return keep;
@@ -119,18 +131,19 @@ export class HttpHeaders implements Iterable<[name: string, value: string]> {
    * @throws TypeError when the name isn't a token or the value holds a control character.
    */
   append(name: string, value: string): void {
-    this.#add(toOwnField(name, value));
+    this.#add(this.#toOwnField(name, value));
   }
 
   /** Removes every field of that name; true when there was one. */
   delete(name: string): boolean {
-    const fieldName = toFieldName(name);
-    let deleted = this.#replaceReceived(fieldName, null);
+    const key = toFieldName(name);
+    let deleted = this.#replaceReceived(key, null);
     if (this.added !== null) {
-      const left = this.added.filter((field) => !isNamed(field, fieldName));
+      const left = this.added.filter((field) => !isNamed(field, key));
       deleted ||= left.length < this.added.length;
       this.added = left.length === 0 ? null : left;
     }
+    if (deleted) this.touchedIds |= 1 << key.id;
     return deleted;
   }
 
@@ -162,34 +175,38 @@ export class HttpHeaders implements Iterable<[name: string, value: string]> {
     return Object.fromEntries(all);
   }
 
-  #visit(name: string, visit: (value: string) => void): void {
-    const fieldName = toFieldName(name);
-    const { changes } = this;
-    const table = this.source.table();
-    for (let i = 0; i < table.count; i++) {
-      const change = changes === null ? undefined : changes[i];
-      if (change === undefined) {
-        if (isReceivedAs(table, i, fieldName)) visit(valueAt(table, i));
-      } else if (change !== null && isNamed(change, fieldName)) visit(change.value);
-    }
-    if (this.added === null) return;
-    for (const field of this.added) if (isNamed(field, fieldName)) visit(field.value);
+  /** What became of received field `index`; null when it was deleted. */
+  #receivedValue(table: FieldTable, index: number): string | null {
+    const change = this.changes?.[index];
+    if (change === undefined) return valueAt(table, index);
+    return change === null ? null : change.value;
   }
 
   /** Puts `own` in the place of the first received field of that name and deletes the others. */
-  #replaceReceived(name: FieldName, own: OwnField | null): boolean {
+  #replaceReceived(key: FieldName, own: OwnField | null): boolean {
     const table = this.source.table();
     let found = false;
-    for (let i = 0; i < table.count; i++) {
-      const change = this.changes?.[i];
-      const matches =
-        change === undefined ? isReceivedAs(table, i, name) : change !== null && isNamed(change, name);
-      if (!matches) continue;
+    for (let i = indexOfField(table, key, 0); i !== -1; i = indexOfField(table, key, i + 1)) {
+      // One that was deleted before gives its place to nobody: the field comes back at the end.
+      if (this.changes?.[i] === null) continue;
       this.changes ??= new Array(table.count);
       this.changes[i] = found ? null : own;
       found = true;
     }
     return found;
+  }
+
+  #toOwnField(name: string, value: string): OwnField {
+    const key = toFieldName(name);
+    if (!key.isToken) throw new TypeError(`Header name ${JSON.stringify(name)} is not a token`);
+    if (!isFieldValue(value)) {
+      throw new TypeError(
+        `Header ${name} would hold a control or non-latin1 character: ${JSON.stringify(value)}`,
+      );
+    }
+    this.touchedIds |= 1 << key.id;
+    this.ownBytes += name.length + value.length + FIELD_PUNCTUATION;
+    return { key, name, value };
   }
 
   #add(field: OwnField): void {
@@ -198,32 +215,19 @@ export class HttpHeaders implements Iterable<[name: string, value: string]> {
   }
 }
 
+/** Bytes of a field line besides name and value: `: ` and the line's end. */
+const FIELD_PUNCTUATION = 4;
+
 /** What headers can be made of. */
 export type HeadersInit =
   | Iterable<readonly [name: string, value: string]>
   | Readonly<Record<string, string | readonly string[]>>;
 
-function toOwnField(name: string, value: string): OwnField {
-  const { id, isToken } = toFieldName(name);
-  if (!isToken) throw new TypeError(`Header name ${JSON.stringify(name)} is not a token`);
-  if (!isFieldValue(value)) {
-    throw new TypeError(
-      `Header ${name} would hold a control or non-latin1 character: ${JSON.stringify(value)}`,
-    );
-  }
-  return { name, value, id };
+function joined(before: string | null, value: string | null): string | null {
+  if (before === null || value === null) return before ?? value;
+  return `${before}, ${value}`;
 }
 
-function isNamed(field: OwnField, { lowercase }: FieldName): boolean {
-  return field.name.length === lowercase.length && toFieldName(field.name).lowercase === lowercase;
-}
-
-function isReceivedAs(table: FieldTable, index: number, { id, lowercase }: FieldName): boolean {
-  const at = index * FIELD_STRIDE;
-  const { offsets } = table;
-  if (offsets[at + FIELD_ID] !== id) return false;
-  if (id !== FieldId.Other) return true;
-  const start = offsets[at + NAME_START]!;
-  if (offsets[at + NAME_END]! - start !== lowercase.length) return false;
-  return equalsLowercaseText(table.bytes, start, lowercase);
+function isNamed({ key }: OwnField, name: FieldName): boolean {
+  return key === name || key.lowercase === name.lowercase;
 }

@@ -1,5 +1,6 @@
+import { writeLatin1 } from "../base/latin1.ts";
 import { FieldId, HOP_BY_HOP } from "../http/field-names.ts";
-import { FIELD_ID, FIELD_STRIDE, type FieldTable, idAt, NAME_START } from "../http/field-table.ts";
+import { FIELD_ID, FIELD_STRIDE, type FieldTable, NAME_START } from "../http/field-table.ts";
 import type { BodyLength, RequestHead, ResponseHead } from "../http/heads.ts";
 import type { HttpHeaders, OwnField } from "../http/http-headers.ts";
 import type { RequestAdditions } from "../http/streams.ts";
@@ -32,6 +33,8 @@ const NOT_IN_TRAILERS =
 
 /** The empty line behind the fields. */
 const END = [0x0d, 0x0a] as const;
+const COLON = 0x3a;
+const SPACE = 0x20;
 const CHUNKED_LINE = "Transfer-Encoding: chunked\r\n";
 
 /** Writes a request head for an HTTP/1.1 server, framed by `body`. */
@@ -135,16 +138,7 @@ function isDeclaredAs(
   headers: HttpHeaders | null,
 ): boolean {
   if (received !== sent || received === "unknown" || table.count === 0) return false;
-  return headers === null || (headers.changes === null && headers.added === null) || !changesLength(headers);
-}
-
-function changesLength(headers: HttpHeaders): boolean {
-  if (headers.added?.some((field) => field.id === FieldId.ContentLength)) return true;
-  const table = headers.source.table();
-  return (
-    headers.changes?.some((change, i) => change !== undefined && idAt(table, i) === FieldId.ContentLength) ??
-    false
-  );
+  return headers === null || (headers.touchedIds & CONTENT_LENGTH) === 0;
 }
 
 function framingLines(body: ResponseFraming): string {
@@ -155,13 +149,14 @@ function framingLines(body: ResponseFraming): string {
 function writeHead(output: Output, owner: OutputOwner, plan: HeadPlan): void {
   const { line, framing, lines, headers } = plan;
   const ours = line.length + framing.length + lines.length + END.length;
-  output.reserve(owner, ours + receivedSize(plan) + ownSize(headers));
+  output.reserve(owner, ours + receivedSize(plan) + (headers === null ? 0 : headers.ownBytes));
   const { slab } = output;
   let at = output.at;
   if (line !== "") at += slab.write(line, at, "latin1");
   at = copyReceived(slab, at, plan);
   if (headers !== null && headers.added !== null) {
-    for (const field of headers.added) if (!isDropped(plan.dropped, field.id)) at = writeOwn(slab, at, field);
+    for (const field of headers.added)
+      if (!isDropped(plan.dropped, field.key.id)) at = writeOwn(slab, at, field);
   }
   if (framing !== "") at += slab.write(framing, at, "latin1");
   if (lines !== "") at += slab.write(lines, at, "latin1");
@@ -186,7 +181,7 @@ function copyReceived(slab: Buffer, start: number, plan: HeadPlan): number {
     }
     if (run >= 0) at += bytes.copy(slab, at, run, nameStart);
     run = -1;
-    if (change !== undefined && change !== null && !isDropped(dropped, change.id))
+    if (change !== undefined && change !== null && !isDropped(dropped, change.key.id))
       at = writeOwn(slab, at, change);
   }
   if (run >= 0) at += bytes.copy(slab, at, run, table.fieldsEnd);
@@ -199,17 +194,14 @@ function receivedSize({ rawLine, table }: HeadPlan): number {
   return table.count === 0 ? 0 : table.fieldsEnd - table.offsets[NAME_START]!;
 }
 
-function writeOwn(slab: Buffer, at: number, field: OwnField): number {
-  return at + slab.write(`${field.name}: ${field.value}\r\n`, at, "latin1");
-}
-
-function ownSize(headers: HttpHeaders | null): number {
-  if (headers === null) return 0;
-  let size = 0;
-  for (const field of headers.added ?? []) size += field.name.length + field.value.length + 4;
-  for (const change of headers.changes ?? [])
-    if (change) size += change.name.length + change.value.length + 4;
-  return size;
+function writeOwn(slab: Buffer, start: number, { name, value }: OwnField): number {
+  let at = writeLatin1(slab, start, name);
+  slab[at] = COLON;
+  slab[at + 1] = SPACE;
+  at = writeLatin1(slab, at + 2, value);
+  slab[at] = END[0];
+  slab[at + 1] = END[1];
+  return at + END.length;
 }
 
 function isDropped(dropped: number, id: number): boolean {

@@ -1,6 +1,8 @@
 import { FieldId } from "../http/field-names.ts";
 import type { ResponseHead } from "../http/heads.ts";
 
+const DATE_BIT = 1 << FieldId.Date;
+
 let dateLine = "";
 let dateSecond = 0;
 
@@ -16,9 +18,8 @@ function currentDateLine(): string {
 
 function lacksDate(head: ResponseHead): boolean {
   const { touchedHeaders, present } = head;
-  const hasReceived = (present & (1 << FieldId.Date)) !== 0;
-  if (touchedHeaders === null || (hasReceived && touchedHeaders.changes === null)) return !hasReceived;
-  return !touchedHeaders.has("date");
+  const isTouched = touchedHeaders !== null && (touchedHeaders.touchedIds & DATE_BIT) !== 0;
+  return isTouched ? !touchedHeaders.has("date") : (present & DATE_BIT) === 0;
 }
 
 /**

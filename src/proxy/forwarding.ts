@@ -163,11 +163,9 @@ function forwardedElement(client: ClientInfo, host: string): string {
   return `for=${node};proto=${scheme}${hostPart}`;
 }
 
-/** The known fields of a request, those included that a filter added. */
-function presentIn(head: RequestHead): number {
-  const added = head.touchedHeaders === null ? null : head.touchedHeaders.added;
-  if (added === null) return head.present;
-  return added.reduce((present, field) => present | (1 << field.id), head.present);
+/** The known fields that a request may hold, those included that a filter touched. */
+function presentIn({ present, touchedHeaders }: RequestHead): number {
+  return touchedHeaders === null ? present : present | touchedHeaders.touchedIds;
 }
 
 /** A filter that doesn't want the upgrade deletes the field. */
@@ -179,8 +177,8 @@ function upgradeOf(head: RequestHead): string | null {
 /** HTTP/1.0 knows requests without a host, and a filter may delete it; in HTTP/1.1 there must be one (RFC 9112 §3.2). */
 function lacksHost(head: RequestHead): boolean {
   const { touchedHeaders: headers } = head;
-  const isChanged = headers !== null && headers.changes !== null;
-  return isChanged ? !headers.has("host") : (presentIn(head) & HOST_BIT) === 0;
+  const isTouched = headers !== null && (headers.touchedIds & HOST_BIT) !== 0;
+  return isTouched ? !headers.has("host") : (head.present & HOST_BIT) === 0;
 }
 
 function hostLine(peer: HttpPeer): string {

@@ -71,7 +71,7 @@ export class HttpProxy<C> {
     this.#observer = options.observer ?? null;
     this.#reporter = options.reporter ?? null;
     this.isTimed = this.#observer !== null || this.plan.logging !== null;
-    this.keepsResponses = this.isTimed || this.plan.looksAtResponse;
+    this.keepsResponses = this.#observer !== null || this.plan.mayLookBackAtResponse;
   }
 
   /** Why a request isn't let in at all, before any phase sees it. */

@@ -10,8 +10,8 @@ export type Plan<C> = {
   readonly filtersResponseBody: boolean;
   /** True when a phase hears of the response's body or trailers. */
   readonly looksAtResponseBody: boolean;
-  /** True when a phase hears of the response at all. */
-  readonly looksAtResponse: boolean;
+  /** True when a phase is called after the response's head was passed on. */
+  readonly mayLookBackAtResponse: boolean;
 };
 
 /** Binds the phases, so that a session asks one field for each and calls nothing for those that are absent. */
@@ -46,9 +46,10 @@ export function toPlan<C>(phases: ProxyPhases<C>): Plan<C> {
     filtersRequestBody: phases.requestBodyFilter !== undefined,
     filtersResponseBody,
     looksAtResponseBody,
-    looksAtResponse:
+    mayLookBackAtResponse:
       looksAtResponseBody ||
-      phases.upstreamResponseFilter !== undefined ||
-      phases.responseFilter !== undefined,
+      phases.logging !== undefined ||
+      phases.requestSummary !== undefined ||
+      phases.suppressErrorLog !== undefined,
   };
 }
