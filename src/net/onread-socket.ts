@@ -27,7 +27,7 @@ function nextBuffer(): Buffer {
 function onRead(this: OnreadSocket, size: number): boolean {
   const { transport } = this;
   upcoming = transport.handleRead(size);
-  return !transport.paused;
+  return transport.readsOn;
 }
 
 /** Node's own name for the type of `handle`; its code takes any native stream handle there. */

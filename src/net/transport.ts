@@ -9,6 +9,7 @@ import {
   sharedReadSlab,
   takeBulkSlab,
 } from "./slabs.ts";
+import type { Wire, WireDirection } from "./wire.ts";
 
 /** What a connection tells its user. */
 export interface TransportHandler {
@@ -52,6 +53,12 @@ export class Transport implements OutputOwner {
   ended = false;
   #paused = false;
   #gone = false;
+  /** What does something to the bytes on their way, if anything does, and what it asks for. */
+  #wire: Wire | null = null;
+  #wireHoldsReading = false;
+  #wireHoldsWriting = false;
+  /** The connection is gone, but bytes that came before still wait in the wire. */
+  #closePending = false;
   #expectsLittle = false;
   #slab: Slab = sharedReadSlab;
   /** What pending writes refer to, given back when they are done. */
@@ -82,7 +89,9 @@ export class Transport implements OutputOwner {
       return;
     }
     output.flushFor(this);
-    this.#write(bytes.subarray(start, end), null);
+    const outgoing = this.#outgoing;
+    if (outgoing === null) this.#write(bytes.subarray(start, end), null);
+    else outgoing.push(bytes, start, end);
   }
 
   sendText(text: string): void {
@@ -92,6 +101,11 @@ export class Transport implements OutputOwner {
   /** For `Output`. */
   writeGathered(view: Buffer, slab: OutputSlab): boolean {
     if (this.closed) return true;
+    const outgoing = this.#outgoing;
+    if (outgoing !== null) {
+      outgoing.push(view, 0, view.length);
+      return true;
+    }
     // Behind a write that waits already, a right-sized copy is better than to give a whole slab away.
     if (this.socket.writableLength === 0) return this.#write(view, slab);
     this.#write(Buffer.from(view), null);
@@ -107,11 +121,17 @@ export class Transport implements OutputOwner {
     if (slab !== null) this.#heldOutput = slab;
     else if (reading !== null && view.buffer === reading.buffer.buffer) this.#hold(reading);
     if (isBelowMark) wantDrain(socket);
-    else if (!this.blocked) {
-      this.blocked = true;
-      this.handler.onBlocked();
+    else {
+      this.#wire?.outgoing.pause();
+      this.#block();
     }
     return false;
+  }
+
+  #block(): void {
+    if (this.blocked) return;
+    this.blocked = true;
+    this.handler.onBlocked();
   }
 
   #hold(slab: Slab): void {
@@ -123,7 +143,7 @@ export class Transport implements OutputOwner {
 
   /** True while something waits for the kernel to take it. */
   get hasUnsent(): boolean {
-    return this.socket.writableLength > 0;
+    return this.socket.writableLength > 0 || (this.#wire !== null && this.#wire.outgoing.held > 0);
   }
 
   /** Bytes the kernel has taken so far: as long as this grows, the peer takes something. */
@@ -135,7 +155,9 @@ export class Transport implements OutputOwner {
   end(): void {
     if (this.closed) return;
     output.flushFor(this);
-    this.socket.end();
+    const outgoing = this.#outgoing;
+    if (outgoing === null) this.socket.end();
+    else outgoing.end();
   }
 
   /** Closes both directions now; what is waiting is lost. */
@@ -162,6 +184,7 @@ export class Transport implements OutputOwner {
     if (this.closed) return false;
     output.flushFor(this);
     this.closed = true;
+    this.#wire?.close();
     return true;
   }
 
@@ -171,17 +194,24 @@ export class Transport implements OutputOwner {
   pause(): void {
     if (this.#paused || this.closed) return;
     this.#paused = true;
+    this.#wire?.incoming.pause();
     this.socket.pause();
   }
 
   resume(): void {
     if (!this.#paused || this.closed) return;
     this.#paused = false;
-    this.socket.resume();
+    this.#wire?.incoming.resume();
+    if (!this.#wireHoldsReading) this.socket.resume();
   }
 
   get paused(): boolean {
     return this.#paused;
+  }
+
+  /** @internal true while the socket is to go on reading */
+  get readsOn(): boolean {
+    return !this.#paused && !this.#wireHoldsReading;
   }
 
   /** Said while bytes are handled, when a message is over: a slab of its own is given up with this read. */
@@ -197,7 +227,7 @@ export class Transport implements OutputOwner {
     this.#expectsLittle = false;
     output.beginTurn();
     try {
-      this.handler.onData(slab.buffer, 0, size);
+      this.#receive(slab.buffer, size);
     } finally {
       reading = null;
       output.endTurn();
@@ -210,10 +240,16 @@ export class Transport implements OutputOwner {
     if (this.closed) return;
     output.beginTurn();
     try {
-      this.handler.onData(bytes, 0, bytes.length);
+      this.#receive(bytes, bytes.length);
     } finally {
       output.endTurn();
     }
+  }
+
+  #receive(bytes: Buffer, size: number): void {
+    const wire = this.#wire;
+    if (wire === null || wire.incoming.isClear) this.handler.onData(bytes, 0, size);
+    else wire.incoming.push(bytes, 0, size);
   }
 
   #nextSlab(slab: Slab, size: number): Buffer | null {
@@ -240,7 +276,12 @@ export class Transport implements OutputOwner {
   /** @internal */
   handleDrain(): void {
     this.#releaseHeld();
-    if (!this.blocked || this.closed) return;
+    this.#wire?.outgoing.resume();
+    this.#unblock();
+  }
+
+  #unblock(): void {
+    if (!this.blocked || this.closed || this.#wireHoldsWriting) return;
     this.blocked = false;
     this.handler.onDrain();
   }
@@ -264,8 +305,9 @@ export class Transport implements OutputOwner {
   /** @internal */
   handleEnd(): void {
     if (this.ended || this.closed) return;
-    this.ended = true;
-    this.handler.onEnd();
+    const wire = this.#wire;
+    if (wire === null || wire.incoming.isClear) this.deliverEnd();
+    else wire.incoming.end();
   }
 
   /** @internal */
@@ -276,12 +318,94 @@ export class Transport implements OutputOwner {
   /** @internal */
   handleClose(): void {
     if (this.#gone) return;
+    const wasClosed = this.closed;
     this.#gone = true;
     this.closed = true;
     // Slabs of cancelled writes aren't reused: the kernel's side may still be winding down.
     this.#heldOutput = null;
     this.#heldBulk = null;
     this.#giveUpSlab();
+    // What the peer had sent before it went still has to arrive.
+    this.#closePending = !wasClosed && this.#error === null && (this.#wire?.incoming.held ?? 0) > 0;
+    if (!this.#closePending) this.#concludeClose();
+  }
+
+  #concludeClose(): void {
+    this.#closePending = false;
+    this.#wire?.close();
     this.handler.onClose(this.#error);
+  }
+
+  // ── what a wire does ───────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Puts `wire` between socket and handler, from now on. */
+  attachWire(wire: Wire): void {
+    this.#wire = wire;
+    if (this.#paused) wire.incoming.pause();
+    if (this.blocked) wire.outgoing.pause();
+  }
+
+  /** The way out through the wire; null while bytes may go past it. */
+  get #outgoing(): WireDirection | null {
+    const wire = this.#wire;
+    return wire === null || wire.outgoing.isClear ? null : wire.outgoing;
+  }
+
+  /** Hands on what came in through the wire. */
+  deliver(chunk: Buffer): void {
+    if (!this.closed || this.#closePending) this.handler.onData(chunk, 0, chunk.length);
+  }
+
+  deliverEnd(): void {
+    if (this.ended || (this.closed && !this.#closePending)) return;
+    this.ended = true;
+    this.handler.onEnd();
+    if (this.#closePending) this.#concludeClose();
+  }
+
+  /** Writes what came out through the wire, which must not be changed any more. */
+  writeThrough(chunk: Buffer): void {
+    this.#write(chunk, null);
+  }
+
+  endThrough(): void {
+    if (!this.closed) this.socket.end();
+  }
+
+  holdReading(): void {
+    this.#wireHoldsReading = true;
+    if (!this.closed) this.socket.pause();
+  }
+
+  releaseReading(): void {
+    this.#wireHoldsReading = false;
+    if (!this.#paused && !this.closed) this.socket.resume();
+  }
+
+  holdWriting(): void {
+    this.#wireHoldsWriting = true;
+    if (!this.closed) this.#block();
+  }
+
+  releaseWriting(): void {
+    this.#wireHoldsWriting = false;
+    if (!this.socket.writableNeedDrain) this.#unblock();
+  }
+
+  /**
+   * Closes the connection from within: what is written already is still sent, the handler hears that the peer has ended
+   * and then that the connection is gone.
+   */
+  finish(): void {
+    if (this.closed) return;
+    this.#wire?.close();
+    if (!this.ended) {
+      this.ended = true;
+      this.handler.onEnd();
+    }
+    if (this.closed) return;
+    output.flushFor(this);
+    this.closed = true;
+    this.socket.destroySoon();
   }
 }

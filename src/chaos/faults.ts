@@ -1,0 +1,198 @@
+import type { AlarmClock } from "../base/alarms.ts";
+import { seededRandom } from "../base/random.ts";
+import type { Attributes } from "./attributes.ts";
+import { Link, type LinkHome, type LinkPort } from "./link.ts";
+import { completeAttributes, type ToxicRegistry } from "./registry.ts";
+import type { Admission, Direction, LinkKind, ToxicSettings, ToxicType } from "./toxic.ts";
+
+/** Both directions of one connection. */
+export interface ConnectionPort {
+  /** What came from the client and goes on to the server. */
+  readonly upstream: LinkPort;
+  /** What came from the server and goes on to the client. */
+  readonly downstream: LinkPort;
+}
+
+/** Who hears what faults do. */
+export interface FaultObserver {
+  /** A toxic threw while it handled a connection, which was reset. */
+  onToxicFailed(proxy: string, toxic: string, error: unknown): void;
+}
+
+export interface FaultsOptions {
+  /** The proxy or listener whose connections these faults are laid on. */
+  readonly name: string;
+  readonly registry: ToxicRegistry;
+  readonly clock: AlarmClock;
+  /** The same seed draws the same lots, connection by connection in the order they are opened. */
+  readonly seed: string;
+  readonly observer: FaultObserver;
+}
+
+/** A change of a toxic: what isn't named stays. */
+export interface ToxicChange {
+  readonly toxicity?: number;
+  readonly attributes?: Attributes;
+}
+
+const FREE: Admission = { refuse: false, delay: 0 };
+
+/**
+ * The faults of one proxy in one thread: the toxics that are set up, and the connections that they are laid on. Every
+ * change reaches the connections that are open, in the middle of whatever they transfer.
+ */
+export class Faults implements LinkHome {
+  readonly name: string;
+  readonly clock: AlarmClock;
+  readonly #registry: ToxicRegistry;
+  readonly #seed: string;
+  readonly #observer: FaultObserver;
+  readonly #connections = new Set<FaultyConnection>();
+  readonly #shared = new Map<string, unknown>();
+  #toxics: readonly ToxicSettings[] = [];
+  #opened = 0;
+  #onFirstToxic: (() => void) | null = null;
+
+  constructor({ name, registry, clock, seed, observer }: FaultsOptions) {
+    this.name = name;
+    this.clock = clock;
+    this.#registry = registry;
+    this.#seed = `${seed}/${name}`;
+    this.#observer = observer;
+  }
+
+  /** In the order in which they act within each direction. */
+  get toxics(): readonly ToxicSettings[] {
+    return this.#toxics;
+  }
+
+  /** False while there is nothing to do: connections needn't be opened here. */
+  get isActive(): boolean {
+    return this.#toxics.length > 0;
+  }
+
+  /** `attach` is called when the first toxic comes, to open the connections that were not opened here before. */
+  whenActive(attach: () => void): void {
+    this.#onFirstToxic = attach;
+  }
+
+  /** @throws TypeError when the type is unknown or the name taken */
+  add(settings: ToxicSettings): void {
+    const type = this.#typeOf(settings);
+    if (this.#toxics.some(({ name }) => name === settings.name))
+      throw new TypeError(`${this.name} has a toxic ${settings.name} already`);
+    const complete = { ...settings, attributes: completeAttributes(type, settings.attributes) };
+    const isFirst = !this.isActive;
+    if (isFirst) this.#onFirstToxic?.();
+    this.#toxics = [...this.#toxics, complete];
+    for (const link of this.#linksOf(complete)) link.add(type, complete);
+  }
+
+  /** @throws TypeError when there is no such toxic */
+  update(name: string, change: ToxicChange): void {
+    const before = this.#toxicOf(name);
+    const after: ToxicSettings = {
+      ...before,
+      toxicity: change.toxicity ?? before.toxicity,
+      attributes: completeAttributes(this.#typeOf(before), { ...before.attributes, ...change.attributes }),
+    };
+    this.#toxics = this.#toxics.map((toxic) => (toxic === before ? after : toxic));
+    for (const link of this.#linksOf(after)) link.update(after);
+  }
+
+  /** Takes a toxic away; what it held goes on at once. @throws TypeError when there is no such toxic */
+  remove(name: string): void {
+    const toxic = this.#toxicOf(name);
+    this.#toxics = this.#toxics.filter((other) => other !== toxic);
+    for (const link of this.#linksOf(toxic)) link.remove(name);
+    this.#shared.delete(name);
+  }
+
+  clear(): void {
+    for (const { name } of this.#toxics) this.remove(name);
+  }
+
+  /** What becomes of a client that connects now. */
+  admit(): Admission {
+    let { refuse, delay } = FREE;
+    this.#opened++;
+    for (const toxic of this.#toxics) {
+      const type = this.#typeOf(toxic);
+      if (type.admit === undefined) continue;
+      const random = seededRandom(`${this.#seed}/${this.#opened}/admit/${toxic.name}`);
+      if (random.next() >= toxic.toxicity) continue;
+      const admission = type.admit(toxic.attributes as never, random);
+      refuse ||= admission.refuse;
+      delay += admission.delay;
+    }
+    return refuse || delay > 0 ? { refuse, delay } : FREE;
+  }
+
+  /** Lays the faults on a connection, for as long as it lives: until `close` of what is returned. */
+  open(port: ConnectionPort, kind: LinkKind = "bytes"): FaultyConnection {
+    const connection = new FaultyConnection(
+      (direction) => new Link(direction, kind, port[direction], this, `${this.#seed}/${this.#opened}`),
+      () => this.#connections.delete(connection),
+    );
+    this.#connections.add(connection);
+    for (const toxic of this.#toxics) {
+      const type = this.#typeOf(toxic);
+      if (type.links.includes(kind)) connection[directionOf(toxic)].add(type, toxic);
+    }
+    return connection;
+  }
+
+  onToxicFailed(toxic: string, error: unknown): void {
+    this.#observer.onToxicFailed(this.name, toxic, error);
+  }
+
+  shared<T>(toxic: string, make: () => T): T {
+    if (!this.#shared.has(toxic)) this.#shared.set(toxic, make());
+    return this.#shared.get(toxic) as T;
+  }
+
+  #toxicOf(name: string): ToxicSettings {
+    const toxic = this.#toxics.find((other) => other.name === name);
+    if (toxic === undefined) throw new TypeError(`${this.name} has no toxic ${name}`);
+    return toxic;
+  }
+
+  #typeOf({ type }: ToxicSettings): ToxicType {
+    const known = this.#registry.get(type);
+    if (known === undefined) throw new TypeError(`There is no toxic type ${type}`);
+    return known;
+  }
+
+  #linksOf(toxic: ToxicSettings): Link[] {
+    const { links } = this.#typeOf(toxic);
+    const direction = directionOf(toxic);
+    return [...this.#connections]
+      .map((connection) => connection[direction])
+      .filter(({ kind }) => links.includes(kind));
+  }
+}
+
+/** What a toxic's `stream` means: it may be written in any case. */
+export function directionOf({ stream }: ToxicSettings): Direction {
+  return stream.toLowerCase() === "upstream" ? "upstream" : "downstream";
+}
+
+/** The two links of one connection. */
+export class FaultyConnection {
+  readonly upstream: Link;
+  readonly downstream: Link;
+  readonly #onClose: () => void;
+
+  constructor(newLink: (direction: Direction) => Link, onClose: () => void) {
+    this.upstream = newLink("upstream");
+    this.downstream = newLink("downstream");
+    this.#onClose = onClose;
+  }
+
+  /** The connection is gone. */
+  close(): void {
+    this.#onClose();
+    this.upstream.close();
+    this.downstream.close();
+  }
+}

@@ -1,0 +1,83 @@
+import type { Transport } from "../net/transport.ts";
+import type { Wire } from "../net/wire.ts";
+import type { Faults } from "./faults.ts";
+import type { Link, LinkPort } from "./link.ts";
+
+/**
+ * Lays faults on a client's connection: what it sends passes the upstream link, what it is sent the downstream link.
+ * Whoever uses the transport, a TCP relay or an HTTP server, doesn't notice but by what comes and when.
+ */
+export function layFaults(faults: Faults, transport: Transport): Wire {
+  const upstream = new IncomingPort(transport);
+  const downstream = new OutgoingPort(transport);
+  const connection = faults.open({ upstream, downstream });
+  const wire = new FaultyWire(connection.upstream, connection.downstream, () => connection.close());
+  transport.attachWire(wire);
+  return wire;
+}
+
+class FaultyWire implements Wire {
+  readonly incoming: Link;
+  readonly outgoing: Link;
+  readonly close: () => void;
+
+  constructor(incoming: Link, outgoing: Link, close: () => void) {
+    this.incoming = incoming;
+    this.outgoing = outgoing;
+    this.close = close;
+  }
+}
+
+abstract class TransportPort {
+  protected readonly transport: Transport;
+
+  constructor(transport: Transport) {
+    this.transport = transport;
+  }
+
+  close(): void {
+    this.transport.finish();
+  }
+
+  reset(): void {
+    this.transport.reset();
+  }
+}
+
+/** The end of the upstream link: the transport's handler. */
+class IncomingPort extends TransportPort implements LinkPort {
+  deliver(chunk: Buffer): void {
+    this.transport.deliver(chunk);
+  }
+
+  deliverEnd(): void {
+    this.transport.deliverEnd();
+  }
+
+  onFull(): void {
+    this.transport.holdReading();
+  }
+
+  onRoom(): void {
+    this.transport.releaseReading();
+  }
+}
+
+/** The end of the downstream link: the socket. */
+class OutgoingPort extends TransportPort implements LinkPort {
+  deliver(chunk: Buffer): void {
+    this.transport.writeThrough(chunk);
+  }
+
+  deliverEnd(): void {
+    this.transport.endThrough();
+  }
+
+  onFull(): void {
+    this.transport.holdWriting();
+  }
+
+  onRoom(): void {
+    this.transport.releaseWriting();
+  }
+}

@@ -1,0 +1,55 @@
+import type { Mode } from "../chaos/mode.ts";
+import type { ToxicSettings } from "../chaos/toxic.ts";
+
+/** A TCP or UDP proxy: one address to listen on, servers to relay to. Plain data. Times in milliseconds, 0 switches off. */
+export interface StreamProxySettings {
+  /** Unique among all proxies and listeners. */
+  readonly name: string;
+  readonly protocol: "tcp" | "udp";
+  /** As `parseAddress` takes it. */
+  readonly listen: string;
+  /** Servers, as `parseAddress` takes them. One is tried after the other until a connection stands. At least one. */
+  readonly upstreams: readonly string[];
+  readonly connectTimeout: number;
+  /** Without a byte in either direction a connection is closed, a UDP session forgotten. */
+  readonly idleTimeout: number;
+  /** Connections or UDP sessions at a time, for each thread. */
+  readonly maxConnections: number;
+  readonly maxConnectionsPerClient: number;
+  /** Whether clients begin with a PROXY protocol header (v1 or v2), which tells the address they come from. */
+  readonly acceptProxyProtocol: boolean;
+  /** The version of the PROXY protocol header that servers get; null for none. */
+  readonly sendProxyProtocol: 1 | 2 | null;
+  readonly toxics: readonly ToxicSettings[];
+  readonly mode: Mode;
+}
+
+/** One connection, or UDP session, as it stands. Plain data. */
+export interface ConnectionState {
+  /** Unique within the proxy. */
+  readonly id: string;
+  /** `address:port`; "" on a Unix socket. */
+  readonly client: string;
+  /** The server, once one was chosen; "" before. */
+  readonly upstream: string;
+  /** Bytes that came from the client, and from the server. */
+  readonly bytesUp: number;
+  readonly bytesDown: number;
+  /** Milliseconds since it was accepted. */
+  readonly age: number;
+  /** Names of the toxics that apply to it, upstream and downstream. */
+  readonly toxics: readonly string[];
+}
+
+/** Something that happened on a proxy, worth a line in an event log. Plain data. */
+export interface StreamEvent {
+  readonly kind: "opened" | "closed" | "refused" | "reset" | "timeout" | "connect-failed" | "toxic-failed";
+  readonly proxy: string;
+  /** Milliseconds since 1970. */
+  readonly time: number;
+  /** The connection it happened on, "" for none. */
+  readonly connection: string;
+  readonly client: string;
+  /** One line for people: `idle for 500 ms`, `ECONNREFUSED 127.0.0.1:5432`. */
+  readonly detail: string;
+}
