@@ -51,7 +51,7 @@ export class Faults implements LinkHome {
   readonly #shared = new Map<string, unknown>();
   #toxics: readonly ToxicSettings[] = [];
   #opened = 0;
-  #onFirstToxic: (() => void) | null = null;
+  readonly #attachments: (() => void)[] = [];
 
   constructor({ name, registry, clock, seed, observer }: FaultsOptions) {
     this.name = name;
@@ -71,9 +71,9 @@ export class Faults implements LinkHome {
     return this.#toxics.length > 0;
   }
 
-  /** `attach` is called when the first toxic comes, to open the connections that were not opened here before. */
+  /** `attach` is called each time a first toxic comes, to lay the faults on the connections that were open without. */
   whenActive(attach: () => void): void {
-    this.#onFirstToxic = attach;
+    this.#attachments.push(attach);
   }
 
   /** @throws TypeError when the type is unknown or the name taken */
@@ -82,8 +82,7 @@ export class Faults implements LinkHome {
     if (this.#toxics.some(({ name }) => name === settings.name))
       throw new TypeError(`${this.name} has a toxic ${settings.name} already`);
     const complete = { ...settings, attributes: completeAttributes(type, settings.attributes) };
-    const isFirst = !this.isActive;
-    if (isFirst) this.#onFirstToxic?.();
+    if (!this.isActive) for (const attach of this.#attachments) attach();
     this.#toxics = [...this.#toxics, complete];
     for (const link of this.#linksOf(complete)) link.add(type, complete);
   }

@@ -5,15 +5,16 @@ import type { Link, LinkPort } from "./link.ts";
 
 /**
  * Lays faults on a client's connection: what it sends passes the upstream link, what it is sent the downstream link.
- * Whoever uses the transport, a TCP relay or an HTTP server, doesn't notice but by what comes and when.
+ * Whoever uses the transport, a TCP relay or an HTTP server, doesn't notice but by what comes and when. A connection
+ * that has them already is left alone.
  */
-export function layFaults(faults: Faults, transport: Transport): Wire {
+export function layFaults(faults: Faults, transport: Transport): void {
+  if (transport.hasWire || transport.closed) return;
   const upstream = new IncomingPort(transport);
   const downstream = new OutgoingPort(transport);
   const connection = faults.open({ upstream, downstream });
   const wire = new FaultyWire(connection.upstream, connection.downstream, () => connection.close());
   transport.attachWire(wire);
-  return wire;
 }
 
 class FaultyWire implements Wire {

@@ -338,6 +338,10 @@ export class Transport implements OutputOwner {
 
   // ── what a wire does ───────────────────────────────────────────────────────────────────────────────────────────
 
+  get hasWire(): boolean {
+    return this.#wire !== null;
+  }
+
   /** Puts `wire` between socket and handler, from now on. */
   attachWire(wire: Wire): void {
     this.#wire = wire;

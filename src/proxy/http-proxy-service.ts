@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import type { Faults } from "../chaos/faults.ts";
 import type { ServerSettings } from "../http1/server-options.ts";
 import { Connector } from "../upstream/connector.ts";
 import { DEFAULT_POOL_OPTIONS, type PoolOptions } from "../upstream/pool.ts";
@@ -37,6 +38,8 @@ export interface HttpProxyServiceOptions<C> {
   readonly pool?: Partial<PoolOptions>;
   /** Connections shared with other services of the thread, instead of a pool of its own. */
   readonly connector?: Connector;
+  /** Faults that are laid on clients' connections. */
+  readonly faults?: Faults;
 }
 
 /** A service that runs an HTTP proxy program on its listeners. */
@@ -91,8 +94,9 @@ class HttpProxyService<C> implements Service {
       maxConnections = 0,
       maxConnectionsPerClient = 0,
       connectionFilter = null,
+      faults = null,
     } = this.#options;
-    const options = { settings, maxConnections, maxConnectionsPerClient, connectionFilter };
+    const options = { settings, maxConnections, maxConnectionsPerClient, connectionFilter, faults };
     const service = new HttpService(this.#proxy!, listener, options);
     this.#services.set(listener, service);
     return service;

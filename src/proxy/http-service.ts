@@ -1,5 +1,7 @@
 import type { Socket } from "node:net";
 import { Counter } from "../base/counters.ts";
+import type { Faults } from "../chaos/faults.ts";
+import { layFaults } from "../chaos/faulty-wire.ts";
 import type { RequestHead } from "../http/heads.ts";
 import type { HeadProblem } from "../http1/head-limits.ts";
 import type { RequestSink, ServerApplication } from "../http1/server-application.ts";
@@ -19,6 +21,8 @@ export interface HttpServiceOptions {
   readonly maxConnectionsPerClient?: number;
   /** Decides before a byte is read whether a client may connect. */
   readonly connectionFilter?: ((address: string) => boolean) | null;
+  /** Faults that are laid on clients' connections; null for none. */
+  readonly faults?: Faults | null;
 }
 
 /** Serves a proxy program on the connections of one listener, in one thread. */
@@ -30,6 +34,7 @@ export class HttpService<C> implements ServerApplication {
   readonly #connections = new Set<ServerConnection>();
   readonly #perClient: Map<string, number> | null;
   readonly #listener: string;
+  readonly #faults: Faults | null;
   #onEmpty: (() => void) | null = null;
 
   constructor(proxy: HttpProxy<C>, listener: string, options: HttpServiceOptions = {}) {
@@ -38,6 +43,13 @@ export class HttpService<C> implements ServerApplication {
     this.#options = options;
     this.#server = new ServerOptions(options.settings);
     this.#perClient = (options.maxConnectionsPerClient ?? 0) > 0 ? new Map() : null;
+    this.#faults = options.faults ?? null;
+    this.#faults?.whenActive(() => this.#layFaults());
+  }
+
+  /** Faults may come while connections are open. */
+  #layFaults(): void {
+    for (const { transport } of this.#connections) layFaults(this.#faults!, transport);
   }
 
   get connectionCount(): number {
@@ -53,9 +65,15 @@ export class HttpService<C> implements ServerApplication {
       socket.destroy();
       return;
     }
+    if (this.#faults?.admit().refuse === true) {
+      counters.add(Counter.connectionsRefused);
+      socket.resetAndDestroy();
+      return;
+    }
     counters.add(Counter.connectionsOpen);
     const connection = new ServerConnection(socket, this.#server, this);
     this.#connections.add(connection);
+    if (this.#faults?.isActive === true) layFaults(this.#faults, connection.transport);
     if (this.#perClient !== null) this.#countClient(plainAddress(connection.remoteAddress));
   }
 

@@ -1,0 +1,84 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { threadAlarms } from "../../src/base/alarms.ts";
+import { Faults } from "../../src/chaos/faults.ts";
+import { ToxicRegistry } from "../../src/chaos/registry.ts";
+import { latency } from "../../src/chaos/toxics/latency.ts";
+import { answering, ok, request, startProxy } from "./proxy.ts";
+
+const MB = 1024 * 1024;
+
+function createFaults(): Faults {
+  const observer = {
+    onToxicFailed: (_proxy: string, _toxic: string, error: unknown) => {
+      throw error;
+    },
+  };
+  const registry = new ToxicRegistry([latency]);
+  return new Faults({ name: "web", registry, clock: threadAlarms, seed: "seed", observer });
+}
+
+function delay(stream: string, milliseconds: number) {
+  const attributes = { latency: milliseconds, jitter: 0 };
+  return { name: `slow ${stream}`, type: "latency", stream, toxicity: 1, attributes };
+}
+
+describe("toxics on an HTTP listener", () => {
+  test("act on connections that are open, and stop when they are removed", async () => {
+    const faults = createFaults();
+    await using proxy = await startProxy({ origin: answering(ok("x")), faults });
+    const client = await proxy.connect();
+    const timed = async (): Promise<number> => {
+      const start = performance.now();
+      const response = await client.exchange(request("GET /"));
+      assert.equal(response.status, 200);
+      return performance.now() - start;
+    };
+    await timed();
+    faults.add(delay("downstream", 150));
+    assert.ok((await timed()) >= 149);
+    faults.add(delay("upstream", 150));
+    assert.ok((await timed()) >= 299);
+    faults.clear();
+    assert.ok((await timed()) < 149);
+    faults.add(delay("upstream", 150));
+    assert.ok((await timed()) >= 149);
+  });
+
+  test("let bodies through whole, both ways, while they come and go", async () => {
+    const faults = createFaults();
+    const body = Buffer.alloc(20 * MB, "0123456789abcdef!");
+    await using proxy = await startProxy({
+      origin: async (connection) => {
+        const received = await connection.readRequest();
+        assert.ok(received.body.equals(body));
+        connection.end(
+          Buffer.concat([Buffer.from(`HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n\r\n`), body]),
+        );
+      },
+      faults,
+    });
+    const client = await proxy.connect();
+    const changes = setInterval(() => {
+      if (faults.isActive) faults.clear();
+      else for (const stream of ["upstream", "downstream"]) faults.add(delay(stream, 7));
+    }, 5);
+    try {
+      const head = `POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${body.length}\r\n\r\n`;
+      const response = await client.exchange(Buffer.concat([Buffer.from(head), body]));
+      assert.ok(response.body.equals(body));
+    } finally {
+      clearInterval(changes);
+    }
+  });
+
+  test("hold an answer back no longer than the client is there", async () => {
+    const faults = createFaults();
+    faults.add(delay("downstream", 60_000));
+    await using proxy = await startProxy({ origin: answering(ok("x")), faults });
+    const client = await proxy.connect();
+    client.write(request("GET /"));
+    await proxy.origin.connections[0]?.readRequest();
+    client.destroy();
+  });
+});
