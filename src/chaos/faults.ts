@@ -50,6 +50,7 @@ export class Faults implements LinkHome {
   readonly #connections = new Set<FaultyConnection>();
   readonly #shared = new Map<string, unknown>();
   #toxics: readonly ToxicSettings[] = [];
+  #admitted = 0;
   #opened = 0;
   readonly #attachments: (() => void)[] = [];
 
@@ -114,11 +115,11 @@ export class Faults implements LinkHome {
   /** What becomes of a client that connects now. */
   admit(): Admission {
     let { refuse, delay } = FREE;
-    this.#opened++;
+    this.#admitted++;
     for (const toxic of this.#toxics) {
       const type = this.#typeOf(toxic);
       if (type.admit === undefined) continue;
-      const random = seededRandom(`${this.#seed}/${this.#opened}/admit/${toxic.name}`);
+      const random = seededRandom(`${this.#seed}/${this.#admitted}/admit/${toxic.name}`);
       if (random.next() >= toxic.toxicity) continue;
       const admission = type.admit(toxic.attributes as never, random);
       refuse ||= admission.refuse;
@@ -129,8 +130,10 @@ export class Faults implements LinkHome {
 
   /** Lays the faults on a connection, for as long as it lives: until `close` of what is returned. */
   open(port: ConnectionPort, kind: LinkKind = "bytes"): FaultyConnection {
+    // A number of its own: connections that are opened together, by the first toxic that comes, must not draw alike.
+    const seed = `${this.#seed}/${++this.#opened}`;
     const connection = new FaultyConnection(
-      (direction) => new Link(direction, kind, port[direction], this, `${this.#seed}/${this.#opened}`),
+      (direction) => new Link(direction, kind, port[direction], this, seed),
       () => this.#connections.delete(connection),
     );
     this.#connections.add(connection);

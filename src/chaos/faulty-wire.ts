@@ -1,21 +1,32 @@
 import type { Transport } from "../net/transport.ts";
 import type { Wire } from "../net/wire.ts";
-import type { Faults } from "./faults.ts";
+import type { Faults, FaultyConnection } from "./faults.ts";
 import type { Link, LinkPort } from "./link.ts";
 
 /**
  * Lays faults on a client's connection: what it sends passes the upstream link, what it is sent the downstream link.
  * Whoever uses the transport, a TCP relay or an HTTP server, doesn't notice but by what comes and when. A connection
  * that has them already is left alone.
+ *
+ * @param onCut told before a toxic closes or resets the connection
+ * @returns the links that were laid; null when there were some already
  */
-export function layFaults(faults: Faults, transport: Transport): void {
-  if (transport.hasWire || transport.closed) return;
-  const upstream = new IncomingPort(transport);
-  const downstream = new OutgoingPort(transport);
+export function layFaults(
+  faults: Faults,
+  transport: Transport,
+  onCut: CutListener | null = null,
+): FaultyConnection | null {
+  if (transport.hasWire || transport.closed) return null;
+  const upstream = new IncomingPort(transport, onCut);
+  const downstream = new OutgoingPort(transport, onCut);
   const connection = faults.open({ upstream, downstream });
   const wire = new FaultyWire(connection.upstream, connection.downstream, () => connection.close());
   transport.attachWire(wire);
+  return connection;
 }
+
+/** Told which toxic ends a connection, and whether with a reset. */
+export type CutListener = (toxic: string, isReset: boolean) => void;
 
 class FaultyWire implements Wire {
   readonly incoming: Link;
@@ -32,15 +43,20 @@ class FaultyWire implements Wire {
 abstract class TransportPort {
   protected readonly transport: Transport;
 
-  constructor(transport: Transport) {
+  readonly #onCut: CutListener | null;
+
+  constructor(transport: Transport, onCut: CutListener | null) {
     this.transport = transport;
+    this.#onCut = onCut;
   }
 
-  close(): void {
+  close(toxic: string): void {
+    if (!this.transport.closed) this.#onCut?.(toxic, false);
     this.transport.finish();
   }
 
-  reset(): void {
+  reset(toxic: string): void {
+    if (!this.transport.closed) this.#onCut?.(toxic, true);
     this.transport.reset();
   }
 }

@@ -13,10 +13,10 @@ export interface LinkPort {
   /** The link holds as much as it may: nothing should be pushed until `onRoom`. */
   onFull(): void;
   onRoom(): void;
-  /** Closes the connection once what was delivered is sent. */
-  close(): void;
+  /** Closes the connection once what was delivered is sent. `toxic` is the name of the one that asks for it. */
+  close(toxic: string): void;
   /** Closes the connection with a reset. */
-  reset(): void;
+  reset(toxic: string): void;
 }
 
 /** What a link's toxics share with those of other links: by the toxic's name. */
@@ -178,8 +178,8 @@ export class Link {
       random: place.random,
       now: () => clock.now(),
       alarm: (ring) => place.alarm(clock, () => this.#guard(name, ring)),
-      close: () => this.#end(() => this.#port.close()),
-      reset: () => this.#end(() => this.#port.reset()),
+      close: () => this.#end(() => this.#port.close(name)),
+      reset: () => this.#end(() => this.#port.reset(name)),
       hold: (bytes) => place.holder.hold(bytes),
       release: (bytes) => place.holder.release(bytes),
       shared: (make) => this.#home.shared(name, make),
@@ -197,7 +197,7 @@ export class Link {
       work();
     } catch (error) {
       this.#home.onToxicFailed(toxic, error);
-      this.#end(() => this.#port.reset());
+      this.#end(() => this.#port.reset(toxic));
     }
   }
 
