@@ -1,7 +1,8 @@
 import type * as z from "zod";
+import { ConfigError } from "./config-error.ts";
 import { nearestWord } from "./nearest-word.ts";
 import type { IssueParams } from "./schema/values.ts";
-import type { Finding } from "./source-document.ts";
+import type { Finding, ProblemLocator } from "./source-document.ts";
 
 type Issue = z.core.$ZodIssue;
 type Path = readonly PropertyKey[];
@@ -11,8 +12,14 @@ export function toFindings(issues: readonly Issue[], value: unknown): Finding[] 
   return issues.flatMap((issue) => fromIssue(issue, value, []));
 }
 
+/** Findings as an error, each once and with its place, in the order of the file. */
+export function toConfigError(findings: readonly Finding[], source: ProblemLocator): ConfigError {
+  const problems = withoutRepetition(findings).map((finding) => source.locate(finding));
+  return new ConfigError(problems.sort((a, b) => a.line - b.line || a.column - b.column));
+}
+
 /** Leaves out what is said twice, and what only follows from a misspelt key. */
-export function withoutRepetition(findings: readonly Finding[]): Finding[] {
+function withoutRepetition(findings: readonly Finding[]): Finding[] {
   const explained = new Set(findings.flatMap(whatFollowsFrom));
   const news = findings.filter(({ path, atKey }) => atKey === true || !explained.has(keyOf(path)));
   return [...new Map(news.map((finding) => [JSON.stringify(finding), finding])).values()];
@@ -67,12 +74,12 @@ function fromChoice(issue: z.core.$ZodIssueInvalidValue, root: unknown, path: Pa
 
 function mismatch(issue: Issue, root: unknown, path: Path): Finding {
   const found = valueAt(root, path);
-  const { reason } = paramsOf(issue);
+  const { reason, ...hints } = paramsOf(issue);
   const name = path.at(-1);
   if (found === undefined && typeof name === "string") {
     return { path, message: `${name} is missing`, expected: issue.message };
   }
-  return { path, message: reason ?? `found ${describe(found)}`, expected: issue.message };
+  return { path, message: reason ?? `found ${describe(found)}`, expected: issue.message, ...hints };
 }
 
 function paramsOf(issue: Issue): IssueParams {

@@ -37,7 +37,8 @@ const REASONS: Readonly<Record<string, string>> = {
   EISDIR: "is a folder",
 };
 
-function readText(path: string): string {
+/** @throws ConfigError that names the file */
+export function readText(path: string): string {
   try {
     return readFileSync(path, "utf8");
   } catch (error) {

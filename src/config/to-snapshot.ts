@@ -1,7 +1,6 @@
 import type { RouteSettings, UpstreamSettings } from "../filters/settings.ts";
 import { checkDocument, type Purpose } from "./checks.ts";
-import { ConfigError } from "./config-error.ts";
-import { toFindings, withoutRepetition } from "./issues.ts";
+import { toConfigError, toFindings } from "./issues.ts";
 import { type ConfigurationDraft, configuration } from "./schema/configuration.ts";
 import { addressesIn, type RouteDraft } from "./schema/route.ts";
 import { toUpstream } from "./schema/upstream.ts";
@@ -16,10 +15,7 @@ export function toSnapshot(document: unknown, source: ProblemLocator, purpose: P
   const parsed = configuration.safeParse(document);
   const { errors, warnings } = checkDocument(document, purpose);
   const findings = [...(parsed.success ? [] : toFindings(parsed.error.issues, document)), ...errors];
-  if (!parsed.success || findings.length > 0) {
-    const problems = withoutRepetition(findings).map((finding) => source.locate(finding));
-    throw new ConfigError(problems.sort((a, b) => a.line - b.line || a.column - b.column));
-  }
+  if (!parsed.success || findings.length > 0) throw toConfigError(findings, source);
   const { listeners: drafts, routes, upstreams: defined, ...rest } = parsed.data;
   const listeners = drafts.map((draft): ListenerSettings => {
     return { ...draft, routes: (draft.routes ?? routes).map(nameRoute) };

@@ -9,6 +9,10 @@ import * as z from "zod";
 export interface IssueParams {
   /** What is wrong, in place of "found …". */
   readonly reason?: string;
+  /** The nearest valid word. */
+  readonly suggestion?: string;
+  /** True when the key is meant and not its value. */
+  readonly atKey?: boolean;
 }
 
 /** A map with a fixed set of keys. Unknown ones are refused: ignoring a misspelt limit would be no limit. */
