@@ -1,6 +1,6 @@
 import { Command, CommanderError } from "commander";
-import { ConfigError } from "../config/config-error.ts";
 import { nearestWord } from "../base/nearest-word.ts";
+import { ConfigError } from "../config/config-error.ts";
 import { addDemo } from "./commands/demo.ts";
 import { addHttp } from "./commands/http.ts";
 import { addRun } from "./commands/run.ts";

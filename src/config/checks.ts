@@ -1,5 +1,5 @@
-import { show } from "./issues.ts";
 import { nearestWord } from "../base/nearest-word.ts";
+import { show } from "./issues.ts";
 import { bindAddress, looksLikeAddress } from "./schema/addresses.ts";
 import { isUpstreamName } from "./schema/upstream.ts";
 import type { Finding } from "./source-document.ts";

@@ -1,6 +1,6 @@
 import type * as z from "zod";
-import { ConfigError } from "./config-error.ts";
 import { nearestWord } from "../base/nearest-word.ts";
+import { ConfigError } from "./config-error.ts";
 import type { IssueParams } from "./schema/values.ts";
 import type { Finding, ProblemLocator } from "./source-document.ts";
 
