@@ -1,0 +1,408 @@
+import { Alarm } from "../base/alarms.ts";
+import { Counter, type Counters } from "../base/counters.ts";
+import type { ProxyError } from "../base/errors.ts";
+import { Deadline, type DeadlineOwner, TimeoutQueue } from "../base/timeouts.ts";
+import type { Faults, FaultyConnection } from "../chaos/faults.ts";
+import { layFaults } from "../chaos/faulty-wire.ts";
+import type { ByteSink } from "../http/streams.ts";
+import { TransportByteStream } from "../http1/byte-stream.ts";
+import { formatHostPort, plainAddress } from "../net/address.ts";
+import { encodeProxyHeader, type ProxiedAddresses } from "../net/proxy-protocol.ts";
+import type { Transport, TransportHandler } from "../net/transport.ts";
+import { ConnectAttempt, type ConnectCallback } from "../upstream/connector.ts";
+import { type ProxyHeaderListener, ProxyHeaderReader } from "./proxy-header-reader.ts";
+import type { ConnectionState, StreamEvent, StreamProxySettings } from "./stream-proxy.ts";
+import { Tunnel } from "./tunnel.ts";
+import type { UpstreamServer } from "./upstream-rotation.ts";
+
+/** What a connection needs of its proxy. */
+export interface RelayHost {
+  readonly settings: StreamProxySettings;
+  readonly faults: Faults | null;
+  readonly counters: Counters;
+  readonly idle: TimeoutQueue;
+  /** Servers in the order in which they are to be tried. */
+  candidates(): readonly UpstreamServer[];
+  /** Counts the connection as one of its client's, whose address is known now; why it may not stand, or null. */
+  countClient(relay: TcpRelay): string | null;
+  tell(kind: StreamEvent["kind"], relay: TcpRelay, detail: string): void;
+  onRelayClosed(relay: TcpRelay): void;
+}
+
+/** How long a client may take to send its PROXY protocol header. */
+const headerTimeout = new TimeoutQueue(10_000);
+/** How long the rest of a connection may stand once the other side is gone and everything is sent. */
+const lingering = new TimeoutQueue(2_000);
+/** How long it may take nothing of what is still to be sent. */
+const finishing = new TimeoutQueue(60_000);
+
+/**
+ * One client's connection, from its accept to the end of both sides.
+ *
+ *     header? ──▶ delay? ──▶ connects ──▶ relays ──▶ lingers ──▶ closed
+ *                               └── no server ─────────┘
+ */
+export class TcpRelay implements TransportHandler, ConnectCallback, DeadlineOwner, ProxyHeaderListener {
+  readonly id: string;
+  /** The address it comes from, without the port; "" on a Unix socket. */
+  clientAddress: string;
+  /** True once it counts as one of its client's connections. */
+  isCounted = false;
+  readonly #host: RelayHost;
+  readonly #near: Transport;
+  readonly #since: number = performance.now();
+  readonly #deadline: Deadline = new Deadline(this);
+  #clientPort: number;
+  #far: Transport | null = null;
+  #tunnel: Tunnel | null = null;
+  #links: FaultyConnection | null = null;
+  #proxied: ProxiedAddresses | null = null;
+  /** What came behind the PROXY protocol header, for the server. */
+  #early: Buffer | null = null;
+  #delay: Alarm | null = null;
+  #attempt: ConnectAttempt | null = null;
+  #untried: readonly UpstreamServer[] = [];
+  #server: UpstreamServer | null = null;
+  #readsHeader = false;
+  /** Milliseconds to wait before connecting. */
+  #wait = 0;
+  /** True once one side is gone, or no server could be reached. */
+  #lingers = false;
+  /** True once somebody was told why it ends. */
+  #isExplained = false;
+  #reason = "";
+  /** What both sides had taken when a deadline was looked at last. */
+  #taken = 0;
+
+  constructor(host: RelayHost, id: string, adopt: (handler: TransportHandler) => Transport) {
+    this.#host = host;
+    this.id = id;
+    this.#near = adopt(this);
+    const { socket } = this.#near;
+    this.clientAddress = plainAddress(socket.remoteAddress ?? "");
+    this.#clientPort = socket.remotePort ?? 0;
+  }
+
+  /** `address:port`, "" on a Unix socket. */
+  get client(): string {
+    return this.clientAddress === "" ? "" : formatHostPort(this.clientAddress, this.#clientPort);
+  }
+
+  get state(): ConnectionState {
+    const links = this.#links;
+    return {
+      id: this.id,
+      client: this.client,
+      upstream: this.#server?.text ?? "",
+      bytesUp: this.#tunnel?.bytesUp ?? 0,
+      bytesDown: this.#tunnel?.bytesDown ?? 0,
+      age: performance.now() - this.#since,
+      toxics: links === null ? [] : [...links.upstream.active, ...links.downstream.active],
+    };
+  }
+
+  // ── before there is a server ───────────────────────────────────────────────────────────────────────────────────
+
+  /** Leads the connection to a server, `delay` milliseconds after it is known whose it is. */
+  start(delay: number): void {
+    this.#wait = delay;
+    if (!this.#host.settings.acceptProxyProtocol) {
+      this.#proceed();
+      return;
+    }
+    this.#readsHeader = true;
+    this.#near.handler = new ProxyHeaderReader(this);
+    headerTimeout.set(this.#deadline);
+  }
+
+  onProxyHeader(addresses: ProxiedAddresses | null, early: Buffer): void {
+    this.#readsHeader = false;
+    this.#deadline.clear();
+    this.#near.handler = this;
+    this.#proxied = addresses;
+    if (early.length > 0) this.#early = early;
+    if (addresses !== null) {
+      this.clientAddress = addresses.source.address;
+      this.#clientPort = addresses.source.port;
+    }
+    this.#proceed();
+  }
+
+  onProxyHeaderMissing(reason: string): void {
+    this.#host.counters.add(Counter.downstreamErrors);
+    this.refuse(`PROXY protocol: ${reason}`);
+  }
+
+  #proceed(): void {
+    const host = this.#host;
+    // Nothing is read before it can be passed on.
+    this.#near.pause();
+    const problem = host.countClient(this);
+    if (problem !== null) {
+      this.refuse(problem);
+      return;
+    }
+    if (host.faults?.isActive === true) this.layFaults();
+    this.#untried = host.candidates();
+    if (this.#wait === 0 || host.faults === null) this.#connect();
+    else {
+      this.#delay = new Alarm(host.faults.clock, () => this.#connect());
+      this.#delay.set(host.faults.clock.now() + this.#wait);
+    }
+  }
+
+  /** Closes it without having led it anywhere. */
+  refuse(reason: string): void {
+    this.#host.counters.add(Counter.connectionsRefused);
+    this.#explain("refused", reason);
+    this.#near.destroy();
+  }
+
+  /** Lays the proxy's faults on it, unless it has them, or doesn't relay anything yet that they could act on. */
+  layFaults(): void {
+    const { faults } = this.#host;
+    if (faults === null || this.#readsHeader) return;
+    this.#links ??= layFaults(faults, this.#near, (toxic, isReset) => this.#onCut(toxic, isReset));
+  }
+
+  #connect(): void {
+    const [server, ...others] = this.#untried;
+    if (server === undefined) {
+      this.#giveUp();
+      return;
+    }
+    this.#untried = others;
+    this.#server = server;
+    this.#attempt = new ConnectAttempt(server.peer, this);
+  }
+
+  onConnectFailed(error: ProxyError): void {
+    const { counters } = this.#host;
+    const server = this.#server!;
+    this.#attempt = null;
+    server.noteFailure(performance.now());
+    counters.add(Counter.upstreamConnectFailures);
+    if (error.code === "UPSTREAM_CONNECT_TIMEOUT") counters.add(Counter.timeouts);
+    this.#host.tell(
+      "connect-failed",
+      this,
+      describeConnectError(error, server.text, server.peer.connectTimeout),
+    );
+    this.#connect();
+  }
+
+  /** The client is told by the end of our direction. It may have sent something, and must not take that for a reset. */
+  #giveUp(): void {
+    this.#server = null;
+    this.#near.end();
+    this.#near.resume();
+    this.#linger();
+  }
+
+  // ── the relay ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+  onConnected(far: Transport): void {
+    const { counters, idle } = this.#host;
+    this.#attempt = null;
+    if (this.#near.closed) {
+      far.destroy();
+      return;
+    }
+    this.#far = far;
+    this.#server!.noteSuccess();
+    counters.add(Counter.upstreamConnects);
+    this.#sendHeader(far);
+    this.#tunnel = new Tunnel(
+      (sink) => new RelayEnd(this, far, sink),
+      (sink) => new RelayEnd(this, this.#near, sink),
+      () => this.#finish(),
+    );
+    idle.set(this.#deadline);
+    this.#host.tell("opened", this, `to ${this.#server!.text}`);
+    this.#sendEarly();
+    this.#near.resume();
+  }
+
+  #sendHeader(far: Transport): void {
+    const version = this.#host.settings.sendProxyProtocol;
+    if (version === null) return;
+    const header = encodeProxyHeader(version, this.#proxied ?? this.#ownAddresses());
+    far.send(header, 0, header.length);
+  }
+
+  #ownAddresses(): ProxiedAddresses | null {
+    const { localAddress, localPort = 0 } = this.#near.socket;
+    if (localAddress === undefined || this.clientAddress === "") return null;
+    return {
+      source: { address: this.clientAddress, port: this.#clientPort },
+      destination: { address: plainAddress(localAddress), port: localPort },
+    };
+  }
+
+  #sendEarly(): void {
+    const early = this.#early;
+    this.#early = null;
+    if (early === null) return;
+    const upstream = this.#links?.upstream;
+    if (upstream !== undefined && !upstream.isClear) upstream.push(early, 0, early.length);
+    else this.#near.handler.onData(early, 0, early.length);
+  }
+
+  /** @internal bytes came in */
+  onActivity(): void {
+    if (!this.#lingers) this.#host.idle.set(this.#deadline);
+  }
+
+  /** @internal everything that waited on one side was sent */
+  onDrained(): void {
+    if (this.#lingers) this.#linger();
+  }
+
+  /** @internal one side is gone */
+  onEndClosed(transport: Transport, error: Error | null): void {
+    const isFar = transport === this.#far;
+    if (error !== null && !this.#isExplained) {
+      this.#host.counters.add(isFar ? Counter.upstreamErrors : Counter.downstreamErrors);
+      this.#explain("reset", `by ${isFar ? this.#server!.text : "the client"}: ${codeOf(error)}`);
+    }
+    this.#linger();
+  }
+
+  // ── its end ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Ends it with a reset on both sides. */
+  cut(): void {
+    this.#explain("reset", "cut");
+    this.#near.reset();
+    this.#far?.reset();
+  }
+
+  /** Ends it now, whatever still waits. */
+  destroy(): void {
+    // Directly: a transport that is closing already does nothing more.
+    this.#near.socket.destroy();
+    this.#far?.socket.destroy();
+  }
+
+  #onCut(toxic: string, isReset: boolean): void {
+    const type = this.#host.faults?.toxics.find(({ name }) => name === toxic)?.type ?? "";
+    if (isReset) this.#explain("reset", `by toxic ${toxic}`);
+    else if (/timeout|idle/.test(type)) this.#explain("timeout", `by toxic ${toxic}`);
+    else this.#reason ||= `by toxic ${toxic}`;
+    if (isReset) this.#far?.reset();
+    else this.#linger();
+  }
+
+  onDeadline(queue: TimeoutQueue): void {
+    const { idle } = this.#host;
+    if (queue === headerTimeout) this.#expire(`no PROXY protocol header within ${queue.duration} ms`);
+    else if (this.#isTaking()) queue.set(this.#deadline);
+    else if (queue === idle) this.#expire(`idle for ${idle.duration} ms`);
+    else this.destroy();
+  }
+
+  #expire(detail: string): void {
+    this.#host.counters.add(Counter.timeouts);
+    this.#explain("timeout", detail);
+    for (const side of [this.#near, this.#far]) {
+      // A message that is cut must not pass for a whole one.
+      if (side?.hasUnsent === true) side.reset();
+      else side?.socket.destroy();
+    }
+  }
+
+  /** True while somebody takes what waits for him, however slowly: since this was asked last. */
+  #isTaking(): boolean {
+    const near = this.#near;
+    const far = this.#far;
+    const before = this.#taken;
+    this.#taken = near.takenBytes + (far?.takenBytes ?? 0);
+    return (near.hasUnsent || far?.hasUnsent === true) && this.#taken > before;
+  }
+
+  /** One side is over: the other may finish, but not for ever. */
+  #linger(): void {
+    this.#lingers = true;
+    const hasUnsent = this.#near.hasUnsent || this.#far?.hasUnsent === true;
+    (hasUnsent ? finishing : lingering).set(this.#deadline);
+  }
+
+  #explain(kind: StreamEvent["kind"], detail: string): void {
+    if (this.#isExplained) return;
+    this.#isExplained = true;
+    this.#reason = detail;
+    this.#host.tell(kind, this, detail);
+  }
+
+  #finish(): void {
+    const { bytesUp, bytesDown } = this.#tunnel!;
+    const seconds = ((performance.now() - this.#since) / 1000).toFixed(3);
+    const reason = this.#reason === "" ? "" : `, ${this.#reason}`;
+    this.#host.tell("closed", this, `${bytesUp} B up, ${bytesDown} B down in ${seconds} s${reason}`);
+    this.#forget();
+  }
+
+  #forget(): void {
+    this.#deadline.clear();
+    this.#delay?.clear();
+    this.#attempt?.cancel();
+    this.#host.onRelayClosed(this);
+  }
+
+  // ── the client's side while it is not relayed: nothing is read before, nobody wants what comes after ────────────
+
+  onData(): void {}
+  onEnd(): void {}
+  onBlocked(): void {}
+  onDrain(): void {}
+
+  onClose(): void {
+    this.#forget();
+  }
+}
+
+/** One side of a relay: hears its transport, and is the byte stream that the other side's bytes go to. */
+class RelayEnd extends TransportByteStream implements TransportHandler {
+  readonly #relay: TcpRelay;
+  readonly #transport: Transport;
+
+  constructor(relay: TcpRelay, transport: Transport, sink: ByteSink) {
+    super(transport, sink);
+    this.#relay = relay;
+    this.#transport = transport;
+    transport.handler = this;
+  }
+
+  onData(bytes: Buffer, start: number, end: number): void {
+    this.#relay.onActivity();
+    this.sink.onBytes(bytes, start, end);
+  }
+
+  onEnd(): void {
+    this.#relay.onActivity();
+    this.sink.onBytesEnd();
+  }
+
+  onBlocked(): void {
+    this.sink.onBytesBlocked();
+  }
+
+  onDrain(): void {
+    this.#relay.onDrained();
+    this.sink.onBytesDrained();
+  }
+
+  onClose(error: Error | null): void {
+    this.#relay.onEndClosed(this.#transport, error);
+    this.sink.onBytesClosed(error);
+  }
+}
+
+function codeOf(error: Error): string {
+  return (error as NodeJS.ErrnoException).code ?? error.message;
+}
+
+function describeConnectError(error: ProxyError, server: string, timeout: number): string {
+  if (error.code === "UPSTREAM_CONNECT_TIMEOUT") return `${server} did not answer within ${timeout} ms`;
+  return `${error.cause instanceof Error ? codeOf(error.cause) : error.message} ${server}`;
+}
