@@ -1,19 +1,39 @@
+import { Alarm, type AlarmClock } from "../base/alarms.ts";
+import { Fifo } from "../base/fifo.ts";
 import type { Holder } from "./holder.ts";
 import type { LinkPort } from "./link.ts";
 import type { Outlet } from "./toxic.ts";
+
+/** Milliseconds that a receiver who has paused is waited for when the connection is to be closed. */
+const CLOSE_GRACE = 2_000;
+
+/** What an exit needs from its link. */
+export interface ExitHost {
+  readonly clock: AlarmClock;
+  /** Runs what the receiver may throw in. */
+  guard(toxic: string, work: () => void): void;
+}
 
 /** The end of a link: hands bytes over, and keeps them for a receiver that has paused. */
 export class Exit implements Outlet {
   readonly #port: LinkPort;
   readonly #holder: Holder;
-  #waiting: Buffer[] = [];
+  readonly #host: ExitHost;
+  readonly #waiting: Fifo<Buffer> = new Fifo();
   #paused = false;
+  /** True while the receiver handles a chunk: it must not get the next one in the middle of that. */
+  #delivering = false;
   #ended = false;
   #endDelivered = false;
+  #closed = false;
+  /** The toxic that closes the connection, once everything is delivered. */
+  #closer: string | null = null;
+  #grace: Alarm | null = null;
 
-  constructor(port: LinkPort, holder: Holder) {
+  constructor(port: LinkPort, holder: Holder, host: ExitHost) {
     this.#port = port;
     this.#holder = holder;
+    this.#host = host;
   }
 
   get held(): number {
@@ -21,23 +41,41 @@ export class Exit implements Outlet {
   }
 
   get isIdle(): boolean {
-    return this.#waiting.length === 0 && this.#ended === this.#endDelivered;
+    return this.#waiting.isEmpty && !this.#delivering && this.#ended === this.#endDelivered;
   }
 
   take(chunk: Buffer): void {
     if (this.#ended) return;
-    if (!this.#paused && this.#waiting.length === 0) {
-      this.#port.deliver(chunk);
+    if (this.#paused || this.#delivering || !this.#waiting.isEmpty) {
+      this.#waiting.push(chunk);
+      this.#holder.hold(chunk.length);
       return;
     }
-    this.#waiting.push(chunk);
-    this.#holder.hold(chunk.length);
+    this.#deliver(chunk);
+    // What came meanwhile.
+    if (!this.#waiting.isEmpty || this.#ended) this.#goOn();
   }
 
   end(): void {
     if (this.#ended) return;
     this.#ended = true;
     this.#goOn();
+    if (this.#closer !== null && !this.#endDelivered) this.#setGrace();
+  }
+
+  /** The end that is on its way, or has passed already, closes the connection. */
+  closeAtEnd(toxic: string): void {
+    this.#closer ??= toxic;
+    if (this.#endDelivered) this.#port.close(this.#closer);
+    else if (this.#ended) this.#setGrace();
+  }
+
+  /** Whoever doesn't read can't keep a connection that is to be closed. */
+  #setGrace(): void {
+    const { clock } = this.#host;
+    const closer = this.#closer!;
+    this.#grace ??= new Alarm(clock, () => this.#host.guard(closer, () => this.#port.close(closer)));
+    this.#grace.set(clock.now() + CLOSE_GRACE);
   }
 
   pause(): void {
@@ -47,25 +85,44 @@ export class Exit implements Outlet {
   /** Goes on in a moment: who resumes may be in the middle of something that the next bytes would disturb. */
   resume(): void {
     this.#paused = false;
-    if (!this.isIdle) process.nextTick(() => this.#goOn());
+    if (!this.isIdle) process.nextTick(() => this.#host.guard("", () => this.#goOn()));
   }
 
   /** The receiver may pause again, or go away, with each chunk it gets. */
   #goOn(): void {
-    while (!this.#paused && this.#waiting.length > 0) {
+    while (!this.#paused && !this.#delivering && !this.#waiting.isEmpty) {
       const chunk = this.#waiting.shift()!;
+      this.#deliver(chunk);
+      if (this.#closed) return;
+      // Not before: the sender goes on with this, and what it says comes behind.
       this.#holder.release(chunk.length);
-      this.#port.deliver(chunk);
     }
-    if (this.#paused || !this.#ended || this.#endDelivered || this.#waiting.length > 0) return;
+    // An end takes no room, so that it needn't wait for a receiver to go on.
+    if (this.#waiting.isEmpty && !this.#delivering && this.#ended && !this.#endDelivered) this.#deliverEnd();
+  }
+
+  #deliver(chunk: Buffer): void {
+    this.#delivering = true;
+    try {
+      this.#port.deliver(chunk);
+    } finally {
+      this.#delivering = false;
+    }
+  }
+
+  #deliverEnd(): void {
     this.#endDelivered = true;
-    this.#port.deliverEnd();
+    this.#grace?.clear();
+    if (this.#closer === null) this.#port.deliverEnd();
+    else this.#port.close(this.#closer);
   }
 
   close(): void {
-    this.#waiting = [];
+    this.#closed = true;
+    this.#waiting.clear();
     this.#ended = true;
     this.#endDelivered = true;
+    this.#grace?.clear();
     this.#holder.empty();
   }
 }

@@ -113,12 +113,12 @@ export class Faults implements LinkHome {
   }
 
   /** What becomes of a client that connects now. */
-  admit(): Admission {
+  admit(kind: LinkKind = "bytes"): Admission {
     let { refuse, delay } = FREE;
     this.#admitted++;
     for (const toxic of this.#toxics) {
       const type = this.#typeOf(toxic);
-      if (type.admit === undefined) continue;
+      if (type.admit === undefined || !type.links.includes(kind)) continue;
       const random = seededRandom(`${this.#seed}/${this.#admitted}/admit/${toxic.name}`);
       if (random.next() >= toxic.toxicity) continue;
       const admission = type.admit(toxic.attributes as never, random);
@@ -139,7 +139,8 @@ export class Faults implements LinkHome {
     this.#connections.add(connection);
     for (const toxic of this.#toxics) {
       const type = this.#typeOf(toxic);
-      if (type.links.includes(kind)) connection[directionOf(toxic)].add(type, toxic);
+      const isAdmitted = type.admit !== undefined;
+      if (type.links.includes(kind)) connection[directionOf(toxic)].add(type, toxic, isAdmitted);
     }
     return connection;
   }
@@ -189,6 +190,13 @@ export class FaultyConnection {
     this.upstream = newLink("upstream");
     this.downstream = newLink("downstream");
     this.#onClose = onClose;
+    for (const link of [this.upstream, this.downstream]) link.onEnded = () => this.#lookForEnds();
+  }
+
+  #lookForEnds(): void {
+    if (!this.upstream.hasEnded || !this.downstream.hasEnded) return;
+    this.upstream.abandon();
+    this.downstream.abandon();
   }
 
   /** The connection is gone. */

@@ -1,5 +1,5 @@
 /** Bytes that one holder may keep by default: enough to smooth, little enough that a sender feels the fault. */
-const CAPACITY = 64 * 1024;
+export const DEFAULT_CAPACITY: number = 64 * 1024;
 /** Bytes that all holders of a thread may keep together before each is allowed no more than the default. */
 const BUDGET = 256 * 1024 * 1024;
 
@@ -8,13 +8,14 @@ let heldByAll = 0;
 
 /** Counts what somebody holds back and tells when that becomes too much, and when there is room again. */
 export class Holder {
-  capacity: number = CAPACITY;
   held = 0;
+  #capacity: number;
   readonly #onFull: () => void;
   readonly #onRoom: () => void;
   #isFull = false;
 
-  constructor(onFull: () => void, onRoom: () => void) {
+  constructor(onFull: () => void, onRoom: () => void, capacity: number = DEFAULT_CAPACITY) {
+    this.#capacity = capacity;
     this.#onFull = onFull;
     this.#onRoom = onRoom;
   }
@@ -22,24 +23,34 @@ export class Holder {
   hold(bytes: number): void {
     this.held += bytes;
     heldByAll += bytes;
-    if (this.#isFull || this.held < this.#allowed) return;
-    this.#isFull = true;
-    this.#onFull();
+    this.#look();
   }
 
   release(bytes: number): void {
     this.held -= bytes;
     heldByAll -= bytes;
-    if (!this.#isFull || this.held > this.#allowed / 2) return;
-    this.#isFull = false;
-    this.#onRoom();
+    this.#look();
   }
 
   empty(): void {
     this.release(this.held);
   }
 
-  get #allowed(): number {
-    return heldByAll > BUDGET ? Math.min(this.capacity, CAPACITY) : this.capacity;
+  /** Bytes that may be held from now on. */
+  setCapacity(bytes: number): void {
+    this.#capacity = bytes;
+    this.#look();
+  }
+
+  /** Tells at the upper mark and at half of it, once each. */
+  #look(): void {
+    const allowed = heldByAll > BUDGET ? Math.min(this.#capacity, DEFAULT_CAPACITY) : this.#capacity;
+    if (!this.#isFull && this.held >= allowed) {
+      this.#isFull = true;
+      this.#onFull();
+    } else if (this.#isFull && this.held <= allowed / 2) {
+      this.#isFull = false;
+      this.#onRoom();
+    }
   }
 }

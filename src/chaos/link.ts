@@ -1,9 +1,9 @@
-import { Alarm, type AlarmClock } from "../base/alarms.ts";
-import { type Random, seededRandom } from "../base/random.ts";
-import type { Attributes } from "./attributes.ts";
+import type { AlarmClock } from "../base/alarms.ts";
+import { seededRandom } from "../base/random.ts";
 import { Exit } from "./exit.ts";
 import { Holder } from "./holder.ts";
-import type { Direction, LinkKind, Outlet, Toxic, ToxicSettings, ToxicSite, ToxicType } from "./toxic.ts";
+import { Place, type PlaceHost } from "./place.ts";
+import type { Direction, LinkKind, Outlet, ToxicSettings, ToxicType } from "./toxic.ts";
 
 /** Where a link leads, and the connection it belongs to. */
 export interface LinkPort {
@@ -27,6 +27,9 @@ export interface LinkHome {
   shared<T>(toxic: string, make: () => T): T;
 }
 
+/** Where bytes go that nobody waits for any more. */
+const NOWHERE: Outlet = { take: () => undefined, end: () => undefined };
+
 /**
  * One direction of a connection with its toxics in a row:
  *
@@ -35,7 +38,9 @@ export interface LinkHome {
  * A toxic that doesn't apply to this connection (its toxicity decides by lot) has a place without an instance. While
  * no toxic applies and nothing waits, the link is clear and needs no bytes pushed through it.
  */
-export class Link {
+export class Link implements PlaceHost {
+  /** Called when the sender has ended this direction. */
+  onEnded: (() => void) | null = null;
   readonly direction: Direction;
   readonly kind: LinkKind;
   readonly #port: LinkPort;
@@ -46,6 +51,9 @@ export class Link {
   readonly #exit: Exit;
   #first: Outlet;
   #fullHolders = 0;
+  #hasEnded = false;
+  /** A toxic closes the connection: nothing comes in any more. */
+  #closing = false;
   #closed = false;
 
   constructor(direction: Direction, kind: LinkKind, port: LinkPort, home: LinkHome, seed: string) {
@@ -54,8 +62,17 @@ export class Link {
     this.#port = port;
     this.#home = home;
     this.#seed = `${seed}/${direction}`;
-    this.#exit = new Exit(port, this.#newHolder());
+    this.#exit = new Exit(port, this.#newHolder(), this);
     this.#first = this.#exit;
+  }
+
+  get clock(): AlarmClock {
+    return this.#home.clock;
+  }
+
+  /** True once the sender has ended this direction. */
+  get hasEnded(): boolean {
+    return this.#hasEnded;
   }
 
   /** True while bytes may go past it: no toxic applies, and nothing that came before still waits. */
@@ -75,14 +92,21 @@ export class Link {
 
   /** Takes borrowed bytes in. */
   push(bytes: Buffer, start: number, end: number): void {
-    // Not from the pool that small buffers share: they may be changed here.
     const chunk = Buffer.allocUnsafe(end - start);
     bytes.copy(chunk, 0, start, end);
-    this.#guard("", () => this.#first.take(chunk));
+    this.guard("", () => this.#first.take(chunk));
   }
 
   end(): void {
-    this.#guard("", () => this.#first.end());
+    if (this.#hasEnded) return;
+    this.#hasEnded = true;
+    this.guard("", () => this.#first.end());
+    this.onEnded?.();
+  }
+
+  /** Both senders have ended. */
+  abandon(): void {
+    for (const place of [...this.#places]) this.guard(place.settings.name, () => place.toxic?.abandon());
   }
 
   /** Whoever gets what comes through can't take more for a while. */
@@ -104,16 +128,15 @@ export class Link {
 
   // ── changes while it runs ──────────────────────────────────────────────────────────────────────────────────────
 
-  /** Puts a toxic at the end of the row, next to where bytes go. */
-  add(type: ToxicType, settings: ToxicSettings): void {
-    const place = new Place(
-      type,
-      settings,
-      this.#newHolder(),
-      seededRandom(`${this.#seed}/${settings.name}`),
-    );
+  /**
+   * Puts a toxic at the end of the row, next to where bytes go. One that acts on connections as they are opened leaves
+   * alone what it has let in: `isAdmitted` says that it has.
+   */
+  add(type: ToxicType, settings: ToxicSettings, isAdmitted = false): void {
+    const random = seededRandom(`${this.#seed}/${settings.name}`);
+    const place = new Place(type, settings, this.#newHolder(type.capacity), random, this);
     this.#places.push(place);
-    if (place.isDrawn()) this.#insert(place);
+    if (!isAdmitted && place.isDrawn()) this.#insert(place);
   }
 
   /** Changes attributes and toxicity; whether it applies is drawn again. */
@@ -121,16 +144,21 @@ export class Link {
     const place = this.#placeOf(settings.name);
     if (place === undefined) return;
     place.settings = settings;
-    const wasActive = place.toxic !== null;
+    const { toxic } = place;
     const isActive = place.isDrawn();
-    if (wasActive && isActive) this.#guard(settings.name, () => place.toxic!.update(settings.attributes));
-    else if (wasActive) this.#takeOut(place);
-    else if (isActive) this.#insert(place);
+    if (toxic === null) {
+      if (isActive) this.#insert(place);
+    } else if (isActive) this.guard(settings.name, () => toxic.update(settings.attributes));
+    else this.#takeOut(place);
   }
 
   remove(name: string): void {
     const place = this.#placeOf(name);
     if (place === undefined) return;
+    if (place.type.closesWhenRemoved === true) {
+      this.guard(name, () => this.closeBehind(place));
+      return;
+    }
     if (place.toxic !== null) this.#takeOut(place);
     this.#places.splice(this.#places.indexOf(place), 1);
   }
@@ -140,18 +168,15 @@ export class Link {
   }
 
   #insert(place: Place): void {
-    this.#guard(place.settings.name, () => {
-      place.toxic = place.type.create(this.#siteOf(place), place.settings.attributes);
-      place.toxic.next = this.#exit;
+    this.guard(place.settings.name, () => {
+      place.open();
       this.#connect();
     });
   }
 
   /** What it holds goes on through those behind it before it is bypassed. */
   #takeOut(place: Place): void {
-    const toxic = place.toxic!;
-    this.#guard(place.settings.name, () => toxic.remove());
-    place.toxic = null;
+    this.guard(place.settings.name, () => place.toxic?.remove());
     place.close();
     this.#connect();
   }
@@ -164,44 +189,45 @@ export class Link {
       toxic.next = next;
       next = toxic;
     }
-    this.#first = next;
+    this.#first = this.#closing ? NOWHERE : next;
   }
 
   // ── what toxics ask for ────────────────────────────────────────────────────────────────────────────────────────
 
-  #siteOf(place: Place): ToxicSite {
-    const { clock } = this.#home;
-    const { name } = place.settings;
-    return {
-      direction: this.direction,
-      kind: this.kind,
-      random: place.random,
-      now: () => clock.now(),
-      alarm: (ring) => place.alarm(clock, () => this.#guard(name, ring)),
-      close: () => this.#end(() => this.#port.close(name)),
-      reset: () => this.#end(() => this.#port.reset(name)),
-      hold: (bytes) => place.holder.hold(bytes),
-      release: (bytes) => place.holder.release(bytes),
-      shared: (make) => this.#home.shared(name, make),
-    };
+  shared<T>(toxic: string, make: () => T): T {
+    return this.#home.shared(toxic, make);
   }
 
-  #end(how: () => void): void {
-    if (!this.#closed) how();
+  reset(toxic: string): void {
+    if (!this.#closed) this.#port.reset(toxic);
+  }
+
+  /** What is behind `place` still goes out, what is before it is dropped; the end behind it closes the connection. */
+  closeBehind(place: Place): void {
+    if (this.#closed || this.#closing) return;
+    this.#closing = true;
+    for (const done of this.#places.splice(0, this.#places.indexOf(place) + 1)) {
+      if (done.toxic !== null) done.toxic.next = NOWHERE;
+      done.close();
+    }
+    this.#connect();
+    this.#exit.closeAtEnd(place.settings.name);
+    const behind = this.#places.find(({ toxic }) => toxic !== null)?.toxic ?? this.#exit;
+    this.guard("", () => behind.end());
   }
 
   /** What a toxic throws ends its connection, and nothing else. */
-  #guard(toxic: string, work: () => void): void {
+  guard(toxic: string, work: () => void): void {
     if (this.#closed) return;
     try {
       work();
     } catch (error) {
       this.#home.onToxicFailed(toxic, error);
-      this.#end(() => this.#port.reset(toxic));
+      this.reset(toxic);
     }
   }
 
-  #newHolder(): Holder {
+  #newHolder(capacity?: number): Holder {
     return new Holder(
       () => {
         if (this.#fullHolders++ === 0 && !this.#closed) this.#port.onFull();
@@ -209,43 +235,7 @@ export class Link {
       () => {
         if (--this.#fullHolders === 0 && !this.#closed) this.#port.onRoom();
       },
+      capacity,
     );
-  }
-}
-
-/** A toxic's place on one link, whether it applies there or not. */
-class Place {
-  readonly type: ToxicType;
-  settings: ToxicSettings;
-  toxic: Toxic<Attributes> | null = null;
-  readonly holder: Holder;
-  readonly random: Random;
-  readonly #alarms: Alarm[] = [];
-
-  constructor(type: ToxicType, settings: ToxicSettings, holder: Holder, random: Random) {
-    this.type = type;
-    this.settings = settings;
-    this.holder = holder;
-    this.random = random;
-    if (type.capacity !== undefined) holder.capacity = type.capacity;
-  }
-
-  /** Draws whether the toxic applies to this connection. */
-  isDrawn(): boolean {
-    return this.random.next() < this.settings.toxicity;
-  }
-
-  alarm(clock: AlarmClock, ring: () => void): Alarm {
-    const alarm = new Alarm(clock, ring);
-    this.#alarms.push(alarm);
-    return alarm;
-  }
-
-  close(): void {
-    for (const alarm of this.#alarms) alarm.clear();
-    this.#alarms.length = 0;
-    this.holder.empty();
-    this.toxic?.close();
-    this.toxic = null;
   }
 }

@@ -12,7 +12,7 @@ export type LinkKind = "bytes" | "datagrams";
 export interface Outlet {
   /** `chunk` is the receiver's own from here on: it may be kept and changed. */
   take(chunk: Buffer): void;
-  /** The sender has ended its direction; nothing follows. */
+  /** The sender has ended its direction; nothing follows, but perhaps another end, which means nothing. */
   end(): void;
 }
 
@@ -26,15 +26,20 @@ export interface ToxicSite {
   now(): number;
   /** An alarm of its own, cleared by itself when the connection is gone. What `ring` throws ends this connection alone. */
   alarm(ring: () => void): Alarm;
-  /** Closes the connection: what was passed on is still delivered, then both directions end. */
+  /** Closes the connection: what was passed on is still delivered, what comes from now on isn't, then both directions end. */
   close(): void;
   /** Closes the connection with a TCP reset, both ways. */
   reset(): void;
   /** Counts bytes that are held here, so that a sender that is too fast is stopped. */
   hold(bytes: number): void;
+  /** Counts them out again, once they are passed on: the sender may go on within this call. */
   release(bytes: number): void;
+  /** Bytes that may be held here before reading stops, from now on, instead of the type's capacity. */
+  setCapacity(bytes: number): void;
   /** What all links of the proxy share for this toxic, made by the first that asks. */
   shared<T>(make: () => T): T;
+  /** What this toxic remembers on this link even through times when it doesn't apply to it. */
+  kept<T>(make: () => T): T;
 }
 
 /**
@@ -64,8 +69,11 @@ export abstract class Toxic<A = Attributes> implements Outlet {
     this.attributes = attributes;
   }
 
-  /** It is taken off a link that lives on: passes on what it holds, in order, and rings no more. */
+  /** It is taken off a link that lives on: passes on what it holds, in order. Its alarms are cleared afterwards. */
   remove(): void {}
+
+  /** Both senders have ended. A toxic that keeps an end for ever passes it on now: nobody is left to wait. */
+  abandon(): void {}
 
   /** The connection is gone: lets go of everything. Alarms are cleared already. */
   close(): void {}
@@ -93,8 +101,11 @@ export interface ToxicType<S extends AttributeSpecs = AttributeSpecs> {
   readonly links: readonly LinkKind[];
   /** Bytes it may hold on one link before reading stops. Default 64 KiB. */
   readonly capacity?: number;
-  create(site: ToxicSite, attributes: AttributesOf<S>): Toxic<AttributesOf<S>>;
-  /** For those that act on connections as they are opened. */
+  /** Taking it away closes the connections it was laid on, even those that its toxicity spared. */
+  readonly closesWhenRemoved?: boolean;
+  /** Null when there is nothing to do on a connection that stands. */
+  create(site: ToxicSite, attributes: AttributesOf<S>): Toxic<AttributesOf<S>> | null;
+  /** For those that act on connections as they are opened. They leave alone what they let in. */
   admit?(attributes: AttributesOf<S>, random: Random): Admission;
 }
 

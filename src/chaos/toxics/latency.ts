@@ -1,6 +1,7 @@
 import type { Alarm } from "../../base/alarms.ts";
 import { type AttributeSpec, type AttributesOf, int } from "../attributes.ts";
-import { defineToxic, Toxic, type ToxicSite, type ToxicType } from "../toxic.ts";
+import { HoldingToxic } from "../holding-toxic.ts";
+import { defineToxic, type ToxicSite, type ToxicType } from "../toxic.ts";
 
 const attributes: { latency: AttributeSpec<number>; jitter: AttributeSpec<number> } = {
   latency: int("delay of everything that passes", { unit: "ms" }),
@@ -12,19 +13,16 @@ type LatencyAttributes = AttributesOf<typeof attributes>;
 /** Enough for a gigabit at half a second: a delay must not become a limit of throughput. */
 const CAPACITY = 64 * 1024 * 1024;
 
-/** A chunk on its way; null is the sender's end. */
-interface Delayed {
-  readonly chunk: Buffer | null;
-  readonly due: number;
-}
+/** Milliseconds that are not worth an alarm of their own. */
+const ALMOST = 0.25;
 
 /**
  * Delays what passes, counted from the moment it arrived: chunks are on their way side by side, so that throughput
- * stays what it was. A chunk that draws a shorter delay than the one before waits for it: order is kept.
+ * stays what it was. A chunk that draws a shorter delay than the one before waits for it: order is kept. Of each chunk only
+ * its lot is kept, so that a change of latency or jitter holds for those that wait already.
  */
-class Latency extends Toxic<LatencyAttributes> {
+class Latency extends HoldingToxic<LatencyAttributes> {
   readonly #alarm: Alarm;
-  #queue: Delayed[] = [];
 
   constructor(site: ToxicSite, given: LatencyAttributes) {
     super(site, given);
@@ -32,59 +30,29 @@ class Latency extends Toxic<LatencyAttributes> {
   }
 
   override take(chunk: Buffer): void {
-    this.#queue.push({ chunk, due: this.site.now() + this.#delay() });
-    this.site.hold(chunk.length);
-    this.#wind();
+    this.hold(chunk, this.site.random.next());
+    if (!this.#alarm.isSet) this.#alarm.set(this.#due);
   }
 
-  /** The end isn't delayed itself; it follows what is. */
-  override end(): void {
-    if (this.#queue.length === 0) this.next.end();
-    else this.#queue.push({ chunk: null, due: 0 });
+  override update(given: LatencyAttributes): void {
+    super.update(given);
+    this.#deliver();
   }
 
-  /** Uniform within the jitter. */
-  #delay(): number {
+  /** When the first chunk may go on: uniform within the jitter. */
+  get #due(): number {
     const { latency, jitter } = this.attributes;
-    if (jitter === 0) return latency;
-    return Math.max(latency - jitter + this.site.random.next() * 2 * jitter, 0);
-  }
-
-  #wind(): void {
-    const first = this.#queue[0];
-    if (first !== undefined && !this.#alarm.isSet) this.#alarm.set(first.due);
+    const { arrived, lot } = this.first!;
+    return arrived + Math.max(latency - jitter + lot * 2 * jitter, 0);
   }
 
   #deliver(): void {
     const until = this.site.now() + ALMOST;
-    let sent = 0;
-    while (sent < this.#queue.length && this.#queue[sent]!.due <= until) this.#send(this.#queue[sent++]!);
-    this.#queue.splice(0, sent);
-    this.#wind();
-  }
-
-  #send({ chunk }: Delayed): void {
-    if (chunk === null) {
-      this.next.end();
-      return;
-    }
-    this.site.release(chunk.length);
-    this.pass(chunk);
-  }
-
-  override remove(): void {
-    const queue = this.#queue;
-    this.#queue = [];
-    for (const delayed of queue) this.#send(delayed);
-  }
-
-  override close(): void {
-    this.#queue = [];
+    while (!this.isEmpty && this.#due <= until) this.passFirst();
+    if (this.isEmpty) this.#alarm.clear();
+    else this.#alarm.set(this.#due);
   }
 }
-
-/** Milliseconds that are not worth an alarm of their own. */
-const ALMOST = 0.25;
 
 export const latency: ToxicType<typeof attributes> = defineToxic({
   name: "latency",
