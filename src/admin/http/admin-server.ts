@@ -1,0 +1,184 @@
+import { lookup } from "node:dns/promises";
+import { once } from "node:events";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo, Socket } from "node:net";
+import { formatHostPort } from "../../net/address.ts";
+import { AccessGuard, type AccessRules } from "./access.ts";
+import {
+  ApiFault,
+  type ApiHandler,
+  type ApiRequest,
+  type ApiResponse,
+  answer,
+  emptyAnswer,
+  textAnswer,
+} from "./api-message.ts";
+import { IncomingRequest } from "./incoming-request.ts";
+import { BAD_REQUEST_TEXT, RAW_BAD_REQUEST, sendResponse } from "./outgoing-response.ts";
+import { cleanPath, encodePath, parseTarget, type RequestTarget } from "./request-target.ts";
+
+/** A request that was answered, for a log. */
+export interface ServedRequest {
+  readonly client: string;
+  readonly method: string;
+  readonly url: string;
+  readonly userAgent: string;
+  readonly status: number;
+  /** Milliseconds. */
+  readonly duration: number;
+}
+
+/** Milliseconds. */
+export interface AdminTimeouts {
+  /** Until the last byte of a request has arrived. */
+  readonly read: number;
+  /** Until a handler has answered. */
+  readonly handle: number;
+  /** Until the last byte of an answer has left. */
+  readonly write: number;
+  /** Between two requests of a connection. */
+  readonly idle: number;
+}
+
+export interface AdminServerOptions extends Partial<AccessRules> {
+  /** Default 127.0.0.1; "" for all interfaces. */
+  readonly host?: string;
+  /** 0 for any that is free. */
+  readonly port: number;
+  /** Asked one after the other until one answers. */
+  readonly handlers: readonly ApiHandler[];
+  readonly timeouts?: Partial<AdminTimeouts>;
+  /** Bytes of a request's body. Default 16 MiB. */
+  readonly bodyLimit?: number;
+  readonly onServed?: (request: ServedRequest) => void;
+  /** A handler threw what isn't for clients to know. */
+  readonly onError?: (error: unknown) => void;
+}
+
+const TIMEOUTS: AdminTimeouts = { read: 15_000, handle: 25_000, write: 30_000, idle: 60_000 };
+const BODY_LIMIT = 16 * 1024 * 1024;
+/** How often Node looks for connections that exceed their time, milliseconds. */
+const CHECK_INTERVAL = 5_000;
+
+const TIMEOUT_PAGE = "<html><head><title>Timeout</title></head><body><h1>Timeout</h1></body></html>";
+
+/** The control plane's HTTP server. It listens on the loopback interface unless told otherwise. */
+export class AdminServer {
+  readonly #server: Server;
+  readonly #options: AdminServerOptions;
+  readonly #guard: AccessGuard;
+  readonly #timeouts: AdminTimeouts;
+  readonly #streams = new Set<ServerResponse>();
+
+  constructor(options: AdminServerOptions) {
+    const { host, allowedHosts = [], token = null } = options;
+    this.#options = options;
+    this.#timeouts = { ...TIMEOUTS, ...options.timeouts };
+    this.#guard = new AccessGuard({ allowedHosts: host ? [...allowedHosts, host] : allowedHosts, token });
+    this.#server = createServer(
+      {
+        headersTimeout: this.#timeouts.read,
+        // A body is given up by who reads it; this is for bodies that nobody reads.
+        requestTimeout: 2 * this.#timeouts.read,
+        keepAliveTimeout: this.#timeouts.idle,
+        connectionsCheckingInterval: CHECK_INTERVAL,
+      },
+      (message, response) => void this.#serve(message, response),
+    );
+    this.#server.on("clientError", refuseConnection);
+  }
+
+  /** Starts; resolves with the bound address. Rejects with Node's error. */
+  async listen(): Promise<string> {
+    const { host = "127.0.0.1", port } = this.#options;
+    // `localhost` is the IPv4 one where there are both, as clients expect that don't try both.
+    const address = host === "" ? undefined : (await lookup(host, { order: "ipv4first" })).address;
+    this.#server.listen({ port, ...(address === undefined ? {} : { host: address }) });
+    await once(this.#server, "listening");
+    const bound = this.#server.address() as AddressInfo;
+    return formatHostPort(bound.address, bound.port);
+  }
+
+  /** Takes no more connections, lets requests finish for at most `grace` milliseconds, then ends. */
+  async close(grace: number = this.#timeouts.write): Promise<void> {
+    const closed = once(this.#server, "close");
+    this.#server.close();
+    for (const stream of this.#streams) stream.end();
+    const late = setTimeout(() => this.#server.closeAllConnections(), grace);
+    await closed;
+    clearTimeout(late);
+  }
+
+  async #serve(message: IncomingMessage, response: ServerResponse): Promise<void> {
+    const started = performance.now();
+    const reply = await this.#answer(message);
+    // What is left of a body that was given up would be taken for the next request.
+    if (reply.status === 400 || reply.status === 413) response.shouldKeepAlive &&= message.complete;
+    if (typeof reply.body !== "string") this.#keepStream(response);
+    sendResponse(response, reply, this.#timeouts.write);
+    this.#options.onServed?.({
+      client: formatHostPort(message.socket.remoteAddress ?? "", message.socket.remotePort ?? 0),
+      method: message.method ?? "",
+      url: message.url ?? "",
+      userAgent: message.headers["user-agent"] ?? "",
+      status: reply.status,
+      duration: performance.now() - started,
+    });
+  }
+
+  #keepStream(response: ServerResponse): void {
+    this.#streams.add(response);
+    response.on("close", () => this.#streams.delete(response));
+  }
+
+  async #answer(message: IncomingMessage): Promise<ApiResponse> {
+    const target = parseTarget(message.url ?? "");
+    if (target === null)
+      return answer(400, "text/plain; charset=utf-8", BAD_REQUEST_TEXT, { Connection: "close" });
+    const limits = { size: this.#options.bodyLimit ?? BODY_LIMIT, time: this.#timeouts.read };
+    const request = new IncomingRequest(message, target, limits);
+    const refusal = this.#guard.refuse(request) ?? redirectToClean(target);
+    if (refusal !== null) return refusal;
+    try {
+      return await this.#inTime(this.#handle(request));
+    } catch (error) {
+      return this.#failure(error, message);
+    }
+  }
+
+  async #handle(request: ApiRequest): Promise<ApiResponse> {
+    for (const handler of this.#options.handlers) {
+      const reply = await handler(request);
+      if (reply !== null) return reply;
+    }
+    return textAnswer(404, "404 page not found");
+  }
+
+  async #inTime(reply: Promise<ApiResponse>): Promise<ApiResponse> {
+    const { promise, resolve } = Promise.withResolvers<ApiResponse>();
+    const page = answer(503, "text/html; charset=utf-8", TIMEOUT_PAGE);
+    const late = setTimeout(resolve, this.#timeouts.handle, page);
+    try {
+      return await Promise.race([reply, promise]);
+    } finally {
+      clearTimeout(late);
+    }
+  }
+
+  #failure(error: unknown, message: IncomingMessage): ApiResponse {
+    if (error instanceof ApiFault) return textAnswer(error.status, error.message);
+    // A client that left has nobody to be told, and nothing failed here.
+    if (!message.destroyed) this.#options.onError?.(error);
+    return textAnswer(500, "internal error");
+  }
+}
+
+function redirectToClean({ path, search }: RequestTarget): ApiResponse | null {
+  const clean = cleanPath(path);
+  return clean === path ? null : emptyAnswer(301, { Location: encodePath(clean) + search });
+}
+
+function refuseConnection(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === "ECONNRESET" || !socket.writable) socket.destroy();
+  else socket.end(RAW_BAD_REQUEST, () => socket.destroy());
+}
