@@ -62,7 +62,7 @@ export class TcpProxyService implements Service, RelayHost {
     this.#upstreams = new UpstreamRotation(addresses, this.settings.connectTimeout);
   }
 
-  accept(socket: Socket): void {
+  accept(socket: Socket, _listener: string): void {
     const { counters, signal } = this.#context!;
     const { maxConnections } = this.settings;
     counters.add(Counter.connectionsAccepted);

@@ -10,6 +10,7 @@ import { formatHostPort, plainAddress } from "../net/address.ts";
 import { encodeProxyHeader, type ProxiedAddresses } from "../net/proxy-protocol.ts";
 import type { Transport, TransportHandler } from "../net/transport.ts";
 import { ConnectAttempt, type ConnectCallback } from "../upstream/connector.ts";
+import { kindOfCut } from "./kind-of-cut.ts";
 import { type ProxyHeaderListener, ProxyHeaderReader } from "./proxy-header-reader.ts";
 import type { ConnectionState, StreamEvent, StreamProxySettings } from "./stream-proxy.ts";
 import { Tunnel } from "./tunnel.ts";
@@ -285,10 +286,10 @@ export class TcpRelay implements TransportHandler, ConnectCallback, DeadlineOwne
   }
 
   #onCut(toxic: string, isReset: boolean): void {
-    const type = this.#host.faults?.toxics.find(({ name }) => name === toxic)?.type ?? "";
-    if (isReset) this.#explain("reset", `by toxic ${toxic}`);
-    else if (/timeout|idle/.test(type)) this.#explain("timeout", `by toxic ${toxic}`);
-    else this.#reason ||= `by toxic ${toxic}`;
+    const detail = `by toxic ${toxic}`;
+    const kind = kindOfCut(this.#host.faults, toxic, isReset);
+    if (kind === "closed") this.#reason ||= detail;
+    else this.#explain(kind, detail);
     if (isReset) this.#far?.reset();
     else this.#linger();
   }
