@@ -22,7 +22,7 @@ export class MemorySteering implements Steering {
   readonly #proxies = new Map<string, ProxyState>();
   readonly #listeners = new Set<(event: StreamEvent) => void>();
   /** What a proxy shows as its connections. */
-  readonly open = new Map<string, ConnectionState[]>();
+  readonly open: Map<string, ConnectionState[]> = new Map<string, ConnectionState[]>();
   #nextPort = FIRST_PORT;
 
   constructor(registry: ToxicRegistry) {

@@ -27,6 +27,7 @@ const FLOAT32_DIGITS = 9;
 /** The shortest number that is the same in 32 bits. */
 export function float32Json(value: number): string {
   const wanted = Math.fround(value);
+  if (wanted === 0) return valueJson(wanted);
   for (let digits = 1; digits < FLOAT32_DIGITS; digits++) {
     const short = Number(wanted.toPrecision(digits));
     if (Math.fround(short) === wanted) return valueJson(short);
