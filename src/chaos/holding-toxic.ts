@@ -55,12 +55,18 @@ export abstract class HoldingToxic<A> extends Toxic<A> {
   }
 
   override end(): void {
-    if (this.isEmpty) this.next.end();
-    else this.#endWaits = true;
+    this.#endWaits = true;
+    if (this.isEmpty) this.#passEnd();
+  }
+
+  /** Keeps the end back, though nothing waits before it. */
+  protected holdEnd(): void {
+    this.#endWaits = true;
   }
 
   override remove(): void {
     while (!this.isEmpty) this.passFirst();
+    if (this.#endWaits) this.#passEnd();
   }
 
   override close(): void {

@@ -31,7 +31,7 @@ class Latency extends HoldingToxic<LatencyAttributes> {
 
   override take(chunk: Buffer): void {
     this.hold(chunk, this.site.random.next());
-    if (!this.#alarm.isSet) this.#alarm.set(this.#due);
+    if (!this.#alarm.isSet && !this.isEmpty) this.#alarm.set(this.#due);
   }
 
   override update(given: LatencyAttributes): void {

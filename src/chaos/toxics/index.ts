@@ -1,0 +1,44 @@
+import type { AttributeSpecs } from "../attributes.ts";
+import { ToxicRegistry } from "../registry.ts";
+import type { ToxicType } from "../toxic.ts";
+import { bandwidth } from "./bandwidth.ts";
+import { blackhole } from "./blackhole.ts";
+import { connectDelay } from "./connect-delay.ts";
+import { corrupt } from "./corrupt.ts";
+import { down } from "./down.ts";
+import { duplicate } from "./duplicate.ts";
+import { idleTimeout } from "./idle-timeout.ts";
+import { latency } from "./latency.ts";
+import { limitData } from "./limit-data.ts";
+import { noop } from "./noop.ts";
+import { packetLoss } from "./packet-loss.ts";
+import { reorder } from "./reorder.ts";
+import { resetPeer } from "./reset-peer.ts";
+import { slicer } from "./slicer.ts";
+import { slowClose } from "./slow-close.ts";
+import { timeout } from "./timeout.ts";
+
+/** The toxics that come along: first those that Toxiproxy has too. */
+export const builtinToxics: readonly ToxicType[] = [
+  latency,
+  bandwidth,
+  slowClose,
+  timeout,
+  resetPeer,
+  slicer,
+  limitData,
+  packetLoss,
+  noop,
+  down,
+  blackhole,
+  connectDelay,
+  idleTimeout,
+  corrupt,
+  duplicate,
+  reorder,
+].map((type) => type as unknown as ToxicType<AttributeSpecs>);
+
+/** A registry of all toxics that come along. */
+export function createRegistry(): ToxicRegistry {
+  return new ToxicRegistry(builtinToxics);
+}
