@@ -1,14 +1,23 @@
 import type { Logger } from "pino";
 import { allocateCounters, type CounterName, sumCounters } from "../base/counters.ts";
+import { ALLOW } from "../chaos/mode.ts";
+import { createRegistry } from "../chaos/toxics/index.ts";
 import { DataPlane } from "../worker/data-plane.ts";
+import { NOTHING_STANDING, type Order, type Standing } from "../worker/orders.ts";
 import type { RunSpec } from "../worker/run-spec.ts";
+import { OrderError, type Planes } from "./planes.ts";
+import { Proxies } from "./proxies.ts";
 import { SocketKeeper } from "./sockets.ts";
+import type { Steering } from "./steering.ts";
 import { Supervisor } from "./supervisor.ts";
 
 /** A running data plane, whether in worker threads or in this one. */
 export interface Running {
+  /** What is listened on, by listeners and by TCP and UDP proxies. */
   readonly addresses: readonly string[];
   readonly counters: Record<CounterName, number>;
+  /** Its proxies and their faults. */
+  readonly steering: Steering;
   /** Lets requests finish for at most `grace` milliseconds, then ends. */
   drain(grace: number): Promise<void>;
   /** Ends now. */
@@ -16,56 +25,110 @@ export interface Running {
 }
 
 /** @param threads 0 runs the data plane in the calling thread */
-export function startRunning(spec: RunSpec, threads: number, log: Logger): Promise<Running> {
-  return threads === 0 ? startHere(spec) : startWorkers(spec, threads, log);
-}
-
-async function startWorkers(spec: RunSpec, threads: number, log: Logger): Promise<Running> {
-  const supervisor = new Supervisor(spec, threads, log);
-  const addresses = await supervisor.start();
+export async function startRunning(spec: RunSpec, threads: number, log: Logger): Promise<Running> {
+  const engine: Engine = threads === 0 ? new LocalPlane(spec) : new Supervisor(spec, threads, log);
+  const proxies = new Proxies(engine, createRegistry());
+  engine.standing = () => proxies.standing;
+  const listening = await engine.start();
+  adoptListeners(spec, proxies, listening);
   return {
-    addresses,
-    get counters() {
-      return supervisor.counters;
+    get addresses() {
+      return [
+        ...listening,
+        ...proxies.list().flatMap((proxy) => (proxy.protocol === "http" ? [] : [proxy.listen])),
+      ];
     },
-    drain: (grace) => supervisor.drain(grace),
-    stop: () => supervisor.stop(),
+    get counters() {
+      return engine.counters;
+    },
+    steering: proxies,
+    drain: (grace) => engine.drain(grace),
+    stop: () => engine.stop(),
   };
 }
 
-async function startHere(spec: RunSpec): Promise<Running> {
-  const memory = allocateCounters(1);
-  const sockets = new SocketKeeper(1);
-  const plane = await startPlane(spec, memory, sockets);
-  const drain = async (grace: number): Promise<void> => {
-    await sockets.close();
-    await plane.drain(grace);
-  };
-  return {
-    addresses: plane.addresses,
-    get counters() {
-      return sumCounters(memory, 1);
-    },
-    drain,
-    stop: () => drain(0),
-  };
+/** HTTP listeners open themselves; their faults are steered all the same. */
+function adoptListeners(
+  { snapshot, program }: RunSpec,
+  proxies: Proxies,
+  addresses: readonly string[],
+): void {
+  if (snapshot === null || program !== null) return;
+  for (const [index, { name, bind }] of snapshot.listeners.entries()) {
+    proxies.adopt(name, addresses[index] ?? bind, { toxics: [], mode: ALLOW });
+  }
 }
 
-/** Its sockets are bound as those of workers are, so that addresses behave the same with any number of threads. */
-async function startPlane(
-  spec: RunSpec,
-  memory: SharedArrayBuffer,
-  sockets: SocketKeeper,
-): Promise<DataPlane> {
-  const asked = new Map<string, number>();
-  try {
-    return await DataPlane.start(spec, 0, memory, (address) => {
-      const nth = asked.get(address) ?? 0;
-      asked.set(address, nth + 1);
-      return sockets.lend(address, 0, nth);
-    });
-  } catch (error) {
-    await sockets.close();
-    throw error;
+/** The data plane, wherever it runs. */
+interface Engine extends Planes {
+  standing: () => Standing;
+  readonly counters: Record<CounterName, number>;
+  start(): Promise<readonly string[]>;
+  drain(grace: number): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** The data plane in the calling thread. Its sockets are bound as those of workers are, so that addresses behave the same. */
+class LocalPlane implements Engine {
+  onEvents: Planes["onEvents"] = null;
+  standing: () => Standing = () => NOTHING_STANDING;
+  readonly #spec: RunSpec;
+  readonly #memory = allocateCounters(1);
+  readonly #sockets = new SocketKeeper(1);
+  #plane: DataPlane | null = null;
+
+  constructor(spec: RunSpec) {
+    this.#spec = spec;
+  }
+
+  async start(): Promise<readonly string[]> {
+    const start = {
+      spec: this.#spec,
+      thread: 0,
+      counters: this.#memory,
+      standing: this.standing(),
+      isShared: false,
+    };
+    try {
+      this.#plane = await DataPlane.start(
+        start,
+        (address, owner) => this.#sockets.lend(address, 0, owner),
+        (events, dropped) => this.onEvents?.(events, dropped),
+      );
+      return this.#plane.addresses;
+    } catch (error) {
+      await this.#sockets.close();
+      throw error;
+    }
+  }
+
+  get counters(): Record<CounterName, number> {
+    return sumCounters(this.#memory, 1);
+  }
+
+  async orderFirst(order: Order): Promise<unknown> {
+    try {
+      return await this.#plane!.obey(order);
+    } catch (error) {
+      const { message, code = "" } = error as NodeJS.ErrnoException;
+      throw new OrderError(message, code);
+    }
+  }
+
+  orderOthers(): Promise<unknown[]> {
+    return Promise.resolve([]);
+  }
+
+  release(owner: string): Promise<void> {
+    return this.#sockets.release(`proxy ${owner}`);
+  }
+
+  async drain(grace: number): Promise<void> {
+    await this.#sockets.close();
+    await this.#plane?.drain(grace);
+  }
+
+  stop(): Promise<void> {
+    return this.drain(0);
   }
 }

@@ -26,51 +26,69 @@ export interface Loan {
  */
 export class SocketKeeper {
   readonly #threads: number;
+  /** By owner. */
   readonly #bindings = new Map<string, Promise<Binding>>();
+  /** Addresses that are bound, or about to be. */
+  readonly #claimed = new Set<string>();
 
   constructor(threads: number) {
     this.#threads = threads;
   }
 
-  /** The bound addresses, with the ports they got. */
-  async addresses(): Promise<string[]> {
-    const bindings = await Promise.all(this.#bindings.values());
-    return bindings.map((binding) => binding.address);
-  }
-
   /**
    * A socket for thread `thread` to listen on, the thread's to close; binds `address` when it is asked for the first time.
-   * @param nth which of a thread's listeners on that address, from 0: those on port 0 get a port each
+   * @param owner which listener it is for, the same in all threads: listeners on port 0 get a port each
    */
-  async lend(address: string, thread: number, nth: number): Promise<Loan> {
+  async lend(address: string, thread: number, owner: string): Promise<Loan> {
     const parsed = parseAddress(address);
-    if (nth > 0 && (parsed.kind === "unix" || parsed.port > 0))
-      throw new Error(`Two listeners are on ${address}`);
-    const key = `${address} ${nth}`;
-    const binding = this.#bindings.getOrInsertComputed(key, () => this.#bind(parsed));
+    const binding = this.#bindings.getOrInsertComputed(owner, () => this.#bind(parsed));
     // A failed attempt isn't remembered: the address may be free the next time.
-    binding.catch(() => this.#bindings.delete(key));
+    binding.catch(() => this.#bindings.delete(owner));
     const { sockets, address: boundTo } = await binding;
     return { fd: duplicateDescriptor(sockets[thread % sockets.length]!.fd()), boundTo };
   }
 
-  /** Ends listening: once the workers close theirs too, the kernel refuses connections. */
+  /** Ends listening for one owner: once the workers close theirs too, the kernel refuses connections. */
+  async release(owner: string): Promise<void> {
+    const binding = await this.#bindings.get(owner)?.catch(() => null);
+    this.#bindings.delete(owner);
+    if (binding === null || binding === undefined) return;
+    this.#claimed.delete(binding.address);
+    for (const socket of binding.sockets) socket.close();
+    if (binding.path !== null) removeSocketFile(binding.path);
+  }
+
+  /** Ends listening everywhere. */
   async close(): Promise<void> {
-    for (const pending of this.#bindings.values()) {
-      const binding = await pending.catch(() => null);
-      for (const socket of binding?.sockets ?? []) socket.close();
-      if (binding !== null && binding.path !== null) removeSocketFile(binding.path);
-    }
-    this.#bindings.clear();
+    for (const owner of [...this.#bindings.keys()]) await this.release(owner);
   }
 
   async #bind(address: Address): Promise<Binding> {
-    if (address.kind === "unix") return bindPath(address.path);
+    if (address.kind === "unix") return this.#claim(formatAddress(address), () => bindPath(address.path));
     const host = await toNumericHost(address.host);
-    const first = bindTcp(host, address.port, this.#threads > 1);
+    if (address.port === 0) return this.#bindTcp(host, 0);
+    return this.#claim(formatHostPort(host, address.port), () => this.#bindTcp(host, address.port));
+  }
+
+  /** The kernel lets our sockets share a port, and would share its connections out among listeners that know nothing of it. */
+  async #claim(address: string, bind: () => Binding | Promise<Binding>): Promise<Binding> {
+    if (this.#claimed.has(address)) throw inUse(address);
+    this.#claimed.add(address);
+    try {
+      return await bind();
+    } catch (error) {
+      this.#claimed.delete(address);
+      throw error;
+    }
+  }
+
+  #bindTcp(host: string, wanted: number): Binding {
+    const first = bindTcp(host, wanted, this.#threads > 1);
     const { port } = first.address();
     const others = Array.from({ length: this.#threads - 1 }, () => bindTcp(host, port, true));
-    return { address: formatHostPort(host, port), sockets: [first, ...others], path: null };
+    const address = formatHostPort(host, port);
+    this.#claimed.add(address);
+    return { address, sockets: [first, ...others], path: null };
   }
 }
 
@@ -83,6 +101,11 @@ function bindTcp(host: string, port: number, reusePort: boolean): BoundSocket {
   }
 }
 
+function inUse(address: string): Error {
+  const message = `Can't listen on ${address}: another listener is there already`;
+  return Object.assign(new Error(message), { code: "EADDRINUSE" });
+}
+
 function explain(error: unknown, address: string): Error {
   const { code = "" } = error as NodeJS.ErrnoException;
   const reasons: Record<string, string> = {
@@ -90,7 +113,8 @@ function explain(error: unknown, address: string): Error {
     EACCES: "ports below 1024 need more rights",
     EADDRNOTAVAIL: "this machine has no such address",
   };
-  return new Error(`Can't listen on ${address}: ${reasons[code] ?? String(error)}`, { cause: error });
+  const message = `Can't listen on ${address}: ${reasons[code] ?? String(error)}`;
+  return Object.assign(new Error(message, { cause: error }), { code });
 }
 
 /** All interfaces where no host is named: IPv6 with IPv4 where there is IPv6. */

@@ -1,6 +1,9 @@
 import type { Logger } from "pino";
 import { allocateCounters, Counter, type CounterName, Counters, sumCounters } from "../base/counters.ts";
+import type { StreamEvent } from "../proxy/stream-proxy.ts";
+import { NOTHING_STANDING, type Order, type Standing } from "../worker/orders.ts";
 import type { RunSpec } from "../worker/run-spec.ts";
+import type { Planes } from "./planes.ts";
 import { SocketKeeper } from "./sockets.ts";
 import { WorkerHandle } from "./worker-handle.ts";
 
@@ -11,7 +14,10 @@ const LONGEST_BACKOFF = 10_000;
 const STABLE_AFTER = 60_000;
 
 /** Runs the workers of the data plane: starts them, replaces those that crash, ends them. */
-export class Supervisor {
+export class Supervisor implements Planes {
+  onEvents: ((events: readonly StreamEvent[], dropped: number) => void) | null = null;
+  /** What a worker that starts is told to begin with. */
+  standing: () => Standing = () => NOTHING_STANDING;
   readonly #spec: RunSpec;
   readonly #threads: number;
   readonly #log: Logger;
@@ -52,6 +58,19 @@ export class Supervisor {
     return sumCounters(this.#memory, this.#threads + 1);
   }
 
+  async orderFirst(order: Order): Promise<unknown> {
+    return await this.#workers.get(0)?.order(order);
+  }
+
+  orderOthers(order: Order): Promise<unknown[]> {
+    const others = [...this.#workers.values()].filter(({ thread }) => thread > 0);
+    return Promise.all(others.map((worker) => worker.order(order)));
+  }
+
+  release(owner: string): Promise<void> {
+    return this.#sockets.release(`proxy ${owner}`);
+  }
+
   /** Stops listening, lets requests finish for at most `grace` milliseconds, ends the workers. */
   async drain(grace: number): Promise<void> {
     this.#forgetReplacements();
@@ -74,7 +93,16 @@ export class Supervisor {
   }
 
   #spawn(thread: number): WorkerHandle {
-    const worker = new WorkerHandle({ spec: this.#spec, thread, counters: this.#memory }, this.#sockets);
+    const start = {
+      spec: this.#spec,
+      thread,
+      counters: this.#memory,
+      standing: this.standing(),
+      isShared: this.#threads > 1,
+    };
+    const worker = new WorkerHandle(start, this.#sockets, (events, dropped) =>
+      this.onEvents?.(events, dropped),
+    );
     this.#workers.set(thread, worker);
     return worker;
   }

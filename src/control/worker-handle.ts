@@ -1,5 +1,8 @@
 import { Worker } from "node:worker_threads";
+import type { StreamEvent } from "../proxy/stream-proxy.ts";
 import type { FromWorker, ToWorker, WorkerStart } from "../worker/messages.ts";
+import type { Order } from "../worker/orders.ts";
+import { OrderError } from "./planes.ts";
 import type { SocketKeeper } from "./sockets.ts";
 
 /** In a checkout the sources run; a published package has only JavaScript. */
@@ -21,11 +24,20 @@ export class WorkerHandle {
   readonly #worker: Worker;
   readonly #sockets: SocketKeeper;
   readonly #ready = Promise.withResolvers<readonly string[]>();
+  /** Orders that are not answered yet, by their number. */
+  readonly #orders = new Map<number, PromiseWithResolvers<unknown>>();
+  readonly #onEvents: (events: readonly StreamEvent[], dropped: number) => void;
+  #ordersGiven = 0;
   #error: Error | null = null;
   #drained = false;
 
-  constructor(start: WorkerStart, sockets: SocketKeeper) {
+  constructor(
+    start: WorkerStart,
+    sockets: SocketKeeper,
+    onEvents: (events: readonly StreamEvent[], dropped: number) => void,
+  ) {
     this.thread = start.thread;
+    this.#onEvents = onEvents;
     this.#sockets = sockets;
     this.ready = this.#ready.promise;
     // Who doesn't ask for it learns of a failure through `ended`.
@@ -38,6 +50,15 @@ export class WorkerHandle {
     this.ended = new Promise((resolve) => {
       this.#worker.once("exit", (code) => resolve(this.#end(code)));
     });
+  }
+
+  /** Rejects with an `OrderError` when it couldn't be done, or the thread is gone. */
+  order(order: Order): Promise<unknown> {
+    const request = ++this.#ordersGiven;
+    const pending = Promise.withResolvers<unknown>();
+    this.#orders.set(request, pending);
+    this.#tell({ type: "order", request, order });
+    return pending.promise;
   }
 
   /** Asks it to finish what is under way and end. */
@@ -66,22 +87,40 @@ export class WorkerHandle {
       case "failed":
         this.#error = new Error(message.message);
         return;
+      case "obeyed":
+        this.#takeOrder(message.request)?.resolve(message.result);
+        return;
+      case "orderFailed":
+        this.#takeOrder(message.request)?.reject(new OrderError(message.message, message.code));
+        return;
+      case "events":
+        this.#onEvents(message.events, message.dropped);
+        return;
       case "drained":
         this.#drained = true;
     }
   }
 
-  async #lend({ request, address, nth }: Extract<FromWorker, { type: "bind" }>): Promise<ToWorker> {
+  #takeOrder(request: number): PromiseWithResolvers<unknown> | undefined {
+    const pending = this.#orders.get(request);
+    this.#orders.delete(request);
+    return pending;
+  }
+
+  async #lend({ request, address, owner }: Extract<FromWorker, { type: "bind" }>): Promise<ToWorker> {
     try {
-      return { type: "bound", request, ...(await this.#sockets.lend(address, this.thread, nth)) };
+      return { type: "bound", request, ...(await this.#sockets.lend(address, this.thread, owner)) };
     } catch (error) {
-      return { type: "bindFailed", request, message: (error as Error).message };
+      const { message, code = "" } = error as NodeJS.ErrnoException;
+      return { type: "bindFailed", request, message, code };
     }
   }
 
   #end(code: number): WorkerEnd {
     const error = this.#error ?? new Error(`The worker ended with code ${code}`);
     this.#ready.reject(error);
+    for (const pending of this.#orders.values()) pending.reject(new OrderError(error.message, ""));
+    this.#orders.clear();
     return this.#drained ? { kind: "drained" } : { kind: "crashed", error };
   }
 }

@@ -6,7 +6,7 @@ import type { RunSpec } from "./run-spec.ts";
 
 function specOf(program: string, binds: readonly string[] = []): RunSpec {
   const errorLog = { level: "silent", path: null } as const;
-  return { snapshot: null, program, binds, accessLog: null, errorLog, instance: "test" };
+  return { snapshot: null, program, binds, accessLog: null, errorLog, instance: "test", seed: "seed" };
 }
 
 describe("the services of a program", () => {
@@ -17,7 +17,7 @@ describe("the services of a program", () => {
       `import { httpService } from "sluice";
        export default httpService({ handler: () => undefined });`,
     );
-    const services = await buildServices(specOf(file, ["127.0.0.1:0"]));
+    const services = await buildServices(specOf(file, ["127.0.0.1:0"]), null);
     assert.deepEqual(
       services.map(({ name, listen }) => [name, listen]),
       [["http", ["127.0.0.1:0"]]],
@@ -27,7 +27,7 @@ describe("the services of a program", () => {
   test("are refused with the program's name", async () => {
     await using directory = await createTemporaryDirectory();
     const file = await directory.write("a.ts", "export default { requestFilter() {} };");
-    await assert.rejects(buildServices(specOf(file)), {
+    await assert.rejects(buildServices(specOf(file), null), {
       name: "ProgramError",
       message: new RegExp(`^${RegExp.escape(file)}: This is no program: .*without the phase upstreamPeer`),
     });

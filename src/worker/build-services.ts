@@ -1,3 +1,4 @@
+import type { Faults } from "../chaos/faults.ts";
 import type { ListenerSettings, Snapshot } from "../config/snapshot.ts";
 import { createConfiguredProxy } from "../filters/configured-proxy.ts";
 import { httpProxy } from "../proxy/http-proxy-service.ts";
@@ -9,15 +10,18 @@ import { ProgramError } from "./program-error.ts";
 import { loadProgram } from "./program-loader.ts";
 import type { RunSpec } from "./run-spec.ts";
 
+/** Who knows the faults of a listener. */
+export type FaultsOf = (listener: string) => Faults;
+
 /** The services that a thread runs. Rejects with what is wrong with the program. */
-export async function buildServices(spec: RunSpec): Promise<Service[]> {
+export async function buildServices(spec: RunSpec, faultsOf: FaultsOf | null): Promise<Service[]> {
   const { snapshot, program, instance } = spec;
-  if (program === null) return configuredServices(snapshot!, instance);
+  if (program === null) return snapshot === null ? [] : configuredServices(snapshot, instance, faultsOf);
   const exported = await loadProgram(program);
   if (snapshot === null || spec.binds.length > 0 || !isPhases(exported))
     return servicesOf(program, exported, spec.binds);
   return snapshot.listeners.map((listener) =>
-    toService(listener, exported, snapshot, instance, new Connector(snapshot.pool)),
+    toService(listener, exported, { snapshot, instance, faultsOf, connector: new Connector(snapshot.pool) }),
   );
 }
 
@@ -31,23 +35,29 @@ function servicesOf(program: string, exported: unknown, binds: readonly string[]
 
 /** Loads a program as a worker would and throws what is wrong with it; nothing is listened on. */
 export async function testProgram(spec: RunSpec): Promise<void> {
-  inStartOrder(await buildServices(spec));
+  inStartOrder(await buildServices(spec, null));
 }
 
 /** All listeners of a configuration share one pool: their upstreams are the same. */
-function configuredServices(snapshot: Snapshot, instance: string): Service[] {
-  const connector = new Connector(snapshot.pool);
+function configuredServices(snapshot: Snapshot, instance: string, faultsOf: FaultsOf | null): Service[] {
+  const parts = { snapshot, instance, faultsOf, connector: new Connector(snapshot.pool) };
   return snapshot.listeners.map((listener) =>
-    toService(listener, createConfiguredProxy(snapshot, listener.name), snapshot, instance, connector),
+    toService(listener, createConfiguredProxy(snapshot, listener.name), parts),
   );
+}
+
+/** What the services of one configuration share. */
+interface Parts {
+  readonly snapshot: Snapshot;
+  readonly instance: string;
+  readonly connector: Connector;
+  readonly faultsOf: FaultsOf | null;
 }
 
 function toService<C>(
   listener: ListenerSettings,
   phases: ProxyPhases<C>,
-  snapshot: Snapshot,
-  instance: string,
-  connector: Connector,
+  { snapshot, instance, connector, faultsOf }: Parts,
 ): Service {
   const { forwarding } = listener;
   return httpProxy({
@@ -62,5 +72,6 @@ function toService<C>(
     forwarding: { ...forwarding, via: forwarding.via === "" ? instance : forwarding.via },
     allowConnect: listener.allowConnect,
     retries: snapshot.retries,
+    ...(faultsOf === null ? {} : { faults: faultsOf(listener.name) }),
   });
 }

@@ -1,54 +1,118 @@
 import type { Logger } from "pino";
 import { Counters } from "../base/counters.ts";
+import type { ListenOn } from "../net/listener.ts";
 import { AccessLog } from "../observe/access-log.ts";
 import { createErrorLog, ErrorLogReporter } from "../observe/error-log.ts";
 import { LogSink } from "../observe/log-sink.ts";
-import { Server, type SocketSource } from "../proxy/server.ts";
+import { Server } from "../proxy/server.ts";
+import type { ServiceContext } from "../proxy/service.ts";
+import type { StreamEvent } from "../proxy/stream-proxy.ts";
 import { buildServices } from "./build-services.ts";
-import type { RunSpec } from "./run-spec.ts";
+import { EventFeed } from "./event-feed.ts";
+import type { WorkerStart } from "./messages.ts";
+import type { Order } from "./orders.ts";
+import { StreamProxies } from "./stream-proxies.ts";
 
-/** Everything that one thread of the data plane runs: services, their listeners and their logs. */
+/** Where sockets to listen on come from; `owner` tells listeners on the same address apart. */
+export type BoundSocketSource = (address: string, owner: string) => Promise<ListenOn>;
+
+/** Sends what happened to whoever watches. */
+export type EventSender = (events: readonly StreamEvent[], dropped: number) => void;
+
+/**
+ * Everything that one thread of the data plane runs: services, their listeners and their logs; and the proxies that
+ * come and go by order.
+ */
 export class DataPlane {
   readonly #server: Server;
+  readonly #proxies: StreamProxies;
+  readonly #events: EventFeed;
   readonly #accessSink: LogSink | null;
-  readonly log: Logger;
+  readonly #stopping: AbortController;
 
-  private constructor(server: Server, log: Logger, accessSink: LogSink | null) {
+  private constructor(
+    server: Server,
+    proxies: StreamProxies,
+    events: EventFeed,
+    accessSink: LogSink | null,
+    stopping: AbortController,
+  ) {
     this.#server = server;
+    this.#proxies = proxies;
+    this.#events = events;
     this.#accessSink = accessSink;
-    this.log = log;
+    this.#stopping = stopping;
   }
 
   /** Builds the services and opens their listeners. Rejects with what is wrong, having opened nothing. */
   static async start(
-    spec: RunSpec,
-    thread: number,
-    counters: SharedArrayBuffer,
-    source: SocketSource,
+    start: WorkerStart,
+    source: BoundSocketSource,
+    sendEvents: EventSender,
   ): Promise<DataPlane> {
+    const { spec, thread, standing } = start;
     const log = await createErrorLog(spec.errorLog, `worker ${thread}`);
     const sink = spec.accessLog === null ? null : new LogSink(spec.accessLog.path);
-    const observer =
-      sink === null || spec.accessLog === null ? null : new AccessLog(sink, spec.accessLog.format);
-    const reporter = new ErrorLogReporter(log);
-    const services = await buildServices(spec);
-    const server = new Server(services, {
-      counters: new Counters(counters, thread),
-      observer,
-      reporter,
-      thread,
+    const stopping = new AbortController();
+    const context = contextOf(start, log, sink, stopping.signal);
+    const events = new EventFeed(sendEvents);
+    events.watch(standing.watched);
+    const proxies = new StreamProxies({
+      source: (address, owner) => source(address, `proxy ${owner}`),
+      context,
+      seed: spec.seed,
+      isShared: start.isShared,
+      onEvent: (event) => events.add(event),
     });
-    await server.start(source);
-    return new DataPlane(server, log, sink);
+    const services = await buildServices(spec, (listener) => proxies.faultsOf(listener));
+    const server = new Server(services, context);
+    await server.start(numbered(source));
+    await proxies.catchUp(standing);
+    return new DataPlane(server, proxies, events, sink, stopping);
   }
 
   get addresses(): readonly string[] {
     return this.#server.addresses;
   }
 
+  /** Does what is ordered; the answer is plain data. Rejects, having changed nothing, when it can't. */
+  async obey(order: Order): Promise<unknown> {
+    if (order.do !== "watch") return await this.#proxies.obey(order);
+    this.#events.watch(order.on);
+    return null;
+  }
+
   /** Lets what is under way finish, for at most `grace` milliseconds. */
   async drain(grace: number): Promise<void> {
-    await this.#server.drain(grace);
+    this.#stopping.abort();
+    await Promise.all([this.#server.drain(grace), this.#proxies.drain(grace)]);
     this.#accessSink?.close();
   }
+}
+
+function contextOf(
+  { spec, thread, counters }: WorkerStart,
+  log: Logger,
+  sink: LogSink | null,
+  signal: AbortSignal,
+): ServiceContext {
+  const observer =
+    sink === null || spec.accessLog === null ? null : new AccessLog(sink, spec.accessLog.format);
+  return {
+    counters: new Counters(counters, thread),
+    observer,
+    reporter: new ErrorLogReporter(log),
+    thread,
+    signal,
+  };
+}
+
+/** Listeners on the same address are told apart by their order, which is the same in all threads. */
+function numbered(source: BoundSocketSource): (address: string) => Promise<ListenOn> {
+  const asked = new Map<string, number>();
+  return (address) => {
+    const nth = asked.get(address) ?? 0;
+    asked.set(address, nth + 1);
+    return source(address, `${address} ${nth}`);
+  };
 }

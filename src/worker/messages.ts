@@ -1,3 +1,5 @@
+import type { StreamEvent } from "../proxy/stream-proxy.ts";
+import type { Order, Standing } from "./orders.ts";
 import type { RunSpec } from "./run-spec.ts";
 
 /** What a worker is started with. */
@@ -6,21 +8,36 @@ export interface WorkerStart {
   /** Which thread this is, from 0; also its block of counters. */
   readonly thread: number;
   readonly counters: SharedArrayBuffer;
+  /** What was ordered before this thread began. */
+  readonly standing: Standing;
+  /** True when other threads run the same. */
+  readonly isShared: boolean;
 }
 
 /** From a worker to the main thread. */
 export type FromWorker =
-  /** Asks for a socket to listen on; `nth` tells listeners on the same address apart, from 0. */
-  | { readonly type: "bind"; readonly request: number; readonly address: string; readonly nth: number }
+  /** Asks for a socket to listen on; `owner` tells listeners on the same address apart. */
+  | { readonly type: "bind"; readonly request: number; readonly address: string; readonly owner: string }
   /** Listens on everything. */
   | { readonly type: "ready"; readonly addresses: readonly string[] }
   /** Couldn't start; the worker ends. */
   | { readonly type: "failed"; readonly message: string }
+  | { readonly type: "obeyed"; readonly request: number; readonly result: unknown }
+  /** An order couldn't be done; `code` is Node's, "" for none. */
+  | {
+      readonly type: "orderFailed";
+      readonly request: number;
+      readonly message: string;
+      readonly code: string;
+    }
+  /** What happened on TCP and UDP proxies; `dropped` more were too many to tell. */
+  | { readonly type: "events"; readonly events: readonly StreamEvent[]; readonly dropped: number }
   /** Nothing is under way any more; the worker ends. */
   | { readonly type: "drained" };
 
 /** From the main thread to a worker. */
 export type ToWorker =
   | { readonly type: "bound"; readonly request: number; readonly fd: number; readonly boundTo: string }
-  | { readonly type: "bindFailed"; readonly request: number; readonly message: string }
+  | { readonly type: "bindFailed"; readonly request: number; readonly message: string; readonly code: string }
+  | { readonly type: "order"; readonly request: number; readonly order: Order }
   | { readonly type: "drain"; readonly grace: number };

@@ -21,4 +21,6 @@ export interface RunSpec {
   readonly errorLog: ErrorLogOptions;
   /** What `Via` calls this process, the same in all threads: see `instanceName`. */
   readonly instance: string;
+  /** What faults draw their lots from: the same seed, the same lots. */
+  readonly seed: string;
 }

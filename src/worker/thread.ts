@@ -7,40 +7,60 @@ import type { FromWorker, ToWorker, WorkerStart } from "./messages.ts";
 const port = parentPort;
 if (port === null) throw new Error("This module is the entry of a worker thread");
 
-const { spec, thread, counters } = workerData as WorkerStart;
+const start = workerData as WorkerStart;
 
 /** Answers to `bind` that are awaited, by their number. */
 const pendingBinds = new Map<number, PromiseWithResolvers<ListenOn>>();
 let bindRequests = 0;
-/** How often each address was asked for. */
-const asked = new Map<string, number>();
 
 function tell(message: FromWorker): void {
   port!.postMessage(message);
 }
 
-function askForSocket(address: string): Promise<ListenOn> {
+function askForSocket(address: string, owner: string): Promise<ListenOn> {
   const request = ++bindRequests;
-  const nth = asked.get(address) ?? 0;
-  asked.set(address, nth + 1);
   const pending = Promise.withResolvers<ListenOn>();
   pendingBinds.set(request, pending);
-  tell({ type: "bind", request, address, nth });
+  tell({ type: "bind", request, address, owner });
   return pending.promise;
 }
 
-const started = DataPlane.start(spec, thread, counters, askForSocket);
+const started = DataPlane.start(start, askForSocket, (events, dropped) =>
+  tell({ type: "events", events, dropped }),
+);
 
 port.on("message", (message: ToWorker) => {
-  if (message.type === "drain") {
-    void drain(message.grace);
-    return;
+  switch (message.type) {
+    case "drain":
+      void drain(message.grace);
+      return;
+    case "order":
+      void obey(message);
+      return;
+    case "bound":
+      takePending(message.request)?.resolve(message);
+      return;
+    case "bindFailed":
+      takePending(message.request)?.reject(Object.assign(new Error(message.message), { code: message.code }));
   }
-  const pending = pendingBinds.get(message.request);
-  pendingBinds.delete(message.request);
-  if (message.type === "bound") pending?.resolve(message);
-  else pending?.reject(new Error(message.message));
 });
+
+function takePending(request: number): PromiseWithResolvers<ListenOn> | undefined {
+  const pending = pendingBinds.get(request);
+  pendingBinds.delete(request);
+  return pending;
+}
+
+/** Orders are done in the order they come: none of those that change something waits for anything but to be opened. */
+async function obey({ request, order }: Extract<ToWorker, { type: "order" }>): Promise<void> {
+  try {
+    const plane = await started;
+    tell({ type: "obeyed", request, result: await plane.obey(order) });
+  } catch (error) {
+    const { message, code = "" } = error as NodeJS.ErrnoException;
+    tell({ type: "orderFailed", request, message, code });
+  }
+}
 
 async function drain(grace: number): Promise<void> {
   const plane = await started;

@@ -1,5 +1,6 @@
 import { availableParallelism } from "node:os";
 import type { Command } from "commander";
+import { freshSeed } from "../../base/random.ts";
 import { snapshotFromFlags } from "../../config/flags.ts";
 import { type Running, startRunning } from "../../control/running.ts";
 import { runUntilSignal } from "../../control/signals.ts";
@@ -55,6 +56,7 @@ async function start(origins: readonly DemoOrigin[], threads: number, port: numb
     accessLog: null,
     errorLog,
     instance: instanceName(),
+    seed: freshSeed(),
   };
   return await startRunning(spec, threads, await createErrorLog(errorLog, "sluice"));
 }

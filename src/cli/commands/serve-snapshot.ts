@@ -1,3 +1,4 @@
+import { freshSeed } from "../../base/random.ts";
 import type { Snapshot } from "../../config/snapshot.ts";
 import type { LogLevel } from "../../observe/error-log.ts";
 import { instanceName, type RunSpec } from "../../worker/run-spec.ts";
@@ -57,6 +58,7 @@ export function toRunSpec(
     accessLog: accessLogOf(snapshot, flags),
     errorLog: { level: flags.logLevel ?? snapshot?.logLevel ?? "info", path: snapshot?.errorLog ?? null },
     instance: instanceName(),
+    seed: freshSeed(),
   };
 }
 

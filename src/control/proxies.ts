@@ -1,0 +1,362 @@
+import { directionOf, type ToxicChange } from "../chaos/faults.ts";
+import { ALLOW, type Mode } from "../chaos/mode.ts";
+import { attributeProblem, completeAttributes, type ToxicRegistry } from "../chaos/registry.ts";
+import type { ToxicSettings, ToxicType } from "../chaos/toxic.ts";
+import type { ConnectionState, StreamEvent, StreamProxySettings } from "../proxy/stream-proxy.ts";
+import type { ListenerFaults, Order, Standing } from "../worker/orders.ts";
+import { OrderError, type Planes } from "./planes.ts";
+import {
+  type ProxyChange,
+  type ProxyInit,
+  type ProxyState,
+  type Steering,
+  SteeringError,
+  type SteeringProblem,
+} from "./steering.ts";
+
+/** What a proxy has unless it is told otherwise. */
+export const STREAM_DEFAULTS: Omit<StreamProxySettings, "name" | "listen" | "upstreams"> = {
+  protocol: "tcp",
+  connectTimeout: 10_000,
+  idleTimeout: 0,
+  maxConnections: 0,
+  maxConnectionsPerClient: 0,
+  acceptProxyProtocol: false,
+  sendProxyProtocol: null,
+  toxics: [],
+  mode: ALLOW,
+};
+
+/** UDP has no end of a session: one that says nothing for that long is over. */
+const UDP_IDLE_TIMEOUT = 60_000;
+/** UDP sessions at a time: anybody can send from any address. */
+const UDP_SESSIONS = 10_000;
+
+const UDP_DEFAULTS = { ...STREAM_DEFAULTS, idleTimeout: UDP_IDLE_TIMEOUT, maxConnections: UDP_SESSIONS };
+
+/** A proxy as it is known here: the one place where all threads' state comes from. */
+interface Entry {
+  readonly name: string;
+  /** Null for a listener that a configuration opened. */
+  settings: StreamProxySettings | null;
+  /** Where a listener of a configuration listens. */
+  readonly boundElsewhere: string;
+  /** While enabled. */
+  address: string | null;
+  toxics: readonly ToxicSettings[];
+  mode: Mode;
+}
+
+/**
+ * Steers the proxies in all threads: keeps what they should be, and tells the threads. Orders are given one after the
+ * other, so that every thread gets them in the same order.
+ */
+export class Proxies implements Steering {
+  readonly #planes: Planes;
+  readonly #registry: ToxicRegistry;
+  readonly #entries = new Map<string, Entry>();
+  readonly #listeners = new Set<(event: StreamEvent) => void>();
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(planes: Planes, registry: ToxicRegistry) {
+    this.#planes = planes;
+    this.#registry = registry;
+    planes.onEvents = (events) => {
+      for (const event of events) for (const listener of this.#listeners) listener(event);
+    };
+  }
+
+  /** What a thread that starts now has to begin with. */
+  get standing(): Standing {
+    const entries = [...this.#entries.values()];
+    return {
+      proxies: entries.filter(({ address }) => address !== null).map(currentSettings),
+      listeners: entries.filter(({ settings }) => settings === null).map(toListenerFaults),
+      watched: this.#listeners.size > 0,
+    };
+  }
+
+  /** Takes up a listener that the data plane opens by itself. */
+  adopt(name: string, address: string, faults: { toxics: readonly ToxicSettings[]; mode: Mode }): void {
+    this.#entries.set(name, { name, settings: null, boundElsewhere: address, address: null, ...faults });
+  }
+
+  // ── proxies ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  list(): ProxyState[] {
+    return [...this.#entries.values()].map(toState);
+  }
+
+  get(name: string): ProxyState {
+    return toState(this.#entryOf(name));
+  }
+
+  create(init: ProxyInit): Promise<ProxyState> {
+    return this.#inTurn(async () => {
+      const { name, enabled = true, ...rest } = init;
+      if (this.#entries.has(name))
+        throw new SteeringError("PROXY_EXISTS", `There is a proxy ${name} already`);
+      const defaults = init.protocol === "udp" ? UDP_DEFAULTS : STREAM_DEFAULTS;
+      const settings: StreamProxySettings = { ...defaults, ...rest, name };
+      const toxics = settings.toxics.map((toxic) => this.#checked(toxic));
+      checkNames(toxics);
+      const entry: Entry = { name, settings, boundElsewhere: "", address: null, toxics, mode: settings.mode };
+      if (enabled) await this.#open(entry);
+      this.#entries.set(name, entry);
+      return toState(entry);
+    });
+  }
+
+  update(name: string, change: ProxyChange): Promise<ProxyState> {
+    return this.#inTurn(async () => {
+      const entry = this.#entryOf(name);
+      const settings = this.#streamOf(entry);
+      const { listen = settings.listen, upstreams = settings.upstreams } = change;
+      const enabled = change.enabled ?? entry.address !== null;
+      const isMoved = listen !== settings.listen || upstreams.join() !== settings.upstreams.join();
+      if (entry.address !== null && (isMoved || !enabled)) await this.#close(entry);
+      entry.settings = { ...settings, listen, upstreams };
+      if (!enabled || entry.address !== null) return toState(entry);
+      try {
+        await this.#open(entry);
+      } catch (error) {
+        entry.settings = settings;
+        throw error;
+      }
+      return toState(entry);
+    });
+  }
+
+  remove(name: string): Promise<void> {
+    return this.#inTurn(async () => {
+      const entry = this.#entryOf(name);
+      this.#streamOf(entry);
+      if (entry.address !== null) await this.#close(entry);
+      this.#entries.delete(name);
+    });
+  }
+
+  /** The first thread binds, so that a port that the kernel chooses is the same for all. */
+  async #open(entry: Entry): Promise<void> {
+    const settings = currentSettings(entry);
+    let address: string;
+    try {
+      address = (await this.#planes.orderFirst({ do: "open", settings })) as string;
+    } catch (error) {
+      await this.#planes.release(entry.name);
+      throw cannotListen(error);
+    }
+    try {
+      await this.#planes.orderOthers({ do: "open", settings: { ...settings, listen: address } });
+    } catch (error) {
+      await this.#order({ do: "close", proxy: entry.name });
+      await this.#planes.release(entry.name);
+      throw cannotListen(error);
+    }
+    entry.address = address;
+    // From now on it listens there, whenever it is enabled: a port that was chosen once is kept.
+    entry.settings = { ...entry.settings!, listen: address };
+  }
+
+  async #close(entry: Entry): Promise<void> {
+    await this.#order({ do: "close", proxy: entry.name });
+    await this.#planes.release(entry.name);
+    entry.address = null;
+  }
+
+  // ── faults ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  addToxic(proxy: string, toxic: ToxicSettings): Promise<ToxicSettings> {
+    return this.#inTurn(async () => {
+      const entry = this.#entryOf(proxy);
+      const checked = this.#checked(toxic);
+      checkNames([...entry.toxics, checked]);
+      await this.#orderFor(entry, { do: "addToxic", proxy, toxic: checked });
+      entry.toxics = [...entry.toxics, checked];
+      return checked;
+    });
+  }
+
+  updateToxic(proxy: string, toxic: string, change: ToxicChange): Promise<ToxicSettings> {
+    return this.#inTurn(async () => {
+      const entry = this.#entryOf(proxy);
+      const before = toxicOf(entry, toxic);
+      const after = this.#checked({
+        ...before,
+        toxicity: change.toxicity ?? before.toxicity,
+        attributes: { ...before.attributes, ...change.attributes },
+      });
+      await this.#orderFor(entry, { do: "updateToxic", proxy, toxic, change: after });
+      entry.toxics = entry.toxics.map((other) => (other === before ? after : other));
+      return after;
+    });
+  }
+
+  removeToxic(proxy: string, toxic: string): Promise<void> {
+    return this.#inTurn(async () => {
+      const entry = this.#entryOf(proxy);
+      const known = toxicOf(entry, toxic);
+      await this.#orderFor(entry, { do: "removeToxic", proxy, toxic });
+      entry.toxics = entry.toxics.filter((other) => other !== known);
+    });
+  }
+
+  setMode(proxy: string, mode: Mode): Promise<void> {
+    return this.#inTurn(async () => {
+      const entry = this.#entryOf(proxy);
+      await this.#orderFor(entry, { do: "setMode", proxy, mode });
+      // To cut is a deed and not a state: a thread that starts later has nothing to cut.
+      entry.mode = mode.kind === "deny" ? { ...mode, cut: false } : mode;
+    });
+  }
+
+  cut(proxy: string, connection?: string): Promise<void> {
+    return this.#inTurn(async () => {
+      await this.#orderFor(this.#entryOf(proxy), { do: "cut", proxy, connection: connection ?? null });
+    });
+  }
+
+  async reset(): Promise<void> {
+    for (const { name } of this.list()) {
+      for (const toxic of this.get(name).toxics) await this.removeToxic(name, toxic.name);
+      await this.setMode(name, ALLOW);
+      if (!this.get(name).enabled) await this.update(name, { enabled: true });
+    }
+  }
+
+  connections(proxy: string): Promise<ConnectionState[]> {
+    return this.#inTurn(async () => {
+      this.#entryOf(proxy);
+      const answers = (await this.#order({ do: "connections", proxy })) as ConnectionState[][];
+      return answers.flat();
+    });
+  }
+
+  onEvent(listener: (event: StreamEvent) => void): () => void {
+    this.#listeners.add(listener);
+    if (this.#listeners.size === 1) this.#watch(true);
+    return () => {
+      if (this.#listeners.delete(listener) && this.#listeners.size === 0) this.#watch(false);
+    };
+  }
+
+  #watch(on: boolean): void {
+    // A thread that is gone by then is told when it starts anew.
+    void this.#inTurn(() => this.#order({ do: "watch", on })).catch(() => undefined);
+  }
+
+  // ── helpers ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#last.then(work, work);
+    this.#last = result.catch(() => undefined);
+    return result;
+  }
+
+  /** A proxy that is disabled runs nowhere: what is ordered is told when it is enabled. */
+  async #orderFor(entry: Entry, order: Order): Promise<void> {
+    if (entry.address !== null || entry.settings === null) await this.#order(order);
+  }
+
+  async #order(order: Order): Promise<unknown[]> {
+    const [first, others] = await Promise.all([
+      this.#planes.orderFirst(order),
+      this.#planes.orderOthers(order),
+    ]);
+    return [first, ...others];
+  }
+
+  #entryOf(name: string): Entry {
+    const entry = this.#entries.get(name);
+    if (entry === undefined) throw new SteeringError("PROXY_NOT_FOUND", `There is no proxy ${name}`);
+    return entry;
+  }
+
+  #streamOf({ name, settings }: Entry): StreamProxySettings {
+    if (settings !== null) return settings;
+    throw new SteeringError(
+      "NOT_CHANGEABLE",
+      `${name} is a listener of the configuration, which alone can change it`,
+    );
+  }
+
+  #checked(toxic: ToxicSettings): ToxicSettings {
+    const type = this.#typeOf(toxic.type);
+    const attributes = completeAttributes(type, toxic.attributes);
+    for (const [name, spec] of Object.entries(type.attributes)) {
+      const problem = attributeProblem(spec, attributes[name]!);
+      if (problem !== null) throw new SteeringError("INVALID", `${name} of ${toxic.type}: ${problem}`);
+    }
+    return { ...toxic, attributes };
+  }
+
+  #typeOf(name: string): ToxicType {
+    const type = this.#registry.get(name);
+    if (type !== undefined) return type;
+    throw new SteeringError(
+      "TOXIC_TYPE_UNKNOWN",
+      `There is no toxic type ${name}; there are ${this.#registry.names.join(", ")}`,
+    );
+  }
+}
+
+function currentSettings({ settings, toxics, mode }: Entry): StreamProxySettings {
+  return { ...settings!, toxics, mode };
+}
+
+function toListenerFaults({ name, toxics, mode }: Entry): ListenerFaults {
+  return { name, toxics, mode };
+}
+
+function toState({ name, settings, boundElsewhere, address, toxics, mode }: Entry): ProxyState {
+  const ordered = inDirectionOrder(toxics);
+  if (settings === null) {
+    return {
+      name,
+      protocol: "http",
+      listen: boundElsewhere,
+      upstream: "",
+      enabled: true,
+      toxics: ordered,
+      mode,
+    };
+  }
+  const { protocol, listen, upstreams } = settings;
+  const upstream = upstreams.join(",");
+  return {
+    name,
+    protocol,
+    listen: address ?? listen,
+    upstream,
+    enabled: address !== null,
+    toxics: ordered,
+    mode,
+  };
+}
+
+/** Upstream first, then downstream, each in the order in which they act. */
+function inDirectionOrder(toxics: readonly ToxicSettings[]): ToxicSettings[] {
+  const { upstream = [], downstream = [] } = Object.groupBy(toxics, directionOf);
+  return [...upstream, ...downstream];
+}
+
+function toxicOf(entry: Entry, name: string): ToxicSettings {
+  const toxic = entry.toxics.find((other) => other.name === name);
+  if (toxic === undefined) throw new SteeringError("TOXIC_NOT_FOUND", `${entry.name} has no toxic ${name}`);
+  return toxic;
+}
+
+function checkNames(toxics: readonly ToxicSettings[]): void {
+  const names = new Set<string>();
+  for (const { name } of toxics) {
+    if (names.has(name)) throw new SteeringError("TOXIC_EXISTS", `There is a toxic ${name} already`);
+    names.add(name);
+  }
+}
+
+function cannotListen(error: unknown): SteeringError {
+  const message = error instanceof Error ? error.message : String(error);
+  const code: SteeringProblem =
+    error instanceof OrderError && error.code === "" ? "INVALID" : "CANNOT_LISTEN";
+  return new SteeringError(code, message, { cause: error });
+}

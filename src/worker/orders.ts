@@ -1,0 +1,42 @@
+import type { ToxicChange } from "../chaos/faults.ts";
+import type { Mode } from "../chaos/mode.ts";
+import type { ToxicSettings } from "../chaos/toxic.ts";
+import type { StreamProxySettings } from "../proxy/stream-proxy.ts";
+
+/** What a thread of the data plane can be told while it runs. Plain data. */
+export type Order =
+  /** Opens a TCP or UDP proxy with its toxics and mode; answered by the bound address. */
+  | { readonly do: "open"; readonly settings: StreamProxySettings }
+  /** Closes it with its connections; its toxics go too. */
+  | { readonly do: "close"; readonly proxy: string }
+  | { readonly do: "addToxic"; readonly proxy: string; readonly toxic: ToxicSettings }
+  | {
+      readonly do: "updateToxic";
+      readonly proxy: string;
+      readonly toxic: string;
+      readonly change: ToxicChange;
+    }
+  | { readonly do: "removeToxic"; readonly proxy: string; readonly toxic: string }
+  | { readonly do: "setMode"; readonly proxy: string; readonly mode: Mode }
+  /** Resets one connection, or all when none is named. */
+  | { readonly do: "cut"; readonly proxy: string; readonly connection: string | null }
+  /** Answered by a `ConnectionState[]`. */
+  | { readonly do: "connections"; readonly proxy: string }
+  /** Whether events are to be sent. */
+  | { readonly do: "watch"; readonly on: boolean };
+
+/** Faults on a listener that a configuration or program opened itself. */
+export interface ListenerFaults {
+  readonly name: string;
+  readonly toxics: readonly ToxicSettings[];
+  readonly mode: Mode;
+}
+
+/** What a thread that starts has to catch up with: what was ordered of those that started before it. */
+export interface Standing {
+  readonly proxies: readonly StreamProxySettings[];
+  readonly listeners: readonly ListenerFaults[];
+  readonly watched: boolean;
+}
+
+export const NOTHING_STANDING: Standing = { proxies: [], listeners: [], watched: false };
