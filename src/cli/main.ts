@@ -1,6 +1,7 @@
 import { Command, CommanderError } from "commander";
 import { nearestWord } from "../base/nearest-word.ts";
 import { ConfigError } from "../config/config-error.ts";
+import { setEngineFlags } from "../control/engine-flags.ts";
 import { addDemo } from "./commands/demo.ts";
 import { addHttp } from "./commands/http.ts";
 import { addRun } from "./commands/run.ts";
@@ -49,6 +50,7 @@ function toOneLine(text: string): string {
 /** Runs a command line; sets the exit code. */
 export async function main(argv: readonly string[]): Promise<void> {
   try {
+    setEngineFlags();
     const program = createProgram();
     refuseUnknownCommand(program, argv[2]);
     await program.parseAsync([...argv]);

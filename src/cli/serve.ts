@@ -1,5 +1,4 @@
 import { availableParallelism } from "node:os";
-import { setEngineFlags } from "../control/engine-flags.ts";
 import { PidFile } from "../control/pid-file.ts";
 import { type Running, startRunning } from "../control/running.ts";
 import { runUntilSignal } from "../control/signals.ts";
@@ -18,7 +17,6 @@ export interface ServeSettings {
 
 /** Runs in the foreground until a signal ends it. */
 export async function serveUntilSignal(settings: ServeSettings): Promise<void> {
-  setEngineFlags();
   const log = await createErrorLog(settings.spec.errorLog, "sluice");
   const threads = settings.threads ?? availableParallelism();
   // Before anything is listened on: beside a process that runs already we must not take a single connection.

@@ -112,19 +112,26 @@ export class Proxies implements Steering {
       const entry = this.#entryOf(name);
       const settings = this.#streamOf(entry);
       const { listen = settings.listen, upstreams = settings.upstreams } = change;
-      const enabled = change.enabled ?? entry.address !== null;
+      const wasEnabled = entry.address !== null;
+      const enabled = change.enabled ?? wasEnabled;
       const isMoved = listen !== settings.listen || upstreams.join() !== settings.upstreams.join();
-      if (entry.address !== null && (isMoved || !enabled)) await this.#close(entry);
+      if (wasEnabled && (isMoved || !enabled)) await this.#close(entry);
       entry.settings = { ...settings, listen, upstreams };
       if (!enabled || entry.address !== null) return toState(entry);
-      try {
-        await this.#open(entry);
-      } catch (error) {
-        entry.settings = settings;
-        throw error;
-      }
+      await this.#reopen(entry, settings, wasEnabled);
       return toState(entry);
     });
+  }
+
+  /** Where it listened before it listens again when it can't where it should. */
+  async #reopen(entry: Entry, before: StreamProxySettings, wasEnabled: boolean): Promise<void> {
+    try {
+      await this.#open(entry);
+    } catch (error) {
+      entry.settings = before;
+      if (wasEnabled) await this.#open(entry);
+      throw error;
+    }
   }
 
   remove(name: string): Promise<void> {
