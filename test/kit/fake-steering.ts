@@ -14,7 +14,7 @@ import type { ConnectionState, StreamEvent } from "../../src/proxy/stream-proxy.
 export class FakeSteering implements Steering {
   /** Orders in words, as they came: `setMode tcp {"kind":"allow"}`. */
   readonly orders: string[] = [];
-  readonly open = new Map<string, ConnectionState[]>();
+  readonly open: Map<string, ConnectionState[]> = new Map();
   /** How often connections were asked for. */
   looks = 0;
   /** What the next order fails with; null to do it. */
