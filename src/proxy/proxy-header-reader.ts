@@ -36,7 +36,7 @@ export class ProxyHeaderReader implements TransportHandler {
   onEnd(): void {
     if (this.#done) return;
     this.#done = true;
-    this.#listener.onProxyHeaderMissing("the client ended before its PROXY header did");
+    this.#listener.onProxyHeaderMissing("the client ended before its header did");
   }
 
   onBlocked(): void {}

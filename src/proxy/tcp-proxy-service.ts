@@ -68,7 +68,7 @@ export class TcpProxyService implements Service, RelayHost {
     counters.add(Counter.connectionsAccepted);
     if (this.#draining || signal.aborted) this.#refuse(socket, "shutting down", false);
     else if (maxConnections > 0 && this.#relays.size >= maxConnections)
-      this.#refuse(socket, `more than ${maxConnections} connections`, false);
+      this.#refuse(socket, `connection limit of ${maxConnections} reached`, false);
     else {
       const admission = this.faults?.admit();
       if (admission?.refuse === true) this.#refuse(socket, "denied", true);
@@ -105,7 +105,7 @@ export class TcpProxyService implements Service, RelayHost {
       relay.isCounted = true;
       return null;
     }
-    return `more than ${this.settings.maxConnectionsPerClient} connections of ${relay.clientAddress}`;
+    return `connection limit of ${this.settings.maxConnectionsPerClient} per client reached`;
   }
 
   tell(kind: StreamEvent["kind"], relay: TcpRelay, detail: string): void {

@@ -117,7 +117,7 @@ export class UdpProxyService implements Service, UdpHost, DatagramHandler {
     const admission = this.faults?.admit();
     if (admission?.refuse === true) return this.#refuse(source, "denied");
     if (!this.#clients.add(source.address))
-      return this.#refuse(source, `more than ${maxConnectionsPerClient} sessions of ${source.address}`);
+      return this.#refuse(source, `session limit of ${maxConnectionsPerClient} per client reached`);
     if (maxConnections > 0 && this.#sessions.size >= maxConnections)
       (this.idle.oldest as UdpSession | null)?.close("made room for another");
     return this.#open(key, from, source, addresses, admission?.delay ?? 0);
