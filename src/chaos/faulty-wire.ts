@@ -1,3 +1,4 @@
+import { Alarm, type AlarmClock } from "../base/alarms.ts";
 import type { Transport } from "../net/transport.ts";
 import type { Wire } from "../net/wire.ts";
 import type { Faults, FaultyConnection } from "./faults.ts";
@@ -17,8 +18,8 @@ export function layFaults(
   onCut: CutListener | null = null,
 ): FaultyConnection | null {
   if (transport.hasWire || transport.closed) return null;
-  const upstream = new IncomingPort(transport, onCut);
-  const downstream = new OutgoingPort(transport, onCut);
+  const upstream = new IncomingPort(transport, faults.clock, onCut);
+  const downstream = new OutgoingPort(transport, faults.clock, onCut);
   const connection = faults.open({ upstream, downstream });
   const wire = new FaultyWire(connection.upstream, connection.downstream, () => connection.close());
   transport.attachWire(wire);
@@ -40,24 +41,35 @@ class FaultyWire implements Wire {
   }
 }
 
+/** Milliseconds that a client has to take what was sent last and to close its side of a connection that a toxic closed. */
+const CLOSE_GRACE = 1_000;
+
 abstract class TransportPort {
   protected readonly transport: Transport;
-
+  readonly #clock: AlarmClock;
   readonly #onCut: CutListener | null;
 
-  constructor(transport: Transport, onCut: CutListener | null) {
+  constructor(transport: Transport, clock: AlarmClock, onCut: CutListener | null) {
     this.transport = transport;
+    this.#clock = clock;
     this.#onCut = onCut;
   }
 
   close(toxic: string): void {
-    if (!this.transport.closed) this.#onCut?.(toxic, false);
-    this.transport.finish();
+    const { transport } = this;
+    if (!transport.closed) this.#onCut?.(toxic, false);
+    transport.finish();
+    const { socket } = transport;
+    if (socket.destroyed) return;
+    new Alarm(this.#clock, () => socket.destroy()).set(this.#clock.now() + CLOSE_GRACE);
   }
 
+  /** The transport's handler hears of it as if the client had done it. */
   reset(toxic: string): void {
-    if (!this.transport.closed) this.#onCut?.(toxic, true);
-    this.transport.reset();
+    const { transport } = this;
+    if (!transport.closed) this.#onCut?.(toxic, true);
+    transport.handleError(Object.assign(new Error(`reset by toxic ${toxic}`), { code: "ECONNRESET" }));
+    transport.reset();
   }
 }
 

@@ -57,7 +57,9 @@ export class Transport implements OutputOwner {
   #wire: Wire | null = null;
   #wireHoldsReading = false;
   #wireHoldsWriting = false;
-  /** The connection is gone, but bytes that came before still wait in the wire. */
+  /** The peer has ended its direction, but that may still be on its way through the wire. */
+  #endCame = false;
+  /** The connection is gone, but what came before still waits in the wire. */
   #closePending = false;
   #expectsLittle = false;
   #slab: Slab = sharedReadSlab;
@@ -155,9 +157,8 @@ export class Transport implements OutputOwner {
   end(): void {
     if (this.closed) return;
     output.flushFor(this);
-    const outgoing = this.#outgoing;
-    if (outgoing === null) this.socket.end();
-    else outgoing.end();
+    if (this.#wire === null) this.socket.end();
+    else this.#wire.outgoing.end();
   }
 
   /** Closes both directions now; what is waiting is lost. */
@@ -181,7 +182,10 @@ export class Transport implements OutputOwner {
 
   /** Nothing is said or heard from here on; false when that was so already. */
   #shut(): boolean {
-    if (this.closed) return false;
+    if (this.closed) {
+      this.#giveUpPending();
+      return false;
+    }
     output.flushFor(this);
     this.closed = true;
     this.#wire?.close();
@@ -192,17 +196,22 @@ export class Transport implements OutputOwner {
 
   /** Stops reading; the peer feels it once the kernel's buffer is full. */
   pause(): void {
-    if (this.#paused || this.closed) return;
+    if (this.#paused || !this.#hears) return;
     this.#paused = true;
     this.#wire?.incoming.pause();
-    this.socket.pause();
+    if (!this.closed) this.socket.pause();
   }
 
   resume(): void {
-    if (!this.#paused || this.closed) return;
+    if (!this.#paused || !this.#hears) return;
     this.#paused = false;
     this.#wire?.incoming.resume();
-    if (!this.#wireHoldsReading) this.socket.resume();
+    if (!this.#wireHoldsReading && !this.closed) this.socket.resume();
+  }
+
+  /** False once nothing comes in any more, not even from the wire. */
+  get #hears(): boolean {
+    return !this.closed || this.#closePending;
   }
 
   get paused(): boolean {
@@ -211,7 +220,7 @@ export class Transport implements OutputOwner {
 
   /** @internal true while the socket is to go on reading */
   get readsOn(): boolean {
-    return !this.#paused && !this.#wireHoldsReading;
+    return this.closed || (!this.#paused && !this.#wireHoldsReading);
   }
 
   /** Said while bytes are handled, when a message is over: a slab of its own is given up with this read. */
@@ -304,15 +313,16 @@ export class Transport implements OutputOwner {
 
   /** @internal */
   handleEnd(): void {
-    if (this.ended || this.closed) return;
-    const wire = this.#wire;
-    if (wire === null || wire.incoming.isClear) this.deliverEnd();
-    else wire.incoming.end();
+    if (this.#endCame || this.closed) return;
+    this.#endCame = true;
+    // Also through a wire that is clear, which has to know when both directions have ended.
+    if (this.#wire === null) this.deliverEnd();
+    else this.#wire.incoming.end();
   }
 
   /** @internal */
   handleError(error: Error): void {
-    this.#error = error;
+    if (!this.closed) this.#error = error;
   }
 
   /** @internal */
@@ -326,14 +336,24 @@ export class Transport implements OutputOwner {
     this.#heldBulk = null;
     this.#giveUpSlab();
     // What the peer had sent before it went still has to arrive.
-    this.#closePending = !wasClosed && this.#error === null && (this.#wire?.incoming.held ?? 0) > 0;
+    const incoming = wasClosed || this.#error !== null ? undefined : this.#wire?.incoming;
+    this.#closePending = !this.ended && incoming !== undefined && (this.#endCame || incoming.held > 0);
     if (!this.#closePending) this.#concludeClose();
+    else if (!this.#endCame) incoming?.end();
   }
 
   #concludeClose(): void {
     this.#closePending = false;
     this.#wire?.close();
     this.handler.onClose(this.#error);
+  }
+
+  /** What still waits in the wire is wanted no more. */
+  #giveUpPending(): void {
+    if (!this.#closePending) return;
+    this.#closePending = false;
+    this.#wire?.close();
+    process.nextTick(() => this.handler.onClose(this.#error));
   }
 
   // ── what a wire does ───────────────────────────────────────────────────────────────────────────────────────────
@@ -347,6 +367,8 @@ export class Transport implements OutputOwner {
     this.#wire = wire;
     if (this.#paused) wire.incoming.pause();
     if (this.blocked) wire.outgoing.pause();
+    if (this.#endCame) wire.incoming.end();
+    if (this.socket.writableEnded) wire.outgoing.end();
   }
 
   /** The way out through the wire; null while bytes may go past it. */
@@ -357,11 +379,11 @@ export class Transport implements OutputOwner {
 
   /** Hands on what came in through the wire. */
   deliver(chunk: Buffer): void {
-    if (!this.closed || this.#closePending) this.handler.onData(chunk, 0, chunk.length);
+    if (this.#hears) this.handler.onData(chunk, 0, chunk.length);
   }
 
   deliverEnd(): void {
-    if (this.ended || (this.closed && !this.#closePending)) return;
+    if (this.ended || !this.#hears) return;
     this.ended = true;
     this.handler.onEnd();
     if (this.#closePending) this.#concludeClose();
@@ -398,10 +420,14 @@ export class Transport implements OutputOwner {
 
   /**
    * Closes the connection from within: what is written already is still sent, the handler hears that the peer has ended
-   * and then that the connection is gone.
+   * and, when the peer has ended too, that the connection is gone. Until then what the peer sends is read and dropped: to
+   * close with unread bytes would reset the connection, and take along what was sent last.
    */
   finish(): void {
-    if (this.closed) return;
+    if (this.closed) {
+      this.#giveUpPending();
+      return;
+    }
     this.#wire?.close();
     if (!this.ended) {
       this.ended = true;
@@ -410,6 +436,7 @@ export class Transport implements OutputOwner {
     if (this.closed) return;
     output.flushFor(this);
     this.closed = true;
-    this.socket.destroySoon();
+    this.socket.end();
+    this.socket.resume();
   }
 }

@@ -10,7 +10,7 @@ export const connectDelay: ToxicType<typeof attributes> = defineToxic({
   name: "connect_delay",
   about: "takes its time to connect to the server",
   attributes,
-  links: ["bytes"],
+  links: ["bytes", "datagrams"],
   create: () => null,
   admit: ({ delay, jitter }, random) => ({
     refuse: false,
