@@ -8,6 +8,7 @@ import {
   type Steering,
   SteeringError,
 } from "../../control/steering.ts";
+import { parseAddress } from "../../net/address.ts";
 import { ApiFault } from "../http/api-message.ts";
 import { listening, resolveListen } from "./listen-address.ts";
 import { readMode } from "./mode-json.ts";
@@ -154,9 +155,19 @@ export class ProxyOrders {
   }
 }
 
-/** Several servers are separated by commas. */
+/** Several servers are separated by commas. What no server can have as its address is refused before anybody connects. */
 function splitUpstreams(upstream: string): string[] {
-  return upstream.split(",").map((server) => server.trim());
+  const servers = upstream.split(",").map((server) => server.trim());
+  for (const server of servers) checkAddress(server);
+  return servers;
+}
+
+function checkAddress(server: string): void {
+  try {
+    parseAddress(server);
+  } catch (error) {
+    throw new ApiFault(400, `upstream: ${(error as Error).message}`);
+  }
 }
 
 function readProtocol(protocol: string): "tcp" | "udp" {

@@ -1,0 +1,197 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { apiRequest } from "../../../test/kit/api-request.ts";
+import { openPaperApi, openPaperApiWithProxy, toldFault } from "../../../test/kit/paper-api.ts";
+import type { StreamEvent } from "../../proxy/stream-proxy.ts";
+
+const CONNECTION = {
+  id: "0.1",
+  client: "127.0.0.1:50001",
+  upstream: "127.0.0.1:5432",
+  bytesUp: 7,
+  bytesDown: 9,
+  age: 12.5,
+  toxics: ["slow"],
+};
+
+describe("connections", () => {
+  test("are listed", async () => {
+    const { tell, steering } = await openPaperApiWithProxy();
+    assert.equal(await tell("GET", "/proxies/p/connections"), "200 []");
+    steering.open.set("p", [CONNECTION]);
+    assert.equal(
+      await tell("GET", "/proxies/p/connections"),
+      '200 [{"id":"0.1","client":"127.0.0.1:50001","upstream":"127.0.0.1:5432","bytes_up":7,"bytes_down":9,"age":12.5,"toxics":["slow"]}]',
+    );
+    assert.equal(await tell("GET", "/proxies/x/connections"), toldFault(404, "proxy not found"));
+  });
+
+  test("are cut: one, or all", async () => {
+    const { tell, steering } = await openPaperApiWithProxy();
+    const ids = (): string[] => steering.open.get("p")!.map(({ id }) => id);
+    steering.open.set(
+      "p",
+      ["1", "2", "3"].map((id) => ({ ...CONNECTION, id })),
+    );
+    assert.equal(await tell("POST", "/proxies/p/cut", '{"connection":"2"}'), "204 ");
+    assert.deepEqual(ids(), ["1", "3"]);
+    assert.match(
+      await tell("POST", "/proxies/p/cut", '{"connection":2}'),
+      /^400 .*Cut.connection of type string/,
+    );
+    assert.equal(await tell("POST", "/proxies/p/cut"), "204 ");
+    assert.deepEqual(ids(), []);
+    assert.equal(await tell("POST", "/proxies/x/cut", "{"), toldFault(404, "proxy not found"));
+  });
+});
+
+describe("the mode", () => {
+  test("is shown and set", async () => {
+    const { tell } = await openPaperApiWithProxy();
+    assert.equal(await tell("GET", "/proxies/p/mode"), '200 {"kind":"allow"}');
+    const cases: readonly (readonly [body: string, shown: string])[] = [
+      ['"deny"', '{"kind":"deny","cut":false}'],
+      ['{"kind":"deny","cut":true}', '{"kind":"deny","cut":true}'],
+      ['{"kind":"latency","latency":100}', '{"kind":"latency","latency":100,"jitter":0,"stream":"both"}'],
+      [
+        '{"kind":"latency","latency":1.5,"jitter":1,"stream":"UPSTREAM"}',
+        '{"kind":"latency","latency":1.5,"jitter":1,"stream":"upstream"}',
+      ],
+      ['{"kind":"timeout","timeout":50}', '{"kind":"timeout","timeout":50,"stream":"both"}'],
+      [
+        '{"kind":"throttle","rate":1000,"stream":"downstream"}',
+        '{"kind":"throttle","rate":1000,"stream":"downstream"}',
+      ],
+      ['"allow"', '{"kind":"allow"}'],
+    ];
+    for (const [body, shown] of cases) {
+      assert.equal(await tell("PUT", "/proxies/p/mode", body), `200 ${shown}`);
+      assert.equal(await tell("GET", "/proxies/p/mode"), `200 ${shown}`);
+    }
+  });
+
+  test("has to be one", async () => {
+    const { tell } = await openPaperApiWithProxy();
+    const cases: readonly (readonly [body: string, message: string])[] = [
+      ["", "bad request body: EOF"],
+      ["{}", "missing required field: kind"],
+      ['"latency"', "missing required field: latency"],
+      ['{"kind":"throttle"}', "missing required field: rate"],
+      ['{"kind":"slow"}', "mode was invalid, can be allow, deny, latency, timeout or throttle"],
+      ['{"kind":"timeout","timeout":-1}', "timeout must be at least 0"],
+      [
+        '{"kind":"timeout","timeout":1,"stream":"x"}',
+        "stream was invalid, can be upstream, downstream or both",
+      ],
+      [
+        '{"kind":5}',
+        "bad request body: json: cannot unmarshal number into Go struct field Mode.kind of type string",
+      ],
+    ];
+    for (const [body, message] of cases)
+      assert.equal(await tell("POST", "/proxies/p/mode", body), toldFault(400, message), body);
+    assert.equal(await tell("PUT", "/proxies/x/mode", '"deny"'), toldFault(404, "proxy not found"));
+  });
+});
+
+describe("events", () => {
+  const EVENT: StreamEvent = {
+    kind: "opened",
+    proxy: "p",
+    time: 1,
+    connection: "0.1",
+    client: "c:1",
+    detail: "to u:1",
+  };
+
+  test("are streamed for as long as a client listens", async () => {
+    const { ask, steering } = await openPaperApiWithProxy();
+    const { body, headers, status } = await ask("GET", "/events");
+    assert.deepEqual(
+      [status, headers["Content-Type"], headers["Cache-Control"]],
+      [200, "text/event-stream", "no-store"],
+    );
+    assert.ok(typeof body !== "string");
+    const written: string[] = [];
+    const stop = body({ write: (text) => written.push(text), pending: 0, end: () => undefined });
+    steering.tell(EVENT);
+    assert.deepEqual(written, [": events follow\n\n", `event: opened\ndata: ${JSON.stringify(EVENT)}\n\n`]);
+    stop();
+    assert.equal(steering.listeners, 0);
+  });
+
+  test("can be those of some proxies", async () => {
+    const { ask, steering, tell } = await openPaperApiWithProxy();
+    await steering.create({ name: "q", listen: "", upstreams: ["u:1"] });
+    const { body } = await ask("GET", "/events?proxy=q");
+    assert.ok(typeof body !== "string");
+    const written: string[] = [];
+    const stop = body({ write: (text) => written.push(text), pending: 0, end: () => undefined });
+    steering.tell(EVENT);
+    steering.tell({ ...EVENT, proxy: "q" });
+    stop();
+    assert.equal(written.length, 2);
+    assert.match(written[1]!, /"proxy":"q"/);
+    assert.equal(await tell("GET", "/events?proxy=x"), toldFault(404, "proxy not found"));
+  });
+
+  test("are counted while a client is too slow for them", async () => {
+    const { ask, steering } = await openPaperApiWithProxy();
+    const { body } = await ask("GET", "/events");
+    assert.ok(typeof body !== "string");
+    const written: string[] = [];
+    let pending = 0;
+    const stop = body({
+      write: (text) => written.push(text),
+      get pending() {
+        return pending;
+      },
+      end: () => undefined,
+    });
+    pending = 1e6;
+    for (let i = 0; i < 3; i++) steering.tell(EVENT);
+    pending = 0;
+    steering.tell(EVENT);
+    stop();
+    assert.deepEqual(written.slice(1), [
+      'event: missed\ndata: {"events":3}\n\n',
+      `event: opened\ndata: ${JSON.stringify(EVENT)}\n\n`,
+    ]);
+  });
+});
+
+describe("requests", () => {
+  test("have an id of their own where they lead somewhere", async () => {
+    const { ask } = openPaperApi();
+    const ids = await Promise.all(
+      [1, 2].map(async () => (await ask("GET", "/proxies")).headers["X-Toxiproxy-Request-Id"]!),
+    );
+    assert.match(ids[0]!, /^[0-9a-v]{20}$/);
+    assert.notEqual(ids[0], ids[1]);
+    assert.ok("X-Toxiproxy-Request-Id" in (await ask("GET", "/proxies/x")).headers);
+    const { status, headers, body } = await ask("PUT", "/proxies");
+    assert.deepEqual({ status, headers, body }, { status: 405, headers: {}, body: "" });
+  });
+
+  test("of other paths are left to others", async () => {
+    const { api } = openPaperApi();
+    for (const path of ["/", "/proxies/", "/metrics", "/proxies/a/b", "/Proxies"])
+      assert.equal(await api.handle(apiRequest("GET", path)), null, path);
+  });
+
+  test("of browsers are refused, where they lead somewhere", async () => {
+    const { ask } = openPaperApi();
+    const browser = { "user-agent": "Mozilla/5.0" };
+    const { status, body } = await ask("GET", "/proxies", "", browser);
+    assert.equal(`${status} ${String(body)}`, "403 User agent not allowed\n");
+    assert.equal((await ask("PUT", "/proxies", "", browser)).status, 405);
+    assert.equal((await ask("GET", "/proxies", "", { "user-agent": "Mozilla" })).status, 200);
+  });
+
+  test("for the version get JSON with a line end", async () => {
+    const { status, headers, body } = await openPaperApi().ask("GET", "/version");
+    assert.equal(status, 200);
+    assert.equal(body, '{"version": "1.2.3"}\n');
+    assert.equal(headers["Content-Type"], "application/json;charset=utf-8");
+  });
+});
