@@ -66,9 +66,9 @@ describe("modes, seen by Redis and its clients", { skip: skipWithout("redis-serv
       await refused.ask("PING");
     });
     assert.equal(await client.ask("PING"), "PONG");
-    const closed = once(client.socket, "close");
+    const { closed } = client;
     await set({ kind: "deny", cut: true });
-    await closed;
+    assert.equal(await closed, "ECONNRESET");
     await set(ALLOW);
     using again = await RedisClient.connect(port);
     assert.equal(await again.ask("PING"), "PONG");
@@ -80,7 +80,7 @@ describe("modes, seen by Redis and its clients", { skip: skipWithout("redis-serv
     using busy = await RedisClient.connect(port);
     await idle.ask("PING");
     await busy.ask("PING");
-    const closed = timed(once(idle.socket, "close"));
+    const closed = timed(idle.closed);
     let isClosed = false;
     void closed.then(() => {
       isClosed = true;

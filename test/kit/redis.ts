@@ -19,6 +19,8 @@ export class RedisClient implements Disposable {
   readonly socket: Socket;
   #received: Buffer[] = [];
   #size = 0;
+  #error = "";
+  readonly #closed = Promise.withResolvers<string>();
   #news = Promise.withResolvers<void>();
 
   private constructor(socket: Socket) {
@@ -28,14 +30,24 @@ export class RedisClient implements Disposable {
       this.#size += bytes.length;
       this.#wake();
     });
-    socket.on("error", () => {});
-    socket.on("close", () => this.#wake());
+    socket.on("error", ({ code = "" }: NodeJS.ErrnoException) => {
+      this.#error = code;
+    });
+    socket.on("close", () => {
+      this.#closed.resolve(this.#error);
+      this.#wake();
+    });
   }
 
   static async connect(port: number): Promise<RedisClient> {
     const socket = connect({ host: "127.0.0.1", port, noDelay: true });
     await once(socket, "connect");
     return new RedisClient(socket);
+  }
+
+  /** Kept when the connection is gone, with the code of the error that ended it, if one did. */
+  get closed(): Promise<string> {
+    return this.#closed.promise;
   }
 
   get bytesReceived(): number {
