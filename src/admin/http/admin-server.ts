@@ -69,6 +69,7 @@ export class AdminServer {
   readonly #guard: AccessGuard;
   readonly #timeouts: AdminTimeouts;
   readonly #streams = new Set<ServerResponse>();
+  #isClosing = false;
 
   constructor(options: AdminServerOptions) {
     const { host, allowedHosts = [], token = null } = options;
@@ -102,6 +103,7 @@ export class AdminServer {
   /** Takes no more connections, lets requests finish for at most `grace` milliseconds, then ends. */
   async close(grace: number = this.#timeouts.write): Promise<void> {
     const closed = once(this.#server, "close");
+    this.#isClosing = true;
     this.#server.close();
     for (const stream of this.#streams) stream.end();
     const late = setTimeout(() => this.#server.closeAllConnections(), grace);
@@ -113,8 +115,10 @@ export class AdminServer {
     const started = performance.now();
     const reply = await this.#answer(message);
     // What is left of a body that was given up would be taken for the next request.
-    if (reply.status === 400 || reply.status === 413) response.shouldKeepAlive &&= message.complete;
-    if (typeof reply.body !== "string") this.#keepStream(response);
+    const isGivenUp = (reply.status === 400 || reply.status === 413) && !message.complete;
+    const isStream = typeof reply.body !== "string";
+    if (isGivenUp || isStream || this.#isClosing) response.shouldKeepAlive = false;
+    if (isStream) this.#keepStream(response);
     sendResponse(response, reply, this.#timeouts.write);
     this.#options.onServed?.({
       client: formatHostPort(message.socket.remoteAddress ?? "", message.socket.remotePort ?? 0),
