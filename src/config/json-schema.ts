@@ -32,14 +32,19 @@ const VARIABLE_DEFINITION: JsonSchema = {
 
 /** The JSON Schema of configuration files, for editors: `sluice schema` prints it. */
 export function configSchema(): JsonSchema {
-  const schema = z.toJSONSchema(configuration, { io: "input" }) as JsonSchema;
+  return editorSchema(configuration, "Configuration of Sluice");
+}
+
+/** The JSON Schema of a kind of file, for editors. */
+export function editorSchema(type: z.ZodType, title: string): JsonSchema {
+  const schema = z.toJSONSchema(type, { io: "input" }) as JsonSchema;
   const definitions = Object.entries(schema.$defs ?? {}).map(([name, definition]) => [
     name,
     tidy(definition),
   ]);
   return {
     ...schema,
-    title: "Configuration of Sluice",
+    title,
     $defs: { ...Object.fromEntries(definitions), [ENVIRONMENT]: VARIABLE_DEFINITION },
   };
 }
