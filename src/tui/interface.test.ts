@@ -33,7 +33,7 @@ function assertRestored({ terminal, steering }: Opened): void {
   assert.ok(output.lastIndexOf(LEAVE_SCREEN) > output.lastIndexOf(ENTER_SCREEN), "the user's screen is back");
   assert.ok(output.lastIndexOf(SHOW_CURSOR) > output.lastIndexOf(HIDE_CURSOR), "the cursor is back");
   assert.equal(terminal.isRaw, false, "keys are the shell's again");
-  assert.equal(steering.listenerCount, 0, "nobody listens any more");
+  assert.equal(steering.listeners, 0, "nobody listens any more");
 }
 
 describe("the terminal is given back", () => {

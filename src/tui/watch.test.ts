@@ -104,5 +104,5 @@ test("stops looking and listening", async () => {
   watch.stop();
   const [before, looks] = [sights(), steering.looks];
   await pass(1000);
-  assert.deepEqual([sights(), steering.looks, steering.listenerCount], [before, looks, 0]);
+  assert.deepEqual([sights(), steering.looks, steering.listeners], [before, looks, 0]);
 });

@@ -42,7 +42,7 @@ export class MemorySteering implements Steering {
   async create(init: ProxyInit): Promise<ProxyState> {
     const { name, listen, upstreams, enabled = true, protocol = "tcp", mode = ALLOW, toxics = [] } = init;
     if (this.#proxies.has(name)) throw new SteeringError("PROXY_EXISTS", `There is a proxy ${name} already`);
-    return this.#keep({
+    return this.keep({
       name,
       protocol,
       listen: enabled ? this.#bind(name, listen) : listen,
@@ -55,7 +55,7 @@ export class MemorySteering implements Steering {
 
   /** Adds a listener as a configuration would have opened it. */
   addListener(name: string, listen: string): void {
-    this.#keep({ name, protocol: "http", listen, upstream: "", enabled: true, toxics: [], mode: ALLOW });
+    this.keep({ name, protocol: "http", listen, upstream: "", enabled: true, toxics: [], mode: ALLOW });
   }
 
   async update(name: string, change: ProxyChange): Promise<ProxyState> {
@@ -64,7 +64,7 @@ export class MemorySteering implements Steering {
     const { listen = proxy.listen, upstreams = [proxy.upstream], enabled = proxy.enabled } = change;
     const upstream = upstreams.join(",");
     this.open.delete(name);
-    return this.#keep({
+    return this.keep({
       ...proxy,
       listen: enabled ? this.#bind(name, listen) : listen,
       upstream,
@@ -83,7 +83,7 @@ export class MemorySteering implements Steering {
     if (proxy.toxics.some((other) => other.name === toxic.name))
       throw new SteeringError("TOXIC_EXISTS", `There is a toxic ${toxic.name} already`);
     const checked = this.#checked(toxic);
-    this.#keep({ ...proxy, toxics: inDirectionOrder([...proxy.toxics, checked]) });
+    this.keep({ ...proxy, toxics: inDirectionOrder([...proxy.toxics, checked]) });
     return checked;
   }
 
@@ -95,18 +95,18 @@ export class MemorySteering implements Steering {
       toxicity: change.toxicity ?? before.toxicity,
       attributes: { ...before.attributes, ...change.attributes },
     });
-    this.#keep({ ...proxy, toxics: proxy.toxics.map((other) => (other === before ? after : other)) });
+    this.keep({ ...proxy, toxics: proxy.toxics.map((other) => (other === before ? after : other)) });
     return after;
   }
 
   async removeToxic(name: string, toxic: string): Promise<void> {
     const proxy = this.get(name);
     const known = this.#toxicOf(proxy, toxic);
-    this.#keep({ ...proxy, toxics: proxy.toxics.filter((other) => other !== known) });
+    this.keep({ ...proxy, toxics: proxy.toxics.filter((other) => other !== known) });
   }
 
   async setMode(name: string, mode: Mode): Promise<void> {
-    this.#keep({ ...this.get(name), mode });
+    this.keep({ ...this.get(name), mode });
   }
 
   async cut(name: string, connection?: string): Promise<void> {
@@ -119,7 +119,7 @@ export class MemorySteering implements Steering {
 
   async reset(): Promise<void> {
     for (const proxy of this.list()) {
-      this.#keep({ ...proxy, toxics: [], mode: ALLOW });
+      this.keep({ ...proxy, toxics: [], mode: ALLOW });
       if (!proxy.enabled) await this.update(proxy.name, { enabled: true });
     }
   }
@@ -143,7 +143,8 @@ export class MemorySteering implements Steering {
     for (const listener of this.#listeners) listener(event);
   }
 
-  #keep(proxy: ProxyState): ProxyState {
+  /** Puts a proxy in the place of the one of its name. */
+  protected keep(proxy: ProxyState): ProxyState {
     this.#proxies.set(proxy.name, proxy);
     return proxy;
   }
