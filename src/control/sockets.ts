@@ -1,5 +1,5 @@
 import { lookup } from "node:dns/promises";
-import { unlinkSync } from "node:fs";
+import { lstatSync, unlinkSync } from "node:fs";
 import { BoundSocket, connect, isIP } from "node:net";
 import { type Address, formatAddress, formatHostPort, parseAddress } from "../net/address.ts";
 import { duplicateDescriptor } from "./duplicate.ts";
@@ -97,7 +97,7 @@ function bindTcp(host: string, port: number, reusePort: boolean): BoundSocket {
   try {
     return new BoundSocket({ host, port, reusePort });
   } catch (error) {
-    throw explain(error, formatHostPort(host, port));
+    throw explain(error, formatHostPort(host, port), TCP_REASONS);
   }
 }
 
@@ -106,13 +106,25 @@ function inUse(address: string): Error {
   return Object.assign(new Error(message), { code: "EADDRINUSE" });
 }
 
-function explain(error: unknown, address: string): Error {
+type Reasons = Readonly<Record<string, string>>;
+
+const TCP_REASONS: Reasons = {
+  EADDRINUSE: "another program listens there already",
+  EACCES: "ports below 1024 need more rights",
+  EADDRNOTAVAIL: "this machine has no such address",
+  ENOTFOUND: "there is no such host",
+};
+
+const PATH_REASONS: Reasons = {
+  EADDRINUSE: "another program listens there already",
+  EEXIST: "something that is no socket is there already",
+  // Also what Node says of a folder that isn't there.
+  EACCES: "there is no such folder, or it may not be written to",
+  EINVAL: "the path is too long for a socket",
+};
+
+function explain(error: unknown, address: string, reasons: Reasons): Error {
   const { code = "" } = error as NodeJS.ErrnoException;
-  const reasons: Record<string, string> = {
-    EADDRINUSE: "another program listens there already",
-    EACCES: "ports below 1024 need more rights",
-    EADDRNOTAVAIL: "this machine has no such address",
-  };
   const message = `Can't listen on ${address}: ${reasons[code] ?? String(error)}`;
   return Object.assign(new Error(message, { cause: error }), { code });
 }
@@ -121,8 +133,12 @@ function explain(error: unknown, address: string): Error {
 async function toNumericHost(host: string): Promise<string> {
   if (host === "" || host === "*") return hasIpv6() ? "::" : "0.0.0.0";
   if (isIP(host) !== 0) return host;
-  const { address } = await lookup(host, { family: host === "localhost" ? 4 : 0 });
-  return address;
+  try {
+    const { address } = await lookup(host, { family: host === "localhost" ? 4 : 0 });
+    return address;
+  } catch (error) {
+    throw explain(error, host, TCP_REASONS);
+  }
 }
 
 function hasIpv6(): boolean {
@@ -137,22 +153,38 @@ function hasIpv6(): boolean {
 async function bindPath(path: string): Promise<Binding> {
   const address = formatAddress({ kind: "unix", path });
   const isFile = !path.startsWith("\0");
-  if (isFile) await removeStaleSocket(path);
   try {
+    if (isFile) await makeRoom(path);
     return { address, sockets: [new BoundSocket({ path } as never)], path: isFile ? path : null };
   } catch (error) {
-    throw explain(error, address);
+    throw explain(error, address, PATH_REASONS);
   }
 }
 
-/** A socket file that nobody listens on is what a killed process left behind. */
-async function removeStaleSocket(path: string): Promise<void> {
+/**
+ * A socket file that nobody listens on is what a killed process left behind, and goes. Anything else stays: the kernel
+ * refuses connections to a plain file with the same words.
+ * @throws Error `EEXIST` when it is no socket
+ */
+async function makeRoom(path: string): Promise<void> {
+  const kind = kindOf(path);
+  if (kind === "other") throw Object.assign(new Error(`${path} is no socket`), { code: "EEXIST" });
+  if (kind === "socket" && (await isDeserted(path))) removeSocketFile(path);
+}
+
+function kindOf(path: string): "nothing" | "socket" | "other" {
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  if (found === undefined) return "nothing";
+  return found.isSocket() ? "socket" : "other";
+}
+
+async function isDeserted(path: string): Promise<boolean> {
   const { promise, resolve } = Promise.withResolvers<string | undefined>();
   const probe = connect({ path }, () => resolve(undefined));
   probe.on("error", (error: NodeJS.ErrnoException) => resolve(error.code));
   const code = await promise;
   probe.destroy();
-  if (code === "ECONNREFUSED") removeSocketFile(path);
+  return code === "ECONNREFUSED";
 }
 
 function removeSocketFile(path: string): void {

@@ -1,0 +1,66 @@
+import assert from "node:assert/strict";
+import { existsSync, readFileSync } from "node:fs";
+import { mkdir } from "node:fs/promises";
+import { createServer } from "node:net";
+import { describe, test } from "node:test";
+import { createTemporaryDirectory } from "../../test/kit/files.ts";
+import { runProgram } from "../../test/kit/process.ts";
+import { SocketKeeper } from "./sockets.ts";
+
+/** Leaves a socket file that nobody listens on, as a killed process does. */
+async function leaveSocketAt(path: string): Promise<void> {
+  const script = `require("net").createServer().listen(${JSON.stringify(path)}, () => process.kill(process.pid, "SIGKILL"))`;
+  await runProgram(process.execPath, ["-e", script]);
+  assert.ok(existsSync(path));
+}
+
+describe("a Unix socket", () => {
+  test("takes the place of one that nobody listens on any more", async () => {
+    await using folder = await createTemporaryDirectory();
+    const path = folder.join("left.sock");
+    await leaveSocketAt(path);
+    const keeper = new SocketKeeper(1);
+    await keeper.lend(`unix:${path}`, 0, "a");
+    await keeper.close();
+    assert.equal(existsSync(path), false);
+  });
+
+  test("never takes the place of a file or a folder", async () => {
+    await using folder = await createTemporaryDirectory();
+    const file = await folder.write("precious.txt", "all that I have");
+    const below = folder.join("below");
+    await mkdir(below);
+    const keeper = new SocketKeeper(1);
+    for (const path of [file, below]) {
+      await assert.rejects(keeper.lend(`unix:${path}`, 0, path), {
+        message: `Can't listen on unix:${path}: something that is no socket is there already`,
+      });
+    }
+    await keeper.close();
+    assert.equal(readFileSync(file, "utf8"), "all that I have");
+    assert.ok(existsSync(below));
+  });
+});
+
+describe("an address that can't be listened on", () => {
+  test("is named with the reason", async () => {
+    await using folder = await createTemporaryDirectory();
+    const server = createServer();
+    const taken = folder.join("taken.sock");
+    await new Promise<void>((resolve) => void server.listen(taken, resolve));
+    const keeper = new SocketKeeper(1);
+    for (const [address, reason] of [
+      [`unix:${taken}`, "another program listens there already"],
+      [`unix:${folder.join("nowhere", "a.sock")}`, "there is no such folder, or it may not be written to"],
+      [`unix:${folder.join("a".repeat(150))}`, "the path is too long for a socket"],
+      ["nowhere.invalid:0", "there is no such host"],
+    ] as const) {
+      const where = address.startsWith("unix:") ? address : address.split(":")[0];
+      await assert.rejects(keeper.lend(address, 0, address), {
+        message: `Can't listen on ${where}: ${reason}`,
+      });
+    }
+    await keeper.close();
+    server.close();
+  });
+});
