@@ -6,6 +6,8 @@ import { addDemo } from "./commands/demo.ts";
 import { addHttp } from "./commands/http.ts";
 import { addRun } from "./commands/run.ts";
 import { addSchema } from "./commands/schema.ts";
+import { addTcp } from "./commands/tcp.ts";
+import { addUdp } from "./commands/udp.ts";
 import { Exit, UsageError } from "./errors.ts";
 import { version } from "./version.ts";
 
@@ -17,6 +19,7 @@ Examples:
   sluice run gateway.ts --bind :8080         run a program
   sluice http --bind :8080 --upstream 127.0.0.1:3000 --upstream 127.0.0.1:3001
                                              a proxy and balancer from flags alone
+  sluice tcp 5433 127.0.0.1:5432             a TCP proxy with faults, changed live from a menu
 
 Exit codes: 0 done, 1 failed while running, 2 wrong usage or configuration.`;
 
@@ -34,6 +37,8 @@ function createProgram(): Command {
   addDemo(program);
   addRun(program);
   addHttp(program);
+  addTcp(program);
+  addUdp(program);
   addSchema(program);
   return program;
 }

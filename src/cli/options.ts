@@ -18,7 +18,7 @@ export function collectAddress(value: string, before: readonly string[] = []): s
 }
 
 /** A whole number from 0 to `most`. */
-function wholeNumber(most: number): (value: string) => number {
+export function wholeNumber(most: number): (value: string) => number {
   return (value) => {
     const number = Number(value);
     if (!/^\d+$/.test(value) || number > most)

@@ -18,7 +18,8 @@ export async function runUntilSignal(running: Running, grace: number, log: Logge
   await Promise.race([running.drain(grace), second.then(() => running.stop())]);
 }
 
-function nextSignal(): Promise<NodeJS.Signals> {
+/** Resolves with the next SIGTERM or SIGINT, which is thereby taken. */
+export function nextSignal(): Promise<NodeJS.Signals> {
   return new Promise((resolve) => {
     const onSignal = (signal: NodeJS.Signals): void => {
       process.off("SIGTERM", onSignal);

@@ -1,0 +1,49 @@
+import { AdminServer } from "../../admin/http/admin-server.ts";
+import { ToxiproxyApi } from "../../admin/toxiproxy/toxiproxy-api.ts";
+import { createRegistry } from "../../chaos/toxics/index.ts";
+import type { Steering } from "../../control/steering.ts";
+import { parseAddress } from "../../net/address.ts";
+import { version } from "../version.ts";
+
+/** The usual port of Toxiproxy's API, where its clients look for it. */
+const ADDRESS = "127.0.0.1:8474";
+
+export interface ApiOptions {
+  readonly steering: Steering;
+  /** True for the usual one. A bare port is one on the loopback interface. */
+  readonly address: string | true;
+  readonly token: string | null;
+  readonly onError: (error: unknown) => void;
+}
+
+/** The admin API while it is mounted. */
+export interface MountedApi {
+  readonly address: string;
+  close(): Promise<void>;
+}
+
+/** Mounts the admin API. Rejects, in the user's words, when its address can't be listened on. */
+export async function mountApi({ steering, address, token, onError }: ApiOptions): Promise<MountedApi> {
+  const text = address === true ? ADDRESS : address;
+  const parsed = parseAddress(/^\d+$/.test(text) ? `127.0.0.1:${text}` : text);
+  if (parsed.kind === "unix") throw new TypeError(`${text} is no host and port`);
+  const api = new ToxiproxyApi({ steering, registry: createRegistry(), version: version() });
+  const server = new AdminServer({
+    host: parsed.host,
+    port: parsed.port,
+    token,
+    handlers: [(request) => api.handle(request)],
+    onError,
+  });
+  return { address: await listen(server, text), close: () => server.close(0) };
+}
+
+async function listen(server: AdminServer, text: string): Promise<string> {
+  try {
+    return await server.listen();
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    const reason = code === "EADDRINUSE" ? "another program listens there already" : message;
+    throw new Error(`Can't mount the API on ${text}: ${reason}`, { cause: error });
+  }
+}
