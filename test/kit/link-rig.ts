@@ -21,6 +21,21 @@ export class WatchedClock extends ManualAlarmClock {
   }
 }
 
+/** A clock on a busy machine: alarms ring only at every so many milliseconds, and then late. */
+export class LateClock extends WatchedClock {
+  readonly #every: number;
+
+  constructor(every: number) {
+    super();
+    this.#every = every;
+  }
+
+  override add(alarm: Alarm): void {
+    alarm.at = Math.ceil(alarm.at / this.#every) * this.#every;
+    super.add(alarm);
+  }
+}
+
 /** The end of a link: writes down what comes, and when. */
 export class PortRecorder implements LinkPort {
   readonly chunks: Buffer[] = [];
@@ -107,6 +122,18 @@ export class RigConnection {
     return this.links[direction];
   }
 
+  /** Pushes whenever there is room, in chunks of `size`, until `total` bytes are sent. */
+  saturate(size = 16_384, total: number = Number.POSITIVE_INFINITY): void {
+    const chunk = Buffer.alloc(size, "x");
+    let left = total;
+    const fill = (): void => {
+      for (; left > 0 && !this.downstream.isFull; left -= size)
+        this.push(chunk.subarray(0, Math.min(size, left)));
+    };
+    this.downstream.onRoomAgain = fill;
+    fill();
+  }
+
   push(bytes: Uint8Array | string, direction: Direction = "downstream"): void {
     const chunk = typeof bytes === "string" ? Buffer.from(bytes, "latin1") : Buffer.from(bytes);
     this.links[direction].push(chunk, 0, chunk.length);
@@ -123,18 +150,26 @@ export interface RigOptions {
   readonly seed?: string;
   readonly kind?: LinkKind;
   readonly registry?: ToxicRegistry;
+  readonly clock?: WatchedClock;
 }
 
 /** Faults on a clock of their own, and connections that end in recorders. */
 export class LinkRig {
-  readonly clock: WatchedClock = new WatchedClock();
+  readonly clock: WatchedClock;
   readonly faults: Faults;
   /** What toxics threw. */
   readonly failures: { readonly toxic: string; readonly error: unknown }[] = [];
   readonly #kind: LinkKind;
 
-  constructor({ seed = "seed", kind = "bytes", registry = createRegistry() }: RigOptions = {}) {
+  constructor(options: RigOptions = {}) {
+    const {
+      seed = "seed",
+      kind = "bytes",
+      registry = createRegistry(),
+      clock = new WatchedClock(),
+    } = options;
     this.#kind = kind;
+    this.clock = clock;
     this.faults = new Faults({
       name: "proxy",
       registry,
