@@ -4,6 +4,7 @@ import { attributeProblem, completeAttributes, type ToxicRegistry } from "../cha
 import type { ToxicSettings, ToxicType } from "../chaos/toxic.ts";
 import type { ConnectionState, StreamEvent, StreamProxySettings } from "../proxy/stream-proxy.ts";
 import type { ListenerFaults, Order, Standing } from "../worker/orders.ts";
+import { type ProxyTraffic, sumTraffic } from "../worker/traffic-ledger.ts";
 import { OrderError, type Planes } from "./planes.ts";
 import {
   type ProxyChange,
@@ -13,6 +14,7 @@ import {
   SteeringError,
   type SteeringProblem,
 } from "./steering.ts";
+import type { TrafficSource } from "./traffic.ts";
 
 /** What a proxy has unless it is told otherwise. */
 export const STREAM_DEFAULTS: Omit<StreamProxySettings, "name" | "listen" | "upstreams"> = {
@@ -51,7 +53,7 @@ interface Entry {
  * Steers the proxies in all threads: keeps what they should be, and tells the threads. Orders are given one after the
  * other, so that every thread gets them in the same order.
  */
-export class Proxies implements Steering {
+export class Proxies implements Steering, TrafficSource {
   readonly #planes: Planes;
   readonly #registry: ToxicRegistry;
   readonly #entries = new Map<string, Entry>();
@@ -236,6 +238,13 @@ export class Proxies implements Steering {
       this.#entryOf(proxy);
       const answers = (await this.#order({ do: "connections", proxy })) as ConnectionState[][];
       return answers.flat();
+    });
+  }
+
+  traffic(): Promise<ProxyTraffic[]> {
+    return this.#inTurn(async () => {
+      const answers = (await this.#order({ do: "traffic" })) as ProxyTraffic[][];
+      return sumTraffic(answers.flat());
     });
   }
 

@@ -41,6 +41,16 @@ export interface ConnectionState {
   readonly toxics: readonly string[];
 }
 
+/** Bytes that connections moved, by the direction that they went in. Plain data. */
+export interface StreamTraffic {
+  /** What came from clients, and what of it went to servers. */
+  readonly receivedUp: number;
+  readonly sentUp: number;
+  /** What came from servers, and what of it went to clients. */
+  readonly receivedDown: number;
+  readonly sentDown: number;
+}
+
 /** Something that happened on a proxy, worth a line in an event log. Plain data. */
 export interface StreamEvent {
   readonly kind: "opened" | "closed" | "refused" | "reset" | "timeout" | "connect-failed" | "toxic-failed";

@@ -6,7 +6,7 @@ import { formatHostPort, plainAddress } from "../net/address.ts";
 import { adoptAccepted } from "../net/onread-socket.ts";
 import { ClientCounts } from "./client-counts.ts";
 import type { Service, ServiceContext } from "./service.ts";
-import type { ConnectionState, StreamEvent, StreamProxySettings } from "./stream-proxy.ts";
+import type { ConnectionState, StreamEvent, StreamProxySettings, StreamTraffic } from "./stream-proxy.ts";
 import { type RelayHost, TcpRelay } from "./tcp-relay.ts";
 import { UpstreamRotation, type UpstreamServer } from "./upstream-rotation.ts";
 
@@ -15,6 +15,8 @@ export interface StreamServiceOptions {
   readonly faults: Faults | null;
   /** Hears what happens. It must not throw. */
   readonly onEvent?: (event: StreamEvent) => void;
+  /** Hears what a connection has moved when it is over. It must not throw. */
+  readonly onTraffic?: (traffic: StreamTraffic) => void;
 }
 
 /** Relays TCP connections, and those of Unix sockets, to servers: one thread's part of a proxy. */
@@ -26,6 +28,7 @@ export class TcpProxyService implements Service, RelayHost {
   readonly faults: Faults | null;
   readonly idle: TimeoutQueue;
   readonly #onEvent: ((event: StreamEvent) => void) | null;
+  readonly #onTraffic: ((traffic: StreamTraffic) => void) | null;
   readonly #relays = new Map<string, TcpRelay>();
   readonly #clients: ClientCounts;
   #upstreams: UpstreamRotation;
@@ -35,13 +38,14 @@ export class TcpProxyService implements Service, RelayHost {
   #onEmpty: (() => void) | null = null;
 
   /** @throws RangeError when an upstream's address can't be read; TypeError when there is none */
-  constructor(settings: StreamProxySettings, { faults, onEvent }: StreamServiceOptions) {
+  constructor(settings: StreamProxySettings, { faults, onEvent, onTraffic }: StreamServiceOptions) {
     this.name = settings.name;
     this.listen = [settings.listen];
     this.settings = settings;
     this.faults = faults;
     this.idle = new TimeoutQueue(settings.idleTimeout);
     this.#onEvent = onEvent ?? null;
+    this.#onTraffic = onTraffic ?? null;
     this.#clients = new ClientCounts(settings.maxConnectionsPerClient);
     this.#upstreams = new UpstreamRotation(settings.upstreams, settings.connectTimeout);
     faults?.whenActive(() => {
@@ -119,6 +123,7 @@ export class TcpProxyService implements Service, RelayHost {
   onRelayClosed(relay: TcpRelay): void {
     if (!this.#relays.delete(relay.id)) return;
     this.counters.add(Counter.connectionsOpen, -1);
+    this.#onTraffic?.(relay.traffic);
     if (relay.isCounted) this.#clients.remove(relay.clientAddress);
     if (this.#relays.size === 0) this.#onEmpty?.();
   }

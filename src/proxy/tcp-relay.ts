@@ -12,7 +12,7 @@ import type { Transport, TransportHandler } from "../net/transport.ts";
 import { ConnectAttempt, type ConnectCallback } from "../upstream/connector.ts";
 import { kindOfCut } from "./kind-of-cut.ts";
 import { type ProxyHeaderListener, ProxyHeaderReader } from "./proxy-header-reader.ts";
-import type { ConnectionState, StreamEvent, StreamProxySettings } from "./stream-proxy.ts";
+import type { ConnectionState, StreamEvent, StreamProxySettings, StreamTraffic } from "./stream-proxy.ts";
 import { Tunnel } from "./tunnel.ts";
 import type { UpstreamServer } from "./upstream-rotation.ts";
 
@@ -99,6 +99,16 @@ export class TcpRelay implements TransportHandler, ConnectCallback, DeadlineOwne
       bytesDown: this.#tunnel?.bytesDown ?? 0,
       age: performance.now() - this.#since,
       toxics: links === null ? [] : [...links.upstream.active, ...links.downstream.active],
+    };
+  }
+
+  get traffic(): StreamTraffic {
+    const far = this.#far;
+    return {
+      receivedUp: this.#near.socket.bytesRead,
+      sentUp: far?.takenBytes ?? 0,
+      receivedDown: far?.socket.bytesRead ?? 0,
+      sentDown: this.#near.takenBytes,
     };
   }
 

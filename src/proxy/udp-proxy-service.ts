@@ -8,7 +8,7 @@ import { type Endpoint, type ProxiedAddresses, parseProxyHeader } from "../net/p
 import { type DatagramHandler, UdpSocket } from "../net/udp-socket.ts";
 import { ClientCounts } from "./client-counts.ts";
 import type { Service, ServiceContext } from "./service.ts";
-import type { ConnectionState, StreamEvent, StreamProxySettings } from "./stream-proxy.ts";
+import type { ConnectionState, StreamEvent, StreamProxySettings, StreamTraffic } from "./stream-proxy.ts";
 import type { StreamServiceOptions } from "./tcp-proxy-service.ts";
 import { type ClientAddress, type UdpHost, UdpSession } from "./udp-session.ts";
 import { UpstreamRotation } from "./upstream-rotation.ts";
@@ -31,6 +31,7 @@ export class UdpProxyService implements Service, UdpHost, DatagramHandler {
   readonly sendsProxyProtocol: boolean;
   idle: TimeoutQueue;
   readonly #onEvent: ((event: StreamEvent) => void) | null;
+  readonly #onTraffic: ((traffic: StreamTraffic) => void) | null;
   readonly #reusePort: boolean;
   readonly #sessions = new Map<string, UdpSession>();
   readonly #clients: ClientCounts;
@@ -42,7 +43,10 @@ export class UdpProxyService implements Service, UdpHost, DatagramHandler {
   #onEmpty: (() => void) | null = null;
 
   /** @throws RangeError when an upstream's address can't be read; TypeError when there is none, or version 1 of PROXY is wanted */
-  constructor(settings: StreamProxySettings, { faults, onEvent, reusePort = false }: UdpServiceOptions) {
+  constructor(
+    settings: StreamProxySettings,
+    { faults, onEvent, onTraffic, reusePort = false }: UdpServiceOptions,
+  ) {
     if (settings.sendProxyProtocol === 1) throw new TypeError("PROXY protocol version 1 knows no datagrams");
     this.name = settings.name;
     this.settings = settings;
@@ -50,6 +54,7 @@ export class UdpProxyService implements Service, UdpHost, DatagramHandler {
     this.sendsProxyProtocol = settings.sendProxyProtocol === 2;
     this.idle = idleQueue(settings.idleTimeout);
     this.#onEvent = onEvent ?? null;
+    this.#onTraffic = onTraffic ?? null;
     this.#reusePort = reusePort;
     this.#clients = new ClientCounts(settings.maxConnectionsPerClient);
     this.#upstreams = new UpstreamRotation(settings.upstreams, settings.connectTimeout);
@@ -179,6 +184,7 @@ export class UdpProxyService implements Service, UdpHost, DatagramHandler {
   onSessionClosed(session: UdpSession): void {
     if (!this.#sessions.delete(session.key)) return;
     this.counters.add(Counter.connectionsOpen, -1);
+    this.#onTraffic?.(session.traffic);
     this.#clients.remove(session.clientAddress);
     if (this.#sessions.size === 0) this.#onEmpty?.();
   }

@@ -6,7 +6,7 @@ import type { LinkPort } from "../chaos/link.ts";
 import { encodeProxyHeader, type ProxiedAddresses } from "../net/proxy-protocol.ts";
 import { type DatagramHandler, UdpSocket } from "../net/udp-socket.ts";
 import { kindOfCut } from "./kind-of-cut.ts";
-import type { ConnectionState, StreamEvent } from "./stream-proxy.ts";
+import type { ConnectionState, StreamEvent, StreamTraffic } from "./stream-proxy.ts";
 import type { UpstreamServer } from "./upstream-rotation.ts";
 
 /** What a session needs of its proxy. */
@@ -49,6 +49,8 @@ export class UdpSession implements DatagramHandler, DeadlineOwner {
   bytesDown = 0;
   /** Datagrams that there was no room for. */
   lost = 0;
+  #sentUp = 0;
+  #sentDown = 0;
   readonly #host: UdpHost;
   readonly #from: ClientAddress;
   readonly #since: number = performance.now();
@@ -89,6 +91,15 @@ export class UdpSession implements DatagramHandler, DeadlineOwner {
       bytesDown: this.bytesDown,
       age: performance.now() - this.#since,
       toxics: links === null ? [] : [...links.upstream.active, ...links.downstream.active],
+    };
+  }
+
+  get traffic(): StreamTraffic {
+    return {
+      receivedUp: this.bytesUp,
+      sentUp: this.#sentUp,
+      receivedDown: this.bytesDown,
+      sentDown: this.#sentDown,
     };
   }
 
@@ -151,7 +162,8 @@ export class UdpSession implements DatagramHandler, DeadlineOwner {
       return;
     }
     const datagram = this.#header === null ? bytes : Buffer.concat([this.#header, bytes]);
-    if (this.#socket?.send(datagram) !== true) this.lost++;
+    if (this.#socket?.send(datagram) === true) this.#sentUp += bytes.length;
+    else this.lost++;
   }
 
   /** From the server. */
@@ -167,7 +179,8 @@ export class UdpSession implements DatagramHandler, DeadlineOwner {
   }
 
   #sendDown(bytes: Buffer): void {
-    if (!this.#host.reply(bytes, this.#from)) this.lost++;
+    if (this.#host.reply(bytes, this.#from)) this.#sentDown += bytes.length;
+    else this.lost++;
   }
 
   /** Nobody listens at the server's port, say. It may again: the session goes on. */

@@ -22,6 +22,8 @@ export type Order =
   | { readonly do: "cut"; readonly proxy: string; readonly connection: string | null }
   /** Answered by a `ConnectionState[]`. */
   | { readonly do: "connections"; readonly proxy: string }
+  /** Answered by a `ProxyTraffic[]`. */
+  | { readonly do: "traffic" }
   /** Whether events are to be sent. */
   | { readonly do: "watch"; readonly on: boolean };
 

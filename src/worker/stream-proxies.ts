@@ -6,10 +6,11 @@ import type { ToxicRegistry } from "../chaos/registry.ts";
 import { createRegistry } from "../chaos/toxics/index.ts";
 import { DEFAULT_LISTENER_OPTIONS, Listener, type ListenOn } from "../net/listener.ts";
 import type { ServiceContext } from "../proxy/service.ts";
-import type { StreamEvent, StreamProxySettings } from "../proxy/stream-proxy.ts";
+import type { StreamEvent, StreamProxySettings, StreamTraffic } from "../proxy/stream-proxy.ts";
 import { TcpProxyService } from "../proxy/tcp-proxy-service.ts";
 import { UdpProxyService } from "../proxy/udp-proxy-service.ts";
 import type { Order, Standing } from "./orders.ts";
+import { TrafficLedger } from "./traffic-ledger.ts";
 
 /** Where the socket of a TCP proxy comes from; `owner` is the proxy it is for. */
 export type StreamSource = (address: string, owner: string) => Promise<ListenOn>;
@@ -41,6 +42,7 @@ export class StreamProxies {
   readonly #open = new Map<string, OpenProxy>();
   readonly #faults = new Map<string, Faults>();
   readonly #modes = new Map<string, Mode>();
+  readonly #ledger = new TrafficLedger();
 
   constructor(options: StreamProxiesOptions) {
     this.#options = options;
@@ -109,6 +111,8 @@ export class StreamProxies {
         return null;
       case "connections":
         return this.#open.get(order.proxy)?.service.connections() ?? [];
+      case "traffic":
+        return this.#ledger.entries;
     }
   }
 
@@ -137,9 +141,10 @@ export class StreamProxies {
 
   async #openTcp(settings: StreamProxySettings, faults: Faults): Promise<OpenProxy> {
     const { source, context, onEvent } = this.#options;
-    const service = new TcpProxyService(settings, { faults, onEvent });
-    await service.start(context);
     let address = "";
+    const onTraffic = (traffic: StreamTraffic): void => this.#ledger.add(settings, address, traffic);
+    const service = new TcpProxyService(settings, { faults, onEvent, onTraffic });
+    await service.start(context);
     const listener = await Listener.open(
       await source(settings.listen, settings.name),
       DEFAULT_LISTENER_OPTIONS,
@@ -154,9 +159,11 @@ export class StreamProxies {
 
   async #openUdp(settings: StreamProxySettings, faults: Faults): Promise<OpenProxy> {
     const { context, onEvent, isShared } = this.#options;
-    const service = new UdpProxyService(settings, { faults, onEvent, reusePort: isShared });
+    let address = "";
+    const onTraffic = (traffic: StreamTraffic): void => this.#ledger.add(settings, address, traffic);
+    const service = new UdpProxyService(settings, { faults, onEvent, onTraffic, reusePort: isShared });
     await service.start(context);
-    const address = await service.open(settings.listen);
+    address = await service.open(settings.listen);
     return { address, service, stop: () => undefined };
   }
 
