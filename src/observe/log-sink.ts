@@ -1,43 +1,83 @@
-import { destination } from "pino";
+import { closeSync, mkdirSync, openSync, write } from "node:fs";
+import { dirname } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 
-/** Bytes gathered before a log is written; a timer writes what waits longer than a moment. */
-const GATHER_BYTES = 8 * 1024;
+/** Characters gathered before a log is written; a timer writes what waits longer than a moment. */
+const GATHERED = 8 * 1024;
 const FLUSH_EVERY = 250;
+/** Characters that may wait. A disk that is full or a pipe that nobody reads costs lines, never the memory. */
+const MOST_WAITING = 4 * 1024 * 1024;
+/** Milliseconds for what still waits at the end. */
+const LAST_WORDS = 1_000;
+const STDOUT = 1;
 
 /**
  * Where log lines go: standard output or a file that is only appended to, so that several threads can write to it.
- * Lines are gathered and written asynchronously: logging doesn't stop the event loop.
+ * Lines are gathered and written asynchronously: logging doesn't stop the event loop. What can't be written is lost; it
+ * doesn't take the proxy down, nor keep it from ending.
  */
 export class LogSink {
-  readonly #stream: ReturnType<typeof destination>;
+  readonly #descriptor: number;
   readonly #timer: NodeJS.Timeout;
+  #waiting = "";
+  /** Null unless a write is under way, or to be tried again. */
+  #outgoing: Buffer | null = null;
+  #isWriting = false;
 
-  /** @param path a file, or "stdout" */
+  /**
+   * @param path a file, which is made with the folders on its way, or "stdout"
+   * @throws Error when it can't be opened
+   */
   constructor(path: string) {
-    const target = path === "stdout" ? { fd: 1 } : { dest: path, append: true, mkdir: true };
-    this.#stream = destination({ ...target, sync: false, minLength: GATHER_BYTES });
-    // A full disk or a closed pipe loses log lines; it doesn't take the proxy down.
-    this.#stream.on("error", () => undefined);
-    this.#timer = setInterval(() => this.#stream.flush(), FLUSH_EVERY);
+    this.#descriptor = path === "stdout" ? STDOUT : openLog(path);
+    this.#timer = setInterval(() => this.#flush(), FLUSH_EVERY);
     this.#timer.unref();
   }
 
   write(line: string): void {
-    this.#stream.write(line);
+    if (this.#waiting.length + line.length > MOST_WAITING) return;
+    this.#waiting += line;
+    if (this.#waiting.length >= GATHERED) this.#flush();
   }
 
-  /** Opens the file again, after it was moved away. */
-  reopen(): void {
-    this.#stream.reopen();
-  }
-
-  /** Writes everything that waits. */
-  close(): void {
+  /** Writes what waits, as far as that can be done within a second. */
+  async close(): Promise<void> {
     clearInterval(this.#timer);
-    try {
-      this.#stream.flushSync();
-    } catch {
-      // The stream was never opened, or is gone: there is nothing left to write to.
+    const end = performance.now() + LAST_WORDS;
+    do {
+      this.#flush();
+      // Sessions that are cut at the end say so in the next turn.
+      await delay(5);
+    } while ((this.#outgoing !== null || this.#waiting !== "") && performance.now() < end);
+    if (this.#descriptor !== STDOUT && !this.#isWriting) closeSync(this.#descriptor);
+  }
+
+  #flush(): void {
+    if (this.#isWriting) return;
+    if (this.#outgoing === null && this.#waiting !== "") {
+      this.#outgoing = Buffer.from(this.#waiting);
+      this.#waiting = "";
     }
+    if (this.#outgoing !== null) this.#send(this.#outgoing);
+  }
+
+  #send(bytes: Buffer): void {
+    this.#isWriting = true;
+    write(this.#descriptor, bytes, (error, written) => {
+      this.#isWriting = false;
+      // A reader that is slow may have more room the next time.
+      if (error !== null) this.#outgoing = error.code === "EAGAIN" ? bytes : null;
+      else this.#outgoing = written < bytes.length ? bytes.subarray(written) : null;
+      if (error === null && (this.#outgoing !== null || this.#waiting.length >= GATHERED)) this.#flush();
+    });
+  }
+}
+
+function openLog(path: string): number {
+  try {
+    mkdirSync(dirname(path), { recursive: true });
+    return openSync(path, "a");
+  } catch (error) {
+    throw new Error(`The log ${path} can't be written: ${(error as Error).message}`, { cause: error });
   }
 }

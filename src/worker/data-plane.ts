@@ -86,7 +86,7 @@ export class DataPlane {
   async drain(grace: number): Promise<void> {
     this.#stopping.abort();
     await Promise.all([this.#server.drain(grace), this.#proxies.drain(grace)]);
-    this.#accessSink?.close();
+    await this.#accessSink?.close();
   }
 }
 

@@ -87,6 +87,11 @@ export class RunningProgram implements AsyncDisposable {
     this.#child.stdin?.end();
   }
 
+  /** Reads its standard output no more: whatever it writes there fails. */
+  closeOutput(): void {
+    this.#child.stdout?.destroy();
+  }
+
   signal(signal: NodeJS.Signals): void {
     process.kill(this.pid, signal);
   }
