@@ -11,6 +11,9 @@ const ENTRY = new URL(
   import.meta.url,
 );
 
+/** Milliseconds past the grace period for a worker to end by itself. */
+const LATENESS = 2_000;
+
 /** How a worker's life ended. */
 export type WorkerEnd = { readonly kind: "drained" } | { readonly kind: "crashed"; readonly error: Error };
 
@@ -61,9 +64,14 @@ export class WorkerHandle {
     return pending.promise;
   }
 
-  /** Asks it to finish what is under way and end. */
+  /**
+   * Asks it to finish what is under way within `grace` milliseconds and end. One that doesn't is ended: a program that
+   * never gives the thread back doesn't even hear the question.
+   */
   drain(grace: number): void {
     this.#tell({ type: "drain", grace });
+    const timer = setTimeout(() => void this.stop(), grace + LATENESS);
+    void this.ended.then(() => clearTimeout(timer));
   }
 
   /** Ends the thread now. */

@@ -5,7 +5,7 @@ import { describe, test } from "node:test";
 import { until } from "../kit/deadline.ts";
 import { createTemporaryDirectory, type TemporaryDirectory } from "../kit/files.ts";
 import { startOrigin } from "../kit/origins.ts";
-import { runProgram, startSluice } from "../kit/process.ts";
+import { cpuMicros, runProgram, startSluice } from "../kit/process.ts";
 import { connectRaw, type RawClient } from "../kit/raw-client.ts";
 import { get, type RunningSluice, startHttp, startListening } from "./sluice.ts";
 
@@ -71,6 +71,26 @@ describe("SIGTERM", () => {
       await client.closed;
     });
   }
+});
+
+describe("SIGTERM, after the grace period,", () => {
+  test("ends a program that never gives its thread back", async () => {
+    await using directory = await createTemporaryDirectory();
+    const program = await directory.write(
+      "program.mjs",
+      "export default { requestFilter() { for (;;); }, upstreamPeer: () => null };\n",
+    );
+    const settings =
+      "threads: 1\ngrace_period_seconds: 0.1\nlisteners:\n  - bind: 127.0.0.1:0\n    respond: 404\n";
+    const file = await directory.write("sluice.yaml", settings);
+    await using sluice = await startListening(["run", program, "-c", file]);
+    await using client = await connectRaw(sluice.port);
+    const before = await cpuMicros(sluice.program.pid);
+    await client.write("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    await until("it is busy", async () => (await cpuMicros(sluice.program.pid)) > before + 500_000);
+    sluice.program.signal("SIGTERM");
+    assert.deepEqual(await sluice.program.exit(), { code: 0, signal: null });
+  });
 });
 
 describe("SIGINT", () => {
