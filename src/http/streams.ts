@@ -31,6 +31,13 @@ export interface ByteSink {
   onBytesClosed(error: Error | null): void;
 }
 
+/**
+ * How a response can break its protocol's rules on purpose, to see what a client makes of that: each protocol has its own
+ * way to do it. `status-line`: its first line is none. `header`: one of its fields is none. `chunk`: the framing of its body
+ * is broken. `length`: the length that it declares is no number.
+ */
+export type Malformation = "status-line" | "header" | "chunk" | "length";
+
 /** What the relay says to the client of one request. */
 export interface DownstreamStream {
   /** Bytes of the request's body received so far, and of the response's body sent. */
@@ -49,6 +56,10 @@ export interface DownstreamStream {
   sendEnd(trailers: HttpHeaders | null): void;
   /** Cuts the response off so that the client can't take it for a whole one. */
   abort(): void;
+  /** Ends it with a reset, of the connection or of what the protocol has in its place. */
+  reset(): void;
+  /** The response whose head is sent next breaks the rules in this way. Nothing else follows on its connection. */
+  malform(how: Malformation): void;
   /**
    * Stops and goes on handing over the request's body.
    * @param readsAhead true when that isn't because of a server that is slower: some of the body is read all the same, so

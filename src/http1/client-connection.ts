@@ -116,7 +116,7 @@ export class ClientConnection
     this.#asksUpgrade = additions.upgrade !== null;
     writeRequestHead(output, this.transport, head, body, additions);
     if (body !== "none") this.#writer ??= new BodyWriter(this.transport);
-    this.#writer?.start(body, true);
+    this.#writer?.start(body);
   }
 
   sendBody(bytes: Buffer, start: number, end: number): void {

@@ -3,21 +3,22 @@ import { ProxyError } from "../base/errors.ts";
 import { Deadline, type DeadlineOwner, type TimeoutQueue, threadClock } from "../base/timeouts.ts";
 import type { BodyLength, ResponseHead } from "../http/heads.ts";
 import type { HttpHeaders } from "../http/http-headers.ts";
-import { isBodiless } from "../http/status.ts";
-import type { ByteSink, ByteStream } from "../http/streams.ts";
+import type { ByteSink, ByteStream, Malformation } from "../http/streams.ts";
 import { adoptAccepted } from "../net/onread-socket.ts";
 import { output } from "../net/output.ts";
 import type { Transport, TransportHandler } from "../net/transport.ts";
-import { BodyWriter } from "./body-writer.ts";
 import { TransportByteStream } from "./byte-stream.ts";
 import { writeResponseHead } from "./head-encoder.ts";
 import { HEAD_PROBLEMS, type HeadProblem, ScanOutcome } from "./head-limits.ts";
 import type { HeadScan } from "./head-scan.ts";
 import { holdMore } from "./held-bytes.ts";
+import { MalformedWriter } from "./malformed-writer.ts";
 import { sendPlainAnswer } from "./plain-answer.ts";
 import { type IntakeOwner, RequestIntake } from "./request-intake.ts";
 import { isEmptyLineBegun, isPersistent, skipEmptyLines, toRequestHead } from "./request-rules.ts";
+import { frameResponse } from "./response-framing.ts";
 import { responseLines } from "./response-lines.ts";
+import { ResponseWriter } from "./response-writer.ts";
 import type { ClientSide, RequestSink, ServerApplication } from "./server-application.ts";
 import { LINGER_IN_ALL, type ServerOptions } from "./server-options.ts";
 import { WriteWatch, type WriteWatchOwner } from "./write-watch.ts";
@@ -87,7 +88,7 @@ export class ServerConnection
   #awaitsContinue = false;
   #lingersUntil = 0;
   #intake: RequestIntake | null = null;
-  #writer: BodyWriter | null = null;
+  #writer: ResponseWriter | null = null;
   #tunnel: TransportByteStream | null = null;
 
   constructor(socket: Socket, options: ServerOptions, application: ServerApplication) {
@@ -210,7 +211,7 @@ export class ServerConnection
 
   #beginRequest(scan: HeadScan): void {
     const head = toRequestHead(scan);
-    if (typeof head === "string" || this.#isTooLarge(head.body)) {
+    if (typeof head === "string" || this.#options.isTooLarge(head.body)) {
       this.#refuse(typeof head === "string" ? head : "BODY_TOO_LARGE");
       return;
     }
@@ -234,12 +235,6 @@ export class ServerConnection
     sink.start();
     head.source.settle();
     if (!hasBody) this.#sink?.onRequestEnd(null);
-  }
-
-  /** A body that is too large by its own word is refused before anybody deals with the request. */
-  #isTooLarge(body: BodyLength): boolean {
-    const { bodyBytes } = this.#options.settings;
-    return bodyBytes > 0 && typeof body === "number" && body > bodyBytes;
   }
 
   onIntake(bytes: Buffer, start: number, end: number): void {
@@ -300,23 +295,22 @@ export class ServerConnection
     if (this.isHttp11 && !this.transport.closed) writeResponseHead(output, this.transport, head, "none", "");
   }
 
-  /** Whatever `body` says, the response is framed so that the client finds its end where it is. */
   sendHead(head: ResponseHead, body: BodyLength, keepAlive: boolean): void {
-    const toHead = this.#method === "HEAD";
-    const isBodyless = isBodiless(head.status) || (this.#method === "CONNECT" && head.status < 300);
-    const length = isBodyless ? "none" : body === "none" && !toHead ? 0 : body;
-    // HTTP/1.0 knows no chunks: the end of such a body is the end of the connection.
-    const framing = length === "unknown" && !this.isHttp11 ? "until-close" : length;
-    this.#endedByClose = framing === "until-close" && !toHead;
+    const isToHead = this.#method === "HEAD";
+    const framing = frameResponse(head.status, body, this.#method, this.isHttp11);
+    this.#endedByClose = framing === "until-close" && !isToHead;
     // Without a 100 nobody knows whether the body will come: what follows can't be told from it (RFC 9110 §10.1.1).
     const isBodyInDoubt = this.#awaitsContinue && !this.requestComplete;
     this.#keepAlive &&= keepAlive && !this.#endedByClose && !isBodyInDoubt && this.#mayCarryMore;
     this.#headSent = true;
     if (this.transport.closed) return;
-    const lines = responseLines(head, this.#keepAlive, this.isHttp11);
-    writeResponseHead(output, this.transport, head, framing, lines);
-    if (length !== "none") this.#writer ??= new BodyWriter(this.transport);
-    this.#writer?.start(toHead ? "none" : length, this.isHttp11);
+    this.#writer ??= new ResponseWriter(this.transport);
+    this.#writer.writeHead(head, framing, responseLines(head, this.#keepAlive, this.isHttp11), isToHead);
+  }
+
+  malform(how: Malformation): void {
+    this.#keepAlive = false;
+    this.#writer = new MalformedWriter(this.transport, how);
   }
 
   get #mayCarryMore(): boolean {
@@ -361,10 +355,7 @@ export class ServerConnection
   /** Ends our direction and listens on for a while: closing at once would reset the connection under the response. */
   #close(): void {
     if (this.#state >= State.Closing) return;
-    this.#state = State.Closing;
-    this.#sink = null;
-    this.#held = null;
-    this.#deadline.clear();
+    this.#leave();
     this.transport.end();
     if (this.transport.hasUnsent) this.#watchWrite();
     this.transport.resume();
@@ -386,12 +377,22 @@ export class ServerConnection
       this.#close();
       return;
     }
+    this.#leave();
+    if (this.#headSent) this.transport.reset();
+    else this.transport.destroy();
+  }
+
+  reset(): void {
+    this.#leave();
+    this.transport.reset();
+  }
+
+  /** Nothing is said or done for the request any more. */
+  #leave(): void {
     this.#sink = null;
     this.#held = null;
     if (this.#state < State.Closing) this.#state = State.Closing;
     this.#deadline.clear();
-    if (this.#headSent) this.transport.reset();
-    else this.transport.destroy();
   }
 
   toByteStream(sink: ByteSink): ByteStream {
@@ -487,10 +488,8 @@ export class ServerConnection
   onClose(error: Error | null): void {
     const wasTunnel = this.#state === State.Tunnel;
     const sink = this.#sink;
+    this.#leave();
     this.#state = State.Closed;
-    this.#sink = null;
-    this.#held = null;
-    this.#deadline.clear();
     this.#watch?.stop();
     this.#application.onClosed(this);
     if (wasTunnel) this.#tunnel!.sink.onBytesClosed(error);

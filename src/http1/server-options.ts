@@ -1,4 +1,5 @@
 import { TimeoutQueue } from "../base/timeouts.ts";
+import type { BodyLength } from "../http/heads.ts";
 import { type ChunkedLimits, DEFAULT_CHUNKED_LIMITS } from "./chunked-decoder.ts";
 import { DEFAULT_HEAD_LIMITS, type HeadLimits } from "./head-limits.ts";
 import { ScanLender } from "./scan-lender.ts";
@@ -60,5 +61,11 @@ export class ServerOptions {
     this.bodyTimeout = new TimeoutQueue(this.settings.bodyTimeout);
     this.keepAliveTimeout = new TimeoutQueue(this.settings.keepAliveTimeout);
     this.writeTimeout = new TimeoutQueue(this.settings.writeTimeout);
+  }
+
+  /** A body that is too large by its own word is refused before anybody deals with the request. */
+  isTooLarge(body: BodyLength): boolean {
+    const { bodyBytes } = this.settings;
+    return bodyBytes > 0 && typeof body === "number" && body > bodyBytes;
   }
 }
