@@ -136,6 +136,16 @@ describe("every short form is a long form", () => {
     assert.equal(off.via, null);
   });
 
+  test("of listeners' names is their address, told apart where they share it", () => {
+    const { listeners } = parse(
+      "listeners: [{ bind: 0 }, { bind: 0 }, { bind: 0, name: a }]\nroutes: [{ respond: 200 }]",
+    );
+    assert.deepEqual(
+      listeners.map(({ name }) => name),
+      [":0", ":0 (2)", "a"],
+    );
+  });
+
   test("of upstreams", () => {
     const upstreams = (yaml: string): Snapshot["upstreams"] =>
       parse(`listeners: [{ bind: 1, upstream: app }]\nupstreams: { app: ${yaml} }`).upstreams;

@@ -17,8 +17,9 @@ export function toSnapshot(document: unknown, source: ProblemLocator, purpose: P
   const findings = [...(parsed.success ? [] : toFindings(parsed.error.issues, document)), ...errors];
   if (!parsed.success || findings.length > 0) throw toConfigError(findings, source);
   const { listeners: drafts, routes, upstreams: defined, ...rest } = parsed.data;
-  const listeners = drafts.map((draft): ListenerSettings => {
-    return { ...draft, routes: (draft.routes ?? routes).map(nameRoute) };
+  const names = uniqueNames(drafts.map(({ name }) => name));
+  const listeners = drafts.map((draft, index): ListenerSettings => {
+    return { ...draft, name: names[index]!, routes: (draft.routes ?? routes).map(nameRoute) };
   });
   const upstreams = collectUpstreams(listeners, defined);
   return freeze({
@@ -26,6 +27,17 @@ export function toSnapshot(document: unknown, source: ProblemLocator, purpose: P
     listeners,
     upstreams,
     warnings: warnings.map((finding) => source.locate(finding)),
+  });
+}
+
+/** Listeners that are called by their address may share it: port 0 is another port for each. */
+function uniqueNames(names: readonly string[]): string[] {
+  const taken = new Set<string>();
+  return names.map((name) => {
+    let unique = name;
+    for (let number = 2; taken.has(unique); number++) unique = `${name} (${number})`;
+    taken.add(unique);
+    return unique;
   });
 }
 

@@ -105,6 +105,16 @@ describe("sluice http", () => {
   });
 });
 
+test("sluice http listens on several ports of the kernel's choice", async () => {
+  await using origin = await startOrigin();
+  const flags = ["--bind", "127.0.0.1:0", "--bind", "127.0.0.1:0", "--upstream", origin.address];
+  await using sluice = await startListening(["http", ...flags, "--threads", "2"], { listeners: 2 });
+  assert.equal(new Set(sluice.addresses).size, 2);
+  for (const address of sluice.addresses) {
+    assert.equal((await get(Number(address.split(":")[1]))).status, 200);
+  }
+});
+
 describe("Unix sockets", () => {
   for (const threads of ["0", "2"]) {
     test(`on both sides, with ${threads} threads; the file goes with the program`, async () => {
