@@ -2,6 +2,7 @@ import { Command, CommanderError } from "commander";
 import { nearestWord } from "../base/nearest-word.ts";
 import { ConfigError } from "../config/config-error.ts";
 import { setEngineFlags } from "../control/engine-flags.ts";
+import { addChaos } from "./commands/chaos.ts";
 import { addDemo } from "./commands/demo.ts";
 import { addHttp } from "./commands/http.ts";
 import { addRun } from "./commands/run.ts";
@@ -20,6 +21,7 @@ Examples:
   sluice http --bind :8080 --upstream 127.0.0.1:3000 --upstream 127.0.0.1:3001
                                              a proxy and balancer from flags alone
   sluice tcp 5433 127.0.0.1:5432             a TCP proxy with faults, changed live from a menu
+  sluice chaos play slow-database.yaml       faults by a timeline, on a running server
 
 Exit codes: 0 done, 1 failed while running, 2 wrong usage or configuration.`;
 
@@ -39,6 +41,7 @@ function createProgram(): Command {
   addHttp(program);
   addTcp(program);
   addUdp(program);
+  addChaos(program);
   addSchema(program);
   return program;
 }

@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { ALLOW } from "../chaos/mode.ts";
+import type { ToxicSettings } from "../chaos/toxic.ts";
 import type { Scenario, ScenarioProxy, ScenarioStep, Targets } from "./scenario.ts";
 import type { ToxicKinds } from "./scenario-kinds.ts";
 import { modeText, type StepDraft, stepSchema } from "./scenario-step.ts";
@@ -11,7 +12,7 @@ const MOST_ROUNDS = 1_000_000_000;
 const SEED_EXPECTED = "a number or a text";
 const REPEAT_EXPECTED = "a number of rounds, or forever";
 
-function proxySchema(kinds: ToxicKinds): z.ZodType<ScenarioProxy> {
+function proxySchema(toxic: z.ZodType<ToxicSettings>): z.ZodType<ScenarioProxy> {
   return section("ScenarioProxy", "A proxy that is there for the scenario alone.", {
     name: text("a name").describe("Its name."),
     protocol: choice(["tcp", "udp"])
@@ -24,7 +25,7 @@ function proxySchema(kinds: ToxicKinds): z.ZodType<ScenarioProxy> {
       "The server that it relays to. Several take Sluice as the server: one is tried after the other.",
     ),
     enabled: flag().default(true).describe("Whether it is open at the start."),
-    toxics: list(toxicSchema(kinds), "a list of toxics").optional().describe("What it has from the start."),
+    toxics: list(toxic, "a list of toxics").optional().describe("What it has from the start."),
     mode: modeText.optional().describe("Its mode at the start. Default: `allow`."),
   }).transform(({ upstream, toxics = [], mode = ALLOW, ...rest }): ScenarioProxy => {
     return { ...rest, upstreams: upstream, toxics, mode };
@@ -39,6 +40,7 @@ export interface ScenarioDraft extends Omit<Scenario, "name" | "steps"> {
 
 /** The whole document. */
 export function scenarioSchema(kinds: ToxicKinds): z.ZodType<ScenarioDraft> {
+  const toxic = toxicSchema(kinds);
   return section("Scenario", "A timeline of faults.", {
     name: text("a name").optional().describe("What it is called. Default: the name of the file."),
     seed: oneOf(SEED_EXPECTED, [z.number({ error: SEED_EXPECTED }), text(SEED_EXPECTED)])
@@ -52,10 +54,10 @@ export function scenarioSchema(kinds: ToxicKinds): z.ZodType<ScenarioDraft> {
     own_toxics: list(text("the name of a toxic type"), "a list of toxic types")
       .optional()
       .describe("Types that you have added to the server yourself."),
-    proxies: list(proxySchema(kinds), "a list of proxies")
+    proxies: list(proxySchema(toxic), "a list of proxies")
       .optional()
       .describe("Proxies to create before the first step and to remove at the end."),
-    steps: list(stepSchema(kinds), "a list of steps").describe("What is done, and when."),
+    steps: list(stepSchema(kinds, toxic), "a list of steps").describe("What is done, and when."),
   }).transform(({ name, seed, repeat, proxies = [], steps }, context): ScenarioDraft => {
     checkNames(context, proxies);
     const rounds = repeat === "forever" ? Number.POSITIVE_INFINITY : repeat;

@@ -8,7 +8,7 @@ import type { Ramp, ScenarioStep, StepAction, Targets, TimeSpan } from "./scenar
 import type { ToxicKinds } from "./scenario-kinds.ts";
 import { formatDuration } from "./scenario-quantity.ts";
 import { rampSchema } from "./scenario-ramp.ts";
-import { attributeMap, readAttributes, refuse, toxicityField, toxicSchema } from "./scenario-toxic.ts";
+import { attributeMap, readAttributes, refuse, toxicityField } from "./scenario-toxic.ts";
 import { parseDuration } from "./schema/units.ts";
 import { list, oneOf, parsedBy, section, text } from "./schema/values.ts";
 
@@ -124,7 +124,7 @@ const ACTIONS: readonly ActionKey[] = [
 ];
 
 /** One entry of the timeline. */
-export function stepSchema(kinds: ToxicKinds): z.ZodType<StepDraft> {
+export function stepSchema(kinds: ToxicKinds, toxic: z.ZodType<ToxicSettings>): z.ZodType<StepDraft> {
   return section("Step", "Something that is done at a time, and undone if it is told for how long.", {
     at: timeSpan.optional().describe("When, counted from the start of the round."),
     after: timeSpan
@@ -139,7 +139,7 @@ export function stepSchema(kinds: ToxicKinds): z.ZodType<StepDraft> {
     mode: modeText
       .optional()
       .describe("Sets the mode: `allow`, `deny`, `latency 100±20`, `timeout 500`, `throttle 10k`."),
-    toxic: toxicSchema(kinds).optional().describe("Adds a toxic."),
+    toxic: toxic.optional().describe("Adds a toxic."),
     update: updateSchema(kinds).optional().describe("Changes a toxic."),
     remove: text("the name of a toxic").optional().describe("Removes a toxic, by name."),
     ramp: rampSchema(kinds)
