@@ -56,6 +56,7 @@ const ERROR_KINDS = {
     "A filter's body does not have the length that the head declares",
   ],
   FILTER_FAILED: ["internal", 500, "no", "A filter threw an error"],
+  FAULT_INJECTED: ["downstream", 0, "no", "A fault that was asked for broke the response off"],
   SHUT_DOWN: ["internal", 503, "no", "The proxy is shutting down"],
 } as const;
 
@@ -84,9 +85,26 @@ export class ProxyError extends Error {
 /** Wraps what a filter threw; a `ProxyError` stays what it is. */
 export function toProxyError(thrown: unknown): ProxyError {
   if (thrown instanceof ProxyError) return thrown;
-  return new ProxyError("FILTER_FAILED", thrown instanceof Error ? thrown.message : String(thrown), {
-    cause: thrown,
-  });
+  return new ProxyError("FILTER_FAILED", describeThrown(thrown), { cause: thrown });
+}
+
+/** What was thrown, in words. Anything can be thrown, also what can't be made a text of. */
+export function describeThrown(thrown: unknown): string {
+  try {
+    return thrown instanceof Error ? thrown.message : String(thrown);
+  } catch {
+    return `an ${typeof thrown} without words`;
+  }
+}
+
+/**
+ * What a synchronous function of a program returned.
+ * @throws TypeError when that is a promise, which nobody would wait for; its own failure is then nobody's
+ */
+export function notPromised<T>(value: T, what: string): T {
+  if (!isThenable(value)) return value;
+  Promise.resolve(value).catch(() => undefined);
+  throw new TypeError(`${what} returned a promise, but is synchronous`);
 }
 
 /** True for promises and whatever else has a `then`. */

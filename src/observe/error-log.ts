@@ -1,5 +1,5 @@
 import { type Logger, pino } from "pino";
-import type { ProxyError } from "../base/errors.ts";
+import { describeThrown, type ProxyError } from "../base/errors.ts";
 import type { ErrorReporter } from "../proxy/http-proxy.ts";
 
 export const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
@@ -61,6 +61,6 @@ export class ErrorLogReporter implements ErrorReporter {
 
 /** A filter's error with its stack, a socket's with its message. */
 function describe(cause: unknown): string {
-  if (!(cause instanceof Error)) return String(cause);
+  if (!(cause instanceof Error)) return describeThrown(cause);
   return "syscall" in cause ? cause.message : (cause.stack ?? cause.message);
 }

@@ -64,7 +64,7 @@ export abstract class Attempts<C> extends Flow<C> implements ConnectCallback, Up
     const { proxy, session } = this;
     this.#attempt = null;
     proxy.counters.add(Counter.upstreamConnectFailures);
-    if (!this.tell(proxy.plan.failToConnect, error)) return;
+    if (!this.tell("failToConnect", proxy.plan.failToConnect, error)) return;
     if (error.retry === "yes" && session.tries < proxy.retries.maxTries) this.retry();
     else this.fail(error);
   }

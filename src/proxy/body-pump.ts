@@ -82,14 +82,16 @@ export class BodyPump<C> {
       return;
     }
     let result: MaybePromise<FilteredBody>;
+    let isLater: boolean;
     try {
       result = filter(this.#session, piece.chunk, piece.chunk === null);
+      isLater = isThenable(result) || isDelayed(result);
     } catch (thrown) {
       this.#fail(thrown);
       return;
     }
-    if (isThenable(result) || isDelayed(result)) this.#wait(piece, result);
-    else this.#goOn(piece, result);
+    if (isLater) this.#wait(piece, result);
+    else this.#goOn(piece, result as FilteredBody);
   }
 
   /** What a filter made of a piece goes before everything that waits. */

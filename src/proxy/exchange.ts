@@ -1,5 +1,5 @@
 import { Counter } from "../base/counters.ts";
-import { ProxyError, toProxyError } from "../base/errors.ts";
+import { notPromised, ProxyError, toProxyError } from "../base/errors.ts";
 import { Deadline, type DeadlineOwner } from "../base/timeouts.ts";
 import { type RequestHead, ResponseHead } from "../http/heads.ts";
 import type { HttpHeaders } from "../http/http-headers.ts";
@@ -14,6 +14,7 @@ import { RequestSide } from "./request-side.ts";
 import { ResponseBody } from "./response-body.ts";
 import { mayRetry } from "./retries.ts";
 import { type ResponseInit, Session, type SessionEngine } from "./session.ts";
+import { type ResponseFaults, SessionFaults } from "./session-faults.ts";
 import { Tunnel } from "./tunnel.ts";
 
 const State = {
@@ -60,6 +61,8 @@ export class Exchange<C>
   #bytesReceived = 0;
   #bytesSent = 0;
   #deadline: Deadline | null = null;
+  #faults: SessionFaults | null = null;
+  #resets = false;
 
   constructor(
     proxy: HttpProxy<C>,
@@ -103,7 +106,7 @@ export class Exchange<C>
 
   #makeContext(newContext: (session: Session<C>) => C): boolean {
     try {
-      this.session.context = newContext(this.session);
+      this.session.context = notPromised(newContext(this.session), "newContext");
       return true;
     } catch (thrown) {
       this.fail(toProxyError(thrown));
@@ -187,7 +190,7 @@ export class Exchange<C>
     if (this.#switches) {
       if (head.status === 101 || (this.isConnect && head.status < 300)) this.#openTunnel();
       // A filter made another answer of it.
-      else this.endResponse(null);
+      else this.endBody(null);
       return;
     }
     if (plan.looksAtResponseBody) this.#responseBody = new ResponseBody(this, plan, length);
@@ -195,14 +198,26 @@ export class Exchange<C>
   }
 
   onResponseBody(bytes: Buffer, start: number, end: number): void {
-    if (this.#responseBody === null) this.downstream.sendBody(bytes, start, end);
+    if (this.#responseBody === null) this.sendBody(bytes, start, end);
     else this.#responseBody.take(bytes, start, end);
   }
 
   onResponseEnd(trailers: HttpHeaders | null): void {
     this.upstream = null;
-    if (this.#responseBody === null) this.endResponse(trailers);
+    if (this.#responseBody === null) this.endBody(trailers);
     else this.#responseBody.end(trailers);
+  }
+
+  /** @internal what is to go to the client, whoever made it */
+  sendBody(bytes: Buffer, start: number, end: number): void {
+    if (this.#faults === null) this.downstream.sendBody(bytes, start, end);
+    else this.#faults.send(bytes, start, end);
+  }
+
+  /** @internal */
+  endBody(trailers: HttpHeaders | null): void {
+    if (this.#faults === null) this.endResponse(trailers);
+    else this.#faults.end(trailers);
   }
 
   /** @internal the last of the response goes to the client */
@@ -259,6 +274,36 @@ export class Exchange<C>
     this.#keepAlive = false;
   }
 
+  // ── faults that are asked for ──────────────────────────────────────────────────────────────────────────────────
+
+  get #ownFaults(): SessionFaults {
+    this.#faults ??= new SessionFaults(this, this.proxy.alarms);
+    return this.#faults;
+  }
+
+  wait(milliseconds: number): Promise<void> {
+    return this.#state === State.Done ? new Promise(() => {}) : this.#ownFaults.wait(milliseconds);
+  }
+
+  injectFaults(faults: ResponseFaults): void {
+    if (this.#state !== State.Done) this.#ownFaults.inject(faults);
+  }
+
+  reset(): void {
+    this.#resets = true;
+    this.fail(new ProxyError("FAULT_INJECTED"));
+  }
+
+  override onDownstreamBlocked(): void {
+    super.onDownstreamBlocked();
+    this.#faults?.pause();
+  }
+
+  override onDownstreamDrained(): void {
+    super.onDownstreamDrained();
+    this.#faults?.resume();
+  }
+
   // ── what goes wrong ────────────────────────────────────────────────────────────────────────────────────────────
 
   /** @internal ends the session badly: an answer if none was begun, else a cut. */
@@ -297,7 +342,8 @@ export class Exchange<C>
     if (!this.#headSent) session.response = null;
     this.#tunnel?.abort();
     this.#conclude(session.error);
-    downstream.abort();
+    if (this.#resets) downstream.reset();
+    else downstream.abort();
   }
 
   onUpstreamError(error: Error): void {
@@ -309,7 +355,7 @@ export class Exchange<C>
       this.fail(failure);
       return;
     }
-    if (!this.tell(proxy.plan.errorWhileProxy, failure)) return;
+    if (!this.tell("errorWhileProxy", proxy.plan.errorWhileProxy, failure)) return;
     if (this.isReplayable && mayRetry(failure, session, this.upstreamReused, proxy.retries)) this.retry();
     else this.fail(failure);
   }
@@ -345,6 +391,7 @@ export class Exchange<C>
     this.#state = State.Done;
     this.generation++;
     this.#deadline?.clear();
+    this.#faults?.stop();
     this.failStream(error);
     this.endWaiting();
     this.proxy.finish(this.session, error);

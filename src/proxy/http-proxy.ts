@@ -1,5 +1,6 @@
+import { type AlarmClock, threadAlarms } from "../base/alarms.ts";
 import { Counter, Counters } from "../base/counters.ts";
-import { type ErrorSource, isThenable, ProxyError } from "../base/errors.ts";
+import { describeThrown, type ErrorSource, isThenable, notPromised, ProxyError } from "../base/errors.ts";
 import { TimeoutQueue } from "../base/timeouts.ts";
 import type { RequestHead } from "../http/heads.ts";
 import { Connector } from "../upstream/connector.ts";
@@ -35,6 +36,8 @@ export interface HttpProxyOptions {
   readonly retryBufferSize?: number;
   /** Answers CONNECT by a tunnel to the peer that the phases choose. Off: 405. */
   readonly allowConnect?: boolean;
+  /** What sessions that are made to wait go by. Default: the clock of this thread. */
+  readonly alarms?: AlarmClock;
   readonly counters?: Counters;
   readonly observer?: SessionObserver | null;
   readonly reporter?: ErrorReporter | null;
@@ -50,6 +53,7 @@ export class HttpProxy<C> {
   readonly retries: RetryPolicy;
   readonly requestTimeout: TimeoutQueue;
   readonly retryBufferSize: number;
+  readonly alarms: AlarmClock;
   readonly counters: Counters;
   /** Whether sessions take their timings. */
   readonly isTimed: boolean;
@@ -66,6 +70,7 @@ export class HttpProxy<C> {
     this.retries = { ...DEFAULT_RETRY_POLICY, ...options.retries };
     this.requestTimeout = new TimeoutQueue(options.requestTimeout ?? 0);
     this.retryBufferSize = options.retryBufferSize ?? RETRY_BUFFER;
+    this.alarms = options.alarms ?? threadAlarms;
     this.counters = options.counters ?? Counters.local();
     this.#allowConnect = options.allowConnect ?? false;
     this.#observer = options.observer ?? null;
@@ -109,8 +114,8 @@ export class HttpProxy<C> {
     if (this.#reporter === null) return;
     let summary = summaryOf(session);
     try {
-      if (this.plan.suppressErrorLog?.(session, error) === true) return;
-      summary = this.plan.requestSummary?.(session) ?? summary;
+      if (notPromised(this.plan.suppressErrorLog?.(session, error), "suppressErrorLog") === true) return;
+      summary = notPromised(this.plan.requestSummary?.(session), "requestSummary") ?? summary;
     } catch (thrown) {
       this.#reportFilter(thrown, session);
     }
@@ -128,17 +133,11 @@ export class HttpProxy<C> {
 
   /** @internal a connection wasn't let in because whoever decides it failed */
   reportRefusal(listener: string, thrown: unknown): void {
-    this.#reporter?.onListenerError(
-      listener,
-      new ProxyError("FILTER_FAILED", String(thrown), { cause: thrown }),
-    );
+    this.#reporter?.onListenerError(listener, filterError(thrown));
   }
 
   #reportFilter(thrown: unknown, session: Session<C>): void {
-    this.#reporter?.onSessionError(
-      new ProxyError("FILTER_FAILED", String(thrown), { cause: thrown }),
-      summaryOf(session),
-    );
+    this.#reporter?.onSessionError(filterError(thrown), summaryOf(session));
   }
 }
 
@@ -156,6 +155,10 @@ const ERROR_COUNTERS = {
   upstream: Counter.upstreamErrors,
   internal: Counter.internalErrors,
 } as const satisfies Record<ErrorSource, Counter>;
+
+function filterError(thrown: unknown): ProxyError {
+  return new ProxyError("FILTER_FAILED", describeThrown(thrown), { cause: thrown });
+}
 
 function summaryOf<C>(session: Session<C>): string {
   const { request, client } = session;

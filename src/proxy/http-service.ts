@@ -1,5 +1,6 @@
 import type { Socket } from "node:net";
 import { Counter } from "../base/counters.ts";
+import { notPromised } from "../base/errors.ts";
 import type { Faults } from "../chaos/faults.ts";
 import { layFaults } from "../chaos/faulty-wire.ts";
 import type { RequestHead } from "../http/heads.ts";
@@ -90,7 +91,7 @@ export class HttpService<C> implements ServerApplication {
 
   #asks(filter: (address: string) => boolean, address: string): boolean {
     try {
-      return filter(address);
+      return notPromised(filter(address), "connectionFilter");
     } catch (thrown) {
       this.#proxy.reportRefusal(this.#listener, thrown);
       return false;

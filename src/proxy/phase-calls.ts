@@ -1,4 +1,4 @@
-import { isThenable, type ProxyError, toProxyError } from "../base/errors.ts";
+import { isThenable, notPromised, type ProxyError, toProxyError } from "../base/errors.ts";
 import type { HttpPeer } from "../upstream/peer.ts";
 import type { MaybePromise } from "./phases.ts";
 import type { Session } from "./session.ts";
@@ -30,14 +30,16 @@ export abstract class PhaseCalls<C> {
     }
     const { generation } = this;
     let result: MaybePromise<R>;
+    let isPromised: boolean;
     try {
       result = phase(this.session, argument);
+      isPromised = isThenable(result);
     } catch (thrown) {
       this.fail(toProxyError(thrown));
       return;
     }
-    if (isThenable(result)) this.#await(result, next, generation);
-    else if (generation === this.generation) next.call(this, result);
+    if (isPromised) this.#await(result as PromiseLike<R>, next, generation);
+    else if (generation === this.generation) next.call(this, result as R);
   }
 
   #await<R>(promise: PromiseLike<R>, next: (this: this, result: R) => void, generation: number): void {
@@ -56,13 +58,14 @@ export abstract class PhaseCalls<C> {
 
   /** Runs a phase that looks at an error; false when the session took another turn by that. */
   protected tell(
+    name: "failToConnect" | "errorWhileProxy",
     phase: ((session: Session<C>, peer: HttpPeer, error: ProxyError) => void) | null,
     error: ProxyError,
   ): boolean {
     if (phase === null) return true;
     const { generation } = this;
     try {
-      phase(this.session, this.session.peer!, error);
+      notPromised(phase(this.session, this.session.peer!, error), name);
     } catch (thrown) {
       this.fail(toProxyError(thrown));
     }

@@ -34,8 +34,8 @@ export type Trailers = HttpHeaders;
 
 /**
  * The phases of a session, in the order they run. Each is optional but `upstreamPeer`; one that is absent costs nothing,
- * one that returns no promise is not awaited. What a phase throws ends the session with 500, unless it throws a
- * `ProxyError` that says otherwise.
+ * one that returns no promise is not awaited; one whose type knows no promise must not return any. What a phase throws
+ * ends the session with 500, unless it throws a `ProxyError` that says otherwise.
  *
  * @typeParam C the program's own context, one for each session
  */

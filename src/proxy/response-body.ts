@@ -1,7 +1,6 @@
-import { ProxyError, toProxyError } from "../base/errors.ts";
+import { notPromised, ProxyError, toProxyError } from "../base/errors.ts";
 import type { BodyLength } from "../http/heads.ts";
 import type { HttpHeaders } from "../http/http-headers.ts";
-import type { DownstreamStream } from "../http/streams.ts";
 import { LengthCheck } from "./body-length.ts";
 import { BodyPump, type PumpOwner } from "./body-pump.ts";
 import { Hold } from "./flow.ts";
@@ -12,10 +11,10 @@ import type { Session } from "./session.ts";
 /** Whose response it is. */
 export interface ResponseBodyOwner<C> {
   readonly session: Session<C>;
-  readonly downstream: DownstreamStream;
   holdResponse(reason: number): void;
   releaseResponse(reason: number): void;
-  endResponse(trailers: HttpHeaders | null): void;
+  sendBody(bytes: Buffer, start: number, end: number): void;
+  endBody(trailers: HttpHeaders | null): void;
   fail(error: ProxyError): void;
 }
 
@@ -39,7 +38,7 @@ export class ResponseBody<C> implements PumpOwner {
   }
 
   take(bytes: Buffer, start: number, end: number): void {
-    if (this.#pump === null) this.#owner.downstream.sendBody(bytes, start, end);
+    if (this.#pump === null) this.#owner.sendBody(bytes, start, end);
     else this.#pump.push(bytes, start, end);
   }
 
@@ -53,7 +52,7 @@ export class ResponseBody<C> implements PumpOwner {
   }
 
   onFiltered(bytes: Buffer): void {
-    if (this.#check.accepts(bytes.length)) this.#owner.downstream.sendBody(bytes, 0, bytes.length);
+    if (this.#check.accepts(bytes.length)) this.#owner.sendBody(bytes, 0, bytes.length);
     else this.#owner.fail(new ProxyError("BODY_LENGTH_MISMATCH"));
   }
 
@@ -63,15 +62,18 @@ export class ResponseBody<C> implements PumpOwner {
   }
 
   #finish(trailers: HttpHeaders | null): void {
-    if (this.#filterTrailers(trailers)) this.#owner.endResponse(trailers);
+    if (this.#filterTrailers(trailers)) this.#owner.endBody(trailers);
   }
 
   #filterTrailers(trailers: HttpHeaders | null): boolean {
     if (trailers === null) return true;
     const { session } = this.#owner;
     try {
-      this.#plan.upstreamResponseTrailerFilter?.(session, trailers);
-      this.#plan.responseTrailerFilter?.(session, trailers);
+      notPromised(
+        this.#plan.upstreamResponseTrailerFilter?.(session, trailers),
+        "upstreamResponseTrailerFilter",
+      );
+      notPromised(this.#plan.responseTrailerFilter?.(session, trailers), "responseTrailerFilter");
       return true;
     } catch (thrown) {
       this.#owner.fail(toProxyError(thrown));

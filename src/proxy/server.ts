@@ -1,4 +1,5 @@
 import { Counters } from "../base/counters.ts";
+import { describeThrown } from "../base/errors.ts";
 import { parseAddress } from "../net/address.ts";
 import { DEFAULT_LISTENER_OPTIONS, Listener, type ListenOn } from "../net/listener.ts";
 import { inStartOrder, type Service, type ServiceContext } from "./service.ts";
@@ -45,8 +46,9 @@ export class Server {
     try {
       await service.start(this.#context);
     } catch (thrown) {
-      const message = thrown instanceof Error ? thrown.message : String(thrown);
-      throw new Error(`Service ${service.name} could not start: ${message}`, { cause: thrown });
+      throw new Error(`Service ${service.name} could not start: ${describeThrown(thrown)}`, {
+        cause: thrown,
+      });
     }
   }
 
