@@ -5,11 +5,15 @@ import { setEngineFlags } from "../control/engine-flags.ts";
 import { addChaos } from "./commands/chaos.ts";
 import { addDemo } from "./commands/demo.ts";
 import { addHttp } from "./commands/http.ts";
+import { addProxy } from "./commands/proxy.ts";
 import { addRun } from "./commands/run.ts";
 import { addSchema } from "./commands/schema.ts";
 import { addTcp } from "./commands/tcp.ts";
+import { addToxic } from "./commands/toxic.ts";
+import { addToxiproxy } from "./commands/toxiproxy.ts";
 import { addUdp } from "./commands/udp.ts";
 import { Exit, UsageError } from "./errors.ts";
+import { doubleDashes } from "./single-dash.ts";
 import { version } from "./version.ts";
 
 const EXAMPLES = `
@@ -21,6 +25,9 @@ Examples:
   sluice http --bind :8080 --upstream 127.0.0.1:3000 --upstream 127.0.0.1:3001
                                              a proxy and balancer from flags alone
   sluice tcp 5433 127.0.0.1:5432             a TCP proxy with faults, changed live from a menu
+  sluice toxiproxy                           a server for the clients of Toxiproxy
+  sluice toxic add -t latency -a latency=100 redis
+                                             a fault for a proxy of a running server
   sluice chaos play slow-database.yaml       faults by a timeline, on a running server
 
 Exit codes: 0 done, 1 failed while running, 2 wrong usage or configuration.`;
@@ -34,6 +41,8 @@ function createProgram(): Command {
     .helpOption("-h, --help", "show this help")
     .addHelpText("after", EXAMPLES)
     .showSuggestionAfterError()
+    // Behind a command its own flags count: `sluice toxiproxy --version` asks for another version.
+    .enablePositionalOptions()
     .exitOverride()
     .configureOutput({ outputError: (text, write) => write(toOneLine(text)) });
   addDemo(program);
@@ -41,6 +50,9 @@ function createProgram(): Command {
   addHttp(program);
   addTcp(program);
   addUdp(program);
+  addToxiproxy(program);
+  addProxy(program);
+  addToxic(program);
   addChaos(program);
   addSchema(program);
   return program;
@@ -61,7 +73,7 @@ export async function main(argv: readonly string[]): Promise<void> {
     setEngineFlags();
     const program = createProgram();
     refuseUnknownCommand(program, argv[2]);
-    await program.parseAsync([...argv]);
+    await program.parseAsync(doubleDashes(argv));
   } catch (error) {
     process.exitCode = report(error);
   }

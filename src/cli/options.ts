@@ -3,7 +3,7 @@ import { parseAddress } from "../net/address.ts";
 import { LOG_LEVELS } from "../observe/error-log.ts";
 
 /** Gathers the values of an option that may be given several times. */
-function collect(value: string, before: readonly string[] = []): string[] {
+export function collect(value: string, before: readonly string[] = []): string[] {
   return [...before, value];
 }
 

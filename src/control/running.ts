@@ -10,6 +10,7 @@ import { Proxies } from "./proxies.ts";
 import { SocketKeeper } from "./sockets.ts";
 import type { Steering } from "./steering.ts";
 import { Supervisor } from "./supervisor.ts";
+import type { TrafficSource } from "./traffic.ts";
 
 /** A running data plane, whether in worker threads or in this one. */
 export interface Running {
@@ -18,6 +19,8 @@ export interface Running {
   readonly counters: Record<CounterName, number>;
   /** Its proxies and their faults. */
   readonly steering: Steering;
+  /** How much its TCP and UDP proxies have moved. */
+  readonly traffic: TrafficSource;
   /** Lets requests finish for at most `grace` milliseconds, then ends. */
   drain(grace: number): Promise<void>;
   /** Ends now. */
@@ -42,6 +45,7 @@ export async function startRunning(spec: RunSpec, threads: number, log: Logger):
       return engine.counters;
     },
     steering: proxies,
+    traffic: proxies,
     drain: (grace) => engine.drain(grace),
     stop: () => engine.stop(),
   };

@@ -33,7 +33,8 @@ export class AccessGuard {
   #refuseHost(host: string): ApiResponse | null {
     const name = hostnameOf(host);
     if (isOwnName(name) || this.#hosts.has(name) || this.#hosts.has("*")) return null;
-    return textAnswer(403, `Host ${JSON.stringify(name)} is not allowed`);
+    const hint = "it has to be named when the server is started";
+    return textAnswer(403, `Host ${JSON.stringify(name)} is not allowed: ${hint}`);
   }
 
   #refuseToken(request: ApiRequest): ApiResponse | null {

@@ -72,7 +72,11 @@ const CHANGE =
 
 /** @throws ApiFault */
 export async function readBody(request: ApiRequest): Promise<JsonValue> {
-  const body = await request.body();
+  return parseBody(await request.body());
+}
+
+/** @throws ApiFault */
+export function parseBody(body: Uint8Array): JsonValue {
   return inBody(() => readFirstJson(body));
 }
 
@@ -103,7 +107,7 @@ const cutShape = struct<{ connection: string }>({ type: "Cut", name: "Cut" }, { 
 export async function readCut(request: ApiRequest): Promise<{ connection?: string }> {
   const body = await request.body();
   if (body.length === 0) return {};
-  return inBody(() => readAs(cutShape, readFirstJson(body))) ?? {};
+  return inBody(() => readAs(cutShape, parseBody(body))) ?? {};
 }
 
 /** A new toxic. @param isTaken whether there is one of that name */

@@ -18,6 +18,7 @@ import { readMode } from "./mode-json.ts";
 import { faultAnswer, faultMembers, toFault, toxicNotFound } from "./problems.ts";
 import { ProxyOrders } from "./proxy-orders.ts";
 import {
+  parseBody,
   readBody,
   readCut,
   readPopulation,
@@ -40,6 +41,13 @@ export interface ToxiproxyApiOptions {
    * dashboard is served beside it.
    */
   readonly refuseBrowsers?: boolean;
+}
+
+/** What became of a list of proxies. */
+export interface Population {
+  /** Those that stood before something went wrong, if it did. */
+  readonly proxies: readonly ProxyState[];
+  readonly fault: ApiFault | null;
 }
 
 /** What a Toxiproxy client speaks with: its HTTP API over any `Steering`, and what Sluice has beyond it. */
@@ -81,6 +89,18 @@ export class ToxiproxyApi {
     } catch (error) {
       return faultAnswer(toFault(error));
     }
+  }
+
+  /** Makes the proxies of a list in JSON, as `POST /populate` does. */
+  async populate(read: () => Promise<Uint8Array>): Promise<Population> {
+    const proxies: ProxyState[] = [];
+    try {
+      const entries = readPopulation(parseBody(await read()));
+      for (const entry of entries) proxies.push(await this.#orders.createOrReplace(entry));
+    } catch (error) {
+      return { proxies, fault: toFault(error) };
+    }
+    return { proxies, fault: null };
   }
 
   #addRoutes(): void {
@@ -132,17 +152,8 @@ export class ToxiproxyApi {
     return this.#done(this.#orders.reset());
   }
 
-  /** Proxies that stood before something went wrong are told together with it. */
   async #populate(request: ApiRequest): Promise<ApiResponse> {
-    const proxies: ProxyState[] = [];
-    let fault: ApiFault | null = null;
-    try {
-      for (const entry of readPopulation(await readBody(request))) {
-        proxies.push(await this.#orders.createOrReplace(entry));
-      }
-    } catch (error) {
-      fault = toFault(error);
-    }
+    const { proxies, fault } = await this.populate(() => request.body());
     // No list at all when there is nothing in it: clients have never seen an empty one.
     const list = proxies.length === 0 ? "null" : arrayJson(proxies.map((proxy) => this.#views.proxy(proxy)));
     const problem = fault === null ? "" : `${faultMembers(fault)},`;

@@ -1,0 +1,85 @@
+import { type Command, Option } from "commander";
+import { Exit } from "../errors.ts";
+import { jsonOption } from "../options.ts";
+import { ApiClient, ApiError } from "./api-client.ts";
+
+/** What every command can be told that asks a server. */
+export interface ClientFlags {
+  readonly host: string;
+  readonly token?: string;
+  readonly json?: true;
+}
+
+const SERVER = "http://localhost:8474";
+
+/** Something that didn't work: said as it is, as `toxiproxy-cli` says it, and the program ends with code 1. */
+export class ClientFailure extends Error {}
+
+/** Adds where the server is. `-h` is its address and not help, as in `toxiproxy-cli`. */
+export function addClientOptions(command: Command): Command {
+  return command
+    .helpOption("--help", "show this help")
+    .addOption(
+      new Option("-h, --host <url>", "the server whose proxies are meant")
+        .default(SERVER)
+        .env("TOXIPROXY_URL"),
+    )
+    .addOption(new Option("--token <token>", "the bearer token that the server asks for").env("SLUICE_TOKEN"))
+    .addOption(jsonOption());
+}
+
+/** What a command works with. */
+export interface ClientContext<F> {
+  readonly client: ApiClient;
+  readonly flags: F & ClientFlags;
+  readonly command: Command;
+}
+
+type Work<F> = (context: ClientContext<F>, name: string) => Promise<string>;
+
+/** An action for a command: asks the server and prints what comes of it. */
+export function clientAction<F>(work: Work<F>): (this: Command, name?: string) => Promise<void> {
+  return async function act(this: Command, name = ""): Promise<void> {
+    const flags = this.optsWithGlobals<F & ClientFlags>();
+    try {
+      const client = new ApiClient({ url: flags.host, token: flags.token ?? null });
+      process.stdout.write(
+        await work({ client, flags, command: this }, typeof name === "string" ? name : ""),
+      );
+    } catch (error) {
+      if (!(error instanceof ClientFailure || error instanceof TypeError)) throw error;
+      process.stderr.write(`${error.message}\n`);
+      process.exitCode = Exit.Failed;
+    }
+  };
+}
+
+/** What has to be there: without it the command's help is shown and `message` told. */
+export function required(
+  value: string | undefined,
+  { command }: { command: Command },
+  message: string,
+): string {
+  if (value !== undefined && value !== "") return value;
+  command.outputHelp();
+  throw new ClientFailure(message);
+}
+
+/** What a call resolves with; when it fails, what `describe` makes of the reason is told. */
+export async function orFail<T>(call: Promise<T>, describe: (reason: string) => string): Promise<T> {
+  try {
+    return await call;
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    throw new ClientFailure(describe(reasonOf(error)), { cause: error });
+  }
+}
+
+function reasonOf({ status, message }: ApiError): string {
+  return status === 0 ? message : `HTTP ${status}: ${message}`;
+}
+
+/** A line of JSON. */
+export function jsonLine(value: unknown): string {
+  return `${JSON.stringify(value)}\n`;
+}
