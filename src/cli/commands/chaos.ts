@@ -78,6 +78,8 @@ async function play(file: string, flags: PlayFlags): Promise<void> {
     clock: threadAlarms,
     onEvent: (event) => printer.event(event),
   });
+  // Whoever reads the lines may have had enough of them; what was begun is played and undone nevertheless.
+  process.stdout.on("error", () => {});
   const { outcome, signal } = await untilSignal(player);
   printer.end(outcome);
   process.exitCode = exitCodeOf(outcome, signal);
