@@ -1,11 +1,20 @@
 import { Alarm, type AlarmClock } from "../base/alarms.ts";
 import { Fifo } from "../base/fifo.ts";
 import type { Holder } from "./holder.ts";
-import type { LinkPort } from "./link.ts";
+import { Thrown } from "./place.ts";
 import type { Outlet } from "./toxic.ts";
 
 /** Milliseconds that a receiver who has paused is waited for when the connection is to be closed. */
 const CLOSE_GRACE = 2_000;
+
+/** Where a link leads. */
+export interface ExitPort {
+  /** Bytes that came through. `chunk` is the receiver's own. */
+  deliver(chunk: Buffer): void;
+  deliverEnd(): void;
+  /** Closes the connection once what was delivered is sent. `toxic` is the name of the one that asks for it. */
+  close(toxic: string): void;
+}
 
 /** What an exit needs from its link. */
 export interface ExitHost {
@@ -16,7 +25,7 @@ export interface ExitHost {
 
 /** The end of a link: hands bytes over, and keeps them for a receiver that has paused. */
 export class Exit implements Outlet {
-  readonly #port: LinkPort;
+  readonly #port: ExitPort;
   readonly #holder: Holder;
   readonly #host: ExitHost;
   readonly #waiting: Fifo<Buffer> = new Fifo();
@@ -30,7 +39,7 @@ export class Exit implements Outlet {
   #closer: string | null = null;
   #grace: Alarm | null = null;
 
-  constructor(port: LinkPort, holder: Holder, host: ExitHost) {
+  constructor(port: ExitPort, holder: Holder, host: ExitHost) {
     this.#port = port;
     this.#holder = holder;
     this.#host = host;
@@ -105,6 +114,8 @@ export class Exit implements Outlet {
     this.#delivering = true;
     try {
       this.#port.deliver(chunk);
+    } catch (error) {
+      throw Thrown.by("", error);
     } finally {
       this.#delivering = false;
     }

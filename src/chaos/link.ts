@@ -1,21 +1,16 @@
 import type { AlarmClock } from "../base/alarms.ts";
 import { seededRandom } from "../base/random.ts";
-import { Exit } from "./exit.ts";
+import { Exit, type ExitPort } from "./exit.ts";
 import { Holder } from "./holder.ts";
-import { Place, type PlaceHost } from "./place.ts";
+import { Place, type PlaceHost, Thrown } from "./place.ts";
 import type { Direction, LinkKind, Outlet, ToxicSettings, ToxicType } from "./toxic.ts";
 
 /** Where a link leads, and the connection it belongs to. */
-export interface LinkPort {
-  /** Bytes that came through. `chunk` is the receiver's own. */
-  deliver(chunk: Buffer): void;
-  deliverEnd(): void;
+export interface LinkPort extends ExitPort {
   /** The link holds as much as it may: nothing should be pushed until `onRoom`. */
   onFull(): void;
   onRoom(): void;
-  /** Closes the connection once what was delivered is sent. `toxic` is the name of the one that asks for it. */
-  close(toxic: string): void;
-  /** Closes the connection with a reset. */
+  /** Closes the connection with a reset. `toxic` is the name of the one that asks for it. */
   reset(toxic: string): void;
 }
 
@@ -177,17 +172,16 @@ export class Link implements PlaceHost {
   /** What it holds goes on through those behind it before it is bypassed. */
   #takeOut(place: Place): void {
     this.guard(place.settings.name, () => place.toxic?.remove());
-    place.close();
-    this.#connect();
+    place.close(() => this.#connect());
   }
 
   /** Leads each active toxic to the next. */
   #connect(): void {
     let next: Outlet = this.#exit;
-    for (const { toxic } of this.#places.toReversed()) {
-      if (toxic === null) continue;
-      toxic.next = next;
-      next = toxic;
+    for (const place of this.#places.toReversed()) {
+      if (place.toxic === null) continue;
+      place.toxic.next = next;
+      next = place;
     }
     this.#first = this.#closing ? NOWHERE : next;
   }
@@ -212,7 +206,7 @@ export class Link implements PlaceHost {
     }
     this.#connect();
     this.#exit.closeAtEnd(place.settings.name);
-    const behind = this.#places.find(({ toxic }) => toxic !== null)?.toxic ?? this.#exit;
+    const behind = this.#places.find(({ toxic }) => toxic !== null) ?? this.#exit;
     this.guard("", () => behind.end());
   }
 
@@ -222,8 +216,9 @@ export class Link implements PlaceHost {
     try {
       work();
     } catch (error) {
-      this.#home.onToxicFailed(toxic, error);
-      this.reset(toxic);
+      const thrown = Thrown.by(toxic, error);
+      this.#home.onToxicFailed(thrown.toxic, thrown.cause);
+      this.reset(thrown.toxic);
     }
   }
 

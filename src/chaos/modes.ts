@@ -184,13 +184,17 @@ function parseRate(value: string): number {
   return rate;
 }
 
+/** The shortest text that doesn't round it. */
 function formatRate(rate: number): string {
-  for (const unit of ["G", "M", "k"]) {
-    const size = THOUSANDS[unit.toLowerCase()]!;
-    const amount = rate / size;
-    if (amount >= 1 && Math.round(amount * 1000) / 1000 === amount) return `${amount}${unit}`;
-  }
-  return `${rate}`;
+  const texts = Object.entries(THOUSANDS)
+    .map(([unit, size]) => ({
+      amount: rate / size,
+      text: `${rate / size}${unit === "k" ? unit : unit.toUpperCase()}`,
+    }))
+    .filter(({ amount }) => amount >= 1)
+    .map(({ text }) => text)
+    .filter((text) => parseRate(text) === rate);
+  return texts.reduce((shortest, text) => (text.length <= shortest.length ? text : shortest));
 }
 
 function withStream(text: string, stream: Streams): string {

@@ -2,7 +2,7 @@ import { Alarm, type AlarmClock } from "../base/alarms.ts";
 import type { Random } from "../base/random.ts";
 import type { Attributes } from "./attributes.ts";
 import type { Holder } from "./holder.ts";
-import type { Direction, LinkKind, Toxic, ToxicSettings, ToxicSite, ToxicType } from "./toxic.ts";
+import type { Direction, LinkKind, Outlet, Toxic, ToxicSettings, ToxicSite, ToxicType } from "./toxic.ts";
 
 /** What a place needs from its link. */
 export interface PlaceHost {
@@ -16,8 +16,25 @@ export interface PlaceHost {
   shared<T>(toxic: string, make: () => T): T;
 }
 
-/** A toxic's place on one link, whether it applies there or not. */
-export class Place {
+/** What was thrown on the way through a link, and by whom. */
+export class Thrown extends Error {
+  /** The toxic's name; "" for whoever gets what comes through. */
+  readonly toxic: string;
+
+  constructor(toxic: string, cause: unknown) {
+    super("thrown on a link", { cause });
+    this.name = "Thrown";
+    this.toxic = toxic;
+  }
+
+  /** Names the innermost: what it was called by threw nothing itself. */
+  static by(toxic: string, error: unknown): Thrown {
+    return error instanceof Thrown ? error : new Thrown(toxic, error);
+  }
+}
+
+/** A toxic's place on one link, whether it applies there or not. Leads to the toxic that is there. */
+export class Place implements Outlet {
   readonly type: ToxicType;
   settings: ToxicSettings;
   /** Null while it doesn't apply. */
@@ -47,10 +64,27 @@ export class Place {
     this.toxic = this.type.create(this.#site, this.settings.attributes);
   }
 
-  /** Takes the instance away, with whatever it still holds. */
-  close(): void {
+  take(chunk: Buffer): void {
+    try {
+      this.toxic!.take(chunk);
+    } catch (error) {
+      throw Thrown.by(this.settings.name, error);
+    }
+  }
+
+  end(): void {
+    try {
+      this.toxic!.end();
+    } catch (error) {
+      throw Thrown.by(this.settings.name, error);
+    }
+  }
+
+  /** Takes the instance away, with whatever it still holds. `bypass` leads others past this place before there is room. */
+  close(bypass?: () => void): void {
     const { toxic } = this;
     this.toxic = null;
+    bypass?.();
     this.#site?.leave();
     this.#site = null;
     toxic?.close();
