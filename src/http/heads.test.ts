@@ -42,6 +42,19 @@ describe("a request head", () => {
     assert.equal(head.method, "GET");
   });
 
+  test("keeps line breaks out of what is told to servers", () => {
+    const head = RequestHead.from({ target: "/" });
+    for (const hostile of ["a\r\nX: y", "a\nX: y", "a\0", "\u0100"]) {
+      assert.throws(() => {
+        head.host = hostile;
+      }, TypeError);
+      assert.throws(() => {
+        head.upgrade = hostile;
+      }, TypeError);
+    }
+    assert.deepEqual([head.host, head.upgrade], ["", null]);
+  });
+
   test("is forked with all that was found out about it", () => {
     const head = RequestHead.from({ method: "POST", target: "/x", headers: { a: "1" } });
     head.host = "h";

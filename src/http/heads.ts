@@ -1,4 +1,4 @@
-import { isRequestTarget, isToken } from "./characters.ts";
+import { isFieldValue, isRequestTarget, isToken } from "./characters.ts";
 import { EMPTY_SOURCE, type HeadSource } from "./field-table.ts";
 import { type HeadersInit, HttpHeaders } from "./http-headers.ts";
 import { reasonPhrase } from "./status.ts";
@@ -47,18 +47,23 @@ abstract class Head<Source extends HeadSource> {
   }
 }
 
+/** The last host that was set. Clients of one site send one host: it needn't be checked again for every request. */
+let lastHost = "";
+
+function checkField(name: string, value: string): void {
+  if (!isFieldValue(value)) throw new TypeError(`${name} can't be ${JSON.stringify(value)}`);
+}
+
 /** The head of a request. Untouched parts stay the bytes they came as. */
 export class RequestHead extends Head<RequestSource> {
   /** The protocol it was made in: `HTTP/1.0`, `HTTP/1.1`. */
   protocol = "HTTP/1.1";
-  /** The authority the client asked for: `Host`, or what an absolute target named. "" when there was none. */
-  host = "";
-  /** Protocols the client asks to change to (`Upgrade`), null when it doesn't. */
-  upgrade: string | null = null;
   /** True when the client waits for a 100 before it sends the body. */
   expectsContinue = false;
   #method: string | null = null;
   #target: string | null = null;
+  #host = "";
+  #upgrade: string | null = null;
 
   /** A request made here. @throws TypeError as the setters do */
   static from(init: {
@@ -125,14 +130,37 @@ export class RequestHead extends Head<RequestSource> {
     this.target = query === null ? path : `${path}?${query}`;
   }
 
+  /** The authority the client asked for: `Host`, or what an absolute target named. "" when there was none. */
+  get host(): string {
+    return this.#host;
+  }
+
+  /** What servers are told as `X-Forwarded-Host`; their `Host` is a field. @throws TypeError as `headers.set` does */
+  set host(host: string) {
+    if (host !== lastHost) checkField("Host", host);
+    lastHost = host;
+    this.#host = host;
+  }
+
+  /** Protocols the client asks to change to (`Upgrade`), null when it doesn't. */
+  get upgrade(): string | null {
+    return this.#upgrade;
+  }
+
+  /** @throws TypeError as `headers.set` does */
+  set upgrade(protocols: string | null) {
+    if (protocols !== null) checkField("Upgrade", protocols);
+    this.#upgrade = protocols;
+  }
+
   /** A copy to change for the upstream; this one stays what the client sent. */
   fork(): RequestHead {
     const copy = new RequestHead(this.source, this.body);
     copy.#method = this.#method;
     copy.#target = this.#target;
     copy.protocol = this.protocol;
-    copy.host = this.host;
-    copy.upgrade = this.upgrade;
+    copy.#host = this.#host;
+    copy.#upgrade = this.#upgrade;
     copy.expectsContinue = this.expectsContinue;
     this.shareHeadersWith(copy);
     return copy;
