@@ -5,7 +5,7 @@ import { describe, test } from "node:test";
 import { patience, withDeadline } from "../kit/deadline.ts";
 import { freePort } from "../kit/ports.ts";
 import { runProgram, startSluice } from "../kit/process.ts";
-import { connectRaw } from "../kit/raw-client.ts";
+import { closureOf, connectRaw } from "../kit/raw-client.ts";
 import { type RawOrigin, startRawOrigin } from "../kit/raw-origin.ts";
 import { type RunningSluice, startListening } from "./sluice.ts";
 
@@ -80,8 +80,7 @@ describe("sluice tcp without a terminal", () => {
     await using slow = await startTcp(origin.address, "--mode", "latency 100 upstream");
     assert.ok((await milliseconds(() => echo(slow.port, "hello"))) >= 99);
     await using denied = await startTcp(origin.address, "--mode", "deny");
-    await using client = await connectRaw(denied.port);
-    assert.equal(await client.closed, "reset");
+    assert.equal(await closureOf(denied.port), "reset");
     await denied.program.line(/ refused /);
   });
 
@@ -123,8 +122,7 @@ describe("sluice tcp without a terminal", () => {
     await using client = await connectRaw(sluice.port);
     await client.write("a");
     await client.readExactly(1);
-    await using second = await connectRaw(sluice.port);
-    await second.closed;
+    await closureOf(sluice.port);
     await sluice.program.line(/ refused /);
     await client.closed;
     await sluice.program.line(/ timeout /);

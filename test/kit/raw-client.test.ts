@@ -4,7 +4,7 @@ import { createAuthority } from "./certificates.ts";
 import { createTemporaryDirectory } from "./files.ts";
 import { PatternVerifier, patternBytes } from "./pattern.ts";
 import { freePort } from "./ports.ts";
-import { connectRaw } from "./raw-client.ts";
+import { closureOf, connectRaw } from "./raw-client.ts";
 import { startRawOrigin } from "./raw-origin.ts";
 
 describe("a raw connection", () => {
@@ -23,6 +23,13 @@ describe("a raw connection", () => {
     assert.equal((await client.readExactly(4)).toString(), "two3");
     assert.equal((await client.readUntil((bytes) => bytes.includes("6"))).toString(), "456");
     assert.equal(client.unread.length, 0);
+  });
+
+  test("that says nothing is told by how it goes", async () => {
+    await using ending = await startRawOrigin([{ close: "half" }]);
+    await using resetting = await startRawOrigin([{ close: "reset" }]);
+    assert.deepEqual([await closureOf(ending.port), await closureOf(resetting.port)], ["end", "reset"]);
+    await assert.rejects(closureOf(await freePort()), { code: "ECONNREFUSED" });
   });
 
   test("half-closes and still reads", async () => {

@@ -3,7 +3,7 @@ import { connect as connectTcp } from "node:net";
 import { type ConnectionOptions, connect as connectTls } from "node:tls";
 import { patience, withDeadline } from "./deadline.ts";
 import { type RawResponse, type ReadResponseOptions, readResponse } from "./raw-message.ts";
-import { RawSocket } from "./raw-socket.ts";
+import { type Closure, RawSocket } from "./raw-socket.ts";
 
 /** A port of this machine, an address, or the path of a Unix socket. */
 export type RawTarget = number | { readonly host: string; readonly port: number } | { readonly path: string };
@@ -39,4 +39,15 @@ export async function connectRaw(target: RawTarget, options: RawClientOptions = 
   const socket = connectTls({ ...options.tls, socket: transport });
   await withDeadline(once(socket, "secureConnect"), patience, () => `TLS on ${waiting()}`);
   return new RawClient(socket, transport);
+}
+
+/** How a connection goes that says nothing. One that is reset at once may never have stood on this side. */
+export async function closureOf(target: RawTarget): Promise<Closure> {
+  try {
+    await using client = await connectRaw(target);
+    return await withDeadline(client.closed, patience, () => "the other side to close");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ECONNRESET") return "reset";
+    throw error;
+  }
 }
