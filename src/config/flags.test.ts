@@ -13,6 +13,7 @@ test("flags make the simplest proxy there is", () => {
       match: null,
       action: { kind: "upstream", upstream: "servers", request: null },
       response: null,
+      faults: [],
     },
   ]);
   assert.deepEqual(upstreams[0]!.servers, [{ address: "127.0.0.1:3000", weight: 1 }]);

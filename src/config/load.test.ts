@@ -54,6 +54,7 @@ describe("the simple form", () => {
             match: null,
             action: { kind: "upstream", upstream: "127.0.0.1:3000", request: null },
             response: null,
+            faults: [],
           },
         ],
       },

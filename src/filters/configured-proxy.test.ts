@@ -19,7 +19,14 @@ function settings(...routes: readonly Partial<RouteSettings>[]): ProxySettings {
         name: "main",
         forwarding: { trustedProxies: [] },
         routes: routes.map((route, i) => {
-          return { name: `r${i}`, match: null, action: toUpstream("one"), response: null, ...route };
+          return {
+            name: `r${i}`,
+            match: null,
+            action: toUpstream("one"),
+            response: null,
+            faults: [],
+            ...route,
+          };
         }),
       },
     ],

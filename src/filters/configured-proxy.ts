@@ -1,6 +1,8 @@
 import { ProxyError } from "../base/errors.ts";
-import type { ProxyPhases } from "../proxy/phases.ts";
+import { freshSeed } from "../base/random.ts";
+import type { MaybePromise, ProxyPhases } from "../proxy/phases.ts";
 import type { Session } from "../proxy/session.ts";
+import { HttpFaults, listenerOf } from "./faults/http-faults.ts";
 import { changeHeaders } from "./field-changes.ts";
 import { compileRedirect } from "./redirect.ts";
 import { compileRespond } from "./respond.ts";
@@ -14,7 +16,8 @@ interface Route extends TableEntry {
   readonly name: string;
   /** Null when the route answers itself. */
   readonly group: UpstreamGroup | null;
-  readonly answer: ((session: Session<unknown>) => void) | null;
+  /** What happens to its requests before they go upstream: an answer, or faults. Null: nothing. */
+  readonly filter: ((session: Session<unknown>) => MaybePromise<unknown>) | null;
   readonly rewrite: RequestRewrite | null;
   readonly response: FieldChanges | null;
 }
@@ -26,23 +29,28 @@ export type RouteContext = Route | undefined;
  * The proxy that a configuration describes, for one of its listeners: composed once, so that a request meets only what the
  * configuration asks for. A listener that sends everything to one upstream has nothing but `upstreamPeer` and
  * `failToConnect`.
+ * @param faults those on the listener's routes, made for the same settings; whoever has them can switch them on and off
  * @throws RangeError when there is no such listener or upstream
  */
 export function createConfiguredProxy(
   settings: ProxySettings,
   listenerName: string,
+  faults: HttpFaults = new HttpFaults(settings, listenerName, { seed: freshSeed() }),
 ): ProxyPhases<RouteContext> {
-  const listener = settings.listeners.find(({ name }) => name === listenerName);
-  if (listener === undefined) throw new RangeError(`There is no listener ${JSON.stringify(listenerName)}`);
+  const listener = listenerOf(settings, listenerName);
   const groups = new Map(settings.upstreams.map((upstream) => [upstream.name, new UpstreamGroup(upstream)]));
-  const routes = listener.routes.map((route) => compileRoute(route, groups));
+  const routes = listener.routes.map((route, i): Route => {
+    const compiled = compileRoute(route, groups);
+    return { ...compiled, filter: faults.before(i, compiled.filter) };
+  });
   const [first] = routes;
   if (first !== undefined && isEverything(first)) return toOneGroup(first.group!);
   return toRoutes(routes, listener.forwarding.trustedProxies);
 }
 
 function isEverything(route: Route): boolean {
-  return route.match === null && route.group !== null && route.rewrite === null && route.response === null;
+  const { match, group, filter, rewrite, response } = route;
+  return match === null && group !== null && filter === null && rewrite === null && response === null;
 }
 
 function toOneGroup(group: UpstreamGroup): ProxyPhases<RouteContext> {
@@ -60,7 +68,7 @@ function toRoutes(routes: readonly Route[], trustedProxies: readonly string[]): 
       const route = table.find(session);
       if (route === null) throw new ProxyError("NO_ROUTE");
       session.context = route;
-      route.answer?.(session);
+      return route.filter?.(session);
     },
     upstreamPeer: (session) => session.context!.group!.peerFor(session),
     failToConnect: (session, peer, error) => session.context!.group!.onConnectFailure(session, peer, error),
@@ -78,12 +86,12 @@ function toRoutes(routes: readonly Route[], trustedProxies: readonly string[]): 
 
 function compileRoute(settings: RouteSettings, groups: ReadonlyMap<string, UpstreamGroup>): Route {
   const { name, match, action, response } = settings;
-  const base = { name, match, response, group: null, answer: null, rewrite: null, readsPath: false };
+  const base = { name, match, response, group: null, filter: null, rewrite: null, readsPath: false };
   switch (action.kind) {
     case "redirect":
-      return { ...base, answer: compileRedirect(action, response) };
+      return { ...base, filter: compileRedirect(action, response) };
     case "respond":
-      return { ...base, answer: compileRespond(action, response) };
+      return { ...base, filter: compileRespond(action, response) };
     case "upstream": {
       const group = groups.get(action.upstream);
       if (group === undefined)

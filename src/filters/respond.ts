@@ -1,12 +1,12 @@
 import type { ResponseInit, Session } from "../proxy/session.ts";
 import { changeFields } from "./field-changes.ts";
-import type { FieldChanges, FieldList } from "./settings.ts";
+import type { FieldChanges, FixedResponse } from "./settings.ts";
 
 const PLAIN_TEXT = ["Content-Type", "text/plain; charset=utf-8"] as const;
 
 /** Answers with a fixed response, made once. */
 export function compileRespond(
-  action: { readonly status: number; readonly headers: FieldList; readonly body: string | null },
+  action: FixedResponse,
   changes: FieldChanges | null,
 ): (session: Session<unknown>) => void {
   const { status, body } = action;

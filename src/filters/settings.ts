@@ -1,3 +1,4 @@
+import type { Malformation } from "../http/streams.ts";
 import type { BalancingPolicyName, ServerInit } from "../upstream/load-balancer.ts";
 import type { PeerOptions } from "../upstream/peer.ts";
 
@@ -60,16 +61,48 @@ export interface RequestChanges {
   readonly headers: FieldChanges | null;
 }
 
+/** A fixed response. */
+export interface FixedResponse {
+  readonly status: number;
+  readonly headers: FieldList;
+  readonly body: string | null;
+}
+
 /** What a route does with a request. */
 export type Action =
   | { readonly kind: "upstream"; readonly upstream: string; readonly request: RequestChanges | null }
   | { readonly kind: "redirect"; readonly status: number; readonly target: string }
-  | {
-      readonly kind: "respond";
-      readonly status: number;
-      readonly headers: FieldList;
-      readonly body: string | null;
-    };
+  | ({ readonly kind: "respond" } & FixedResponse);
+
+/** A fault on the requests of a route: which ones it strikes, and how. Times in milliseconds. */
+export interface HttpFaultSettings {
+  /** Unique within a listener. */
+  readonly name: string;
+  /** False: it waits to be switched on. */
+  readonly enabled: boolean;
+  /** Which of the route's requests are counted; null: every one. */
+  readonly match: Match | null;
+  /** Of those, only the first so many; null: all. */
+  readonly first: number | null;
+  /** Of those, every so many-th; null: each. */
+  readonly every: number | null;
+  /** A header field: the requests of each of its values are counted apart. Null: all together. */
+  readonly key: string | null;
+  /** Of those that the counts leave, the share that the lot falls on, 0 to 1. */
+  readonly share: number;
+  readonly delay: number;
+  /** By how much a delay may differ, either way. */
+  readonly jitter: number;
+  /** What is answered in place of what the route would do. */
+  readonly abort: FixedResponse | null;
+  /** The connection is reset in place of an answer. */
+  readonly reset: boolean;
+  readonly malformed: Malformation | null;
+  /** Bytes of the response's body after which it is broken off. */
+  readonly truncate: number | null;
+  /** Bytes of the response's body a second. */
+  readonly throttle: number | null;
+}
 
 export interface RouteSettings {
   readonly name: string;
@@ -78,6 +111,8 @@ export interface RouteSettings {
   readonly action: Action;
   /** Changes to the response on its way to the client, whoever made it. */
   readonly response: FieldChanges | null;
+  /** Those that strike a request act on it together. */
+  readonly faults: readonly HttpFaultSettings[];
 }
 
 export interface UpstreamSettings {
@@ -88,7 +123,7 @@ export interface UpstreamSettings {
 }
 
 /** What of a listener the configured proxy has to know. */
-interface ListenerRoutes {
+export interface ListenerRoutes {
   readonly name: string;
   readonly routes: readonly RouteSettings[];
   readonly forwarding: { readonly trustedProxies: readonly string[] };

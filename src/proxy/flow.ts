@@ -9,6 +9,8 @@ export const Hold = {
   Blocked: 2,
   /** A filter takes its time. */
   Filter: 4,
+  /** A fault lets it pass slowly. */
+  Paced: 8,
 } as const;
 
 /**
@@ -52,6 +54,7 @@ export abstract class Flow<C> extends PhaseCalls<C> {
     if (this.#responseHolds === 0) return;
     this.#responseHolds &= ~reason;
     if (this.#responseHolds === 0) this.upstream?.resumeResponse();
+    if (reason === Hold.Paced && !this.downstream.blocked) this.endWaiting();
   }
 
   /** What the server that is given up held back, nobody would release any more; the request waits for the next one. */
@@ -78,9 +81,10 @@ export abstract class Flow<C> extends PhaseCalls<C> {
     this.releaseRequest(Hold.Blocked);
   }
 
-  /** @internal resolves when the client has taken what waits for it, or is gone */
+  /** @internal resolves when what waits for the client is taken, or the client is gone */
   whenDrained(): Promise<void> {
-    if (!this.downstream.blocked || this.isDone) return Promise.resolve();
+    const isFree = !this.downstream.blocked && (this.#responseHolds & Hold.Paced) === 0;
+    if (isFree || this.isDone) return Promise.resolve();
     return new Promise((resolve) => {
       this.#onDrained = resolve;
     });

@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import type { AlarmClock } from "../base/alarms.ts";
 import type { Faults } from "../chaos/faults.ts";
 import type { ServerSettings } from "../http1/server-options.ts";
 import { Connector } from "../upstream/connector.ts";
@@ -40,6 +41,8 @@ export interface HttpProxyServiceOptions<C> {
   readonly connector?: Connector;
   /** Faults that are laid on clients' connections. */
   readonly faults?: Faults;
+  /** @internal what sessions that are made to wait go by, instead of the clock of this thread */
+  readonly alarms?: AlarmClock;
 }
 
 /** A service that runs an HTTP proxy program on its listeners. */
@@ -69,6 +72,7 @@ class HttpProxyService<C> implements Service {
   start(context: ServiceContext): void {
     const { phases, forwarding, retries, retryBufferSize, requestTimeout, allowConnect, pool, connector } =
       this.#options;
+    const { alarms } = this.#options;
     const { counters, observer, reporter } = context;
     this.#proxy = new HttpProxy(phases, {
       connector: connector ?? new Connector({ ...DEFAULT_POOL_OPTIONS, ...pool }),
@@ -80,6 +84,7 @@ class HttpProxyService<C> implements Service {
       ...(retryBufferSize === undefined ? {} : { retryBufferSize }),
       ...(requestTimeout === undefined ? {} : { requestTimeout }),
       ...(allowConnect === undefined ? {} : { allowConnect }),
+      ...(alarms === undefined ? {} : { alarms }),
     });
   }
 

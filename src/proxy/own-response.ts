@@ -18,7 +18,8 @@ export interface Answerer {
   readonly downstream: DownstreamStream;
   readonly isDone: boolean;
   whenDrained(): Promise<void>;
-  endResponse(trailers: null): void;
+  sendBody(bytes: Buffer, start: number, end: number): void;
+  endBody(trailers: null): void;
   fail(error: ProxyError): void;
 }
 
@@ -45,10 +46,10 @@ export function sendOwnResponse(
   const { downstream } = answerer;
   downstream.sendHead(head, length, keepAlive);
   if (Buffer.isBuffer(body)) {
-    if (!headOnly && length !== "none") downstream.sendBody(body, 0, body.length);
-    answerer.endResponse(null);
+    if (!headOnly && length !== "none") answerer.sendBody(body, 0, body.length);
+    answerer.endBody(null);
   } else if (headOnly || length === "none") {
-    answerer.endResponse(null);
+    answerer.endBody(null);
     void discard(body);
   } else void stream(answerer, body);
 }
@@ -59,11 +60,11 @@ async function stream(answerer: Answerer, body: StreamedBody): Promise<void> {
     for await (const piece of body) {
       if (answerer.isDone) return;
       const bytes = toBytes(piece);
-      answerer.downstream.sendBody(bytes, 0, bytes.length);
+      answerer.sendBody(bytes, 0, bytes.length);
       await answerer.whenDrained();
       if (answerer.isDone) return;
     }
-    answerer.endResponse(null);
+    answerer.endBody(null);
   } catch (thrown) {
     answerer.fail(toProxyError(thrown));
   }

@@ -2,6 +2,7 @@ import type { ProxyError } from "../base/errors.ts";
 import type { RequestHead, ResponseHead } from "../http/heads.ts";
 import type { HeadersInit } from "../http/http-headers.ts";
 import type { HttpPeer } from "../upstream/peer.ts";
+import type { ResponseFaults } from "./session-faults.ts";
 
 /** Who is on the other end of a client's connection, and where it came in. */
 export interface ConnectionInfo {
@@ -52,6 +53,9 @@ export interface SessionEngine {
   readBody(limit: number): Promise<Buffer>;
   streamBody(): AsyncIterable<Buffer>;
   closeAfterResponse(): void;
+  wait(milliseconds: number): Promise<void>;
+  injectFaults(faults: ResponseFaults): void;
+  reset(): void;
 }
 
 /**
@@ -138,5 +142,28 @@ export class Session<C = undefined> {
   /** Closes the client's connection after this response. */
   closeAfterResponse(): void {
     this.#engine.closeAfterResponse();
+  }
+
+  /** Resolves after so many milliseconds. When the session ends before, it never does, and nothing is left of it. */
+  wait(milliseconds: number): Promise<void> {
+    return this.#engine.wait(milliseconds);
+  }
+
+  /**
+   * Makes the response a bad one, whoever makes it: the server, a filter, or the proxy for an error. For tests of clients.
+   * @throws Error when there is a response already
+   */
+  injectFaults(faults: ResponseFaults): void {
+    if (this.response !== null) throw new Error("This session has a response already");
+    this.#engine.injectFaults(faults);
+  }
+
+  /**
+   * Ends the session by a reset of the client's connection, whatever was said on it before.
+   * @returns true, so that `return session.reset()` ends a `requestFilter`
+   */
+  reset(): true {
+    this.#engine.reset();
+    return true;
   }
 }

@@ -74,4 +74,12 @@ class LoneEngine implements SessionEngine {
   async *streamBody(): AsyncGenerator<Buffer> {}
 
   closeAfterResponse(): void {}
+
+  wait(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  injectFaults(): void {}
+
+  reset(): void {}
 }

@@ -117,7 +117,7 @@ export const listener: z.ZodType<ListenerDraft> = section(
 });
 
 function toOnlyRoute(action: Action): RouteDraft {
-  return { name: null, match: null, action, response: null };
+  return { name: null, match: null, action, response: null, faults: [] };
 }
 
 function toServerSettings(

@@ -135,7 +135,7 @@ export const route: z.ZodType<RouteDraft> = section(
   const { name = null, match: matched = null, request_headers = null, response_headers = null } = document;
   const action = toAction(document, toRequestChanges(document.rewrite ?? null, request_headers));
   // Without an action it is refused elsewhere; until then it answers nothing.
-  return { name, match: matched, action: action ?? NOTHING, response: response_headers };
+  return { name, match: matched, action: action ?? NOTHING, response: response_headers, faults: [] };
 });
 
 const NOTHING: Action = { kind: "respond", status: 404, headers: [], body: null };

@@ -1,0 +1,123 @@
+import type { HttpFaultSettings, ProxySettings } from "../settings.ts";
+
+/*
+ * How many requests each fault has seen, in memory that threads may share: `first: 3` means three in all, and not three
+ * in each thread. Every word has 64 bits.
+ *
+ *     without a key:  | count |
+ *     with a key:     | set 0: 8 × (mark of the value, its count) | set 1 | … | 8 × last use | … | uses |
+ *
+ * A value of the key may stand in one set only, so that finding it and making room for it cost the same however many
+ * there are: the one of the set that was used least recently goes.
+ */
+
+const WORD = BigUint64Array.BYTES_PER_ELEMENT;
+const WAYS = 8;
+const SETS = 512;
+const SLOTS = SETS * WAYS;
+/** Slots, their last uses, and the number of uses. */
+const TABLE_WORDS = 2 * SLOTS + 1;
+/** Bits of a slot that hold the count: no key comes to as many requests. The others hold the mark. */
+const COUNT_BITS = 36n;
+const MARK_MASK = (1 << 28) - 1;
+
+/** Values of a key that are told apart at the most. */
+export const MOST_VALUES: number = SLOTS;
+
+/** Memory for the counts of all faults of a configuration, for all threads that run it. */
+export function allocateFaultCounts({ listeners }: ProxySettings): SharedArrayBuffer {
+  const words = listeners.flatMap(faultsOf).reduce((sum, fault) => sum + wordsOf(fault), 0);
+  return new SharedArrayBuffer(words * WORD);
+}
+
+/** The counts of one listener's faults, in their order. */
+export function faultCounts(
+  { listeners }: ProxySettings,
+  listenerName: string,
+  memory: SharedArrayBuffer,
+): FaultCount[] {
+  const counts: FaultCount[] = [];
+  let at = 0;
+  for (const listener of listeners) {
+    for (const fault of faultsOf(listener)) {
+      const words = new BigUint64Array(memory, at * WORD, wordsOf(fault));
+      if (listener.name === listenerName) counts.push(new FaultCount(words, fault.key !== null));
+      at += wordsOf(fault);
+    }
+  }
+  return counts;
+}
+
+function faultsOf({ routes }: ProxySettings["listeners"][number]): readonly HttpFaultSettings[] {
+  return routes.flatMap(({ faults }) => faults);
+}
+
+function wordsOf({ key }: HttpFaultSettings): number {
+  return key === null ? 1 : TABLE_WORDS;
+}
+
+/** Counts the requests that one fault sees. */
+export class FaultCount {
+  readonly #words: BigUint64Array;
+  readonly #isKeyed: boolean;
+
+  constructor(words: BigUint64Array, isKeyed: boolean) {
+    this.#words = words;
+    this.#isKeyed = isKeyed;
+  }
+
+  /** Which request of this value of the key this is, 1 for the first. */
+  next(value: string): number {
+    return this.#isKeyed ? this.#countValue(value) : Number(Atomics.add(this.#words, 0, 1n)) + 1;
+  }
+
+  /** Begins to count anew. */
+  reset(): void {
+    for (let i = 0; i < this.#words.length; i++) Atomics.store(this.#words, i, 0n);
+  }
+
+  #countValue(value: string): number {
+    const words = this.#words;
+    const start = (hash(value, 0x9e3779b9) % SETS) * WAYS;
+    // A slot that is 0 is free, so no mark is.
+    const mark = BigInt(hash(value, 0x243f6a88) & MARK_MASK || 1) << COUNT_BITS;
+    for (;;) {
+      const at = this.#find(start, mark) ?? this.#oldest(start);
+      const before = Atomics.load(words, at);
+      const isKnown = before >> COUNT_BITS === mark >> COUNT_BITS;
+      const after = isKnown ? before + 1n : mark + 1n;
+      // Another thread that came in between is looked at again.
+      if (Atomics.compareExchange(words, at, before, after) !== before) continue;
+      Atomics.store(words, SLOTS + at, Atomics.add(words, 2 * SLOTS, 1n) + 1n);
+      return Number(after - mark);
+    }
+  }
+
+  #find(start: number, mark: bigint): number | null {
+    for (let at = start; at < start + WAYS; at++) {
+      if (Atomics.load(this.#words, at) >> COUNT_BITS === mark >> COUNT_BITS) return at;
+    }
+    return null;
+  }
+
+  /** A free slot was last used never. */
+  #oldest(start: number): number {
+    let oldest = start;
+    for (let at = start + 1; at < start + WAYS; at++) {
+      if (this.#lastUse(at) < this.#lastUse(oldest)) oldest = at;
+    }
+    return oldest;
+  }
+
+  #lastUse(at: number): bigint {
+    return Atomics.load(this.#words, SLOTS + at);
+  }
+}
+
+/** FNV-1a from a basis of its own, its bits mixed once more: low ones are used alone. */
+function hash(text: string, basis: number): number {
+  let value = basis;
+  for (let i = 0; i < text.length; i++) value = Math.imul(value ^ text.charCodeAt(i), 0x01000193);
+  value = Math.imul(value ^ (value >>> 16), 0x85ebca6b);
+  return (value ^ (value >>> 13)) >>> 0;
+}
