@@ -73,15 +73,22 @@ export class ReceivedResponse extends ReceivedHead implements ResponseSource {
     return scan === null ? "" : latin1(scan.bytes, scan.reasonStart, scan.reasonEnd);
   }
 
-  /** Where the status line starts in the bytes, if it can be sent on as it is; else -1. */
+  /**
+   * Where the status line starts in the bytes, if it can be sent on as it is; else -1. Many a server leaves out the space
+   * before an empty reason; a client may insist on it (RFC 9112 §4).
+   */
   lineStart(): number {
-    return startOfCurrentVersion(this.scan);
+    const { scan } = this;
+    return scan !== null && scan.reasonStart > scan.start + STATUS_END ? startOfCurrentVersion(scan) : -1;
   }
 
   protected override rescan(scan: HeadScan, bytes: Buffer): void {
     scan.scanResponse(bytes, 0, bytes.length);
   }
 }
+
+/** Where the status of a status line ends: `HTTP/1.1 200`. */
+const STATUS_END = 12;
 
 /** We speak HTTP/1.1 whatever the sender spoke (RFC 9110 §2.5). */
 function startOfCurrentVersion(scan: HeadScan | null): number {

@@ -50,6 +50,16 @@ describe("malformed responses", () => {
   });
 });
 
+test("a status line gets the space before its empty reason", async () => {
+  for (const line of ["HTTP/1.1 299", "HTTP/1.1 299 "]) {
+    await using proxy = await startProxy({ origin: answering(`${line}\r\nContent-Length: 0\r\n\r\n`) });
+    const client = await proxy.connect();
+    void client.write(request("GET /"));
+    assert.match(await client.readHead(), /^HTTP\/1\.1 299 \r\nContent-Length: 0\r\n/);
+    client.destroy();
+  }
+});
+
 describe("bytes that a server sends unasked", () => {
   const poison = "HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\npoisoned";
 
