@@ -7,6 +7,7 @@ import {
   fieldIdAt,
   fieldIdOf,
   HOP_BY_HOP,
+  toFieldName,
 } from "./field-names.ts";
 
 /** `ContentLength` to `content-length`, as the ids are named. */
@@ -49,6 +50,13 @@ test("only letters have case", () => {
   assert.equal(equalsLowercase(Buffer.from("A-B@"), 0, Buffer.from("a-b`")), false);
   assert.equal(equalsLowercaseText(Buffer.from("[X]"), 0, "{x}"), false);
   assert.equal(equalsLowercaseText(Buffer.from("..AbC"), 2, "abc"), true);
+});
+
+test("names are looked up once, but for those that are longer than any program's", () => {
+  assert.equal(toFieldName("X-Seen"), toFieldName("X-Seen"));
+  const long = "x".repeat(65);
+  assert.notEqual(toFieldName(long), toFieldName(long));
+  assert.deepEqual(toFieldName(long), { lowercase: long, id: FieldId.Other, isToken: true });
 });
 
 test("ids fit the bits that encoders keep them in", () => {

@@ -116,8 +116,12 @@ export interface FieldName {
 }
 
 const seenNames = new Map<string, FieldName>();
-/** Names come from programs, where they are few; one that makes them up as it goes doesn't fill the memory. */
+/**
+ * Names come from programs, where they are few and short. One that makes them up as it goes doesn't fill the memory, nor
+ * does a client that has us take out the fields which its `Connection` names.
+ */
 const SEEN_LIMIT = 1024;
+const LONGEST_SEEN = 64;
 
 /** Looks a name up once: programs read and set the same few, request after request. */
 export function toFieldName(name: string): FieldName {
@@ -125,6 +129,7 @@ export function toFieldName(name: string): FieldName {
   if (known !== undefined) return known;
   const lowercase = name.toLowerCase();
   known = { lowercase, id: fieldIdOf(lowercase), isToken: isToken(name) };
+  if (name.length > LONGEST_SEEN) return known;
   if (seenNames.size >= SEEN_LIMIT) seenNames.clear();
   seenNames.set(name, known);
   return known;
