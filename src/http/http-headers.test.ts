@@ -130,6 +130,17 @@ describe("headers over received fields", () => {
   });
 });
 
+test("headers may be changed while one goes through them", () => {
+  const headers = new HttpHeaders(received(["a", "1"], ["b", "2"], ["c", "3"]));
+  const seen: string[] = [];
+  for (const [name, value] of headers) {
+    seen.push(`${name}=${value}`);
+    headers.delete("b");
+    headers.set("c", "4");
+  }
+  assert.deepEqual(seen, ["a=1", "c=4"]);
+});
+
 describe("headers made here", () => {
   test("come from pairs, maps and objects", () => {
     const expected = [

@@ -149,10 +149,9 @@ export class HttpHeaders implements Iterable<[name: string, value: string]> {
 
   /** Names and values in order, as they were written. */
   *entries(): Generator<[name: string, value: string]> {
-    const { changes } = this;
     const table = this.source.table();
     for (let i = 0; i < table.count; i++) {
-      const change = changes?.[i];
+      const change = this.changes?.[i];
       if (change === undefined) yield [nameAt(table, i), valueAt(table, i)];
       else if (change !== null) yield [change.name, change.value];
     }
