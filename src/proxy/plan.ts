@@ -10,7 +10,7 @@ export type Plan<C> = {
   readonly filtersResponseBody: boolean;
   /** True when a phase hears of the response's body or trailers. */
   readonly looksAtResponseBody: boolean;
-  /** True when a phase is called after the response's head was passed on. */
+  /** True when a phase may be called after the response's head was passed on. */
   readonly mayLookBackAtResponse: boolean;
 };
 
@@ -48,6 +48,8 @@ export function toPlan<C>(phases: ProxyPhases<C>): Plan<C> {
     looksAtResponseBody,
     mayLookBackAtResponse:
       looksAtResponseBody ||
+      // A server may answer before it has the whole request.
+      phases.requestBodyFilter !== undefined ||
       phases.logging !== undefined ||
       phases.requestSummary !== undefined ||
       phases.suppressErrorLog !== undefined,

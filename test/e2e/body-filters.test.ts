@@ -45,6 +45,30 @@ async function throughFilters(
   return assert.fail();
 }
 
+test("a filter of the request's body can read a response that came early", async () => {
+  const seen: (string | null | undefined)[] = [];
+  await using proxy = await startProxy({
+    origin: async (connection) => {
+      await connection.readHead();
+      await connection.write("HTTP/1.1 200 OK\r\nX-A: early\r\nTransfer-Encoding: chunked\r\n\r\n");
+      await connection.readUntil("hello");
+      await connection.write("0\r\n\r\n");
+    },
+    phases: {
+      requestBodyFilter: ({ response }, chunk) => {
+        if (chunk !== null) seen.push(response?.headers.get("x-a"));
+      },
+    },
+  });
+  const client = await proxy.connect();
+  void client.write(request("POST /", "Content-Length: 10"));
+  assert.match(await client.readHead(), /X-A: early/);
+  await client.write("hello");
+  await until("it is filtered", () => seen.length > 0);
+  client.destroy();
+  assert.deepEqual(seen, ["early"]);
+});
+
 describe("a body filter", () => {
   const chunks = ["one ", "two ", "three"];
 
