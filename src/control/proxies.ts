@@ -2,7 +2,12 @@ import { directionOf, type ToxicChange } from "../chaos/faults.ts";
 import { ALLOW, type Mode } from "../chaos/mode.ts";
 import { attributeProblem, completeAttributes, type ToxicRegistry } from "../chaos/registry.ts";
 import type { ToxicSettings, ToxicType } from "../chaos/toxic.ts";
-import type { ConnectionState, StreamEvent, StreamProxySettings } from "../proxy/stream-proxy.ts";
+import {
+  type ConnectionState,
+  STREAM_DEFAULTS,
+  type StreamEvent,
+  type StreamProxySettings,
+} from "../proxy/stream-proxy.ts";
 import type { ListenerFaults, Order, Standing } from "../worker/orders.ts";
 import { type ProxyTraffic, sumTraffic } from "../worker/traffic-ledger.ts";
 import { OrderError, type Planes } from "./planes.ts";
@@ -15,26 +20,6 @@ import {
   type SteeringProblem,
 } from "./steering.ts";
 import type { TrafficSource } from "./traffic.ts";
-
-/** What a proxy has unless it is told otherwise. */
-export const STREAM_DEFAULTS: Omit<StreamProxySettings, "name" | "listen" | "upstreams"> = {
-  protocol: "tcp",
-  connectTimeout: 10_000,
-  idleTimeout: 0,
-  maxConnections: 0,
-  maxConnectionsPerClient: 0,
-  acceptProxyProtocol: false,
-  sendProxyProtocol: null,
-  toxics: [],
-  mode: ALLOW,
-};
-
-/** UDP has no end of a session: one that says nothing for that long is over. */
-const UDP_IDLE_TIMEOUT = 60_000;
-/** UDP sessions at a time: anybody can send from any address. */
-const UDP_SESSIONS = 10_000;
-
-const UDP_DEFAULTS = { ...STREAM_DEFAULTS, idleTimeout: UDP_IDLE_TIMEOUT, maxConnections: UDP_SESSIONS };
 
 /** A proxy as it is known here: the one place where all threads' state comes from. */
 interface Entry {
@@ -98,8 +83,7 @@ export class Proxies implements Steering, TrafficSource {
       const { name, enabled = true, ...rest } = init;
       if (this.#entries.has(name))
         throw new SteeringError("PROXY_EXISTS", `There is a proxy ${name} already`);
-      const defaults = init.protocol === "udp" ? UDP_DEFAULTS : STREAM_DEFAULTS;
-      const settings: StreamProxySettings = { ...defaults, ...rest, name };
+      const settings: StreamProxySettings = { ...STREAM_DEFAULTS[init.protocol ?? "tcp"], ...rest, name };
       const toxics = settings.toxics.map((toxic) => this.#checked(toxic));
       checkNames(toxics);
       const entry: Entry = { name, settings, boundElsewhere: "", address: null, toxics, mode: settings.mode };

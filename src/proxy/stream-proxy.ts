@@ -1,4 +1,4 @@
-import type { Mode } from "../chaos/mode.ts";
+import { ALLOW, type Mode } from "../chaos/mode.ts";
 import type { ToxicSettings } from "../chaos/toxic.ts";
 
 /** A TCP or UDP proxy: one address to listen on, servers to relay to. Plain data. Times in milliseconds, 0 switches off. */
@@ -23,6 +23,27 @@ export interface StreamProxySettings {
   readonly toxics: readonly ToxicSettings[];
   readonly mode: Mode;
 }
+
+type StreamDefaults = Omit<StreamProxySettings, "name" | "listen" | "upstreams">;
+
+const TCP_DEFAULTS: StreamDefaults = {
+  protocol: "tcp",
+  connectTimeout: 10_000,
+  idleTimeout: 0,
+  maxConnections: 0,
+  maxConnectionsPerClient: 0,
+  acceptProxyProtocol: false,
+  sendProxyProtocol: null,
+  toxics: [],
+  mode: ALLOW,
+};
+
+/** What a proxy has unless it is told otherwise. */
+export const STREAM_DEFAULTS: Readonly<Record<StreamProxySettings["protocol"], StreamDefaults>> = {
+  tcp: TCP_DEFAULTS,
+  // UDP has no end of a session, and anybody can send from any address.
+  udp: { ...TCP_DEFAULTS, protocol: "udp", idleTimeout: 60_000, maxConnections: 10_000 },
+};
 
 /** One connection, or UDP session, as it stands. Plain data. */
 export interface ConnectionState {
