@@ -46,6 +46,12 @@ export class Stack<T> {
     return this.#layers.reduce((below, layer) => layer.over(below), this.#base);
   }
 
+  /** What would have to hold if nothing lay on a layer. */
+  upTo(layer: Layer<T>): T {
+    const layers = this.#layers.slice(0, this.#layers.indexOf(layer) + 1);
+    return layers.reduce((below, one) => one.over(below), this.#base);
+  }
+
   /** What holds by all that is known. */
   get actual(): T {
     return this.#actual;

@@ -198,7 +198,9 @@ export class ScenarioPlayer {
   }
 
   #emit(kind: PlayEvent["kind"], text: string, proxies: readonly string[] = []): void {
-    this.#onEvent({ kind, round: this.#round, at: Math.round(this.#elapsed), step: 0, proxies, text });
+    // Before the first round there is no time that would be the scenario's own.
+    const at = this.#round === 0 ? 0 : Math.round(this.#elapsed);
+    this.#onEvent({ kind, round: this.#round, at, step: 0, proxies, text });
   }
 }
 

@@ -208,7 +208,8 @@ export class ScenarioRound {
     const value = valueAt(ramp, place);
     const isNews = dialled.some(({ dial }) => dial.value !== value);
     for (const { stack, dial } of dialled) {
-      if (stack.wanted === null) throw noToxic(stack.proxy, ramp.toxic);
+      // A step that removes it for a while is another matter: the ramp goes on beneath.
+      if (stack.upTo(dial) === null) throw noToxic(stack.proxy, ramp.toxic);
       dial.value = value;
       await stack.settle();
     }

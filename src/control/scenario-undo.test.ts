@@ -123,6 +123,26 @@ steps:
     assert.deepEqual(play.orders, ["0 db mode deny", "1000 db mode allow", "1000 db cut"]);
   });
 
+  test("a ramp goes on beneath a step that removes its toxic for a while", async () => {
+    const play = await stage("db");
+    await play.begin(`
+steps:
+  - { at: 0s, proxy: db, ramp: latency 0→10 over 2s in 4 steps, for: 3s }
+  - { at: 600ms, proxy: db, remove: latency_downstream, for: 600ms }
+`);
+    await play.pass(3000);
+    assert.deepEqual(play.orders, [
+      "0 db +latency_downstream latency=0",
+      "500 db latency_downstream latency=3",
+      "600 db -latency_downstream",
+      "1200 db +latency_downstream latency=5 jitter=0",
+      "1500 db latency_downstream latency=8",
+      "2000 db latency_downstream latency=10",
+      "3000 db -latency_downstream",
+    ]);
+    assert.equal(play.outcome, "done");
+  });
+
   test("a ramp whose toxic goes fails", async () => {
     const play = await stage("db");
     await play.begin(`

@@ -9,17 +9,14 @@ import { type PlayOutcome, ScenarioPlayer } from "../../control/scenario-player.
 import { rehearse } from "../chaos/dry-run.ts";
 import { JsonPlayPrinter, type PlayHead, type PlayPrinter, TextPlayPrinter } from "../chaos/play-printer.ts";
 import { Exit, UsageError } from "../errors.ts";
-import { jsonOption } from "../options.ts";
 import { ApiClient } from "../steering/api-client.ts";
+import { addClientOptions, type ClientFlags } from "../steering/client-command.ts";
 import { HttpSteering } from "../steering/http-steering.ts";
 
-interface PlayFlags {
-  host: string;
-  token?: string;
-  seed?: string;
-  speed: number;
-  dryRun?: boolean;
-  json?: boolean;
+interface PlayFlags extends ClientFlags {
+  readonly seed?: string;
+  readonly speed: number;
+  readonly dryRun?: true;
 }
 
 const EXAMPLES = `
@@ -33,16 +30,9 @@ Exit codes: 0 played, 1 something couldn't be done (everything is undone), 2 wro
 /** `sluice chaos`: faults by a timeline. */
 export function addChaos(program: Command): void {
   const chaos = program.command("chaos").description("play faults by a timeline");
-  chaos
-    .command("play")
+  addClientOptions(chaos.command("play"))
     .description("play a scenario on a running Sluice, or on a Toxiproxy server")
     .argument("<file>", "the scenario")
-    .addOption(
-      new Option("--host <url>", "the server's HTTP API")
-        .env("TOXIPROXY_URL")
-        .default("http://localhost:8474"),
-    )
-    .addOption(new Option("--token <token>", "the server's bearer token").env("SLUICE_TOKEN"))
     .option("--seed <seed>", "draws the times and proxies that the scenario leaves to chance")
     .addOption(
       new Option("--speed <factor>", "how much faster than written, as in 10x")
@@ -50,7 +40,6 @@ export function addChaos(program: Command): void {
         .default(1),
     )
     .option("--dry-run", "print the timeline and do nothing")
-    .addOption(jsonOption())
     .addHelpText("after", EXAMPLES)
     .action(play);
 }
