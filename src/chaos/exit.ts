@@ -49,6 +49,10 @@ export class Exit implements Outlet {
     return this.#holder.held;
   }
 
+  get hasEnded(): boolean {
+    return this.#ended;
+  }
+
   get isIdle(): boolean {
     return this.#waiting.isEmpty && !this.#delivering && this.#ended === this.#endDelivered;
   }

@@ -166,6 +166,8 @@ export class Link implements PlaceHost {
     this.guard(place.settings.name, () => {
       place.open();
       this.#connect();
+      // It has passed already; who doesn't hear of it would wait for bytes that can't come.
+      if (place.toxic !== null && this.#exit.hasEnded) place.end();
     });
   }
 

@@ -59,7 +59,10 @@ export abstract class Toxic<A = Attributes> implements Outlet {
 
   abstract take(chunk: Buffer): void;
 
-  /** By default the end follows the bytes at once. A toxic that holds bytes lets it wait behind them. */
+  /**
+   * By default the end follows the bytes at once. A toxic that holds bytes lets it wait behind them. One that comes when
+   * the end has passed already hears of it at once.
+   */
   end(): void {
     this.next.end();
   }
