@@ -70,7 +70,7 @@ describe("a manual clock", () => {
 });
 
 describe("the clock of the thread", () => {
-  test("rings in order and never early", async () => {
+  test("rings in order and hardly early", async () => {
     const { promise, resolve } = Promise.withResolvers<void>();
     const rung: { wanted: number; at: number }[] = [];
     const start = threadAlarms.now();
@@ -87,7 +87,7 @@ describe("the clock of the thread", () => {
       rung.map(({ wanted }) => wanted),
       rung.map(({ wanted }) => wanted).toSorted((a, b) => a - b),
     );
-    // A quarter of a millisecond is the most that is not worth another turn.
-    for (const { wanted, at } of rung) assert.ok(at >= wanted - 0.25);
+    // Half a millisecond is the most that is not worth another turn.
+    for (const { wanted, at } of rung) assert.ok(at >= wanted - 0.5);
   });
 });

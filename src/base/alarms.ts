@@ -101,8 +101,8 @@ class AlarmHeap {
   }
 }
 
-/** Alarms that ring this much early are closer to their time than by another turn of a timer that counts milliseconds. */
-const EARLY = 0.25;
+/** Half of what Node's timers count in: an alarm that rings this much early is closer to its time than one turn later. */
+export const ALARM_TOLERANCE = 0.5;
 
 /** The clock of this thread: one timer, always for the alarm that comes first. */
 class ThreadAlarmClock implements AlarmClock {
@@ -131,13 +131,13 @@ class ThreadAlarmClock implements AlarmClock {
     this.#timerAt = Number.POSITIVE_INFINITY;
     if (first === undefined) return;
     this.#timerAt = first.at;
-    this.#timer = setTimeout(this.#onTimer, Math.max(Math.ceil(first.at - this.now()), 1));
+    this.#timer = setTimeout(this.#onTimer, Math.max(Math.round(first.at - this.now()), 1));
   }
 
   readonly #onTimer = (): void => {
     this.#timer = null;
     try {
-      const until = this.now() + EARLY;
+      const until = this.now() + ALARM_TOLERANCE;
       for (let { first } = this.#heap; first !== undefined && first.at <= until; first = this.#heap.first) {
         this.#heap.remove(first);
         first.ring();

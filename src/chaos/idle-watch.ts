@@ -1,4 +1,4 @@
-import type { Alarm } from "../base/alarms.ts";
+import { ALARM_TOLERANCE, type Alarm } from "../base/alarms.ts";
 import type { ToxicSite } from "./toxic.ts";
 
 /** Closes a connection on which nothing has come for a while. */
@@ -41,10 +41,7 @@ export class IdleWatch {
   }
 
   #look(): void {
-    if (this.#touched + this.#timeout > this.#site.now() + ALMOST) this.#wind();
+    if (this.#touched + this.#timeout > this.#site.now() + ALARM_TOLERANCE) this.#wind();
     else this.#site.close();
   }
 }
-
-/** An alarm may ring this many milliseconds early. */
-const ALMOST = 0.5;

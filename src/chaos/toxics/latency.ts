@@ -1,4 +1,4 @@
-import type { Alarm } from "../../base/alarms.ts";
+import { ALARM_TOLERANCE, type Alarm } from "../../base/alarms.ts";
 import { type AttributeSpec, type AttributesOf, int } from "../attributes.ts";
 import { HoldingToxic } from "../holding-toxic.ts";
 import { defineToxic, type ToxicSite, type ToxicType } from "../toxic.ts";
@@ -12,9 +12,6 @@ type LatencyAttributes = AttributesOf<typeof attributes>;
 
 /** Enough for a gigabit at half a second: a delay must not become a limit of throughput. */
 const CAPACITY = 64 * 1024 * 1024;
-
-/** Milliseconds that are not worth an alarm of their own. */
-const ALMOST = 0.25;
 
 /**
  * Delays what passes, counted from the moment it arrived: chunks are on their way side by side, so that throughput
@@ -47,7 +44,7 @@ class Latency extends HoldingToxic<LatencyAttributes> {
   }
 
   #deliver(): void {
-    const until = this.site.now() + ALMOST;
+    const until = this.site.now() + ALARM_TOLERANCE;
     while (!this.isEmpty && this.#due <= until) this.passFirst();
     if (this.isEmpty) this.#alarm.clear();
     else this.#alarm.set(this.#due);

@@ -1,4 +1,4 @@
-import type { Alarm } from "../../base/alarms.ts";
+import { ALARM_TOLERANCE, type Alarm } from "../../base/alarms.ts";
 import { type AttributeSpec, type AttributesOf, float, int } from "../attributes.ts";
 import { HoldingToxic } from "../holding-toxic.ts";
 import { defineToxic, type ToxicSite, type ToxicType } from "../toxic.ts";
@@ -14,9 +14,6 @@ const attributes: {
 };
 
 type ReorderAttributes = AttributesOf<typeof attributes>;
-
-/** Milliseconds that are not worth an alarm of their own. */
-const ALMOST = 0.25;
 
 /** Keeps datagrams back until others have overtaken them, or none came for a while. */
 class Reorder extends HoldingToxic<ReorderAttributes> {
@@ -52,7 +49,7 @@ class Reorder extends HoldingToxic<ReorderAttributes> {
   /** Lets those go that were overtaken or have waited long enough. */
   #look(): void {
     const { distance, wait } = this.attributes;
-    const until = this.site.now() + ALMOST;
+    const until = this.site.now() + ALARM_TOLERANCE;
     for (let { first } = this; first !== undefined; first = this.first) {
       if (this.#overtakers - first.lot < distance && first.arrived + wait > until) break;
       this.passFirst();

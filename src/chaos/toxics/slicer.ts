@@ -1,4 +1,4 @@
-import type { Alarm } from "../../base/alarms.ts";
+import { ALARM_TOLERANCE, type Alarm } from "../../base/alarms.ts";
 import { type AttributeSpec, type AttributesOf, int } from "../attributes.ts";
 import { HoldingToxic } from "../holding-toxic.ts";
 import { defineToxic, type ToxicSite, type ToxicType } from "../toxic.ts";
@@ -15,8 +15,6 @@ const attributes: {
 
 type SlicerAttributes = AttributesOf<typeof attributes>;
 
-/** Milliseconds that are not worth an alarm of their own. */
-const ALMOST = 0.25;
 /** Slices that leave in one go: a slicer of single bytes must not keep others waiting. */
 const BATCH = 256;
 
@@ -49,7 +47,7 @@ class Slicer extends HoldingToxic<SlicerAttributes> {
     const now = this.site.now();
     for (let count = 0; !this.isEmpty; count++) {
       const due = Math.max(this.#left + this.#delay, this.first!.arrived);
-      if (due > now + ALMOST || count === BATCH) {
+      if (due > now + ALARM_TOLERANCE || count === BATCH) {
         this.#alarm.set(Math.max(due, now));
         break;
       }

@@ -6,10 +6,11 @@
 import { once } from "node:events";
 import { type AddressInfo, createServer, type Server } from "node:net";
 import { parseArgs } from "node:util";
+import { Worker } from "node:worker_threads";
 import { freePort } from "../../kit/ports.ts";
 import { rss, startSluice } from "../../kit/process.ts";
 import { Random } from "../random.ts";
-import { ApiClient } from "./api-client.ts";
+import type { ApiThreadReport, ApiThreadStart } from "./api-thread.ts";
 import { EchoLane } from "./echo-lane.ts";
 
 const { values } = parseArgs({
@@ -51,46 +52,47 @@ const onWrong = (problem: string): void => {
 const echo = await startEcho();
 const apiPort = await freePort();
 const server = await startSluice(["toxiproxy", "-port", String(apiPort), "-seed", String(seed)]);
-await server.line(/./);
+await server.line(/HTTP server/);
 server.exited.then(({ code }) => onWrong(`the server ended with code ${code}`));
 const port = await createProxy(apiPort, (echo.address() as AddressInfo).port);
-const random = new Random(seed);
 const lanes = Array.from(
   { length: Number(values.connections) },
   (_, i) => new EchoLane(port, i, new Random(seed + i), onWrong),
 );
-const clients = Array.from(
-  { length: Number(values.clients) },
-  (_, i) => new ApiClient(apiPort, "echo", `client${i}`, new Random(random.between(0, 1e9))),
-);
-
+const start: ApiThreadStart = {
+  port: apiPort,
+  proxy: "echo",
+  clients: Number(values.clients),
+  seconds,
+  seed,
+};
 let highest = 0;
 const watch = setInterval(async () => {
   const memory = await rss(server.pid);
   highest = Math.max(highest, memory);
   const received = lanes.reduce((sum, lane) => sum + lane.received, 0);
-  const slowest = Math.max(...clients.map((client) => client.slowest));
   process.stderr.write(
     `${(received / 2 ** 20).toFixed(0)} MiB compared, ${(memory / 2 ** 20).toFixed(0)} MiB in use, ` +
-      `slowest answer ${slowest.toFixed(0)} ms, ${problems.length} problems\n`,
+      `${problems.length} problems\n`,
   );
 }, 5000);
 
-const until = performance.now() + seconds * 1000;
-await Promise.all(clients.map((client) => client.run(until)));
+const api = new Worker(new URL("api-thread.ts", import.meta.url), { workerData: start });
+const [{ calls, slowest, failure }] = (await once(api, "message")) as [ApiThreadReport];
+if (failure !== null) onWrong(failure);
 await Promise.all(lanes.map((lane) => lane.finish()));
 clearInterval(watch);
 for (const lane of lanes) lane.destroy();
 
-const slowest = Math.max(...clients.map((client) => client.slowest));
 if (slowest > PATIENCE) onWrong(`an answer of the API took ${slowest.toFixed(0)} ms`);
 const received = lanes.reduce((sum, lane) => sum + lane.received, 0);
-const calls = clients.reduce((sum, client) => sum + client.calls, 0);
 process.stdout.write(
   `${lanes.length} connections for ${seconds} s, seed ${seed}: ${(received / 2 ** 20).toFixed(0)} MiB compared, ` +
     `${calls} changes, slowest answer ${slowest.toFixed(0)} ms, at most ${(highest / 2 ** 20).toFixed(0)} MiB\n` +
     problems.map((problem) => `PROBLEM: ${problem}\n`).join("") +
     (problems.length === 0 ? "good\n" : "not good\n"),
 );
+if (problems.length > 0)
+  process.stderr.write(`the server said:\n${server.stdout.slice(-2000)}\n${server.stderr.slice(-4000)}\n`);
 await server[Symbol.asyncDispose]();
 process.exit(problems.length === 0 ? 0 : 1);
