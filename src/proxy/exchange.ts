@@ -28,6 +28,9 @@ const State = {
   Done: 4,
 } as const;
 
+/** What a 405 has to tell (RFC 9110 §15.5.6): methods that are always passed on. What a server makes of them is its own. */
+const ALLOWED = { Allow: "GET, HEAD, POST, PUT, PATCH, DELETE" } as const;
+
 /**
  * Runs one session: takes the request through its phases to a server and the response back.
  *
@@ -332,7 +335,8 @@ export class Exchange<C>
     }
     const status = wanted >= 200 && wanted <= 999 ? Math.floor(wanted) : 500;
     const reason = ResponseHead.from({ status }).reason;
-    const headers = { "Content-Type": "text/plain; charset=utf-8" };
+    const allow = status === 405 ? ALLOWED : {};
+    const headers = { "Content-Type": "text/plain; charset=utf-8", ...allow };
     session.respond({ status, headers, body: `HTTP ${status} ${reason}\n` });
   }
 

@@ -16,6 +16,7 @@ describe("CONNECT", () => {
     const client = await proxy.connect();
     const response = await client.exchange(`${text}early bytes`);
     assert.deepEqual([response.status, response.header("connection")], [405, "close"]);
+    assert.equal(response.header("allow"), "GET, HEAD, POST, PUT, PATCH, DELETE");
     assert.equal((await client.readToEnd()).length, 0);
     assert.equal(proxy.origin.connections.length, 0);
   });
