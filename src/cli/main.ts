@@ -2,6 +2,7 @@ import { Command, CommanderError } from "commander";
 import { nearestWord } from "../base/nearest-word.ts";
 import { ConfigError } from "../config/config-error.ts";
 import { setEngineFlags } from "../control/engine-flags.ts";
+import { isProgramError } from "../worker/program-error.ts";
 import { addChaos } from "./commands/chaos.ts";
 import { addDemo } from "./commands/demo.ts";
 import { addHttp } from "./commands/http.ts";
@@ -94,7 +95,7 @@ function refuseUnknownCommand(program: Command, word: string | undefined): void 
 /** Says on standard error what is wrong, in the user's words. */
 function report(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? Exit.Done : Exit.Usage;
-  const isUsage = error instanceof UsageError || error instanceof ConfigError;
+  const isUsage = error instanceof UsageError || error instanceof ConfigError || isProgramError(error);
   const message = error instanceof Error ? error.message : String(error);
   process.stderr.write(
     `${message.startsWith("sluice: ") || error instanceof ConfigError ? "" : "sluice: "}${message}\n`,

@@ -93,7 +93,7 @@ export class WorkerHandle {
         this.#ready.resolve(message.addresses);
         return;
       case "failed":
-        this.#error = new Error(message.message);
+        this.#error = Object.assign(new Error(message.message), { code: message.code });
         return;
       case "obeyed":
         this.#takeOrder(message.request)?.resolve(message.result);

@@ -21,7 +21,7 @@ export type FromWorker =
   /** Listens on everything. */
   | { readonly type: "ready"; readonly addresses: readonly string[] }
   /** Couldn't start; the worker ends. */
-  | { readonly type: "failed"; readonly message: string }
+  | { readonly type: "failed"; readonly message: string; readonly code: string }
   | { readonly type: "obeyed"; readonly request: number; readonly result: unknown }
   /** An order couldn't be done; `code` is Node's, "" for none. */
   | {

@@ -10,8 +10,12 @@ export interface ProgramPlace {
   readonly column?: number;
 }
 
+/** By this the error is known on the other side of a thread. */
+const CODE = "ERR_SLUICE_PROGRAM";
+
 /** A program that can't be loaded. The message names the place and what is wrong with it. */
 export class ProgramError extends Error {
+  readonly code: typeof CODE = CODE;
   readonly place: ProgramPlace;
 
   constructor(message: string, place: ProgramPlace, options?: ErrorOptions) {
@@ -19,6 +23,11 @@ export class ProgramError extends Error {
     this.name = "ProgramError";
     this.place = place;
   }
+}
+
+/** True for a `ProgramError`, also for one that was thrown in another thread. */
+export function isProgramError(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === CODE;
 }
 
 /** An import that could not be resolved, as the resolver saw it. */

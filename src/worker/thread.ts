@@ -80,8 +80,8 @@ function end(): void {
 
 started.then(
   (plane) => tell({ type: "ready", addresses: plane.addresses }),
-  (error: Error) => {
-    tell({ type: "failed", message: error.message });
+  ({ message, code = "" }: NodeJS.ErrnoException) => {
+    tell({ type: "failed", message, code });
     end();
   },
 );

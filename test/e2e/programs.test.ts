@@ -25,7 +25,7 @@ for (const threads of ["0", "2"]) {
       const text = `setInterval(() => {}, 1000);\nthrow new TypeError("no such luck");\n`;
       const { code, stdout, stderr, file } = await fail(text, threads, "--bind", "127.0.0.1:0");
       assert.equal(stderr, `sluice: ${file}:2:7: TypeError: no such luck\n`);
-      assert.deepEqual([code, stdout], [1, ""]);
+      assert.deepEqual([code, stdout], [2, ""]);
     });
 
     test("that exports no program is named with what it exports", async () => {
@@ -34,7 +34,7 @@ for (const threads of ["0", "2"]) {
         stderr.startsWith(`sluice: ${file}: This is no program: it is the number 42; expected`),
         stderr,
       );
-      assert.equal(code, 1);
+      assert.equal(code, 2);
     });
 
     test("with a service that can't start, or can't listen, ends", async () => {
