@@ -272,6 +272,15 @@ describe("a registry", () => {
     assert.equal(createRegistry().get("upper"), undefined);
   });
 
+  test("knows what its base learns later", () => {
+    const base = new ToxicRegistry(builtinToxics);
+    const registry = new ToxicRegistry([], base);
+    base.register(upper);
+    assert.equal(registry.get("upper"), base.get("upper"));
+    assert.deepEqual(registry.names, base.names);
+    assert.throws(() => registry.register(upper), /There is a toxic upper already/);
+  });
+
   test("completes attributes", () => {
     const given = { every: 3, other: 1 };
     assert.deepEqual(completeAttributes(own(upper), given), { every: 3, odd: false });

@@ -4,27 +4,31 @@ import type { ToxicType } from "./toxic.ts";
 /** The kinds of toxics there are, by name: those that come along, and those that a program adds. */
 export class ToxicRegistry implements Iterable<ToxicType> {
   readonly #types = new Map<string, ToxicType>();
+  readonly #base: ToxicRegistry | null;
 
-  constructor(types: Iterable<ToxicType> = []) {
+  /** @param base another whose kinds this one has too, also those that come to it later */
+  constructor(types: Iterable<ToxicType> = [], base: ToxicRegistry | null = null) {
+    this.#base = base;
     for (const type of types) this.register(type);
   }
 
   /** @throws TypeError when there is one of that name */
   register<S extends AttributeSpecs>(type: ToxicType<S>): void {
-    if (this.#types.has(type.name)) throw new TypeError(`There is a toxic ${type.name} already`);
+    if (this.get(type.name) !== undefined) throw new TypeError(`There is a toxic ${type.name} already`);
     this.#types.set(type.name, type as unknown as ToxicType);
   }
 
   get(name: string): ToxicType | undefined {
-    return this.#types.get(name);
+    return this.#types.get(name) ?? this.#base?.get(name);
   }
 
   get names(): string[] {
-    return [...this.#types.keys()];
+    return [...this].map(({ name }) => name);
   }
 
-  [Symbol.iterator](): Iterator<ToxicType> {
-    return this.#types.values();
+  *[Symbol.iterator](): Iterator<ToxicType> {
+    if (this.#base !== null) yield* this.#base;
+    yield* this.#types.values();
   }
 }
 

@@ -38,7 +38,10 @@ export const builtinToxics: readonly ToxicType[] = [
   reorder,
 ].map((type) => type as unknown as ToxicType<AttributeSpecs>);
 
-/** A registry of all toxics that come along. */
+/** What this thread knows: the toxics that come along, and those that programs register here. */
+export const toxics: ToxicRegistry = new ToxicRegistry(builtinToxics);
+
+/** A registry of its own that knows all that the thread does, also what is registered there later. */
 export function createRegistry(): ToxicRegistry {
-  return new ToxicRegistry(builtinToxics);
+  return new ToxicRegistry([], toxics);
 }
