@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import type { Socket } from "node:net";
+import { BoundSocket, type Socket } from "node:net";
 import { describe, test } from "node:test";
 import { createTemporaryDirectory } from "../../test/kit/files.ts";
+import { findProgram, skipWithout } from "../../test/kit/peer.ts";
+import { runProgram } from "../../test/kit/process.ts";
 import { connectRaw } from "../../test/kit/raw-client.ts";
 import type { Address } from "./address.ts";
 import { DEFAULT_LISTENER_OPTIONS, Listener } from "./listener.ts";
@@ -70,5 +72,20 @@ describe("a listener", () => {
     socket.end("still there");
     assert.equal((await client.readToEnd()).toString(), "still there");
     socket.destroy();
+  });
+
+  test("lets as many connections wait as it is told, on an address and on a descriptor", {
+    skip: skipWithout("ss"),
+  }, async () => {
+    const bound = new BoundSocket({ host: "127.0.0.1", port: 0 });
+    const boundTo = `127.0.0.1:${bound.address().port}`;
+    const events = { onAccept: () => undefined, onAcceptError: () => undefined };
+    for (const on of [{ address: LOCAL }, { fd: bound.fd(), boundTo }]) {
+      const listener = await Listener.open(on, { ...DEFAULT_LISTENER_OPTIONS, backlog: 37 }, events);
+      const port = listener.address.split(":").at(-1);
+      const { stdout } = await runProgram(findProgram("ss")!, ["-Hltn", `sport = :${port}`]);
+      assert.equal(stdout.trim().split(/\s+/)[2], "37");
+      listener.close();
+    }
   });
 });

@@ -50,7 +50,9 @@ export class Listener {
     );
     const { promise, resolve, reject } = Promise.withResolvers<Listener>();
     server.once("error", reject);
-    server.listen({ ...target(on), backlog: options.backlog }, () => {
+    // Twice, because Node takes it from the options for an address, and from behind them for a descriptor.
+    const { backlog } = options;
+    server.listen({ ...target(on), backlog }, backlog, () => {
       server.off("error", reject);
       server.on("error", events.onAcceptError);
       resolve(new Listener(server, on));
