@@ -3,6 +3,7 @@ import { createSocket, type Socket } from "node:dgram";
 import { once } from "node:events";
 import { describe, test } from "node:test";
 import { patience, withDeadline } from "../kit/deadline.ts";
+import { createTemporaryDirectory } from "../kit/files.ts";
 import { freePort } from "../kit/ports.ts";
 import { runProgram, startSluice } from "../kit/process.ts";
 import { closureOf, connectRaw } from "../kit/raw-client.ts";
@@ -136,6 +137,24 @@ describe("sluice tcp without a terminal", () => {
     const received = (await client.readUntil("hello")).toString();
     assert.match(received, /^PROXY TCP4 127\.0\.0\.1 127\.0\.0\.1 \d+ \d+\r\nhello$/);
   });
+});
+
+test("the interface is loaded only when it is shown", async () => {
+  await using directory = await createTemporaryDirectory();
+  const hook = await directory.write(
+    "no-ink.mjs",
+    `import { registerHooks } from "node:module";
+     const forbidden = new Set(["ink", "react"]);
+     const resolve = (name, context, next) => {
+       if (forbidden.has(name)) throw new Error(name + " is loaded");
+       return next(name, context);
+     };
+     registerHooks({ resolve });`,
+  );
+  await using origin = await startEcho();
+  const env = { NODE_OPTIONS: `--import ${hook}` };
+  await using sluice = await startListening(["tcp", "127.0.0.1:0", origin.address], { env });
+  assert.equal(await echo(sluice.port, "hello"), "hello");
 });
 
 describe("the API beside it", () => {

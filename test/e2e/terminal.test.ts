@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { describe, test } from "node:test";
 import { until } from "../kit/deadline.ts";
 import { createTemporaryDirectory } from "../kit/files.ts";
-import { patternBytes } from "../kit/pattern.ts";
+import { PatternVerifier, patternBytes } from "../kit/pattern.ts";
 import { skipWithout } from "../kit/peer.ts";
 import { freePort } from "../kit/ports.ts";
 import { closureOf, connectRaw, type RawClient } from "../kit/raw-client.ts";
@@ -68,9 +68,9 @@ async function sendPattern(connection: RawConnection): Promise<void> {
 
 /** A client that asked for the pattern and checks every byte of it. */
 class Download implements AsyncDisposable {
-  received = 0;
   readonly client: RawClient;
-  #wrong = false;
+  readonly #verifier = new PatternVerifier();
+  #failure: unknown = null;
 
   constructor(client: RawClient) {
     this.client = client;
@@ -80,15 +80,22 @@ class Download implements AsyncDisposable {
     void client.write("p");
   }
 
+  get received(): number {
+    return this.#verifier.offset;
+  }
+
   #check(chunk: Buffer): void {
-    if (!chunk.equals(patternBytes(chunk.length, this.received))) this.#wrong = true;
-    this.received += chunk.length;
+    try {
+      this.#verifier.write(chunk);
+    } catch (error) {
+      this.#failure ??= error;
+    }
   }
 
   async gets(bytes: number): Promise<void> {
     const end = this.received + bytes;
-    await until(`${bytes} bytes more have come`, () => this.received >= end);
-    assert.ok(!this.#wrong, "every byte is the right one");
+    await until(`${bytes} bytes more have come`, () => this.received >= end || this.#failure !== null);
+    assert.equal(this.#failure, null);
   }
 
   /** What comes within a while, bytes a second. */

@@ -27,12 +27,12 @@ function tallPanel(props: ModePanelProps): ReactElement {
   const { menu, layout } = props;
   const rows = MODES.map((choice) => line(choice.kind, " ", modeItem(choice, props)));
   const side = [
-    line("about", choiceOf(menu.highlighted).about),
+    line("about", " ", choiceOf(menu.highlighted).about),
     fieldLine(props),
     adviceLine(props),
-    line("streams", `s  acts ${describeStreams(menu.streams)}`),
-    line("cut", `x  deny ends connections that run: ${yesNo(menu.cut)}`),
-    line("toxics", describeToxics(props.sight.proxy)),
+    line("streams", ` s  acts ${describeStreams(menu.streams)}`),
+    line("cut", ` x  deny ends connections that run: ${yesNo(menu.cut)}`),
+    line("toxics", " ", describeToxics(props.sight.proxy)),
   ];
   return h(
     Box,
@@ -41,7 +41,7 @@ function tallPanel(props: ModePanelProps): ReactElement {
     h(
       Box,
       { height: 6 },
-      h(Box, { flexDirection: "column", width: 17, flexShrink: 0 }, ...rows),
+      h(Box, { flexDirection: "column", width: 16, flexShrink: 0 }, ...rows),
       h(Box, { flexDirection: "column", flexGrow: 1 }, ...side),
     ),
   );
