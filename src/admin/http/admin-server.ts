@@ -14,7 +14,7 @@ import {
   textAnswer,
 } from "./api-message.ts";
 import { IncomingRequest } from "./incoming-request.ts";
-import { BAD_REQUEST_TEXT, RAW_BAD_REQUEST, sendResponse } from "./outgoing-response.ts";
+import { refuseConnection, refuseTarget, sendResponse } from "./outgoing-response.ts";
 import { cleanPath, encodePath, parseTarget, type RequestTarget } from "./request-target.ts";
 
 /** A request that was answered, for a log. */
@@ -86,7 +86,7 @@ export class AdminServer {
       },
       (message, response) => void this.#serve(message, response),
     );
-    this.#server.on("clientError", refuseConnection);
+    this.#server.on("clientError", (_, socket) => refuseConnection(socket as Socket));
   }
 
   /** Starts; resolves with the bound address. Rejects with Node's error. */
@@ -113,7 +113,12 @@ export class AdminServer {
 
   async #serve(message: IncomingMessage, response: ServerResponse): Promise<void> {
     const started = performance.now();
-    const reply = await this.#answer(message);
+    const target = parseTarget(message.url ?? "");
+    if (target === null) {
+      refuseTarget(response);
+      return;
+    }
+    const reply = await this.#answer(message, target);
     // What is left of a body that was given up would be taken for the next request.
     const isGivenUp = (reply.status === 400 || reply.status === 413) && !message.complete;
     const isStream = typeof reply.body !== "string";
@@ -135,10 +140,7 @@ export class AdminServer {
     response.on("close", () => this.#streams.delete(response));
   }
 
-  async #answer(message: IncomingMessage): Promise<ApiResponse> {
-    const target = parseTarget(message.url ?? "");
-    if (target === null)
-      return answer(400, "text/plain; charset=utf-8", BAD_REQUEST_TEXT, { Connection: "close" });
+  async #answer(message: IncomingMessage, target: RequestTarget): Promise<ApiResponse> {
     const limits = { size: this.#options.bodyLimit ?? BODY_LIMIT, time: this.#timeouts.read };
     const request = new IncomingRequest(message, target, limits);
     const refusal = this.#guard.refuse(request) ?? redirectToClean(target);
@@ -180,9 +182,4 @@ export class AdminServer {
 function redirectToClean({ path, search }: RequestTarget): ApiResponse | null {
   const clean = cleanPath(path);
   return clean === path ? null : emptyAnswer(301, { Location: encodePath(clean) + search });
-}
-
-function refuseConnection(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (error.code === "ECONNRESET" || !socket.writable) socket.destroy();
-  else socket.end(RAW_BAD_REQUEST, () => socket.destroy());
 }

@@ -1,4 +1,5 @@
 import type { ServerResponse } from "node:http";
+import type { Socket } from "node:net";
 import type { ApiResponse, Streamer } from "./api-message.ts";
 
 /**
@@ -12,7 +13,6 @@ export function sendResponse(response: ServerResponse, answer: ApiResponse, time
   else sendStream(response, answer, answer.body);
 }
 
-/** What has no body by its nature has no length either. */
 const NO_CONTENT = 204;
 
 function sendText(
@@ -23,7 +23,9 @@ function sendText(
 ): void {
   const late = setTimeout(() => response.destroy(), time);
   response.on("close", () => clearTimeout(late));
-  const length = status === NO_CONTENT ? {} : { "Content-Length": Buffer.byteLength(text) };
+  // What has no body by its nature has no length either.
+  const hasNone = status === NO_CONTENT || (response.req.method === "HEAD" && text === "");
+  const length = hasNone ? {} : { "Content-Length": Buffer.byteLength(text) };
   response.writeHead(status, { ...headers, ...length }).end(text);
 }
 
@@ -39,14 +41,19 @@ function sendStream(response: ServerResponse, { status, headers }: ApiResponse, 
   response.on("close", stop);
 }
 
-/** What a client gets that speaks no HTTP, or asks for what is no path. */
-export const BAD_REQUEST_TEXT = "400 Bad Request";
+const BAD_REQUEST = "400 Bad Request";
+const PLAIN_TEXT = "text/plain; charset=utf-8";
 
-/** The same before there is a response. */
-export const RAW_BAD_REQUEST: string = [
-  "HTTP/1.1 400 Bad Request",
-  "Content-Type: text/plain; charset=utf-8",
-  "Connection: close",
-  "",
-  BAD_REQUEST_TEXT,
-].join("\r\n");
+/** Refuses a request that asks for what is no path. */
+export function refuseTarget(response: ServerResponse): void {
+  response.shouldKeepAlive = false;
+  response.useChunkedEncodingByDefault = false;
+  response.writeHead(400, { "Content-Type": PLAIN_TEXT }).end(BAD_REQUEST);
+}
+
+/** Says the same on a connection on which no HTTP was spoken, and closes it. */
+export function refuseConnection(socket: Socket): void {
+  const head = [`HTTP/1.1 ${BAD_REQUEST}`, `Content-Type: ${PLAIN_TEXT}`, "Connection: close", "", ""];
+  if (socket.writable) socket.end(head.join("\r\n") + BAD_REQUEST, () => socket.destroy());
+  else socket.destroy();
+}
