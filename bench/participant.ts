@@ -5,12 +5,19 @@ import { waitUntilReady } from "./load/ready.ts";
 import type { Peer } from "./peers/peer.ts";
 import { type Child, freePort, launch } from "./processes.ts";
 import type { Recording, Sample } from "./results.ts";
-import type { Workload } from "./workloads.ts";
+import type { HttpWorkload, Workload } from "./workloads.ts";
 
 /** A peer that can run here, and the version of it that is installed. */
 export interface Entrant {
   readonly peer: Peer;
   readonly version: string;
+}
+
+/** What a proxy leads to. */
+export interface Target {
+  readonly port: number;
+  /** Resolves once the proxy on `port` leads there as it should; rejects when it never does. */
+  ready(child: Child, port: number): Promise<void>;
 }
 
 /**
@@ -26,12 +33,14 @@ export class Participant {
   readonly #entrant: Entrant;
   readonly #workload: Workload;
   readonly #bench: Bench;
+  readonly #target: Target;
 
-  constructor(entrant: Entrant, workload: Workload, bench: Bench) {
+  constructor(entrant: Entrant, workload: Workload, bench: Bench, target: Target) {
     this.name = entrant.peer.name;
     this.#entrant = entrant;
     this.#workload = workload;
     this.#bench = bench;
+    this.#target = target;
   }
 
   get pid(): number {
@@ -41,18 +50,18 @@ export class Participant {
   /** Starts the proxy and sees to it that it answers the workload's request as it should. */
   start(): Promise<void> {
     return this.#attempt(async () => {
-      const { origin, settings, pinning, directory } = this.#bench;
-      const { connections, request, answerBytes } = this.#workload;
+      const { settings, pinning, directory } = this.#bench;
+      const { connections } = this.#workload;
       this.port = await freePort();
       this.#child = await this.#entrant.peer.start({
         port: this.port,
-        originPort: origin.port,
+        originPort: this.#target.port,
         threads: settings.threads,
         connections,
         directory: await mkdtemp(join(directory, `${this.name}-`)),
         launch: (command, options) => launch(command, { ...options, cpus: pinning.proxy }),
       });
-      await waitUntilReady(this.#child, this.port, Buffer.from(request, "latin1"), answerBytes);
+      await this.#target.ready(this.#child, this.port);
     });
   }
 
@@ -93,8 +102,16 @@ export class Participant {
   }
 }
 
+/** The origin of HTTP, to which a proxy must lead the workload's own request. */
+export function httpTarget({ request, answerBytes }: HttpWorkload, { origin }: Bench): Target {
+  return {
+    port: origin.port,
+    ready: (child, port) => waitUntilReady(child, port, Buffer.from(request, "latin1"), answerBytes),
+  };
+}
+
 /** Writes the workload's request to where the load generators read it. */
-export async function writeRequest(workload: Workload, directory: string): Promise<string> {
+export async function writeRequest(workload: HttpWorkload, directory: string): Promise<string> {
   await mkdir(directory, { recursive: true });
   const file = join(directory, `request-${workload.name}`);
   await writeFile(file, workload.request, "latin1");

@@ -8,7 +8,9 @@ export type Metric =
   | "p50Micros"
   | "p99Micros"
   | "memoryBytes"
-  | "bytesPerConnection";
+  | "bytesPerConnection"
+  | "cpuMicrosPerGigabyte"
+  | "bytesPerSecond";
 
 /** One round of one peer under one workload. */
 export interface Sample {
@@ -54,6 +56,8 @@ export interface Recording {
 const keyMetric: Readonly<Record<Workload["kind"], Metric>> = {
   load: "cpuMicrosPerRequest",
   idle: "bytesPerConnection",
+  echo: "cpuMicrosPerRequest",
+  bulk: "cpuMicrosPerGigabyte",
 };
 
 /** Takes medians, compares with the references and sorts. */

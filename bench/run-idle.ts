@@ -5,10 +5,10 @@ import type { Bench } from "./bench.ts";
 import type { IdleReport, IdleSpec } from "./load/idle.ts";
 import { openFileLimit } from "./measure/open-files.ts";
 import { settledMemoryOf } from "./measure/process-tree.ts";
-import { type Entrant, Participant, writeRequest } from "./participant.ts";
+import { type Entrant, httpTarget, Participant, writeRequest } from "./participant.ts";
 import { type Child, launch } from "./processes.ts";
 import type { Recording, Sample } from "./results.ts";
-import type { Workload } from "./workloads.ts";
+import type { HttpWorkload } from "./workloads.ts";
 
 const program = fileURLToPath(import.meta.resolve("./load/idle.ts"));
 
@@ -20,13 +20,14 @@ const warmUpConnections = 64;
  * one that has held thousands of connections before would hold the next ones for nothing.
  */
 export async function runIdle(
-  workload: Workload,
+  workload: HttpWorkload,
   entrants: readonly Entrant[],
   bench: Bench,
 ): Promise<Recording[]> {
   const requestFile = await writeRequest(workload, bench.directory);
   const scaled = { ...workload, connections: possibleConnections(workload.connections, bench) };
-  const participants = entrants.map((entrant) => new Participant(entrant, scaled, bench));
+  const target = httpTarget(workload, bench);
+  const participants = entrants.map((entrant) => new Participant(entrant, scaled, bench, target));
   for (let round = 1; round <= bench.settings.rounds; round++) {
     for (const participant of participants) {
       await participant.start();

@@ -1,22 +1,23 @@
 import type { Bench } from "./bench.ts";
 import { totalErrors } from "./load/load.ts";
 import { cpuMicrosOf, memoryOf } from "./measure/process-tree.ts";
-import { type Entrant, Participant, writeRequest } from "./participant.ts";
+import { type Entrant, httpTarget, Participant, writeRequest } from "./participant.ts";
 import type { Recording, Sample } from "./results.ts";
-import type { Workload } from "./workloads.ts";
+import type { HttpWorkload } from "./workloads.ts";
 
 /**
  * Measures peers under load. All of them are up for the whole workload, and each round asks every
  * one in turn (A B C, A B C, …), so that whatever the machine does meanwhile meets all alike.
  */
 export async function runLoad(
-  workload: Workload,
+  workload: HttpWorkload,
   entrants: readonly Entrant[],
   bench: Bench,
 ): Promise<Recording[]> {
   const { settings, directory, progress } = bench;
   const requestFile = await writeRequest(workload, directory);
-  const participants = entrants.map((entrant) => new Participant(entrant, workload, bench));
+  const target = httpTarget(workload, bench);
+  const participants = entrants.map((entrant) => new Participant(entrant, workload, bench, target));
   for (const participant of participants) await participant.start();
   for (const participant of participants) {
     await participant.run(async ({ name, port }) => {
@@ -39,7 +40,7 @@ export async function runLoad(
 
 async function measure(
   bench: Bench,
-  workload: Workload,
+  workload: HttpWorkload,
   { pid, port }: Participant,
   file: string,
 ): Promise<Sample> {
@@ -60,7 +61,13 @@ async function measure(
   };
 }
 
-async function drive(bench: Bench, workload: Workload, port: number, requestFile: string, seconds: number) {
+async function drive(
+  bench: Bench,
+  workload: HttpWorkload,
+  port: number,
+  requestFile: string,
+  seconds: number,
+) {
   const { connections } = workload;
   return await bench.generator.run({ port, requestFile, connections, seconds }, bench.pinning.load);
 }

@@ -11,9 +11,10 @@ import type { Entrant } from "./participant.ts";
 import type { Availability, Peer } from "./peers/peer.ts";
 import type { Progress } from "./report/progress.ts";
 import { type Missing, type Report, setupLines } from "./report/report.ts";
-import { summarize, type WorkloadResult } from "./results.ts";
+import { type Recording, summarize, type WorkloadResult } from "./results.ts";
 import { runIdle } from "./run-idle.ts";
 import { runLoad } from "./run-load.ts";
+import { runStreams } from "./run-streams.ts";
 import type { Workload } from "./workloads.ts";
 
 /** Measures the peers that are there under each workload, one workload after the other. */
@@ -23,7 +24,8 @@ export async function runAll(
   workloads: readonly Workload[],
   progress: Progress,
 ): Promise<Report> {
-  const { entrants, missing } = await prepareAll(peers, progress);
+  const needed = peers.filter((peer) => workloads.some((workload) => takesPart(peer, workload)));
+  const { entrants, missing } = await prepareAll(needed, progress);
   const bench = await setUp(settings, progress);
   const setup = setupLines(bench, peers);
   for (const line of setup) progress.section(line);
@@ -79,12 +81,23 @@ function takesPart({ name, onlyIn }: Peer, workload: Workload): boolean {
   return workload.only?.includes(name) ?? onlyIn?.includes(workload.name) ?? true;
 }
 
+function record(workload: Workload, entrants: readonly Entrant[], bench: Bench): Promise<Recording[]> {
+  switch (workload.kind) {
+    case "load":
+      return runLoad(workload, entrants, bench);
+    case "idle":
+      return runIdle(workload, entrants, bench);
+    case "echo":
+    case "bulk":
+      return runStreams(workload, entrants, bench);
+  }
+}
+
 async function runOne(
   workload: Workload,
   entrants: readonly Entrant[],
   bench: Bench,
 ): Promise<WorkloadResult> {
   bench.progress.section(`${workload.name}: ${workload.title}`);
-  const run = workload.kind === "idle" ? runIdle : runLoad;
-  return summarize(workload, await run(workload, entrants, bench));
+  return summarize(workload, await record(workload, entrants, bench));
 }

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MessageReader } from "./load/message-reader.ts";
-import { workloads } from "./workloads.ts";
+import { httpWorkloads, workloads } from "./workloads.ts";
 
-for (const { name, request } of workloads) {
+for (const { name, request } of httpWorkloads) {
   test(`the request of ${name} is one whole message`, () => {
     const reader = new MessageReader();
     const bytes = Buffer.from(request, "latin1");
@@ -13,14 +13,14 @@ for (const { name, request } of workloads) {
 }
 
 test("a browser's request has twenty headers besides Host, and about a kilobyte", () => {
-  const request = workloads.find(({ name }) => name === "browser")?.request ?? "";
+  const request = httpWorkloads.find(({ name }) => name === "browser")?.request ?? "";
   assert.equal(request.trim().split("\r\n").length, 22);
   assert.ok(request.length > 1000 && request.length < 1500, `${request.length} bytes`);
 });
 
 test("an upload has 64 KiB of body", () => {
   const reader = new MessageReader();
-  const request = workloads.find(({ name }) => name === "upload")?.request ?? "";
+  const request = httpWorkloads.find(({ name }) => name === "upload")?.request ?? "";
   reader.feed(Buffer.from(request, "latin1"));
   assert.equal(reader.bodyBytes, 65_536);
 });

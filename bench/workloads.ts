@@ -1,18 +1,31 @@
 /** What the proxies are asked to do. */
-export interface Workload {
+export type Workload = HttpWorkload | StreamWorkload;
+
+interface AnyWorkload {
   readonly name: string;
   /** One line for the reader. */
   readonly title: string;
-  readonly kind: "load" | "idle";
-  /** The bytes of one request. */
-  readonly request: string;
-  /** The length of the answer's body, checked before measuring. */
-  readonly answerBytes: number;
   readonly connections: number;
   /** The only peers that take part; without it all that are not special to another workload. */
   readonly only?: readonly string[];
   /** The peers that the others are compared with. */
   readonly references: readonly string[];
+}
+
+/** Requests and answers. */
+export interface HttpWorkload extends AnyWorkload {
+  readonly kind: "load" | "idle";
+  /** The bytes of one request. */
+  readonly request: string;
+  /** The length of the answer's body, checked before measuring. */
+  readonly answerBytes: number;
+}
+
+/** Bytes that mean nothing to the proxy: messages that come back, or all that goes through. */
+export interface StreamWorkload extends AnyWorkload {
+  readonly kind: "echo" | "bulk";
+  /** Bytes of one message; of no importance for bulk. */
+  readonly messageBytes: number;
 }
 
 /** A file that the origin serves. */
@@ -70,6 +83,11 @@ function chunkedPost(path: string, bytes: number, chunkBytes = 16_384): string {
 }
 
 const usual = { kind: "load", answerBytes: 13, references: ["nginx", "nginx-tuned"] } as const;
+const streams = {
+  messageBytes: 64,
+  only: ["sluice-tcp", "sluice-tcp-before", "nginx-stream", "nginx-stream-256k", "haproxy-tcp", "toxiproxy"],
+  references: ["nginx-stream", "nginx-stream-256k"],
+} as const;
 const small = get("/13b");
 const browser = get("/13b", browserHeaders);
 
@@ -146,4 +164,21 @@ export const workloads: readonly Workload[] = [
     only: ["sluice", "sluice-filters"],
     references: ["sluice"],
   },
+  {
+    ...streams,
+    kind: "echo",
+    name: "stream-echo",
+    title: "TCP: 64 B there and back, 64 connections",
+    connections: 64,
+  },
+  {
+    ...streams,
+    kind: "bulk",
+    name: "stream-bulk",
+    title: "TCP: as much as goes through, 8 connections",
+    connections: 8,
+  },
 ];
+
+/** Those of HTTP. */
+export const httpWorkloads: readonly HttpWorkload[] = workloads.filter((workload) => "request" in workload);

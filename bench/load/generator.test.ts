@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { type Child, freePort, launch } from "../processes.ts";
-import { get, workloads } from "../workloads.ts";
+import { get, httpWorkloads } from "../workloads.ts";
 import { totalErrors } from "./load.ts";
 import { ownGenerator } from "./own.ts";
 import { waitUntilReady } from "./ready.ts";
@@ -35,7 +35,9 @@ async function loadWith(request: string): ReturnType<typeof ownGenerator.run> {
   return await ownGenerator.run({ port, requestFile, connections: 4, seconds: 0.2 }, null);
 }
 
-for (const { name, request } of workloads.filter(({ name }) => /^(small|1m|upload|new-conn)$/.test(name))) {
+for (const { name, request } of httpWorkloads.filter(({ name }) =>
+  /^(small|1m|upload|new-conn)$/.test(name),
+)) {
   test(`${name} runs without an error`, async () => {
     const result = await loadWith(request);
     assert.ok(result.requests > 10, `${result.requests} requests`);

@@ -6,8 +6,13 @@ import { type Availability, versionIn } from "./peer.ts";
 export function installed(program: string, versionFlag: string): Availability {
   const path = findProgram(program);
   if (path === null) return { ready: false, how: `apt-get install ${program}` };
-  const said = spawnSync(path, [versionFlag], { encoding: "utf8" });
-  return { ready: true, version: versionIn(said.stdout + said.stderr) };
+  return { ready: true, version: versionIn(saidBy(path, versionFlag)) };
+}
+
+/** All that a program says when it is called with this flag. */
+export function saidBy(program: string, flag: string): string {
+  const said = spawnSync(program, [flag], { encoding: "utf8" });
+  return said.stdout + said.stderr;
 }
 
 /** The path of a program that was found to be installed. */

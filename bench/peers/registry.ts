@@ -5,6 +5,7 @@ import { nodeProxies } from "./node-proxies.ts";
 import type { Peer } from "./peer.ts";
 import { pingora } from "./pingora.ts";
 import { sluice, sluiceFilters } from "./sluice.ts";
+import { streamPeers } from "./streams.ts";
 
 /**
  * All peers, in the order in which they are measured.
@@ -23,5 +24,6 @@ export function allPeers(bin: string, before?: string): Peer[] {
     pingora,
     caddy,
     ...nodeProxies,
+    ...streamPeers(bin, before),
   ];
 }

@@ -40,7 +40,8 @@ function listening({ port, threads }: PeerContext): string[] {
   return ["--bind", `127.0.0.1:${port}`, "--threads", String(threads)];
 }
 
-function availability(bin: string): Availability {
+/** Whether there is a sluice of this path, and its version. */
+export function availability(bin: string): Availability {
   if (!existsSync(bin)) return missing(bin);
   const manifest = join(dirname(resolve(bin)), "../package.json");
   const { version } = JSON.parse(readFileSync(manifest, "utf8")) as { version: string };

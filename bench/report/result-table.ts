@@ -29,6 +29,18 @@ const columns: Readonly<Record<WorkloadResult["kind"], readonly [Column, ...Colu
     { heading: "KiB/connection", metric: "bytesPerConnection", format: kibibytes },
     { heading: "MiB in all", metric: "memoryBytes", format: mebibytes },
   ],
+  echo: [
+    { heading: "CPU µs/echo", metric: "cpuMicrosPerRequest", format: decimals(1) },
+    { heading: "echoes/s", metric: "requestsPerSecond", format: whole },
+    { heading: "p50 ms", metric: "p50Micros", format: millis },
+    { heading: "p99 ms", metric: "p99Micros", format: millis },
+    { heading: "MiB", metric: "memoryBytes", format: mebibytes },
+  ],
+  bulk: [
+    { heading: "CPU ms/GB", metric: "cpuMicrosPerGigabyte", format: (micros) => whole(micros / 1000) },
+    { heading: "MB/s", metric: "bytesPerSecond", format: (bytes) => whole(bytes / 1e6) },
+    { heading: "MiB", metric: "memoryBytes", format: mebibytes },
+  ],
 };
 
 /** The result of one workload as cells: peers down, metrics across; `!` marks what went wrong. */
