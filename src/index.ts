@@ -1,6 +1,31 @@
 /** The public programming interface of Sluice: `import { defineProxy, HttpPeer } from "sluice"`. */
 
+export type { Alarm } from "./base/alarms.ts";
 export { type ErrorCode, type ErrorSource, ProxyError, type RetryRule } from "./base/errors.ts";
+export type { Random } from "./base/random.ts";
+export {
+  type AttributeSpec,
+  type AttributeSpecs,
+  type Attributes,
+  type AttributesOf,
+  type AttributeValue,
+  bool,
+  float,
+  int,
+} from "./chaos/attributes.ts";
+export { HoldingToxic, type Waiting } from "./chaos/holding-toxic.ts";
+export type { ToxicRegistry } from "./chaos/registry.ts";
+export {
+  type Admission,
+  type Direction,
+  defineToxic,
+  type LinkKind,
+  type Outlet,
+  Toxic,
+  type ToxicSite,
+  type ToxicType,
+} from "./chaos/toxic.ts";
+export { toxics } from "./chaos/toxics/index.ts";
 export { type BodyLength, RequestHead, ResponseHead } from "./http/heads.ts";
 export { type HeadersInit, HttpHeaders } from "./http/http-headers.ts";
 export type { ServerSettings } from "./http1/server-options.ts";

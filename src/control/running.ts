@@ -5,6 +5,7 @@ import { createRegistry } from "../chaos/toxics/index.ts";
 import { DataPlane } from "../worker/data-plane.ts";
 import { NOTHING_STANDING, type Order, type Standing } from "../worker/orders.ts";
 import type { RunSpec } from "../worker/run-spec.ts";
+import { loadToxics } from "../worker/toxic-modules.ts";
 import { OrderError, type Planes } from "./planes.ts";
 import { Proxies } from "./proxies.ts";
 import { SocketKeeper } from "./sockets.ts";
@@ -29,6 +30,7 @@ export interface Running {
 
 /** @param threads 0 runs the data plane in the calling thread */
 export async function startRunning(spec: RunSpec, threads: number, log: Logger): Promise<Running> {
+  loadToxics(spec.toxics ?? []);
   const engine: Engine = threads === 0 ? new LocalPlane(spec) : new Supervisor(spec, threads, log);
   const proxies = new Proxies(engine, createRegistry());
   engine.standing = () => proxies.standing;

@@ -12,6 +12,7 @@ import { EventFeed } from "./event-feed.ts";
 import type { WorkerStart } from "./messages.ts";
 import type { Order } from "./orders.ts";
 import { StreamProxies } from "./stream-proxies.ts";
+import { loadToxics } from "./toxic-modules.ts";
 
 /** Where sockets to listen on come from; `owner` tells listeners on the same address apart. */
 export type BoundSocketSource = (address: string, owner: string) => Promise<ListenOn>;
@@ -51,6 +52,7 @@ export class DataPlane {
     sendEvents: EventSender,
   ): Promise<DataPlane> {
     const { spec, thread, standing } = start;
+    loadToxics(spec.toxics ?? []);
     const log = await createErrorLog(spec.errorLog, `worker ${thread}`);
     const sink = spec.accessLog === null ? null : new LogSink(spec.accessLog.path);
     const stopping = new AbortController();

@@ -51,7 +51,9 @@ export function toProgramError(
   if (!(thrown instanceof Error)) return new ProgramError(`threw ${String(thrown)}`, { file }, options);
   const failedImport = failedImports.findLast(({ error }) => error === thrown);
   if (failedImport !== undefined) {
-    return new ProgramError(thrown.message, placeOfImport(failedImport) ?? { file }, options);
+    // `require` lists who asked below.
+    const [message = ""] = thrown.message.split("\n");
+    return new ProgramError(message, placeOfImport(failedImport) ?? { file }, options);
   }
   const place = placeOfMark(thrown.stack ?? "") ?? placeOfFrame(thrown.stack ?? "");
   if (place === null && thrown instanceof SyntaxError) return checkSyntax(thrown, file);

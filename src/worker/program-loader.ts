@@ -1,4 +1,4 @@
-import { registerHooks } from "node:module";
+import { createRequire, registerHooks } from "node:module";
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { type FailedImport, ProgramError, toProgramError } from "./program-error.ts";
@@ -24,18 +24,34 @@ const failedImports: FailedImport[] = [];
 export async function loadProgram(path: string): Promise<unknown> {
   registerOnce();
   const file = resolve(path);
-  let program: Record<string, unknown>;
+  let program: object;
   try {
-    program = (await import(pathToFileURL(file).href)) as Record<string, unknown>;
+    program = (await import(pathToFileURL(file).href)) as object;
   } catch (thrown) {
     throw toProgramError(thrown, file, failedImports);
   }
-  if (!("default" in program)) {
-    throw new ProgramError("it exports nothing by default; expected export default defineProxy(…), say", {
-      file,
-    });
+  return defaultOf(program, file, "defineProxy(…)");
+}
+
+/**
+ * As `loadProgram`, within this call: for modules that don't wait for anything while they load.
+ * @param example what it could export, for the error when it exports nothing
+ */
+export function loadModuleNow(path: string, example: string): unknown {
+  registerOnce();
+  const file = resolve(path);
+  let module: object;
+  try {
+    module = createRequire(import.meta.url)(file) as object;
+  } catch (thrown) {
+    throw toProgramError(thrown, file, failedImports);
   }
-  return program["default"];
+  return defaultOf(module, file, example);
+}
+
+function defaultOf(module: object, file: string, example: string): unknown {
+  if ("default" in module) return module.default;
+  throw new ProgramError(`it exports nothing by default; expected export default ${example}, say`, { file });
 }
 
 function registerOnce(): void {

@@ -23,4 +23,6 @@ export interface RunSpec {
   readonly instance: string;
   /** What faults draw their lots from: the same seed, the same lots. */
   readonly seed: string;
+  /** Paths of modules of own toxics, for every thread. */
+  readonly toxics?: readonly string[];
 }

@@ -364,6 +364,30 @@ describe("the example", () => {
     assert.deepEqual(response.trailers, [["x-first", "1"]]);
   });
 
+  test("own-toxic stops a line after every so many bytes", async () => {
+    await using origin = await startRawOrigin((connection) => connection.end("abcdefghijkl"));
+    const toxic = ["--toxics", "examples/own-toxic.ts", "--toxic", "hiccup every=5 pause=150"];
+    const args = ["tcp", "0", origin.address, ...toxic, "--json"];
+    await using program = await startSluice(args, { cwd: root });
+    const [line] = await program.line(/^\{"event":"listening".*$/);
+    const { addresses } = JSON.parse(line) as { addresses: string[] };
+    await using client = await connectRaw(Number(addresses[0]?.split(":").at(-1)));
+    assert.equal((await client.readExactly(5)).toString(), "abcde");
+    const start = performance.now();
+    assert.equal((await client.readExactly(5)).toString(), "fghij");
+    assert.ok(performance.now() - start >= 100);
+    assert.equal((await client.readToEnd()).toString(), "kl");
+    const wrong = await runProgram(
+      process.execPath,
+      ["bin/sluice.js", "tcp", "0", "1", "--toxics", "none.ts"],
+      {
+        cwd: root,
+      },
+    );
+    assert.equal(wrong.code, 2);
+    assert.match(wrong.stderr, /none\.ts/);
+  });
+
   test("embed runs by itself", async () => {
     const args = ["--conditions=sluice-source", "examples/embed.ts"];
     const finished = await runProgram(process.execPath, args, { cwd: root });

@@ -9,6 +9,7 @@ import { type PlayOutcome, ScenarioPlayer } from "../../control/scenario-player.
 import { rehearse } from "../chaos/dry-run.ts";
 import { JsonPlayPrinter, type PlayHead, type PlayPrinter, TextPlayPrinter } from "../chaos/play-printer.ts";
 import { Exit, UsageError } from "../errors.ts";
+import { toxicsOption } from "../options.ts";
 import { ApiClient } from "../steering/api-client.ts";
 import { addClientOptions, type ClientFlags } from "../steering/client-command.ts";
 import { HttpSteering } from "../steering/http-steering.ts";
@@ -39,6 +40,7 @@ export function addChaos(program: Command): void {
         .argParser(toFactor)
         .default(1),
     )
+    .addOption(toxicsOption())
     .option("--dry-run", "print the timeline and do nothing")
     .addHelpText("after", EXAMPLES)
     .action(play);

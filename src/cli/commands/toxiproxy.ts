@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { collect, threadsOption, wholeNumber } from "../options.ts";
+import { collect, threadsOption, toxicsOption, wholeNumber } from "../options.ts";
 import { runToxiproxy, type ToxiproxyFlags, toxiproxyVersion } from "../toxiproxy/run-server.ts";
 
 const MAX_PORT = 65_535;
@@ -25,6 +25,7 @@ export function addToxiproxy(program: Command): void {
     .option("--port <port>", "its port, 0 for any", wholeNumber(MAX_PORT), 8474)
     .option("--config <file>", "proxies to begin with, a JSON list as POST /populate takes it")
     .option("--seed <number>", "makes the faults of a run repeatable", toSeed)
+    .addOption(toxicsOption())
     .option("--runtime-metrics", "tell of the process at /metrics")
     .option("--proxy-metrics", "tell of the proxies at /metrics")
     .option("--version", "print the version")

@@ -6,13 +6,21 @@ import { createRegistry } from "../../chaos/toxics/index.ts";
 import { parseDuration } from "../../config/schema/units.ts";
 import { parseAddress } from "../../net/address.ts";
 import type { LogLevel } from "../../observe/error-log.ts";
-import { collectAddress, jsonOption, logLevelOption, threadsOption, wholeNumber } from "../options.ts";
+import {
+  collectAddress,
+  jsonOption,
+  logLevelOption,
+  threadsOption,
+  toxicsOption,
+  wholeNumber,
+} from "../options.ts";
 import { parseToxic } from "./toxic-text.ts";
 
 /** What `sluice tcp` and `sluice udp` can be told. */
 export interface StreamFlags {
   readonly mode?: Mode;
   readonly toxic?: readonly ToxicSettings[];
+  readonly toxics?: readonly string[];
   readonly seed?: string;
   /** Milliseconds. */
   readonly connectTimeout?: number;
@@ -44,6 +52,7 @@ export function addStreamOptions(command: Command): Command {
       'a fault: "latency latency=100 jitter=20 upstream toxicity=0.5" (repeatable)',
       collectToxic,
     )
+    .addOption(toxicsOption())
     .option("--seed <text>", "makes the faults of a run repeatable")
     .option(
       "--idle-timeout <duration>",

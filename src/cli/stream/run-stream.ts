@@ -33,7 +33,7 @@ export async function runStream(command: StreamCommand): Promise<void> {
   const seed = flags.seed ?? freshSeed();
   const spec = {
     ...{ snapshot: null, program: null, binds: [], accessLog: null },
-    ...{ errorLog, instance: instanceName(), seed },
+    ...{ errorLog, instance: instanceName(), seed, toxics: flags.toxics ?? [] },
   };
   const running = await startRunning(spec, flags.threads ?? THREADS, log);
   let api: MountedApi | null = null;

@@ -18,6 +18,7 @@ export interface ToxiproxyFlags {
   readonly port: number;
   readonly config?: string;
   readonly seed?: string;
+  readonly toxics?: readonly string[];
   readonly runtimeMetrics?: true;
   readonly proxyMetrics?: true;
   readonly threads: number;
@@ -38,6 +39,7 @@ export async function runToxiproxy(flags: ToxiproxyFlags): Promise<void> {
   const spec = {
     ...{ snapshot: null, program: null, binds: [], accessLog: null },
     ...{ errorLog: { level: "warn", path: null } as const, instance: instanceName(), seed },
+    toxics: flags.toxics ?? [],
   };
   const running = await startRunning(spec, flags.threads, log);
   try {
