@@ -7,6 +7,7 @@ import { LengthCheck } from "./body-length.ts";
 import { BodyPump, type PumpOwner } from "./body-pump.ts";
 import { Hold } from "./flow.ts";
 import type { BodyFilter } from "./phases.ts";
+import { SentBytes } from "./sent-bytes.ts";
 import type { Session } from "./session.ts";
 
 /** Whose request it is. */
@@ -38,7 +39,7 @@ export class RequestBody<C> implements PumpOwner {
   #begun = false;
   #check: LengthCheck | null = null;
   /** What was sent so far, for a repetition; null when it can't be repeated. */
-  #sent: Buffer[] | null = [];
+  #sent: SentBytes | null = new SentBytes();
   #sentBytes = 0;
   /** The client's last byte has come. */
   #received = false;
@@ -83,7 +84,7 @@ export class RequestBody<C> implements PumpOwner {
     this.#begun = true;
     this.#server = server;
     if (this.#pump !== null) this.#check = new LengthCheck(length);
-    for (const bytes of this.#sent ?? []) server.sendBody(bytes, 0, bytes.length);
+    this.#sent?.replay((bytes, start, end) => server.sendBody(bytes, start, end));
     if (this.#check?.accepts(this.#sentBytes) === false) {
       this.#owner.fail(new ProxyError("BODY_LENGTH_MISMATCH"));
       return;
@@ -123,6 +124,7 @@ export class RequestBody<C> implements PumpOwner {
     this.#stopped = true;
     this.#server = null;
     this.#pump?.stop();
+    this.#forgetSent();
     this.#collector?.fail(new ProxyError("DOWNSTREAM_CLOSED"));
     this.#collector = null;
   }
@@ -143,14 +145,21 @@ export class RequestBody<C> implements PumpOwner {
 
   #send(bytes: Buffer, start: number, end: number): void {
     this.#sentBytes += end - start;
-    // Between two tries nobody else has it: it is kept whatever its size.
-    if (this.#server !== null) this.#keepWithin(this.#owner.replayLimit);
-    this.#sent?.push(Buffer.from(bytes.subarray(start, end)));
+    if (this.#sent !== null) {
+      // Between two tries nobody else has it: it is kept whatever its size.
+      if (this.#server !== null) this.#keepWithin(this.#owner.replayLimit);
+      this.#sent?.add(bytes, start, end);
+    }
     this.#server?.sendBody(bytes, start, end);
   }
 
   #keepWithin(limit: number): void {
-    if (this.#sentBytes > limit) this.#sent = null;
+    if (this.#sentBytes > limit) this.#forgetSent();
+  }
+
+  #forgetSent(): void {
+    this.#sent?.drop();
+    this.#sent = null;
   }
 
   onFiltered(bytes: Buffer): void {

@@ -6,6 +6,7 @@ import { Attempts } from "./attempts.ts";
 import { Hold } from "./flow.ts";
 import { RequestBody } from "./request-body.ts";
 import { RequestStream } from "./request-stream.ts";
+import { isReplaceable } from "./retries.ts";
 
 /**
  * Where a request's body goes: to the server, before that to a phase that wants to read all of it, or to the program
@@ -35,10 +36,12 @@ export abstract class RequestSide<C> extends Attempts<C> implements DownstreamSi
     return this.#stream !== null;
   }
 
-  /** @internal bytes of the request that are kept to be sent again */
+  /** @internal bytes of the request that are kept to be sent again: none where nobody could ask for it */
   get replayLimit(): number {
-    const { plan, retryBufferSize } = this.proxy;
-    return this.upstreamReused || plan.errorWhileProxy !== null ? retryBufferSize : 0;
+    const { plan, retryBufferSize, retries } = this.proxy;
+    const mayBeRepeated =
+      plan.errorWhileProxy !== null || isReplaceable(this.session, this.upstreamReused, retries);
+    return mayBeRepeated ? retryBufferSize : 0;
   }
 
   /** The request's head is out: sends what there is of its body, and what comes from now on. */

@@ -29,5 +29,10 @@ export function mayRetry<C>(
 ): boolean {
   if (session.tries >= policy.maxTries) return false;
   if (error.retry !== "reused") return error.retry === "yes";
+  return isReplaceable(session, reused, policy);
+}
+
+/** Whether a request is sent again without being asked for when its connection dies before the response. */
+export function isReplaceable<C>(session: Session<C>, reused: boolean, policy: RetryPolicy): boolean {
   return reused && (policy.nonIdempotent || isIdempotent(session.request.method));
 }
