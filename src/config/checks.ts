@@ -1,5 +1,6 @@
 import { nearestWord } from "../base/nearest-word.ts";
 import { show } from "./issues.ts";
+import { defaultToxicName } from "./scenario-kinds.ts";
 import { bindAddress, looksLikeAddress } from "./schema/addresses.ts";
 import { isUpstreamName } from "./schema/upstream.ts";
 import type { Finding } from "./source-document.ts";
@@ -30,7 +31,8 @@ export type Purpose = "proxy" | "program";
 /** Checks a document that may be wrong in any way. */
 export function checkDocument(document: unknown, purpose: Purpose): CheckResult {
   if (!isSection(document)) return { errors: [], warnings: [] };
-  const listeners = entriesOf(document["listeners"], ["listeners"]);
+  const all = entriesOf(document["listeners"], ["listeners"]);
+  const listeners = all.filter(({ section }) => !isStream(section));
   const shared = entriesOf(document["routes"], ["routes"]);
   const lists = [
     shared,
@@ -43,8 +45,11 @@ export function checkDocument(document: unknown, purpose: Purpose): CheckResult 
   return {
     errors: [
       ...(purpose === "proxy" ? checkListeners(document["listeners"], listeners, shared.length > 0) : []),
-      ...findRepeated(listeners, "bind", bindKey),
-      ...findRepeated(listeners, "name", (name) => (typeof name === "string" ? name : null)),
+      ...findRepeated(all, "bind", "listener", bindKey),
+      ...findRepeated(all, "name", "listener", nameKey),
+      ...listeners.flatMap((listener) => findRepeated(faultsAt(listener), "name", "fault", nameKey)),
+      ...findRepeated(shared.flatMap(faultsOf), "name", "fault", nameKey),
+      ...all.flatMap((listener) => findRepeated(toxicsOf(listener), "name", "toxic", toxicKey)),
       ...routes.flatMap(checkRouteAction),
       ...[...listeners, ...routes].flatMap((entry) => checkUpstream(entry, names)),
     ],
@@ -65,6 +70,10 @@ function checkListeners(value: unknown, listeners: readonly Entry[], hasSharedRo
 function checkListenerAction({ section, path }: Entry, hasSharedRoutes: boolean): Finding[] {
   const given = [...ACTIONS, "routes"].filter((key) => section[key] !== undefined);
   if (given.length > 1) return [tooMany(given, path)];
+  if (section["faults"] !== undefined && !ACTIONS.includes(given[0] ?? "")) {
+    const message = "this listener does nothing by itself that could have faults";
+    return [{ path: [...path, "faults"], message, expected: "faults at its routes", atKey: true }];
+  }
   if (given.length === 1 || hasSharedRoutes) return [];
   return [
     {
@@ -95,25 +104,57 @@ function tooMany(given: readonly string[], path: Path): Finding {
   return { path: [...path, given[1]!], message, expected: "one of them", atKey: true };
 }
 
-/** Port 0 is another port each time. */
-function bindKey(bind: unknown): string | null {
+/** Port 0 is another port each time, and UDP has ports of its own. */
+function bindKey({ bind, protocol }: Section): string | null {
   const parsed = bindAddress.safeParse(bind);
-  return parsed.success && !parsed.data.endsWith(":0") ? parsed.data : null;
+  if (!parsed.success || parsed.data.endsWith(":0")) return null;
+  return protocol === "udp" ? `udp ${parsed.data}` : parsed.data;
+}
+
+function nameKey({ name }: Section): string | null {
+  return typeof name === "string" ? name : null;
+}
+
+/** TCP and UDP listeners have no requests to do something with. */
+function isStream({ protocol }: Section): boolean {
+  return protocol === "tcp" || protocol === "udp";
+}
+
+function faultsOf({ section, path }: Entry): Entry[] {
+  return entriesOf(section["faults"], [...path, "faults"]);
+}
+
+/** The faults of a listener and of its routes. */
+function faultsAt(listener: Entry): Entry[] {
+  const { section, path } = listener;
+  return [listener, ...entriesOf(section["routes"], [...path, "routes"])].flatMap(faultsOf);
+}
+
+function toxicsOf({ section, path }: Entry): Entry[] {
+  return entriesOf(section["toxics"], [...path, "toxics"]);
+}
+
+function toxicKey({ name, type, stream = "downstream" }: Section): string | null {
+  if (typeof name === "string") return name;
+  return typeof type === "string" ? defaultToxicName(type, String(stream)) : null;
 }
 
 function findRepeated(
   entries: readonly Entry[],
   key: string,
-  toKey: (value: unknown) => string | null,
+  kind: string,
+  toKey: (section: Section) => string | null,
 ): Finding[] {
   const seen = new Set<string>();
   return entries.flatMap(({ section, path }) => {
-    const value = toKey(section[key]);
+    const value = toKey(section);
     if (value === null || !seen.has(value)) {
       if (value !== null) seen.add(value);
       return [];
     }
-    return [{ path: [...path, key], message: `${key} ${show(section[key])} is taken by another listener` }];
+    return [
+      { path: [...path, key], message: `${key} ${show(section[key] ?? value)} is taken by another ${kind}` },
+    ];
   });
 }
 

@@ -50,6 +50,7 @@ const FLAG_BY_PATH: readonly (readonly [prefix: string, flag: string])[] = [
 ];
 
 const FLAGS: ProblemLocator = {
+  folder: ".",
   locate({ path, message, expected }: Finding): ConfigProblem {
     const text = formatPath(path);
     const flag = FLAG_BY_PATH.find(([prefix]) => text.startsWith(prefix))?.[1] ?? "command line";

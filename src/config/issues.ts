@@ -96,8 +96,8 @@ function fromUnion(issue: z.core.$ZodIssueInvalidUnion, root: unknown, path: Pat
   const [form] = meant;
   if (meant.length === 1 && !form!.every(isWrongWord))
     return form!.flatMap((one) => fromIssue(one, root, path));
-  const suggestion =
-    typeof found === "string" ? nearestWord(found, issue.errors.flat().flatMap(wordsOf)) : undefined;
+  const words = issue.errors.length === 0 ? wordsIn(issue.message) : issue.errors.flat().flatMap(wordsOf);
+  const suggestion = typeof found === "string" ? nearestWord(found, words) : undefined;
   const finding = mismatch(issue, root, path);
   return [suggestion === undefined ? finding : { ...finding, suggestion }];
 }
@@ -110,6 +110,11 @@ function isOfOtherType(issue: Issue, found: unknown): boolean {
     issue.code === "invalid_union" &&
     issue.errors.every((branch) => branch.some((one) => isOfOtherType(one, found)))
   );
+}
+
+/** Of a union that tells its forms apart by a word, where none has that word, the message alone is left. */
+function wordsIn(message: string): string[] {
+  return message.replace(/^one of /, "").split(", ");
 }
 
 function isWrongWord(issue: Issue): boolean {

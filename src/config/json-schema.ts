@@ -12,6 +12,7 @@ export interface JsonSchema {
   readonly properties?: Readonly<Record<string, JsonSchema>>;
   readonly required?: readonly string[];
   readonly anyOf?: readonly JsonSchema[];
+  readonly oneOf?: readonly JsonSchema[];
   readonly items?: JsonSchema;
   readonly additionalProperties?: JsonSchema | false;
   readonly enum?: readonly unknown[];
@@ -51,8 +52,9 @@ export function editorSchema(type: z.ZodType, title: string): JsonSchema {
 
 /** Lets variables stand for numbers and words, and makes one list of nested alternatives. */
 function tidy(schema: JsonSchema): JsonSchema {
-  const { properties, items, additionalProperties, anyOf } = schema;
+  const { properties, items, additionalProperties, anyOf, oneOf } = schema;
   if (anyOf !== undefined) return { ...schema, anyOf: alternatives(anyOf) };
+  if (oneOf !== undefined) return withAnyOf(schema, oneOf);
   if (isRestricted(schema)) return orVariable(schema);
   return {
     ...schema,
@@ -60,6 +62,11 @@ function tidy(schema: JsonSchema): JsonSchema {
     ...(items === undefined ? {} : { items: tidy(items) }),
     ...(typeof additionalProperties === "object" ? { additionalProperties: tidy(additionalProperties) } : {}),
   };
+}
+
+/** A variable may stand for the word that tells forms apart: then more than one may fit. */
+function withAnyOf({ oneOf: _, ...rest }: JsonSchema, forms: readonly JsonSchema[]): JsonSchema {
+  return { ...rest, anyOf: alternatives(forms) };
 }
 
 function tidyEach(properties: Readonly<Record<string, JsonSchema>>): Readonly<Record<string, JsonSchema>> {

@@ -35,6 +35,9 @@ describe("the simple form", () => {
       gracePeriod: 30_000,
       pool: { size: 512, idleTimeout: 60_000 },
       retries: { maxTries: 16, nonIdempotent: false },
+      proxies: [],
+      chaos: { seed: null, scenario: null },
+      admin: null,
       warnings: [],
     });
     assert.deepEqual(listeners, [
@@ -48,6 +51,8 @@ describe("the simple form", () => {
         requestTimeout: 0,
         forwarding: { mode: "replace", xForwarded: true, forwarded: false, trustedProxies: [], via: "" },
         allowConnect: false,
+        toxics: [],
+        mode: { kind: "allow" },
         routes: [
           {
             name: "routes[0]",

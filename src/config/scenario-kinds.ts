@@ -28,11 +28,13 @@ export function defaultToxicName(type: string, stream: string): string {
 export class ToxicKinds {
   readonly #registry: ToxicRegistry;
   readonly #own: ReadonlySet<string>;
+  readonly #takesOwn: boolean;
   readonly #typesByName = new Map<string, Set<string>>();
 
-  /** @param document the scenario as it was written, which may be wrong in any way */
-  constructor(registry: ToxicRegistry, document: unknown) {
+  /** @param document the scenario as it was written, which may be wrong in any way; undefined outside of scenarios */
+  constructor(registry: ToxicRegistry, document?: unknown) {
     this.#registry = registry;
+    this.#takesOwn = document !== undefined;
     this.#own = new Set(listAt(document, "own_toxics").filter((name) => typeof name === "string"));
     const inProxies = listAt(document, "proxies").flatMap((proxy) => listAt(proxy, "toxics"));
     const inSteps = listAt(document, "steps").map((step) => valueAt(step, "toxic"));
@@ -62,7 +64,7 @@ export class ToxicKinds {
     const names = [...this.#registry.names, ...this.#own];
     const nearest = nearestWord(type, names);
     const known = nearest === undefined ? `one of ${names.join(", ")}` : "a type that there is";
-    const expected = `${known}, or a name listed under own_toxics`;
+    const expected = this.#takesOwn ? `${known}, or a name listed under own_toxics` : known;
     throw new KindError(`there is no toxic type ${JSON.stringify(type)}`, expected, nearest);
   }
 

@@ -1,7 +1,10 @@
+import type { Mode } from "../chaos/mode.ts";
+import type { ToxicSettings } from "../chaos/toxic.ts";
 import type { RouteSettings, UpstreamSettings } from "../filters/settings.ts";
 import type { ServerSettings } from "../http1/server-options.ts";
 import type { ForwardingPolicy } from "../proxy/forwarding.ts";
 import type { RetryPolicy } from "../proxy/retries.ts";
+import type { StreamProxySettings } from "../proxy/stream-proxy.ts";
 import type { PoolOptions } from "../upstream/pool.ts";
 import type { ConfigProblem } from "./config-error.ts";
 
@@ -17,7 +20,7 @@ export interface AccessLogSettings {
   readonly path: string;
 }
 
-/** One listener with everything that answers on it. Times in milliseconds; 0 switches a timeout or a limit off. */
+/** One HTTP listener with everything that answers on it. Times in milliseconds; 0 switches a timeout or a limit off. */
 export interface ListenerSettings {
   /** Unique; the address unless it was given. */
   readonly name: string;
@@ -33,6 +36,23 @@ export interface ListenerSettings {
   readonly allowConnect: boolean;
   /** In order; the first that matches takes the request. None: 404. */
   readonly routes: readonly RouteSettings[];
+  /** Faults on clients' connections, from the start. */
+  readonly toxics: readonly ToxicSettings[];
+  readonly mode: Mode;
+}
+
+export interface ChaosSettings {
+  /** What faults draw their lots from; null for another seed each time. */
+  readonly seed: string | null;
+  /** The file of a scenario to play, as it is found from the working directory; null for none. */
+  readonly scenario: string | null;
+}
+
+export interface AdminSettings {
+  /** `host:port`, as `parseAddress` takes it; never all interfaces but where that is written. */
+  readonly bind: string;
+  /** Null: whoever reaches the address is let in. */
+  readonly token: string | null;
 }
 
 /**
@@ -53,6 +73,11 @@ export interface Snapshot {
   readonly pool: PoolOptions;
   readonly retries: RetryPolicy;
   readonly listeners: readonly ListenerSettings[];
+  /** TCP and UDP listeners. Their names are none of `listeners`. */
+  readonly proxies: readonly StreamProxySettings[];
+  readonly chaos: ChaosSettings;
+  /** Null: there is no admin API. */
+  readonly admin: AdminSettings | null;
   readonly upstreams: readonly UpstreamSettings[];
   /** What isn't wrong but is hardly meant: an upstream that nobody uses, a route that is never reached. */
   readonly warnings: readonly ConfigProblem[];

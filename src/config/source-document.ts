@@ -1,3 +1,4 @@
+import { dirname } from "node:path";
 import {
   type Document,
   isAlias,
@@ -29,6 +30,8 @@ export interface Finding {
 
 /** Tells where findings stand. */
 export interface ProblemLocator {
+  /** Where other files are looked for that the document names. */
+  readonly folder: string;
   locate(finding: Finding): ConfigProblem;
 }
 
@@ -52,6 +55,10 @@ export class SourceDocument implements ProblemLocator {
       this.#note(error.pos[0], "", this.#explain(error));
     }
     if (this.problems.length === 0) this.#fillEnvironment(env);
+  }
+
+  get folder(): string {
+    return dirname(this.file);
   }
 
   /** The document as plain values. @throws ConfigError when aliases lead nowhere or multiply without end */

@@ -21,6 +21,19 @@ export const bindAddress: z.ZodType<string> = parsedBy(address(BIND_EXPECTED), B
   return parsed && formatAddress(parsed);
 });
 
+const LOOPBACK_EXPECTED = "an address to listen on: host:port, a port of this machine alone, or [v6]:port";
+
+/** Where to listen for this machine alone, unless another interface is named. */
+export const loopbackAddress: z.ZodType<string> = parsedBy(
+  address(LOOPBACK_EXPECTED),
+  LOOPBACK_EXPECTED,
+  (value) => {
+    const parsed = parse(value);
+    if (parsed === undefined || parsed.kind === "unix") return undefined;
+    return formatAddress({ ...parsed, host: parsed.host === "" ? "127.0.0.1" : parsed.host });
+  },
+);
+
 /**
  * The address of a server in its normal form: a port alone means this machine. Undefined when it is none.
  * @throws RangeError for what can't be a server

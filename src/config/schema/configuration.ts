@@ -2,6 +2,7 @@ import * as z from "zod";
 import { DEFAULT_RETRY_POLICY } from "../../proxy/retries.ts";
 import { DEFAULT_POOL_OPTIONS } from "../../upstream/pool.ts";
 import { ACCESS_LOG_FORMATS, type AccessLogSettings, LOG_LEVELS, type Snapshot } from "../snapshot.ts";
+import { admin, chaos } from "./control.ts";
 import { type ListenerDraft, listener } from "./listener.ts";
 import { type RouteDraft, route } from "./route.ts";
 import { duration } from "./units.ts";
@@ -27,7 +28,8 @@ const accessLog: z.ZodType<AccessLogSettings | null> = oneOf(
 );
 
 /** A document that fits the schema; whether its references lead anywhere is not known yet. */
-export interface ConfigurationDraft extends Omit<Snapshot, "listeners" | "upstreams" | "warnings"> {
+export interface ConfigurationDraft
+  extends Omit<Snapshot, "listeners" | "proxies" | "upstreams" | "warnings"> {
   readonly listeners: readonly ListenerDraft[];
   readonly routes: readonly RouteDraft[];
   readonly upstreams: Readonly<Record<string, UpstreamDraft>>;
@@ -77,6 +79,12 @@ export const configuration: z.ZodType<ConfigurationDraft> = section(
       .describe(
         "Repeats POST and the like too when a connection that had been used before dies without a response.",
       ),
+    chaos: chaos.prefault({}).describe("Faults, as far as they concern everything."),
+    admin: admin
+      .optional()
+      .describe(
+        "Where the HTTP API listens by which proxies and faults are steered. Default: there is none.",
+      ),
     listeners: list(listener, "a list of listeners")
       .optional()
       .describe("Where clients connect. Only the settings of a program may leave them out."),
@@ -99,6 +107,8 @@ export const configuration: z.ZodType<ConfigurationDraft> = section(
     gracePeriod: Math.round(document.grace_period_seconds * 1000),
     pool: { size: document.upstream_keepalive_pool_size, idleTimeout: document.upstream_keepalive_timeout },
     retries: { maxTries: document.max_retries, nonIdempotent: document.retry_non_idempotent },
+    chaos: document.chaos,
+    admin: document.admin ?? null,
     listeners: document.listeners ?? [],
     routes: document.routes ?? [],
     upstreams: document.upstreams ?? {},

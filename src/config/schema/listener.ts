@@ -1,11 +1,15 @@
-import type * as z from "zod";
+import * as z from "zod";
+import { ALLOW } from "../../chaos/mode.ts";
 import type { Action } from "../../filters/settings.ts";
 import { DEFAULT_SERVER_SETTINGS, type ServerSettings } from "../../http1/server-options.ts";
 import type { ForwardingPolicy } from "../../proxy/forwarding.ts";
 import type { ListenerSettings } from "../snapshot.ts";
 import { bindAddress } from "./addresses.ts";
+import type { FaultDraft } from "./fault.ts";
 import { forwarded, via } from "./forwarded.ts";
-import { actionKeys, type RouteDraft, route, toAction } from "./route.ts";
+import { actionKeys, faults, type RouteDraft, route, toAction } from "./route.ts";
+import { type StreamDraft, tcpListener, udpListener } from "./stream-listener.ts";
+import { chaosKeys } from "./toxics.ts";
 import { duration, size } from "./units.ts";
 import { choice, flag, integer, list, section, text } from "./values.ts";
 
@@ -69,15 +73,16 @@ function inSeconds(milliseconds: number): string {
   return `${milliseconds / 1000}s`;
 }
 
-/** A listener whose routes may still be those of the whole document. */
-export interface ListenerDraft extends Omit<ListenerSettings, "routes"> {
+/** An HTTP listener whose routes may still be those of the whole document, and whose name may be open. */
+export interface HttpDraft extends Omit<ListenerSettings, "name" | "routes"> {
+  readonly name: string | null;
   readonly routes: readonly RouteDraft[] | null;
 }
 
-/** A listener: where it listens, how it treats clients, and what it does with their requests. */
-export const listener: z.ZodType<ListenerDraft> = section(
+/** An HTTP listener: where it listens, how it treats clients, and what it does with their requests. */
+const httpListener: z.ZodType<HttpDraft> = section(
   "Listener",
-  "A socket that clients connect to. What it does with their requests stands in `routes`; for a single route without conditions, `upstream`, `redirect` or `respond` may stand in the listener itself.",
+  "A socket that HTTP clients connect to. What it does with their requests stands in `routes`; for a single route without conditions, `upstream`, `redirect` or `respond` may stand in the listener itself.",
   {
     bind: bindAddress.describe(
       "Where to listen: `host:port`, `:port` or a port for all interfaces, `[v6]:port`, `unix:/path`.",
@@ -85,6 +90,11 @@ export const listener: z.ZodType<ListenerDraft> = section(
     name: text("a name").optional().describe("What the listener is called. Default: its address."),
     protocol: choice(["http"]).default("http").describe("What is spoken."),
     ...actionKeys,
+    faults: faults
+      .optional()
+      .describe(
+        "Faults on all its requests, beside `upstream`, `redirect` or `respond`. Routes have their own.",
+      ),
     routes: list(route, "a list of routes")
       .optional()
       .describe(
@@ -101,23 +111,24 @@ export const listener: z.ZodType<ListenerDraft> = section(
     connect: flag()
       .default(false)
       .describe("Answers CONNECT by a tunnel to the upstream. Otherwise it gets 405."),
+    ...chaosKeys("bytes"),
   },
-).transform((document): ListenerDraft => {
-  const { bind, name = bind, protocol, routes = null, connect } = document;
+).transform((document): HttpDraft => {
+  const { bind, name = null, protocol, routes = null, connect, toxics = [], mode = ALLOW } = document;
   const action = toAction(document);
   const forwarding: ForwardingPolicy = { ...document.forwarded, via: document.via };
   return {
-    ...{ name, bind, protocol, forwarding, allowConnect: connect },
+    ...{ name, bind, protocol, forwarding, allowConnect: connect, toxics, mode },
     server: toServerSettings(document.limits, document.timeouts),
     maxConnections: document.limits.connections,
     maxConnectionsPerClient: document.limits.connections_per_client,
     requestTimeout: document.timeouts.request,
-    routes: action === null ? routes : [toOnlyRoute(action)],
+    routes: action === null ? routes : [toOnlyRoute(action, document.faults ?? [])],
   };
 });
 
-function toOnlyRoute(action: Action): RouteDraft {
-  return { name: null, match: null, action, response: null, faults: [] };
+function toOnlyRoute(action: Action, laid: readonly FaultDraft[]): RouteDraft {
+  return { name: null, match: null, action, response: null, faults: laid };
 }
 
 function toServerSettings(
@@ -136,3 +147,12 @@ function toServerSettings(
     minimumRate: limit.minimum_rate,
   };
 }
+
+export type ListenerDraft = HttpDraft | StreamDraft;
+
+/** A listener of any protocol. */
+export const listener: z.ZodType<ListenerDraft> = z.discriminatedUnion(
+  "protocol",
+  [httpListener, tcpListener, udpListener] as unknown as Parameters<typeof z.discriminatedUnion>[1],
+  { error: ({ code }) => (code === "invalid_union" ? "one of http, tcp, udp" : "a map") },
+) as unknown as z.ZodType<ListenerDraft>;

@@ -3,6 +3,7 @@ import * as z from "zod";
 import { parseTarget } from "../../filters/redirect.ts";
 import type { Action, RequestChanges, RouteSettings } from "../../filters/settings.ts";
 import { looksLikeAddress, parseServerAddress } from "./addresses.ts";
+import { type FaultDraft, fault, finalStatus } from "./fault.ts";
 import { headerChanges, headerFields } from "./fields.ts";
 import { match } from "./match.ts";
 import { type Rewrite, rewrite } from "./rewrite.ts";
@@ -63,16 +64,14 @@ const redirect: z.ZodType<RedirectAction> = oneOf(`${TARGET_EXPECTED}, or a map`
   }).transform((document): RedirectAction => ({ kind: "redirect", ...document })),
 ]);
 
-const STATUS = integer(200, 599);
-
 /** A response made here; a number is its status, a text its body. */
 const respond: z.ZodType<RespondAction> = oneOf("a status, a text, or a map with status, headers and body", [
-  STATUS.transform((status): RespondAction => ({ kind: "respond", status, headers: [], body: null })),
+  finalStatus.transform((status): RespondAction => ({ kind: "respond", status, headers: [], body: null })),
   z
     .string({ error: "a text" })
     .transform((body): RespondAction => ({ kind: "respond", status: 200, headers: [], body })),
   section("Respond", "A fixed response.", {
-    status: STATUS.default(200).describe("The status."),
+    status: finalStatus.default(200).describe("The status."),
     headers: headerFields
       .optional()
       .describe("Header fields. Without a `Content-Type` the body is plain text."),
@@ -108,8 +107,14 @@ export function toAction(document: ActionDocument, request: RequestChanges | nul
   return redirecting ?? responding ?? null;
 }
 
-/** A route whose name may still be open. */
-export type RouteDraft = Omit<RouteSettings, "name"> & { readonly name: string | null };
+/** A route whose name, and those of its faults, may still be open. */
+export interface RouteDraft extends Omit<RouteSettings, "name" | "faults"> {
+  readonly name: string | null;
+  readonly faults: readonly FaultDraft[];
+}
+
+/** Faults on the requests of a route. */
+export const faults: z.ZodType<readonly FaultDraft[]> = list(fault, "a list of faults");
 
 /** A route: which requests it takes and what becomes of them. */
 export const route: z.ZodType<RouteDraft> = section(
@@ -130,12 +135,14 @@ export const route: z.ZodType<RouteDraft> = section(
       .describe(
         "Changes to the response's header fields on the way to the client, also to those of `redirect` and `respond`.",
       ),
+    faults: faults.optional().describe("Faults on its requests. Those that strike one act on it together."),
   },
 ).transform((document): RouteDraft => {
   const { name = null, match: matched = null, request_headers = null, response_headers = null } = document;
+  const { faults: laid = [] } = document;
   const action = toAction(document, toRequestChanges(document.rewrite ?? null, request_headers));
   // Without an action it is refused elsewhere; until then it answers nothing.
-  return { name, match: matched, action: action ?? NOTHING, response: response_headers, faults: [] };
+  return { name, match: matched, action: action ?? NOTHING, response: response_headers, faults: laid };
 });
 
 const NOTHING: Action = { kind: "respond", status: 404, headers: [], body: null };

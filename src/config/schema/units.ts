@@ -7,6 +7,11 @@ const BYTES = { "": 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3 } as const;
 const DURATION = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/;
 const SIZE = /^(\d+(?:\.\d+)?) ?([kKmMgG]?)(?:i?[bB])?$/;
 
+const RATE_UNITS = { "": 1, k: 1e3, m: 1e6, g: 1e9, ki: 1024, mi: 1024 ** 2, gi: 1024 ** 3 } as const;
+
+const RATE = /^(\d+(?:\.\d+)?) ?((?:[kKmMgG]i?)?)[bB]?(?:\/s)?$/;
+
+const RATE_EXPECTED = "a rate: 10KB/s, 64KiB/s, 1.5MB/s, or a number of bytes a second";
 const DURATION_EXPECTED = "a duration: 500ms, 30s, 2m, 1h, or a number of seconds";
 const SIZE_EXPECTED = "a size: 64k, 10MB, 1g, or a number of bytes";
 
@@ -22,6 +27,13 @@ export function parseSize(value: number | string): number {
   const [, amount, unit = ""] = SIZE.exec(String(value)) ?? [];
   if (amount === undefined) throw new RangeError(`${JSON.stringify(value)} is no size`);
   return Math.round(Number(amount) * BYTES[unit.toLowerCase() as keyof typeof BYTES]);
+}
+
+/** Bytes a second: 10KB/s are 10 000 of them, as rates are counted in, 10KiB/s 10 240. @throws RangeError */
+export function parseRate(value: number | string): number {
+  const [, amount, unit = ""] = RATE.exec(String(value)) ?? [];
+  if (amount === undefined) throw new RangeError(`${JSON.stringify(value)} is no rate`);
+  return Math.round(Number(amount) * RATE_UNITS[unit.toLowerCase() as keyof typeof RATE_UNITS]);
 }
 
 /** A time in milliseconds. 24 days is the longest a timer can wait. */
@@ -45,3 +57,16 @@ const anySize = oneOf(SIZE_EXPECTED, [
 ])
   .meta({ id: "Size", description: "`64k`, `10MB`, `1g`, or a number of bytes. Units are powers of 1024." })
   .transform(parseSize);
+
+/** Bytes a second, at least 1. */
+export const rate: z.ZodType<number> = oneOf(RATE_EXPECTED, [
+  z.int({ error: RATE_EXPECTED }).min(0, { error: RATE_EXPECTED }),
+  z.string({ error: RATE_EXPECTED }).regex(RATE, { error: RATE_EXPECTED }),
+])
+  .meta({
+    id: "Rate",
+    description:
+      "`10KB/s`, `64KiB/s`, `1.5MB/s`, or a number of bytes a second. `K` and `M` are thousands and millions, `Ki` and `Mi` powers of 1024.",
+  })
+  .transform(parseRate)
+  .refine((bytes) => bytes >= 1, { error: "at least 1 byte a second" });
