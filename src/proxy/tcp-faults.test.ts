@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
 import { until } from "../../test/kit/deadline.ts";
 import { connectRaw, type RawClient } from "../../test/kit/raw-client.ts";
 import { type RawOrigin, startRawOrigin } from "../../test/kit/raw-origin.ts";
@@ -126,6 +127,21 @@ describe("faults on a TCP proxy", () => {
     faults.add(toxic("idle_timeout", { attributes: { timeout: 100 } }));
     assert.equal((await client.readToEnd()).length, 0);
     assert.equal(await proxy.log.next("timeout"), "by toxic idle_timeout");
+  });
+
+  test("keep nothing of a proxy that is ended or cut, whatever they hold", async () => {
+    await using origin = await startEcho();
+    for (const end of ["destroy", "cut"] as const) {
+      const faults = createFaults(builtinToxics);
+      faults.add(toxic("bandwidth", { stream: "upstream", attributes: { rate: 0 } }));
+      await using proxy = await startTcpProxy([origin.port], {}, faults);
+      await using client = await connectRaw(proxy.port);
+      client.end("never passed on");
+      await until("it is held", () => proxy.service.connections()[0]?.toxics.length === 1);
+      await delay(50);
+      proxy.service[end]();
+      await until("nothing is left", () => proxy.service.connections().length === 0);
+    }
   });
 
   test("don't keep what lingers: neither a client that doesn't read nor a server that doesn't end", async () => {

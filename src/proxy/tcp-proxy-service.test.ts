@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
 import { until } from "../../test/kit/deadline.ts";
 import { startDeafServer } from "../../test/kit/deaf-server.ts";
 import { createTemporaryDirectory } from "../../test/kit/files.ts";
@@ -68,6 +69,27 @@ describe("a TCP proxy relays", () => {
     client.end("a");
     assert.equal(await client.closed, "reset");
     assert.equal(await proxy.log.next("reset"), `by 127.0.0.1:${origin.port}: ECONNRESET`);
+  });
+
+  test("what a server sent last, also to a client that takes its time", async () => {
+    await using directory = await createTemporaryDirectory();
+    const size = 1_000_000;
+    await using _origin = await startRawOrigin(
+      [{ read: "end" }, { send: "x".repeat(size) }, { close: "half" }],
+      {
+        path: directory.join("origin"),
+      },
+    );
+    const listen = `unix:${directory.join("proxy")}`;
+    await using proxy = await startTcpProxy([`unix:${directory.join("origin")}`], { listen });
+    await using client = await connectRaw({ path: directory.join("proxy") });
+    client.end("a");
+    client.pause();
+    // Longer than a connection may linger that has nothing to say any more.
+    await delay(3_000);
+    client.resume();
+    assert.equal((await client.readToEnd()).length, size);
+    assert.match(await proxy.log.next("closed"), new RegExp(`^1 B up, ${size} B down in [\\d.]+ s$`));
   });
 
   test("between Unix sockets", async () => {
@@ -212,7 +234,7 @@ describe("a TCP proxy limits", () => {
     const from = performance.now();
     for (let i = 0; i < 8; i++) {
       await echoes(client, "a");
-      await new Promise((resolve) => setTimeout(resolve, 100));
+      await delay(100);
     }
     assert.ok(performance.now() - from > 750);
     assert.equal((await client.readToEnd()).length, 0);

@@ -286,13 +286,12 @@ export class TcpRelay implements TransportHandler, ConnectCallback, DeadlineOwne
     this.#explain("reset", "cut");
     this.#near.reset();
     this.#far?.reset();
+    this.destroy();
   }
 
   /** Ends it now, whatever still waits. */
   destroy(): void {
-    // Directly: a transport that is closing already does nothing more.
-    this.#near.socket.destroy();
-    this.#far?.socket.destroy();
+    for (const side of [this.#near, this.#far]) if (side !== null) close(side);
   }
 
   #onCut(toxic: string, isReset: boolean): void {
@@ -315,11 +314,9 @@ export class TcpRelay implements TransportHandler, ConnectCallback, DeadlineOwne
   #expire(detail: string): void {
     this.#host.counters.add(Counter.timeouts);
     this.#explain("timeout", detail);
-    for (const side of [this.#near, this.#far]) {
-      // A message that is cut must not pass for a whole one.
-      if (side?.hasUnsent === true) side.reset();
-      else side?.socket.destroy();
-    }
+    // A message that is cut must not pass for a whole one.
+    for (const side of [this.#near, this.#far]) if (side?.hasUnsent === true) side.reset();
+    this.destroy();
   }
 
   /** True while somebody takes what waits for him, however slowly: since this was asked last. */
@@ -407,6 +404,12 @@ class RelayEnd extends TransportByteStream implements TransportHandler {
     this.#relay.onEndClosed(this.#transport, error);
     this.sink.onBytesClosed(error);
   }
+}
+
+/** Also one that is closing already, which its own `destroy` leaves to finish. */
+function close(transport: Transport): void {
+  transport.destroy();
+  transport.socket.destroy();
 }
 
 function codeOf(error: Error): string {

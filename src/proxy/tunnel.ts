@@ -109,7 +109,11 @@ class Side implements ByteSink {
     const { other } = this;
     if (!other.closed) {
       if (error !== null || !this.#ended) other.stream?.abort();
-      else other.stream?.end();
+      else {
+        other.stream?.end();
+        // Nobody is left who could be too slow, and its end has to be heard.
+        other.stream?.resume();
+      }
     }
     this.#tunnel.onSideClosed(this, error);
   }
