@@ -17,15 +17,21 @@ export class ClientFailure extends Error {}
 
 /** Adds where the server is. `-h` is its address and not help, as in `toxiproxy-cli`. */
 export function addClientOptions(command: Command): Command {
-  return command
-    .helpOption("--help", "show this help")
-    .addOption(
-      new Option("-h, --host <url>", "the server whose proxies are meant")
-        .default(SERVER)
-        .env("TOXIPROXY_URL"),
-    )
-    .addOption(new Option("--token <token>", "the bearer token that the server asks for").env("SLUICE_TOKEN"))
-    .addOption(jsonOption());
+  return (
+    command
+      .helpOption("--help", "show this help")
+      // The server may be named before the command that it is asked by, or behind it.
+      .enablePositionalOptions(false)
+      .addOption(
+        new Option("-h, --host <url>", "the server whose proxies are meant")
+          .default(SERVER)
+          .env("TOXIPROXY_URL"),
+      )
+      .addOption(
+        new Option("--token <token>", "the bearer token that the server asks for").env("SLUICE_TOKEN"),
+      )
+      .addOption(jsonOption())
+  );
 }
 
 /** What a command works with. */
