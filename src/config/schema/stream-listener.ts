@@ -89,7 +89,7 @@ const udpLimits = section(
   {
     sessions: integer(0, MOST)
       .default(udp.maxConnections)
-      .describe("Sessions; what would begin another is dropped. 0: no limit."),
+      .describe("Sessions; to begin another, the one that was silent longest is ended. 0: no limit."),
     sessions_per_client: integer(0, MOST)
       .default(udp.maxConnectionsPerClient)
       .describe("Sessions from one address. 0: no limit."),
