@@ -23,7 +23,7 @@ export class IdleWatch {
   }
 
   /** Counts from when something came last. */
-  setTimeout(milliseconds: number): void {
+  changeTo(milliseconds: number): void {
     if (this.#timeout === Number.POSITIVE_INFINITY) return;
     this.#timeout = milliseconds;
     this.#wind();

@@ -119,7 +119,7 @@ export class UdpProxyService implements Service, UdpHost, DatagramHandler {
     const source = addresses?.source ?? { address: plainAddress(from.address), port: from.port };
     const { maxConnections, maxConnectionsPerClient } = this.settings;
     if (this.#draining || this.#context!.signal.aborted) return this.#refuse(source, "shutting down");
-    const admission = this.faults?.admit();
+    const admission = this.faults?.admit("datagrams");
     if (admission?.refuse === true) return this.#refuse(source, "denied");
     if (!this.#clients.add(source.address))
       return this.#refuse(source, `session limit of ${maxConnectionsPerClient} per client reached`);

@@ -30,7 +30,7 @@ class IdleTimeout extends Toxic<IdleTimeoutAttributes> {
 
   override update(given: IdleTimeoutAttributes): void {
     super.update(given);
-    this.#watch.setTimeout(given.timeout);
+    this.#watch.changeTo(given.timeout);
   }
 }
 

@@ -28,7 +28,7 @@ class Timeout extends Toxic<TimeoutAttributes> {
 
   override update(given: TimeoutAttributes): void {
     super.update(given);
-    this.#watch.setTimeout(given.timeout);
+    this.#watch.changeTo(given.timeout);
   }
 }
 
