@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
+import { createTemporaryDirectory } from "../../test/kit/files.ts";
 import { ConfigError, formatPath } from "./config-error.ts";
 import { loadConfig, parseConfig } from "./load.ts";
 
@@ -55,6 +56,24 @@ test("a file that can't be read is named", () => {
     message: "/no/such/file.yaml: there is no such file",
   });
   assert.throws(() => loadConfig(folder, {}), { message: `${folder}: is a folder` });
+});
+
+test("a file that is no UTF-8 is refused with the place", async () => {
+  await using directory = await createTemporaryDirectory();
+  for (const [bytes, place] of [
+    ["threads: 1\nlisteners:\n  - name: caf\xe9\n    bind: 80\n", "3:14"],
+    ["# \xff", "1:3"],
+  ] as const) {
+    const file = await directory.write("latin1.yaml", Buffer.from(bytes, "latin1"));
+    assert.throws(() => loadConfig(file, {}), { message: `${file}:${place}: this is no UTF-8` });
+  }
+});
+
+test("of a mistake with many consequences the first are told", () => {
+  assert.throws(
+    () => parseConfig(`listeners: ${"[".repeat(500)}`, "a.yaml", {}),
+    (error: ConfigError) => error.entries.length === 10,
+  );
 });
 
 test("paths read like the file", () => {

@@ -38,6 +38,9 @@ export interface ProblemLocator {
 /** Keys under which a text may have the placeholders of redirects. */
 const KEYS_WITH_PLACEHOLDERS: ReadonlySet<PropertyKey | undefined> = new Set(["redirect", "target"]);
 
+/** Errors of syntax that are told: most of those that follow are the first one's consequences. */
+const MOST_ERRORS = 10;
+
 /** A YAML file with the positions of everything in it, and environment variables filled in. */
 export class SourceDocument implements ProblemLocator {
   readonly file: string;
@@ -51,7 +54,7 @@ export class SourceDocument implements ProblemLocator {
     this.file = file;
     this.#text = text;
     this.#document = parseDocument(text, { lineCounter: this.#lines, prettyErrors: false, merge: true });
-    for (const error of [...this.#document.errors, ...this.#document.warnings]) {
+    for (const error of [...this.#document.errors, ...this.#document.warnings].slice(0, MOST_ERRORS)) {
       this.#note(error.pos[0], "", this.#explain(error));
     }
     if (this.problems.length === 0) this.#fillEnvironment(env);

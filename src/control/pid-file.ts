@@ -8,13 +8,17 @@ export class PidFile {
     this.#path = path;
   }
 
-  /** @throws Error when the file belongs to a process that runs */
+  /** @throws Error when the file belongs to a process that runs, or can't be written */
   static write(path: string): PidFile {
     const other = readPid(path);
     if (other !== null && other !== process.pid && isRunning(other)) {
       throw new Error(`${path} belongs to process ${other}, which is running`);
     }
-    writeFileSync(path, `${process.pid}\n`);
+    try {
+      writeFileSync(path, `${process.pid}\n`);
+    } catch (error) {
+      throw unusable(path, error);
+    }
     return new PidFile(path);
   }
 
@@ -30,8 +34,12 @@ function readPid(path: string): number | null {
     return Number.isInteger(pid) && pid > 0 ? pid : null;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
-    throw error;
+    throw unusable(path, error);
   }
+}
+
+function unusable(path: string, error: unknown): Error {
+  return new Error(`${path} can't hold the process id: ${(error as Error).message}`, { cause: error });
 }
 
 function isRunning(pid: number): boolean {
