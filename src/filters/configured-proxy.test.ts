@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { createSession, type LoneSession, type SessionInit } from "../../test/kit/session.ts";
 import { ProxyError } from "../base/errors.ts";
+import { parseConfig } from "../config/load.ts";
 import { ResponseHead } from "../http/heads.ts";
 import type { ProxyPhases } from "../proxy/phases.ts";
 import { createConfiguredProxy, type RouteContext } from "./configured-proxy.ts";
@@ -78,6 +79,17 @@ describe("a listener with one upstream", () => {
       const phases = proxy({ action: toUpstream(upstream) }, { match: { kind: "method", methods: ["GET"] } });
       assert.deepEqual(Object.keys(phases).sort(), ["failToConnect", "upstreamPeer"]);
     }
+  });
+
+  test("looks at requests once it has a fault", () => {
+    const { listeners } = parseConfig(
+      "listeners: [{ bind: 0, upstream: 3000, faults: [{ abort: 503 }] }]",
+      "a.yaml",
+      {},
+    );
+    const phases = proxy({ faults: listeners[0]!.routes[0]!.faults });
+    assert.deepEqual(Object.keys(phases).sort(), ["failToConnect", "requestFilter", "upstreamPeer"]);
+    assert.equal(run(phases).answer?.status, 503);
   });
 
   test("uses the same peer each time", () => {
