@@ -1,7 +1,7 @@
 import type { JsonValue } from "./json-value.ts";
 
 /** Where a value stands, as Go's type errors tell it: `Go struct field Proxy.name`. */
-export interface Place {
+interface Place {
   /** The innermost struct; "" for one without a name. */
   readonly struct: string;
   /** Names of fields from the outermost struct on, with dots. */
@@ -9,7 +9,7 @@ export interface Place {
 }
 
 /** Hears every value that doesn't fit, in Go's words. */
-export type Report = (problem: string) => void;
+type Report = (problem: string) => void;
 
 /**
  * What is expected of a JSON value. Go leaves a field as it was when it is null or doesn't fit, and reads on: so
