@@ -31,7 +31,7 @@ export function setupLines(
   const single = threads > 1 ? peers.filter((peer) => peer.singleThreaded).map(({ name }) => name) : [];
   return [
     `${rounds} round(s) of ${seconds} s after ${warmUpSeconds} s of warm-up, ${threads} proxy thread(s)`,
-    `load by ${generator.name}, origin ${origin.name}; ${pinning.note}`,
+    `load by ${generator.name}, origin ${origin.name}, both of our own for byte streams; ${pinning.note}`,
     ...(single.length > 0 ? [`with one thread nevertheless: ${single.join(", ")}`] : []),
   ];
 }
