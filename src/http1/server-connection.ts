@@ -402,9 +402,10 @@ export class ServerConnection
     this.#sink = null;
     const held = this.#held;
     this.#held = null;
-    // Before the sink gets anything, for it may stop the reading at once.
+    // Before the sink gets anything, for it may stop the reading at once. An end that came already isn't told again.
     this.transport.resume();
     if (held !== null) sink.onBytes(held, 0, held.length);
+    if (this.transport.ended) sink.onBytesEnd();
     return this.#tunnel;
   }
 

@@ -61,6 +61,20 @@ describe("CONNECT", () => {
     assert.deepEqual(seen, ["CONNECT far.example:443 a.example", "connected", `200 null ${size} ${sent}`]);
   });
 
+  test("passes on the end of a client that has said everything at once", async () => {
+    await using proxy = await startProxy({
+      origin: async (connection) => connection.end(`heard ${await connection.readToEnd()}`),
+      allowConnect: true,
+      phases: { connectedToUpstream: () => nextTurn() },
+    });
+    for (const said of ["", "all there is to say"]) {
+      const tunnel = await proxy.connect();
+      tunnel.end(`${text}${said}`);
+      await tunnel.readHead();
+      assert.equal((await tunnel.readToEnd()).toString(), `heard ${said}`);
+    }
+  });
+
   test("to nobody is a 502, and the connection stays", async () => {
     await using proxy = await startProxy({ origin: { port: 1 }, allowConnect: true });
     const client = await proxy.connect();

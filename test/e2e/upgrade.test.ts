@@ -137,6 +137,18 @@ describe("an upgrade", () => {
     assert.deepEqual(proxy.reported, []);
   });
 
+  test("ends the client's direction also when it ended before the server agreed", async () => {
+    await using proxy = await startProxy({
+      origin: agreeing(async (connection) => connection.end(`heard ${await connection.readToEnd()}`)),
+    });
+    for (const said of ["", "early"]) {
+      const client = await proxy.connect();
+      client.end(`${ASK}${said}`);
+      assert.equal(await client.readHead(), AGREE);
+      assert.equal((await client.readToEnd()).toString(), `heard ${said}`);
+    }
+  });
+
   test("ends the server's direction by itself too", async () => {
     let heard = "";
     await using proxy = await startProxy({
