@@ -14,7 +14,7 @@ import {
   textAnswer,
 } from "./api-message.ts";
 import { IncomingRequest } from "./incoming-request.ts";
-import { refuseConnection, refuseTarget, sendResponse } from "./outgoing-response.ts";
+import { refuseConnection, refuseRequest, sendResponse } from "./outgoing-response.ts";
 import { cleanPath, encodePath, parseTarget, type RequestTarget } from "./request-target.ts";
 
 /** A request that was answered, for a log. */
@@ -58,7 +58,7 @@ export interface AdminServerOptions extends Partial<AccessRules> {
 const TIMEOUTS: AdminTimeouts = { read: 15_000, handle: 25_000, write: 30_000, idle: 60_000 };
 const BODY_LIMIT = 16 * 1024 * 1024;
 /** How often Node looks for connections that exceed their time, milliseconds. */
-const CHECK_INTERVAL = 5_000;
+const CHECK_INTERVAL = 1_000;
 
 const TIMEOUT_PAGE = "<html><head><title>Timeout</title></head><body><h1>Timeout</h1></body></html>";
 
@@ -83,10 +83,11 @@ export class AdminServer {
         requestTimeout: 2 * this.#timeouts.read,
         keepAliveTimeout: this.#timeouts.idle,
         connectionsCheckingInterval: CHECK_INTERVAL,
+        requireHostHeader: false,
       },
       (message, response) => void this.#serve(message, response),
     );
-    this.#server.on("clientError", (_, socket) => refuseConnection(socket as Socket));
+    this.#server.on("clientError", (error, socket) => refuseConnection(socket as Socket, error));
   }
 
   /** Starts; resolves with the bound address. Rejects with Node's error. */
@@ -115,12 +116,16 @@ export class AdminServer {
     const started = performance.now();
     const target = parseTarget(message.url ?? "");
     if (target === null) {
-      refuseTarget(response);
+      refuseRequest(response);
+      return;
+    }
+    if (message.headers.host === undefined && message.httpVersion === "1.1") {
+      refuseRequest(response, ": missing required Host header");
       return;
     }
     const reply = await this.#answer(message, target);
     // What is left of a body that was given up would be taken for the next request.
-    const isGivenUp = (reply.status === 400 || reply.status === 413) && !message.complete;
+    const isGivenUp = (reply.status === 413 || reply.status === 503) && !message.complete;
     const isStream = typeof reply.body !== "string";
     if (isGivenUp || isStream || this.#isClosing) response.shouldKeepAlive = false;
     if (isStream) this.#keepStream(response);
@@ -172,7 +177,8 @@ export class AdminServer {
   }
 
   #failure(error: unknown, message: IncomingMessage): ApiResponse {
-    if (error instanceof ApiFault) return textAnswer(error.status, error.message);
+    if (error instanceof ApiFault)
+      return error.message === "" ? emptyAnswer(error.status) : textAnswer(error.status, error.message);
     // A client that left has nobody to be told, and nothing failed here.
     if (!message.destroyed) this.#options.onError?.(error);
     return textAnswer(500, "internal error");

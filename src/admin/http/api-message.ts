@@ -33,7 +33,7 @@ export interface StreamSink {
 /** Answers a request, or leaves it to others with null. */
 export type ApiHandler = (request: ApiRequest) => Promise<ApiResponse | null>;
 
-/** A request that can't be carried out: its status and what the client is told. */
+/** A request that can't be carried out: its status and what the client is told, "" for nothing more. */
 export class ApiFault extends Error {
   readonly status: number;
 

@@ -1,6 +1,4 @@
 import type { IncomingMessage } from "node:http";
-import type { Socket } from "node:net";
-import { formatHostPort } from "../../net/address.ts";
 import { ApiFault, type ApiRequest } from "./api-message.ts";
 import type { RequestTarget } from "./request-target.ts";
 
@@ -37,7 +35,8 @@ export class IncomingRequest implements ApiRequest {
     const { promise, resolve, reject } = Promise.withResolvers<Uint8Array>();
     const { size, time } = this.#limits;
     const left = time - (performance.now() - this.#arrived);
-    const late = setTimeout(() => reject(tooSlow(this.#message.socket)), Math.max(left, 0));
+    // A Go server answers so when a body doesn't come: without a word.
+    const late = setTimeout(() => reject(new ApiFault(503, "")), Math.max(left, 0));
     const chunks: Buffer[] = [];
     let received = 0;
     this.#message.on("data", (chunk: Buffer) => {
@@ -49,11 +48,4 @@ export class IncomingRequest implements ApiRequest {
     this.#message.on("error", reject);
     return promise.finally(() => clearTimeout(late));
   }
-}
-
-/** In the words that a Go server has for it. */
-function tooSlow({ localAddress, localPort, remoteAddress, remotePort }: Socket): ApiFault {
-  const here = formatHostPort(localAddress ?? "", localPort ?? 0);
-  const there = formatHostPort(remoteAddress ?? "", remotePort ?? 0);
-  return new ApiFault(400, `bad request body: read tcp ${here}->${there}: i/o timeout`);
 }

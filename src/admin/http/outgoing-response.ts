@@ -8,7 +8,8 @@ import type { ApiResponse, Streamer } from "./api-message.ts";
  */
 export function sendResponse(response: ServerResponse, answer: ApiResponse, time: number): void {
   if (response.destroyed) return;
-  if (response.shouldKeepAlive) response.removeHeader("Connection");
+  const isUsual = response.shouldKeepAlive && response.req.httpVersion === "1.1";
+  if (isUsual) response.removeHeader("Connection");
   if (typeof answer.body === "string") sendText(response, answer, answer.body, time);
   else sendStream(response, answer, answer.body);
 }
@@ -44,16 +45,17 @@ function sendStream(response: ServerResponse, { status, headers }: ApiResponse, 
 const BAD_REQUEST = "400 Bad Request";
 const PLAIN_TEXT = "text/plain; charset=utf-8";
 
-/** Refuses a request that asks for what is no path. */
-export function refuseTarget(response: ServerResponse): void {
+/** Refuses a request that breaks the rules of HTTP, and closes its connection. */
+export function refuseRequest(response: ServerResponse, reason = ""): void {
   response.shouldKeepAlive = false;
   response.useChunkedEncodingByDefault = false;
-  response.writeHead(400, { "Content-Type": PLAIN_TEXT }).end(BAD_REQUEST);
+  response.writeHead(400, { "Content-Type": PLAIN_TEXT }).end(`${BAD_REQUEST}${reason}`);
 }
 
-/** Says the same on a connection on which no HTTP was spoken, and closes it. */
-export function refuseConnection(socket: Socket): void {
+/** Says the same on a connection on which no HTTP was spoken, and nothing where it was only too slow, and closes it. */
+export function refuseConnection(socket: Socket, { code }: NodeJS.ErrnoException): void {
   const head = [`HTTP/1.1 ${BAD_REQUEST}`, `Content-Type: ${PLAIN_TEXT}`, "Connection: close", "", ""];
-  if (socket.writable) socket.end(head.join("\r\n") + BAD_REQUEST, () => socket.destroy());
+  if (socket.writable && code !== "ERR_HTTP_REQUEST_TIMEOUT")
+    socket.end(head.join("\r\n") + BAD_REQUEST, () => socket.destroy());
   else socket.destroy();
 }

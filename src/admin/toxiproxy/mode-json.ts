@@ -1,4 +1,5 @@
 import type { Mode, Streams } from "../../chaos/mode.ts";
+import { parseMode } from "../../chaos/modes.ts";
 import { ApiFault } from "../http/api-message.ts";
 import type { JsonValue } from "../json/json-value.ts";
 import { bool, float64, JsonTypeError, readAs, struct, text } from "../json/shapes.ts";
@@ -22,12 +23,20 @@ const modeShape = struct<ModeFields>(
 const STREAMS: ReadonlySet<string> = new Set<Streams>(["upstream", "downstream", "both"]);
 
 /**
- * A mode as `GET /proxies/{proxy}/mode` shows it; one that needs nothing else may be its name alone.
+ * A mode as `GET /proxies/{proxy}/mode` shows it, or in one text: `latency 100±20 upstream`.
  * @throws ApiFault
  */
 export function readMode(value: JsonValue): Mode {
-  const fields = value.kind === "string" ? { kind: value.value } : readFields(value);
-  return toMode(fields);
+  return value.kind === "string" ? readModeText(value.value) : toMode(readFields(value));
+}
+
+function readModeText(text: string): Mode {
+  try {
+    return parseMode(text);
+  } catch (error) {
+    if (error instanceof RangeError) throw new ApiFault(400, error.message);
+    throw error;
+  }
 }
 
 function readFields(value: JsonValue): Partial<ModeFields> {

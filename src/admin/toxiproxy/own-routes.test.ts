@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { apiRequest } from "../../../test/kit/api-request.ts";
+import { MemorySteering } from "../../../test/kit/memory-steering.ts";
 import { openPaperApi, openPaperApiWithProxy, toldFault } from "../../../test/kit/paper-api.ts";
+import { createRegistry } from "../../chaos/toxics/index.ts";
 import type { StreamEvent } from "../../proxy/stream-proxy.ts";
+import { ToxiproxyApi } from "./toxiproxy-api.ts";
 
 const CONNECTION = {
   id: "0.1",
@@ -62,6 +65,8 @@ describe("the mode", () => {
         '{"kind":"throttle","rate":1000,"stream":"downstream"}',
         '{"kind":"throttle","rate":1000,"stream":"downstream"}',
       ],
+      ['"latency 100±20 upstream"', '{"kind":"latency","latency":100,"jitter":20,"stream":"upstream"}'],
+      ['"throttle 10k"', '{"kind":"throttle","rate":10000,"stream":"both"}'],
       ['"allow"', '{"kind":"allow"}'],
     ];
     for (const [body, shown] of cases) {
@@ -72,10 +77,12 @@ describe("the mode", () => {
 
   test("has to be one", async () => {
     const { tell } = await openPaperApiWithProxy();
+    for (const text of ["latency", "slow", "deny now please"])
+      assert.match(await tell("PUT", "/proxies/p/mode", JSON.stringify(text)), /^400 {"error":"/);
     const cases: readonly (readonly [body: string, message: string])[] = [
       ["", "bad request body: EOF"],
       ["{}", "missing required field: kind"],
-      ['"latency"', "missing required field: latency"],
+      ['{"kind":"latency"}', "missing required field: latency"],
       ['{"kind":"throttle"}', "missing required field: rate"],
       ['{"kind":"slow"}', "mode was invalid, can be allow, deny, latency, timeout or throttle"],
       ['{"kind":"timeout","timeout":-1}', "timeout must be at least 0"],
@@ -186,6 +193,14 @@ describe("requests", () => {
     assert.equal(`${status} ${String(body)}`, "403 User agent not allowed\n");
     assert.equal((await ask("PUT", "/proxies", "", browser)).status, 405);
     assert.equal((await ask("GET", "/proxies", "", { "user-agent": "Mozilla" })).status, 200);
+  });
+
+  test("of browsers are answered where there is a page for them", async () => {
+    const registry = createRegistry();
+    const options = { steering: new MemorySteering(registry), registry, version: "1" };
+    const api = new ToxiproxyApi({ ...options, refuseBrowsers: false });
+    const reply = await api.handle(apiRequest("GET", "/proxies", "", { "user-agent": "Mozilla/5.0" }));
+    assert.equal(reply?.status, 200);
   });
 
   test("for the version get JSON with a line end", async () => {

@@ -1,5 +1,5 @@
 import { SteeringError, type SteeringProblem } from "../../control/steering.ts";
-import { ApiFault, type ApiResponse, textAnswer } from "../http/api-message.ts";
+import { ApiFault, type ApiResponse, emptyAnswer, textAnswer } from "../http/api-message.ts";
 import { textJson } from "../json/write-json.ts";
 
 const PROXY_NOT_FOUND = [404, "proxy not found"] as const;
@@ -38,6 +38,7 @@ export function toFault(error: unknown): ApiFault {
 
 /** `{"error":"proxy not found","status":404}`: JSON that is sent as plain text, which clients have learned to live with. */
 export function faultAnswer(fault: ApiFault): ApiResponse {
+  if (fault.message === "") return emptyAnswer(fault.status);
   return textAnswer(fault.status, `{${faultMembers(fault)}}`);
 }
 

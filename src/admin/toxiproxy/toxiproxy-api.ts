@@ -92,10 +92,10 @@ export class ToxiproxyApi {
   }
 
   /** Makes the proxies of a list in JSON, as `POST /populate` does. */
-  async populate(read: () => Promise<Uint8Array>): Promise<Population> {
+  async populate(json: Uint8Array): Promise<Population> {
     const proxies: ProxyState[] = [];
     try {
-      const entries = readPopulation(parseBody(await read()));
+      const entries = readPopulation(parseBody(json));
       for (const entry of entries) proxies.push(await this.#orders.createOrReplace(entry));
     } catch (error) {
       return { proxies, fault: toFault(error) };
@@ -153,7 +153,8 @@ export class ToxiproxyApi {
   }
 
   async #populate(request: ApiRequest): Promise<ApiResponse> {
-    const { proxies, fault } = await this.populate(() => request.body());
+    const body = await request.body();
+    const { proxies, fault } = await this.populate(body);
     // No list at all when there is nothing in it: clients have never seen an empty one.
     const list = proxies.length === 0 ? "null" : arrayJson(proxies.map((proxy) => this.#views.proxy(proxy)));
     const problem = fault === null ? "" : `${faultMembers(fault)},`;

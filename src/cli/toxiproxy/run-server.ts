@@ -97,7 +97,7 @@ async function populate(api: ToxiproxyApi, path: string, log: Logger): Promise<v
     log.error({ error: (error as Error).message, config: path }, "Error reading config file");
     return;
   }
-  const { proxies, fault } = await api.populate(async () => content);
+  const { proxies, fault } = await api.populate(content);
   for (const { name, listen, upstream } of proxies) log.info({ name, listen, upstream }, "Started proxy");
   if (fault === null) log.info({ proxies: proxies.length }, "Populated proxies from file");
   else log.error({ error: fault.message }, "Failed to populate proxies from file");
