@@ -1,6 +1,6 @@
 import { isIP } from "node:net";
+import { IpRanges } from "../net/ip-ranges.ts";
 import type { Session } from "../proxy/session.ts";
-import { IpRanges } from "./ip-ranges.ts";
 
 /**
  * Finds the address of the client behind proxies that are trusted. Each proxy appends to `X-Forwarded-For` the address it

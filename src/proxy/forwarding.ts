@@ -1,7 +1,8 @@
-import { BlockList, isIPv6 } from "node:net";
+import { isIPv6 } from "node:net";
 import { FieldId } from "../http/field-names.ts";
 import type { RequestHead } from "../http/heads.ts";
 import type { RequestAdditions } from "../http/streams.ts";
+import { IpRanges } from "../net/ip-ranges.ts";
 import type { HttpPeer } from "../upstream/peer.ts";
 import type { ClientInfo } from "./session.ts";
 
@@ -52,13 +53,14 @@ export interface ForwardedClient extends ClientInfo {
 /** Writes the fields that tell a server where a request comes from. */
 export class Forwarding {
   readonly #policy: ForwardingPolicy;
-  readonly #trusted: BlockList | null;
+  readonly #trusted: IpRanges | null;
   /** Any of these fields in a request means that its lines can't be taken from the connection's note. */
   readonly #special: number;
 
+  /** @throws RangeError when a trusted proxy is neither an address nor a range */
   constructor(policy: ForwardingPolicy) {
     this.#policy = policy;
-    this.#trusted = policy.trustedProxies.length === 0 ? null : toBlockList(policy.trustedProxies);
+    this.#trusted = policy.trustedProxies.length === 0 ? null : new IpRanges(policy.trustedProxies);
     const isOff = policy.mode === "off";
     this.#special =
       (policy.via === null ? 0 : VIA_BIT) |
@@ -132,7 +134,7 @@ export class Forwarding {
   #isTrusted(client: ForwardedClient): boolean {
     if (this.#trusted === null) return true;
     const note = client.forwarding;
-    note.trusted ??= client.address === "" || this.#trusted.check(client.address, familyOf(client.address));
+    note.trusted ??= client.address === "" || this.#trusted.has(client.address);
     return note.trusted;
   }
 }
@@ -183,19 +185,4 @@ function lacksHost(head: RequestHead): boolean {
 
 function hostLine(peer: HttpPeer): string {
   return `Host: ${peer.address.kind === "unix" ? "localhost" : peer}\r\n`;
-}
-
-function familyOf(address: string): "ipv4" | "ipv6" {
-  return isIPv6(address) ? "ipv6" : "ipv4";
-}
-
-/** @throws Error when an entry is neither an address nor a range */
-function toBlockList(entries: readonly string[]): BlockList {
-  const list = new BlockList();
-  for (const entry of entries) {
-    const [address = "", prefix] = entry.split("/");
-    if (prefix === undefined) list.addAddress(address, familyOf(address));
-    else list.addSubnet(address, Number(prefix), familyOf(address));
-  }
-  return list;
 }

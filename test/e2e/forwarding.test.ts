@@ -169,6 +169,15 @@ describe("X-Forwarded-*", () => {
     }
   });
 
+  test("are believed of nobody by a range that is cut off: nothing is started", async () => {
+    for (const range of ["10.0.0.0/", "10.0.0.0/33", "ten"]) {
+      await assert.rejects(
+        startProxy(policy({ trustedProxies: [range] })),
+        /could not start: .* is neither an address/,
+      );
+    }
+  });
+
   test("are nobody's business when off", async () => {
     const seen = await forward(request("GET /", ...received), policy({ mode: "off" }));
     assert.deepEqual(

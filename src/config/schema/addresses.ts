@@ -2,8 +2,8 @@ import { isIP } from "node:net";
 import { domainToASCII } from "node:url";
 import type * as z from "zod";
 import { canonicalHost } from "../../filters/canonical-host.ts";
-import { IpRanges } from "../../filters/ip-ranges.ts";
 import { type Address, formatAddress, parseAddress } from "../../net/address.ts";
+import { IpRanges } from "../../net/ip-ranges.ts";
 import { attempt, integer, oneOf, parsedBy, text } from "./values.ts";
 
 const BIND_EXPECTED = "an address to listen on: host:port, :port, a port, [v6]:port or unix:/path";

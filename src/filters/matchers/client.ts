@@ -1,4 +1,4 @@
-import { IpRanges } from "../ip-ranges.ts";
+import { IpRanges } from "../../net/ip-ranges.ts";
 import type { Predicate } from "./subject.ts";
 
 /** The client's address is in one of these CIDR ranges. */
