@@ -1,9 +1,14 @@
 import { availableParallelism } from "node:os";
+import type { Logger } from "pino";
+import type { Scenario } from "../config/scenario.ts";
+import type { AdminSettings } from "../config/snapshot.ts";
 import { PidFile } from "../control/pid-file.ts";
 import { type Running, startRunning } from "../control/running.ts";
 import { runUntilSignal } from "../control/signals.ts";
 import { createErrorLog } from "../observe/error-log.ts";
 import type { RunSpec } from "../worker/run-spec.ts";
+import { mountApi } from "./admin-api.ts";
+import { playBeside } from "./scenario.ts";
 
 export interface ServeSettings {
   readonly spec: RunSpec;
@@ -13,6 +18,10 @@ export interface ServeSettings {
   readonly grace: number;
   readonly pidFile: string | null;
   readonly json: boolean;
+  /** Where the admin API is mounted; null for nowhere. */
+  readonly admin: AdminSettings | null;
+  /** What is played while it runs. */
+  readonly scenario: Scenario | null;
 }
 
 /** Runs in the foreground until a signal ends it. */
@@ -23,11 +32,40 @@ export async function serveUntilSignal(settings: ServeSettings): Promise<void> {
   const pidFile = settings.pidFile === null ? null : PidFile.write(settings.pidFile);
   try {
     const running = await startRunning(settings.spec, threads, log);
+    await using companions = new AsyncDisposableStack();
+    await startCompanions(settings, running, log, companions);
     announce(running, threads, settings.json);
     await runUntilSignal(running, settings.grace, log);
   } finally {
     pidFile?.remove();
   }
+}
+
+/** What runs beside the proxy: the admin API, a scenario. */
+async function startCompanions(
+  { admin, scenario, spec, json }: ServeSettings,
+  running: Running,
+  log: Logger,
+  companions: AsyncDisposableStack,
+): Promise<void> {
+  const { steering } = running;
+  if (admin !== null) {
+    const onError = (error: unknown): void => log.error({ error }, "The admin API failed");
+    const api = await mountApi({ steering, address: admin.bind, token: admin.token, onError });
+    companions.defer(() => api.close());
+    announceApi(api.address, json);
+  }
+  if (scenario === null) return;
+  const play = playBeside(scenario, steering, spec.seed, log);
+  companions.defer(() => play.stop());
+}
+
+function announceApi(address: string, json: boolean): void {
+  process.stdout.write(
+    json
+      ? `${JSON.stringify({ event: "api", address: `http://${address}` })}\n`
+      : `Admin API on http://${address}\n`,
+  );
 }
 
 function announce({ addresses }: Running, threads: number, json: boolean): void {

@@ -2,6 +2,7 @@ import { directionOf, type ToxicChange } from "../chaos/faults.ts";
 import { ALLOW, type Mode } from "../chaos/mode.ts";
 import { attributeProblem, completeAttributes, type ToxicRegistry } from "../chaos/registry.ts";
 import type { ToxicSettings, ToxicType } from "../chaos/toxic.ts";
+import type { HttpFaultState } from "../filters/faults/http-faults.ts";
 import {
   type ConnectionState,
   STREAM_DEFAULTS,
@@ -27,12 +28,23 @@ interface Entry {
   /** Null for a listener that a configuration opened. */
   settings: StreamProxySettings | null;
   /** Where a listener of a configuration listens. */
-  readonly boundElsewhere: string;
+  boundElsewhere: string;
   /** While enabled. */
   address: string | null;
   toxics: readonly ToxicSettings[];
   mode: Mode;
+  /** Faults on its routes that are switched off. */
+  disabled: readonly string[];
 }
+
+const NEW_ENTRY: Omit<Entry, "name"> = {
+  settings: null,
+  boundElsewhere: "",
+  address: null,
+  toxics: [],
+  mode: ALLOW,
+  disabled: [],
+};
 
 /**
  * Steers the proxies in all threads: keeps what they should be, and tells the threads. Orders are given one after the
@@ -63,9 +75,15 @@ export class Proxies implements Steering, TrafficSource {
     };
   }
 
-  /** Takes up a listener that the data plane opens by itself. */
-  adopt(name: string, address: string, faults: { toxics: readonly ToxicSettings[]; mode: Mode }): void {
-    this.#entries.set(name, { name, settings: null, boundElsewhere: address, address: null, ...faults });
+  /** Takes up a listener that the data plane opens by itself, before the threads start. */
+  adopt(name: string, listen: string, toxics: readonly ToxicSettings[], mode: Mode): void {
+    const checked = toxics.map((toxic) => this.#checked(toxic));
+    this.#entries.set(name, { ...NEW_ENTRY, name, boundElsewhere: listen, toxics: checked, mode });
+  }
+
+  /** Where a listener that was taken up listens. */
+  noteAddress(name: string, address: string): void {
+    this.#entryOf(name).boundElsewhere = address;
   }
 
   // ── proxies ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -86,7 +104,7 @@ export class Proxies implements Steering, TrafficSource {
       const settings: StreamProxySettings = { ...STREAM_DEFAULTS[init.protocol ?? "tcp"], ...rest, name };
       const toxics = settings.toxics.map((toxic) => this.#checked(toxic));
       checkNames(toxics);
-      const entry: Entry = { name, settings, boundElsewhere: "", address: null, toxics, mode: settings.mode };
+      const entry: Entry = { ...NEW_ENTRY, name, settings, toxics, mode: settings.mode };
       if (enabled) await this.#open(entry);
       this.#entries.set(name, entry);
       return toState(entry);
@@ -232,6 +250,31 @@ export class Proxies implements Steering, TrafficSource {
     });
   }
 
+  httpFaults(listener: string): Promise<HttpFaultState[]> {
+    return this.#inTurn(() => this.#httpFaultsOf(listener));
+  }
+
+  setHttpFault(listener: string, fault: string, enabled: boolean): Promise<void> {
+    return this.#inTurn(async () => {
+      const entry = this.#entryOf(listener);
+      const known = await this.#httpFaultsOf(listener);
+      if (!known.some(({ name }) => name === fault))
+        throw new SteeringError("FAULT_NOT_FOUND", `${listener} has no fault ${fault} on its routes`);
+      await this.#order({ do: "setHttpFault", listener, fault, enabled });
+      const others = entry.disabled.filter((name) => name !== fault);
+      entry.disabled = enabled ? others : [...others, fault];
+    });
+  }
+
+  async #httpFaultsOf(listener: string): Promise<HttpFaultState[]> {
+    this.#entryOf(listener);
+    const [first = [], ...others] = (await this.#order({ do: "httpFaults", listener })) as HttpFaultState[][];
+    return first.map((fault, i) => {
+      const hits = others.reduce((sum, faults) => sum + (faults[i]?.hits ?? 0), fault.hits);
+      return { ...fault, hits };
+    });
+  }
+
   onEvent(listener: (event: StreamEvent) => void): () => void {
     this.#listeners.add(listener);
     if (this.#listeners.size === 1) this.#watch(true);
@@ -304,8 +347,8 @@ function currentSettings({ settings, toxics, mode }: Entry): StreamProxySettings
   return { ...settings!, toxics, mode };
 }
 
-function toListenerFaults({ name, toxics, mode }: Entry): ListenerFaults {
-  return { name, toxics, mode };
+function toListenerFaults({ name, toxics, mode, disabled }: Entry): ListenerFaults {
+  return { name, toxics, mode, disabled };
 }
 
 function toState({ name, settings, boundElsewhere, address, toxics, mode }: Entry): ProxyState {

@@ -1,7 +1,8 @@
 import type { Logger } from "pino";
 import { allocateCounters, type CounterName, sumCounters } from "../base/counters.ts";
-import { ALLOW } from "../chaos/mode.ts";
 import { createRegistry } from "../chaos/toxics/index.ts";
+import type { ListenerSettings } from "../config/snapshot.ts";
+import { allocateFaultCounts } from "../filters/faults/fault-counts.ts";
 import { DataPlane } from "../worker/data-plane.ts";
 import { NOTHING_STANDING, type Order, type Standing } from "../worker/orders.ts";
 import type { RunSpec } from "../worker/run-spec.ts";
@@ -33,9 +34,18 @@ export async function startRunning(spec: RunSpec, threads: number, log: Logger):
   loadToxics(spec.toxics ?? []);
   const engine: Engine = threads === 0 ? new LocalPlane(spec) : new Supervisor(spec, threads, log);
   const proxies = new Proxies(engine, createRegistry());
+  const listeners = listenersOf(spec);
+  for (const { name, bind, toxics, mode } of listeners) proxies.adopt(name, bind, toxics, mode);
   engine.standing = () => proxies.standing;
   const listening = await engine.start();
-  adoptListeners(spec, proxies, listening);
+  for (const [index, { name, bind }] of listeners.entries())
+    proxies.noteAddress(name, listening[index] ?? bind);
+  try {
+    for (const proxy of spec.snapshot?.proxies ?? []) await proxies.create(proxy);
+  } catch (error) {
+    await engine.stop();
+    throw error;
+  }
   return {
     get addresses() {
       return [
@@ -53,16 +63,9 @@ export async function startRunning(spec: RunSpec, threads: number, log: Logger):
   };
 }
 
-/** HTTP listeners open themselves; their faults are steered all the same. */
-function adoptListeners(
-  { snapshot, program }: RunSpec,
-  proxies: Proxies,
-  addresses: readonly string[],
-): void {
-  if (snapshot === null || program !== null) return;
-  for (const [index, { name, bind }] of snapshot.listeners.entries()) {
-    proxies.adopt(name, addresses[index] ?? bind, { toxics: [], mode: ALLOW });
-  }
+/** HTTP listeners of a configuration open themselves; their faults are steered all the same. */
+function listenersOf({ snapshot, program }: RunSpec): readonly ListenerSettings[] {
+  return snapshot === null || program !== null ? [] : snapshot.listeners;
 }
 
 /** The data plane, wherever it runs. */
@@ -88,12 +91,14 @@ class LocalPlane implements Engine {
   }
 
   async start(): Promise<readonly string[]> {
+    const { snapshot } = this.#spec;
     const start = {
       spec: this.#spec,
       thread: 0,
       counters: this.#memory,
       standing: this.standing(),
       isShared: false,
+      faultCounts: snapshot === null ? null : allocateFaultCounts(snapshot),
     };
     try {
       this.#plane = await DataPlane.start(

@@ -1,6 +1,7 @@
 import type { ToxicChange } from "../chaos/faults.ts";
 import type { Mode } from "../chaos/mode.ts";
 import type { ToxicSettings } from "../chaos/toxic.ts";
+import type { HttpFaultState } from "../filters/faults/http-faults.ts";
 import type { ConnectionState, StreamEvent, StreamProxySettings } from "../proxy/stream-proxy.ts";
 
 /** A proxy or listener as whoever steers it sees it. */
@@ -50,6 +51,8 @@ export type SteeringProblem =
   | "TOXIC_NOT_FOUND"
   | "TOXIC_EXISTS"
   | "TOXIC_TYPE_UNKNOWN"
+  /** There is no such fault on a route. */
+  | "FAULT_NOT_FOUND"
   /** A value that can't be: an address, an attribute. */
   | "INVALID"
   /** The address can't be listened on; `cause` has Node's error. */
@@ -79,6 +82,10 @@ export interface Steering {
   cut(proxy: string, connection?: string): Promise<void>;
   /** Enables every proxy, removes all toxics, mode `allow`. */
   reset(): Promise<void>;
+  /** The faults on the routes of an HTTP listener, with the requests that they struck in all threads. */
+  httpFaults(listener: string): Promise<HttpFaultState[]>;
+  /** Switches one of them; what it has begun it ends. Switched on, it begins to count anew. */
+  setHttpFault(listener: string, fault: string, enabled: boolean): Promise<void>;
   connections(proxy: string): Promise<ConnectionState[]>;
   /** Hears what happens on all proxies, until the function that is returned is called. */
   onEvent(listener: (event: StreamEvent) => void): () => void;

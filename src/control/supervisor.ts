@@ -1,5 +1,6 @@
 import type { Logger } from "pino";
 import { allocateCounters, Counter, type CounterName, Counters, sumCounters } from "../base/counters.ts";
+import { allocateFaultCounts } from "../filters/faults/fault-counts.ts";
 import type { StreamEvent } from "../proxy/stream-proxy.ts";
 import { NOTHING_STANDING, type Order, type Standing } from "../worker/orders.ts";
 import type { RunSpec } from "../worker/run-spec.ts";
@@ -25,6 +26,7 @@ export class Supervisor implements Planes {
   /** One block a worker and one for the main thread. */
   readonly #memory: SharedArrayBuffer;
   readonly #counters: Counters;
+  readonly #faultCounts: SharedArrayBuffer | null;
   readonly #workers = new Map<number, WorkerHandle>();
   readonly #backoff = new Map<number, number>();
   readonly #replacements = new Set<NodeJS.Timeout>();
@@ -38,6 +40,7 @@ export class Supervisor implements Planes {
     this.#sockets = new SocketKeeper(threads);
     this.#memory = allocateCounters(threads + 1);
     this.#counters = new Counters(this.#memory, threads);
+    this.#faultCounts = spec.snapshot === null ? null : allocateFaultCounts(spec.snapshot);
   }
 
   /** Starts all workers; resolves with the addresses they listen on. Rejects when one of them can't start. */
@@ -99,6 +102,7 @@ export class Supervisor implements Planes {
       counters: this.#memory,
       standing: this.standing(),
       isShared: this.#threads > 1,
+      faultCounts: this.#faultCounts,
     };
     const worker = new WorkerHandle(start, this.#sockets, (events, dropped) =>
       this.onEvents?.(events, dropped),

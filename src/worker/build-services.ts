@@ -1,4 +1,3 @@
-import type { Faults } from "../chaos/faults.ts";
 import type { ListenerSettings, Snapshot } from "../config/snapshot.ts";
 import { createConfiguredProxy } from "../filters/configured-proxy.ts";
 import { httpProxy } from "../proxy/http-proxy-service.ts";
@@ -6,22 +5,20 @@ import type { ProxyPhases } from "../proxy/phases.ts";
 import { isPhases, toServices } from "../proxy/program.ts";
 import { inStartOrder, type Service } from "../proxy/service.ts";
 import { Connector } from "../upstream/connector.ts";
+import type { ListenerFaultTable } from "./listener-faults.ts";
 import { ProgramError } from "./program-error.ts";
 import { loadProgram } from "./program-loader.ts";
 import type { RunSpec } from "./run-spec.ts";
 
-/** Who knows the faults of a listener. */
-export type FaultsOf = (listener: string) => Faults;
-
 /** The services that a thread runs. Rejects with what is wrong with the program. */
-export async function buildServices(spec: RunSpec, faultsOf: FaultsOf | null): Promise<Service[]> {
+export async function buildServices(spec: RunSpec, faults: ListenerFaultTable | null): Promise<Service[]> {
   const { snapshot, program, instance } = spec;
-  if (program === null) return snapshot === null ? [] : configuredServices(snapshot, instance, faultsOf);
+  if (program === null) return snapshot === null ? [] : configuredServices(snapshot, instance, faults);
   const exported = await loadProgram(program);
   if (snapshot === null || spec.binds.length > 0 || !isPhases(exported))
     return servicesOf(program, exported, spec.binds);
   return snapshot.listeners.map((listener) =>
-    toService(listener, exported, { snapshot, instance, faultsOf, connector: new Connector(snapshot.pool) }),
+    toService(listener, exported, { snapshot, instance, faults, connector: new Connector(snapshot.pool) }),
   );
 }
 
@@ -39,10 +36,18 @@ export async function testProgram(spec: RunSpec): Promise<void> {
 }
 
 /** All listeners of a configuration share one pool: their upstreams are the same. */
-function configuredServices(snapshot: Snapshot, instance: string, faultsOf: FaultsOf | null): Service[] {
-  const parts = { snapshot, instance, faultsOf, connector: new Connector(snapshot.pool) };
+function configuredServices(
+  snapshot: Snapshot,
+  instance: string,
+  faults: ListenerFaultTable | null,
+): Service[] {
+  const parts = { snapshot, instance, faults, connector: new Connector(snapshot.pool) };
   return snapshot.listeners.map((listener) =>
-    toService(listener, createConfiguredProxy(snapshot, listener.name), parts),
+    toService(
+      listener,
+      createConfiguredProxy(snapshot, listener.name, faults?.onRoutes(snapshot, listener.name)),
+      parts,
+    ),
   );
 }
 
@@ -51,13 +56,13 @@ interface Parts {
   readonly snapshot: Snapshot;
   readonly instance: string;
   readonly connector: Connector;
-  readonly faultsOf: FaultsOf | null;
+  readonly faults: ListenerFaultTable | null;
 }
 
 function toService<C>(
   listener: ListenerSettings,
   phases: ProxyPhases<C>,
-  { snapshot, instance, connector, faultsOf }: Parts,
+  { snapshot, instance, connector, faults }: Parts,
 ): Service {
   const { forwarding } = listener;
   return httpProxy({
@@ -72,6 +77,6 @@ function toService<C>(
     forwarding: { ...forwarding, via: forwarding.via === "" ? instance : forwarding.via },
     allowConnect: listener.allowConnect,
     retries: snapshot.retries,
-    ...(faultsOf === null ? {} : { faults: faultsOf(listener.name) }),
+    ...(faults === null ? {} : { faults: faults.onConnections(listener.name) }),
   });
 }

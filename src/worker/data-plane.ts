@@ -9,6 +9,7 @@ import type { ServiceContext } from "../proxy/service.ts";
 import type { StreamEvent } from "../proxy/stream-proxy.ts";
 import { buildServices } from "./build-services.ts";
 import { EventFeed } from "./event-feed.ts";
+import { ListenerFaultTable } from "./listener-faults.ts";
 import type { WorkerStart } from "./messages.ts";
 import type { Order } from "./orders.ts";
 import { StreamProxies } from "./stream-proxies.ts";
@@ -27,22 +28,25 @@ export type EventSender = (events: readonly StreamEvent[], dropped: number) => v
 export class DataPlane {
   readonly #server: Server;
   readonly #proxies: StreamProxies;
+  readonly #faults: ListenerFaultTable;
   readonly #events: EventFeed;
   readonly #accessSink: LogSink | null;
   readonly #stopping: AbortController;
 
-  private constructor(
-    server: Server,
-    proxies: StreamProxies,
-    events: EventFeed,
-    accessSink: LogSink | null,
-    stopping: AbortController,
-  ) {
-    this.#server = server;
-    this.#proxies = proxies;
-    this.#events = events;
-    this.#accessSink = accessSink;
-    this.#stopping = stopping;
+  private constructor(parts: {
+    readonly server: Server;
+    readonly proxies: StreamProxies;
+    readonly faults: ListenerFaultTable;
+    readonly events: EventFeed;
+    readonly accessSink: LogSink | null;
+    readonly stopping: AbortController;
+  }) {
+    this.#server = parts.server;
+    this.#proxies = parts.proxies;
+    this.#faults = parts.faults;
+    this.#events = parts.events;
+    this.#accessSink = parts.accessSink;
+    this.#stopping = parts.stopping;
   }
 
   /** Builds the services and opens their listeners. Rejects with what is wrong, having opened nothing. */
@@ -66,11 +70,19 @@ export class DataPlane {
       isShared: start.isShared,
       onEvent: (event) => events.add(event),
     });
-    const services = await buildServices(spec, (listener) => proxies.faultsOf(listener));
+    const faults = new ListenerFaultTable(
+      (listener) => proxies.faultsOf(listener),
+      `${spec.seed}/${thread}`,
+      start.faultCounts,
+    );
+    const services = await buildServices(spec, faults);
     const server = new Server(services, context);
     await server.start(numbered(source));
     await proxies.catchUp(standing);
-    return new DataPlane(server, proxies, events, sink, stopping);
+    for (const { name, disabled } of standing.listeners) {
+      for (const fault of disabled) faults.setEnabled(name, fault, false);
+    }
+    return new DataPlane({ server, proxies, faults, events, accessSink: sink, stopping });
   }
 
   get addresses(): readonly string[] {
@@ -79,9 +91,18 @@ export class DataPlane {
 
   /** Does what is ordered; the answer is plain data. Rejects, having changed nothing, when it can't. */
   async obey(order: Order): Promise<unknown> {
-    if (order.do !== "watch") return await this.#proxies.obey(order);
-    this.#events.watch(order.on);
-    return null;
+    switch (order.do) {
+      case "watch":
+        this.#events.watch(order.on);
+        return null;
+      case "httpFaults":
+        return this.#faults.list(order.listener);
+      case "setHttpFault":
+        this.#faults.setEnabled(order.listener, order.fault, order.enabled);
+        return null;
+      default:
+        return await this.#proxies.obey(order);
+    }
   }
 
   /** Lets what is under way finish, for at most `grace` milliseconds. */

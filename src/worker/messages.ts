@@ -12,6 +12,8 @@ export interface WorkerStart {
   readonly standing: Standing;
   /** True when other threads run the same. */
   readonly isShared: boolean;
+  /** What all threads count the requests of faults on routes in; null without a configuration. */
+  readonly faultCounts: SharedArrayBuffer | null;
 }
 
 /** From a worker to the main thread. */

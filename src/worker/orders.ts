@@ -5,6 +5,20 @@ import type { StreamProxySettings } from "../proxy/stream-proxy.ts";
 
 /** What a thread of the data plane can be told while it runs. Plain data. */
 export type Order =
+  | ProxyOrder
+  /** Answered by an `HttpFaultState[]`: the faults on the routes of a listener. */
+  | { readonly do: "httpFaults"; readonly listener: string }
+  | {
+      readonly do: "setHttpFault";
+      readonly listener: string;
+      readonly fault: string;
+      readonly enabled: boolean;
+    }
+  /** Whether events are to be sent. */
+  | { readonly do: "watch"; readonly on: boolean };
+
+/** What concerns TCP and UDP proxies, and the faults on clients' connections. */
+export type ProxyOrder =
   /** Opens a TCP or UDP proxy with its toxics and mode; answered by the bound address. */
   | { readonly do: "open"; readonly settings: StreamProxySettings }
   /** Closes it with its connections; its toxics go too. */
@@ -23,15 +37,15 @@ export type Order =
   /** Answered by a `ConnectionState[]`. */
   | { readonly do: "connections"; readonly proxy: string }
   /** Answered by a `ProxyTraffic[]`. */
-  | { readonly do: "traffic" }
-  /** Whether events are to be sent. */
-  | { readonly do: "watch"; readonly on: boolean };
+  | { readonly do: "traffic" };
 
 /** Faults on a listener that a configuration or program opened itself. */
 export interface ListenerFaults {
   readonly name: string;
   readonly toxics: readonly ToxicSettings[];
   readonly mode: Mode;
+  /** Faults on its routes that are switched off. */
+  readonly disabled: readonly string[];
 }
 
 /** What a thread that starts has to catch up with: what was ordered of those that started before it. */

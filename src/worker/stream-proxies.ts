@@ -9,7 +9,7 @@ import type { ServiceContext } from "../proxy/service.ts";
 import type { StreamEvent, StreamProxySettings, StreamTraffic } from "../proxy/stream-proxy.ts";
 import { TcpProxyService } from "../proxy/tcp-proxy-service.ts";
 import { UdpProxyService } from "../proxy/udp-proxy-service.ts";
-import type { Order, Standing } from "./orders.ts";
+import type { ProxyOrder, Standing } from "./orders.ts";
 import { TrafficLedger } from "./traffic-ledger.ts";
 
 /** Where the socket of a TCP proxy comes from; `owner` is the proxy it is for. */
@@ -87,7 +87,7 @@ export class StreamProxies {
   }
 
   /** Does what is ordered; the answer is plain data. Rejects, having changed nothing, when it can't. */
-  async obey(order: Exclude<Order, { do: "watch" }>): Promise<unknown> {
+  async obey(order: ProxyOrder): Promise<unknown> {
     switch (order.do) {
       case "open":
         return await this.#openProxy(order.settings);

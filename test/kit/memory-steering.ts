@@ -9,6 +9,7 @@ import {
   type Steering,
   SteeringError,
 } from "../../src/control/steering.ts";
+import type { HttpFaultState } from "../../src/filters/faults/http-faults.ts";
 import type { ConnectionState, StreamEvent } from "../../src/proxy/stream-proxy.ts";
 
 const FIRST_PORT = 40_001;
@@ -23,6 +24,8 @@ export class MemorySteering implements Steering {
   readonly #listeners = new Set<(event: StreamEvent) => void>();
   /** What a proxy shows as its connections. */
   readonly open: Map<string, ConnectionState[]> = new Map<string, ConnectionState[]>();
+  /** What a listener shows as the faults on its routes. */
+  readonly onRoutes: Map<string, HttpFaultState[]> = new Map<string, HttpFaultState[]>();
   #nextPort = FIRST_PORT;
 
   constructor(registry: ToxicRegistry) {
@@ -51,6 +54,21 @@ export class MemorySteering implements Steering {
       toxics: toxics.map((toxic) => this.#checked(toxic)),
       mode,
     });
+  }
+
+  async httpFaults(listener: string): Promise<HttpFaultState[]> {
+    this.get(listener);
+    return this.onRoutes.get(listener) ?? [];
+  }
+
+  async setHttpFault(listener: string, fault: string, enabled: boolean): Promise<void> {
+    const faults = await this.httpFaults(listener);
+    if (!faults.some(({ name }) => name === fault))
+      throw new SteeringError("FAULT_NOT_FOUND", `${listener} has no fault ${fault} on its routes`);
+    this.onRoutes.set(
+      listener,
+      faults.map((known) => (known.name === fault ? { ...known, enabled } : known)),
+    );
   }
 
   /** Adds a listener as a configuration would have opened it. */

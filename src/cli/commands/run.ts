@@ -7,6 +7,7 @@ import type { Snapshot } from "../../config/snapshot.ts";
 import { testProgram } from "../../worker/build-services.ts";
 import { UsageError } from "../errors.ts";
 import { accessLogOption, collectAddress, jsonOption, logLevelOption, threadsOption } from "../options.ts";
+import { readScenario } from "../scenario.ts";
 import { type SharedFlags, serveProgram, serveSnapshot, toRunSpec } from "./serve-snapshot.ts";
 
 interface RunFlags extends SharedFlags {
@@ -81,8 +82,12 @@ async function runSnapshot(snapshot: Snapshot, path: string, flags: RunFlags): P
       "--bind is for programs; a configuration names its listeners itself, under listeners:",
     );
   }
-  if (flags.test === true) process.stdout.write(`${path}: the configuration is good\n`);
-  else await serveSnapshot(snapshot, flags);
+  if (flags.test !== true) {
+    await serveSnapshot(snapshot, flags);
+    return;
+  }
+  if (snapshot.chaos.scenario !== null) readScenario(snapshot.chaos.scenario);
+  process.stdout.write(`${path}: the configuration is good\n`);
 }
 
 async function runProgram(path: string, snapshot: Snapshot | null, flags: RunFlags): Promise<void> {

@@ -2,6 +2,7 @@ import { freshSeed } from "../../base/random.ts";
 import type { Snapshot } from "../../config/snapshot.ts";
 import type { LogLevel } from "../../observe/error-log.ts";
 import { instanceName, type RunSpec } from "../../worker/run-spec.ts";
+import { readScenario } from "../scenario.ts";
 import { serveUntilSignal } from "../serve.ts";
 
 /** Flags of every command that serves; they win over the configuration. */
@@ -35,12 +36,15 @@ function serve(
   binds: readonly string[],
   flags: SharedFlags,
 ): Promise<void> {
+  const scenario = snapshot?.chaos.scenario ?? null;
   return serveUntilSignal({
     spec: toRunSpec(snapshot, program, binds, flags),
     threads: flags.threads ?? snapshot?.threads ?? null,
     grace: snapshot?.gracePeriod ?? DEFAULT_GRACE,
     pidFile: snapshot?.pidFile ?? null,
     json: flags.json === true,
+    admin: snapshot?.admin ?? null,
+    scenario: scenario === null ? null : readScenario(scenario),
   });
 }
 
@@ -58,7 +62,7 @@ export function toRunSpec(
     accessLog: accessLogOf(snapshot, flags),
     errorLog: { level: flags.logLevel ?? snapshot?.logLevel ?? "info", path: snapshot?.errorLog ?? null },
     instance: instanceName(),
-    seed: freshSeed(),
+    seed: snapshot?.chaos.seed ?? freshSeed(),
   };
 }
 

@@ -6,8 +6,8 @@ import { nextSignal, runUntilSignal } from "../../control/signals.ts";
 import { type ProxyInit, type ProxyState, SteeringError } from "../../control/steering.ts";
 import { createErrorLog, type ErrorLogOptions } from "../../observe/error-log.ts";
 import { instanceName } from "../../worker/run-spec.ts";
+import { type MountedApi, mountApi } from "../admin-api.ts";
 import { UsageError } from "../errors.ts";
-import { type MountedApi, mountApi } from "./admin-api.ts";
 import { toJsonLine, toTextLine } from "./event-lines.ts";
 import type { StreamFlags } from "./options.ts";
 

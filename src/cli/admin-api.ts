@@ -1,9 +1,9 @@
-import { AdminServer } from "../../admin/http/admin-server.ts";
-import { ToxiproxyApi } from "../../admin/toxiproxy/toxiproxy-api.ts";
-import { createRegistry } from "../../chaos/toxics/index.ts";
-import type { Steering } from "../../control/steering.ts";
-import { parseAddress } from "../../net/address.ts";
-import { version } from "../version.ts";
+import { AdminServer } from "../admin/http/admin-server.ts";
+import { ToxiproxyApi } from "../admin/toxiproxy/toxiproxy-api.ts";
+import { createRegistry } from "../chaos/toxics/index.ts";
+import type { Steering } from "../control/steering.ts";
+import { parseAddress } from "../net/address.ts";
+import { version } from "./version.ts";
 
 /** The usual port of Toxiproxy's API, where its clients look for it. */
 const ADDRESS = "127.0.0.1:8474";
