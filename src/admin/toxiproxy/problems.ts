@@ -9,6 +9,7 @@ const KNOWN: Readonly<Partial<Record<SteeringProblem, readonly [status: number, 
   PROXY_NOT_FOUND,
   PROXY_EXISTS: [409, "proxy already exists"],
   TOXIC_NOT_FOUND: [404, "toxic not found"],
+  FAULT_NOT_FOUND: [404, "http fault not found"],
   TOXIC_EXISTS: [409, "toxic already exists"],
   TOXIC_TYPE_UNKNOWN: [400, "invalid toxic type"],
 };
@@ -25,6 +26,10 @@ export function missingField(field: string): ApiFault {
 
 export function toxicNotFound(): ApiFault {
   return new ApiFault(...KNOWN.TOXIC_NOT_FOUND!);
+}
+
+export function faultNotFound(): ApiFault {
+  return new ApiFault(...KNOWN.FAULT_NOT_FOUND!);
 }
 
 /** What went wrong, as a client is told it. What isn't for clients to know is thrown on. */

@@ -110,6 +110,16 @@ export async function readCut(request: ApiRequest): Promise<{ connection?: strin
   return inBody(() => readAs(cutShape, parseBody(body))) ?? {};
 }
 
+const httpFaultShape = struct<{ enabled: boolean }>(
+  { type: "HttpFault", name: "HttpFault" },
+  { enabled: bool },
+);
+
+/** What is to become of a fault on a route. @throws ApiFault */
+export function readHttpFaultChange(value: JsonValue): { enabled?: boolean } {
+  return inBody(() => readAs(httpFaultShape, value)) ?? {};
+}
+
 /** A new toxic. @param isTaken whether there is one of that name */
 export function readToxic(
   value: JsonValue,

@@ -15,12 +15,13 @@ import { type PathParts, type RouteHandler, Router } from "../http/router.ts";
 import { arrayJson, textJson } from "../json/write-json.ts";
 import { EventStreams } from "./event-streams.ts";
 import { readMode } from "./mode-json.ts";
-import { faultAnswer, faultMembers, toFault, toxicNotFound } from "./problems.ts";
+import { faultAnswer, faultMembers, faultNotFound, toFault, toxicNotFound } from "./problems.ts";
 import { ProxyOrders } from "./proxy-orders.ts";
 import {
   parseBody,
   readBody,
   readCut,
+  readHttpFaultChange,
   readPopulation,
   readProxy,
   readToxic,
@@ -140,6 +141,10 @@ export class ToxiproxyApi {
       this.#setMode(request, proxy!),
     );
     this.#router.add("POST", "/proxies/{proxy}/cut", (request, [proxy]) => this.#cut(request, proxy!));
+    this.#router.add("GET", "/proxies/{proxy}/http_faults", (_, [proxy]) => this.#listHttpFaults(proxy!));
+    this.#router.add("POST PATCH", "/proxies/{proxy}/http_faults/{fault}", (request, [proxy, fault]) =>
+      this.#setHttpFault(request, proxy!, fault!),
+    );
   }
 
   // ── Toxiproxy's ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -216,6 +221,19 @@ export class ToxiproxyApi {
     this.#steering.get(proxy);
     const { connection } = await readCut(request);
     return await this.#done(this.#steering.cut(proxy, connection));
+  }
+
+  async #listHttpFaults(proxy: string): Promise<ApiResponse> {
+    return jsonAnswer(200, JSON.stringify(await this.#steering.httpFaults(proxy)));
+  }
+
+  /** What isn't said stays. */
+  async #setHttpFault(request: ApiRequest, proxy: string, fault: string): Promise<ApiResponse> {
+    const { enabled } = readHttpFaultChange(await readBody(request));
+    if (enabled !== undefined) await this.#steering.setHttpFault(proxy, fault, enabled);
+    const found = (await this.#steering.httpFaults(proxy)).find(({ name }) => name === fault);
+    if (found === undefined) throw faultNotFound();
+    return jsonAnswer(200, JSON.stringify(found));
   }
 
   // ── helpers ────────────────────────────────────────────────────────────────────────────────────────────────────
