@@ -88,7 +88,7 @@ describe("faults of a configuration", () => {
     assert.equal((await change(true)).status, 200);
     for (let i = 0; i < 6; i++) assert.equal((await configured.get(0, "/broken")).status, 418);
     const listed = (await (await configured.call("GET", "/proxies/web/http_faults")).json()) as object[];
-    assert.deepEqual(listed, [{ name: "unlucky", route: "/broken", enabled: true, hits: 7 }]);
+    assert.deepEqual(listed, [{ name: "unlucky", route: "routes[0]", enabled: true, hits: 7 }]);
     assert.equal(
       (await configured.call("POST", "/proxies/web/http_faults/x", { enabled: true })).status,
       404,
