@@ -12,9 +12,10 @@ import type { HttpProxy } from "./http-proxy.ts";
 import { makeOwnResponse, sendOwnResponse } from "./own-response.ts";
 import { RequestSide } from "./request-side.ts";
 import { ResponseBody } from "./response-body.ts";
+import type { ResponseFaults } from "./response-faults.ts";
 import { mayRetry } from "./retries.ts";
 import { type ResponseInit, Session, type SessionEngine } from "./session.ts";
-import { type ResponseFaults, SessionFaults } from "./session-faults.ts";
+import { SessionFaults } from "./session-faults.ts";
 import { Tunnel } from "./tunnel.ts";
 
 const State = {

@@ -5,18 +5,9 @@ import { Link, type LinkHome, type LinkPort } from "../chaos/link.ts";
 import { completeAttributes } from "../chaos/registry.ts";
 import { createRegistry } from "../chaos/toxics/index.ts";
 import type { HttpHeaders } from "../http/http-headers.ts";
-import type { DownstreamStream, Malformation } from "../http/streams.ts";
+import type { DownstreamStream } from "../http/streams.ts";
 import { Hold } from "./flow.ts";
-
-/** Faults of one response, whoever makes it: to see what its client makes of them. */
-export interface ResponseFaults {
-  /** Bytes of its body that are sent in a second, at least 1. Default: as many as the client takes. */
-  readonly rate?: number;
-  /** Bytes of its body after which it is broken off. Default: never. */
-  readonly cutAfter?: number;
-  /** In which way it breaks HTTP's rules. Default: in none. */
-  readonly malformed?: Malformation;
-}
+import type { ResponseFaults } from "./response-faults.ts";
 
 /** Whose faults these are. */
 export interface FaultySession {

@@ -2,7 +2,7 @@ import type { ProxyError } from "../base/errors.ts";
 import type { RequestHead, ResponseHead } from "../http/heads.ts";
 import type { HeadersInit } from "../http/http-headers.ts";
 import type { HttpPeer } from "../upstream/peer.ts";
-import type { ResponseFaults } from "./session-faults.ts";
+import type { ResponseFaults } from "./response-faults.ts";
 
 /** Who is on the other end of a client's connection, and where it came in. */
 export interface ConnectionInfo {

@@ -13,7 +13,7 @@ import type { ProxyOrder, Standing } from "./orders.ts";
 import { TrafficLedger } from "./traffic-ledger.ts";
 
 /** Where the socket of a TCP proxy comes from; `owner` is the proxy it is for. */
-export type StreamSource = (address: string, owner: string) => Promise<ListenOn>;
+type StreamSource = (address: string, owner: string) => Promise<ListenOn>;
 
 export interface StreamProxiesOptions {
   readonly source: StreamSource;

@@ -1,6 +1,6 @@
 import type { MaybePromise } from "../../proxy/phases.ts";
+import type { ResponseFaults } from "../../proxy/response-faults.ts";
 import type { Session } from "../../proxy/session.ts";
-import type { ResponseFaults } from "../../proxy/session-faults.ts";
 import { compileRespond } from "../respond.ts";
 import type { FixedResponse } from "../settings.ts";
 import type { HttpFault } from "./http-fault.ts";
