@@ -37,7 +37,7 @@ export async function startRunning(spec: RunSpec, threads: number, log: Logger):
   const listeners = listenersOf(spec);
   for (const { name, bind, toxics, mode } of listeners) proxies.adopt(name, bind, toxics, mode);
   engine.standing = () => proxies.standing;
-  const listening = await engine.start();
+  const listening = await startPatiently(engine, log);
   for (const [index, { name, bind }] of listeners.entries())
     proxies.noteAddress(name, listening[index] ?? bind);
   try {
@@ -66,6 +66,22 @@ export async function startRunning(spec: RunSpec, threads: number, log: Logger):
 /** HTTP listeners of a configuration open themselves; their faults are steered all the same. */
 function listenersOf({ snapshot, program }: RunSpec): readonly ListenerSettings[] {
   return snapshot === null || program !== null ? [] : snapshot.listeners;
+}
+
+/** Milliseconds after which a start is slow. */
+const SLOW_START = 5_000;
+
+/** A program or a service that never gets ready would keep everybody waiting without a word. */
+async function startPatiently(engine: Engine, log: Logger): Promise<readonly string[]> {
+  const patience = setTimeout(() => {
+    log.warn("Not everything has started yet: a program or one of its services takes its time");
+  }, SLOW_START);
+  patience.unref();
+  try {
+    return await engine.start();
+  } finally {
+    clearTimeout(patience);
+  }
 }
 
 /** The data plane, wherever it runs. */

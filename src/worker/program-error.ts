@@ -47,6 +47,7 @@ export function toProgramError(
   file: string,
   failedImports: readonly FailedImport[],
 ): ProgramError {
+  if (thrown instanceof ProgramError) return thrown;
   const options = { cause: thrown };
   if (!(thrown instanceof Error)) return new ProgramError(`threw ${String(thrown)}`, { file }, options);
   const failedImport = failedImports.findLast(({ error }) => error === thrown);

@@ -26,11 +26,27 @@ export async function loadProgram(path: string): Promise<unknown> {
   const file = resolve(path);
   let program: object;
   try {
-    program = (await import(pathToFileURL(file).href)) as object;
+    program = await beforeIdle(import(pathToFileURL(file).href) as Promise<object>, file);
   } catch (thrown) {
     throw toProgramError(thrown, file, failedImports);
   }
   return defaultOf(program, file, "defineProxy(…)");
+}
+
+/**
+ * A module may wait at its top level for what never comes. When nothing else is left to do, the process would end
+ * without a word and as if all were well.
+ */
+async function beforeIdle<T>(loading: Promise<T>, file: string): Promise<T> {
+  const idle = Promise.withResolvers<never>();
+  const onIdle = (): void =>
+    idle.reject(new ProgramError("it never finishes loading: it awaits what never comes", { file }));
+  process.once("beforeExit", onIdle);
+  try {
+    return await Promise.race([loading, idle.promise]);
+  } finally {
+    process.off("beforeExit", onIdle);
+  }
 }
 
 /**

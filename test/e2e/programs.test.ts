@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { createTemporaryDirectory } from "../kit/files.ts";
 import { freePort } from "../kit/ports.ts";
-import { type Finished, runProgram } from "../kit/process.ts";
+import { type Finished, runProgram, startSluice } from "../kit/process.ts";
 
 const bin = join(import.meta.dirname, "..", "..", "bin", "sluice.js");
 
@@ -26,6 +26,22 @@ for (const threads of ["0", "2"]) {
       const { code, stdout, stderr, file } = await fail(text, threads, "--bind", "127.0.0.1:0");
       assert.equal(stderr, `sluice: ${file}:2:7: TypeError: no such luck\n`);
       assert.deepEqual([code, stdout], [2, ""]);
+    });
+
+    test("that waits for ever is named, or at least told of", async () => {
+      const text = "await new Promise(() => {});\nexport default { upstreamPeer() {} };\n";
+      if (threads === "0") {
+        for (const flags of [[], ["-t"]]) {
+          const { code, stdout, stderr, file } = await fail(text, threads, "--bind", "127.0.0.1:0", ...flags);
+          assert.equal(stderr, `sluice: ${file}: it never finishes loading: it awaits what never comes\n`);
+          assert.deepEqual([code, stdout], [2, ""]);
+        }
+        return;
+      }
+      await using directory = await createTemporaryDirectory();
+      const file = await directory.write("program.ts", text);
+      await using program = await startSluice(["run", file, "--bind", "127.0.0.1:0", "--threads", threads]);
+      await program.line(/Not everything has started yet/);
     });
 
     test("that exports no program is named with what it exports", async () => {
