@@ -28,6 +28,7 @@ export {
 export { toxics } from "./chaos/toxics/index.ts";
 export { type BodyLength, RequestHead, ResponseHead } from "./http/heads.ts";
 export { type HeadersInit, HttpHeaders } from "./http/http-headers.ts";
+export type { Malformation } from "./http/streams.ts";
 export type { ServerSettings } from "./http1/server-options.ts";
 export { type BackgroundServiceOptions, backgroundService } from "./proxy/background-service.ts";
 export type { ForwardingPolicy } from "./proxy/forwarding.ts";
@@ -56,6 +57,7 @@ export type { RetryPolicy } from "./proxy/retries.ts";
 export { type RunningServer, type ServeOptions, serve } from "./proxy/serve.ts";
 export { defineServer, type ServerDefinition, type Service, type ServiceContext } from "./proxy/service.ts";
 export type { ClientInfo, ConnectionInfo, ResponseInit, Session, Timings } from "./proxy/session.ts";
+export type { ResponseFaults } from "./proxy/session-faults.ts";
 export { type TcpHandler, type TcpServiceOptions, tcpService } from "./proxy/tcp-service.ts";
 export {
   type BalancingPolicyName,

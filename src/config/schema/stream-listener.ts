@@ -21,9 +21,7 @@ const commonKeys = {
   upstream: oneOrMore(serverAddress, SERVERS_EXPECTED)
     .optional()
     .describe("The server to relay to: its address. Of several, one is tried after the other."),
-  upstreams: oneOrMore(serverAddress, SERVERS_EXPECTED)
-    .optional()
-    .describe("The same, for those who like it better for several."),
+  upstreams: oneOrMore(serverAddress, SERVERS_EXPECTED).optional().describe("Another name for `upstream`."),
 };
 
 const tcp = STREAM_DEFAULTS.tcp;
