@@ -20,7 +20,6 @@ const ERROR_KINDS = {
   DOWNSTREAM_BAD_REQUEST: ["downstream", 400, "no", "The client's request breaks HTTP's rules"],
   DOWNSTREAM_BAD_BODY: ["downstream", 400, "no", "The framing of the client's request body is malformed"],
   DOWNSTREAM_BODY_TOO_LARGE: ["downstream", 413, "no", "The client's request body is over the limit"],
-  DOWNSTREAM_HEAD_TIMEOUT: ["downstream", 408, "no", "The client did not send its request head in time"],
   DOWNSTREAM_BODY_TIMEOUT: ["downstream", 408, "no", "The client sent its request body too slowly"],
   DOWNSTREAM_WRITE_TIMEOUT: ["downstream", 0, "no", "The client took its response too slowly"],
   DOWNSTREAM_CLOSED: [
@@ -57,7 +56,6 @@ const ERROR_KINDS = {
   ],
   FILTER_FAILED: ["internal", 500, "no", "A filter threw an error"],
   FAULT_INJECTED: ["downstream", 0, "no", "A fault that was asked for broke the response off"],
-  SHUT_DOWN: ["internal", 503, "no", "The proxy is shutting down"],
 } as const;
 
 export type ErrorCode = keyof typeof ERROR_KINDS;

@@ -12,7 +12,7 @@ export interface ServerSettings {
   readonly bodyBytes: number;
   /** Requests a connection may carry; 0: no limit. */
   readonly requestsPerConnection: number;
-  /** From a head's first byte to its last. */
+  /** From a head's first byte to its last; for the first head, from the connection on. */
   readonly headTimeout: number;
   /** Between two reads of a request body. */
   readonly bodyTimeout: number;

@@ -3,7 +3,7 @@ import { createConnecting } from "./onread-socket.ts";
 import type { Transport, TransportHandler } from "./transport.ts";
 
 export interface ConnectOptions {
-  /** Milliseconds between TCP keep-alive probes on an idle connection; 0 leaves them off. */
+  /** Milliseconds of idleness after which TCP keep-alive probes start; 0 leaves them off. */
   readonly keepAlive?: number;
   /** Local address to connect from. */
   readonly localAddress?: string;

@@ -73,7 +73,7 @@ export class Transport implements OutputOwner {
     this.handler = handler;
   }
 
-  /** The client's address, "" once it is unknown or on a Unix socket. */
+  /** The peer's address, "" once it is unknown or on a Unix socket. */
   get remoteAddress(): string {
     return this.socket.remoteAddress ?? "";
   }

@@ -53,10 +53,6 @@ export class HttpService<C> implements ServerApplication {
     for (const { transport } of this.#connections) layFaults(this.#faults!, transport);
   }
 
-  get connectionCount(): number {
-    return this.#connections.size;
-  }
-
   /** Takes an accepted socket, or closes it when a limit or the filter says so. */
   accept(socket: Socket): void {
     const { counters } = this.#proxy;

@@ -109,7 +109,7 @@ export interface ProxyPhases<C = undefined> {
   /** The session is over, well or not: to write logs and count. Nothing can be changed any more. */
   logging?(session: Session<C>, error: ProxyError | null): MaybePromise<void>;
 
-  /** A line about the request for error logs. Without it: method, host and path. */
+  /** A line about the request for error logs. Without it: method, host, path and client. */
   requestSummary?(session: Session<C>): string;
 
   /** True keeps an error out of the error log. */
