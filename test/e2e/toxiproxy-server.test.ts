@@ -5,6 +5,7 @@ import { until } from "../kit/deadline.ts";
 import { createTemporaryDirectory } from "../kit/files.ts";
 import { runProgram, startSluice } from "../kit/process.ts";
 import { connectRaw } from "../kit/raw-client.ts";
+import { openUdp, startUdpEcho } from "../kit/udp.ts";
 import { ask, portOf, startEcho, startToxiproxy } from "./toxiproxy.ts";
 
 const sluice = join(import.meta.dirname, "..", "..", "bin", "sluice.js");
@@ -125,6 +126,27 @@ for (const threads of ["0", "2"]) {
       assert.deepEqual([open[0]?.upstream, open[0]?.bytes_up, open[0]?.bytes_down], [echo.address, 5, 5]);
       await ask(server.url, "POST", "/proxies/p/cut", { connection: open[0]!.id });
       assert.equal(await client.closed, "reset");
+    });
+
+    test("are for datagrams and on Unix sockets, too", async () => {
+      await using echo = await startEcho();
+      await using datagrams = await startUdpEcho();
+      await using folder = await createTemporaryDirectory();
+      await using server = await startToxiproxy(["--threads", threads]);
+      const { listen } = (await ask(server.url, "POST", "/proxies", {
+        ...{ name: "udp", listen: "127.0.0.1:0", upstream: `127.0.0.1:${datagrams.port}`, protocol: "udp" },
+      })) as ShownProxy;
+      await using peer = await openUdp();
+      assert.equal(await peer.ask("hello", portOf(listen)), "hello");
+      const path = folder.join("proxy.sock");
+      await ask(server.url, "POST", "/proxies", {
+        name: "unix",
+        listen: `unix:${path}`,
+        upstream: echo.address,
+      });
+      await using client = await connectRaw({ path });
+      void client.write("hello");
+      assert.equal((await client.readExactly(5)).toString(), "hello");
     });
 
     test("change their mode", async () => {

@@ -68,7 +68,7 @@ describe("what can't be listened on", () => {
     };
     for (const [code, message] of Object.entries(cases))
       await assert.rejects(
-        listening(":80", () => failing(code)),
+        listening("tcp", ":80", () => failing(code)),
         { name: "ApiFault", status: 500, message },
       );
   });
@@ -76,7 +76,7 @@ describe("what can't be listened on", () => {
   test("is not what else can go wrong", async () => {
     const error = new SteeringError("PROXY_EXISTS", "there is one");
     await assert.rejects(
-      listening(":80", () => Promise.reject(error)),
+      listening("tcp", ":80", () => Promise.reject(error)),
       error,
     );
   });

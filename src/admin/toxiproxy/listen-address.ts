@@ -82,20 +82,22 @@ async function resolveHost(host: string): Promise<string> {
 
 /**
  * Does what listens on an address.
+ * @param protocol as errors name it
  * @param listen as `resolveListen` returned it
  * @throws ApiFault in Go's words when it can't be listened on
  */
-export async function listening<T>(listen: string, start: () => Promise<T>): Promise<T> {
+export async function listening<T>(protocol: string, listen: string, start: () => Promise<T>): Promise<T> {
   try {
     return await start();
   } catch (error) {
-    if (error instanceof SteeringError && error.code === "CANNOT_LISTEN") throw cannotListen(listen, error);
+    if (error instanceof SteeringError && error.code === "CANNOT_LISTEN")
+      throw cannotListen(protocol, listen, error);
     throw error;
   }
 }
 
-function cannotListen(listen: string, error: SteeringError): ApiFault {
+function cannotListen(protocol: string, listen: string, error: SteeringError): ApiFault {
   const reason = BIND_PROBLEMS.get((error.cause as NodeJS.ErrnoException | undefined)?.code ?? "");
   if (reason === undefined) return new ApiFault(500, error.message, { cause: error });
-  return new ApiFault(500, `listen tcp ${listen}: bind: ${reason}`, { cause: error });
+  return new ApiFault(500, `listen ${protocol} ${listen}: bind: ${reason}`, { cause: error });
 }

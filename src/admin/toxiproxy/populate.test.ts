@@ -126,6 +126,20 @@ describe("a population", () => {
   });
 });
 
+test("a reset doesn't mind what somebody else takes away meanwhile", async () => {
+  const { tell } = await openPaperApiWithProxy();
+  await tell("POST", "/proxies", '{"name":"q","upstream":"u:1","enabled":false}');
+  for (let i = 0; i < 9; i++) await tell("POST", "/proxies/p/toxics", `{"type":"noop","name":"t${i}"}`);
+  const reset = tell("POST", "/reset");
+  const others = [
+    ...Array.from({ length: 9 }, (_, i) => tell("DELETE", `/proxies/p/toxics/t${8 - i}`)),
+    tell("DELETE", "/proxies/q"),
+  ];
+  assert.equal(await reset, "204 ");
+  for (const told of await Promise.all(others)) assert.match(told, /^(204|404) /);
+  assert.match(await tell("GET", "/proxies"), /^200 {"p":.*"toxics":\[\]}}$/);
+});
+
 test("a reset enables all proxies and takes their faults away", async () => {
   const { tell } = await openPaperApiWithProxy();
   await tell("POST", "/proxies/p/toxics", '{"type":"noop"}');

@@ -7,6 +7,7 @@ import {
   type ProxyState,
   type Steering,
   SteeringError,
+  type SteeringProblem,
 } from "../../control/steering.ts";
 import { parseAddress } from "../../net/address.ts";
 import { ApiFault } from "../http/api-message.ts";
@@ -14,8 +15,8 @@ import { listening, resolveListen } from "./listen-address.ts";
 import { readMode } from "./mode-json.ts";
 import { type PopulationEntry, type ProxyFields, readToxic } from "./requests.ts";
 
-/** What Go says before an address that it can't listen on, and not before one that it only looks at. */
-const WHEN_LISTENING = "listen tcp: ";
+/** What somebody else did away with in the meantime. */
+const GONE: ReadonlySet<SteeringProblem> = new Set(["PROXY_NOT_FOUND", "TOXIC_NOT_FOUND"]);
 
 /** What requests ask of proxies, in terms of `Steering`. */
 export class ProxyOrders {
@@ -31,8 +32,9 @@ export class ProxyOrders {
     this.#refuseTaken(entry.name);
     const init = this.#toInit(entry);
     if (init.enabled === false) return await this.#steering.create(init);
-    const listen = await resolveListen(init.listen, WHEN_LISTENING);
-    return await listening(listen, () => this.#steering.create({ ...init, listen }));
+    const protocol = init.protocol ?? "tcp";
+    const listen = await resolveListen(init.listen, whenListening(protocol));
+    return await listening(protocol, listen, () => this.#steering.create({ ...init, listen }));
   }
 
   /** That the name is taken is said before anything that is wrong with the address. */
@@ -79,12 +81,12 @@ export class ProxyOrders {
     const state = this.#steering.get(name);
     const { listen = state.listen, upstream = state.upstream, enabled = state.enabled } = fields;
     const resolved = await resolveListen(listen);
-    const isMoved = resolved !== state.listen || upstream !== state.upstream;
+    const isMoved = resolved !== state.listen || !isSameUpstream(upstream, state);
     if (!isMoved && enabled === state.enabled) return state;
     const address = isMoved
       ? { listen: enabled ? resolved : listen, upstreams: splitUpstreams(upstream) }
       : {};
-    return await this.#update(name, { ...address, enabled }, resolved);
+    return await this.#update(state, { ...address, enabled }, resolved);
   }
 
   /**
@@ -93,21 +95,22 @@ export class ProxyOrders {
    */
   async reset(): Promise<void> {
     const problems: unknown[] = [];
-    for (const { name, toxics, enabled, listen } of this.#steering.list()) {
-      await this.#exchangeToxics(name, toxics, []);
-      await this.#steering.setMode(name, ALLOW);
-      if (!enabled) await this.#enable(name, listen).catch((problem: unknown) => problems.push(problem));
+    for (const state of this.#steering.list()) {
+      await this.#removeToxics(state.name, state.toxics);
+      await unlessGone(this.#steering.setMode(state.name, ALLOW));
+      if (state.enabled) continue;
+      await unlessGone(this.#enable(state)).catch((problem: unknown) => problems.push(problem));
     }
     if (problems.length > 0) throw problems[0];
   }
 
-  async #enable(name: string, listen: string): Promise<void> {
-    const resolved = await resolveListen(listen, WHEN_LISTENING);
-    await this.#update(name, { listen: resolved, enabled: true }, resolved);
+  async #enable(state: ProxyState): Promise<void> {
+    const resolved = await resolveListen(state.listen, whenListening(state.protocol));
+    await this.#update(state, { listen: resolved, enabled: true }, resolved);
   }
 
-  #update(name: string, change: ProxyChange, resolved: string): Promise<ProxyState> {
-    return listening(resolved, () => this.#steering.update(name, change));
+  #update({ name, protocol }: ProxyState, change: ProxyChange, resolved: string): Promise<ProxyState> {
+    return listening(protocol, resolved, () => this.#steering.update(name, change));
   }
 
   /** A proxy that is there with the same addresses stays as it is, whatever else is said of it. */
@@ -115,7 +118,7 @@ export class ProxyOrders {
     const state = this.#find(entry.name);
     if (state === undefined) return await this.create(entry);
     const resolved = await resolveListen(entry.listen ?? "");
-    if (resolved === state.listen && entry.upstream === state.upstream) return state;
+    if (resolved === state.listen && isSameUpstream(entry.upstream, state)) return state;
     return await this.#replace(state, entry, resolved);
   }
 
@@ -134,7 +137,7 @@ export class ProxyOrders {
     const { upstreams, enabled = true } = init;
     try {
       return await this.#update(
-        name,
+        state,
         { listen: enabled ? resolved : init.listen, upstreams, enabled },
         resolved,
       );
@@ -145,14 +148,35 @@ export class ProxyOrders {
     }
   }
 
+  async #removeToxics(proxy: string, toxics: readonly ToxicSettings[]): Promise<void> {
+    for (const { name } of toxics) await unlessGone(this.#steering.removeToxic(proxy, name));
+  }
+
   async #exchangeToxics(
     proxy: string,
     before: readonly ToxicSettings[],
     after: readonly ToxicSettings[],
   ): Promise<void> {
-    for (const { name } of before) await this.#steering.removeToxic(proxy, name);
+    await this.#removeToxics(proxy, before);
     for (const toxic of after) await this.#steering.addToxic(proxy, toxic);
   }
+}
+
+/** What Go says before an address that it can't listen on, and not before one that it only looks at. */
+function whenListening(protocol: ProxyState["protocol"]): string {
+  return `listen ${protocol}: `;
+}
+
+async function unlessGone(order: Promise<unknown>): Promise<void> {
+  try {
+    await order;
+  } catch (error) {
+    if (!(error instanceof SteeringError && GONE.has(error.code))) throw error;
+  }
+}
+
+function isSameUpstream(upstream: string, state: ProxyState): boolean {
+  return upstream.replace(/\s*,\s*/g, ",").trim() === state.upstream;
 }
 
 /** Several servers are separated by commas. What no server can have as its address is refused before anybody connects. */
