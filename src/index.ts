@@ -53,11 +53,11 @@ export {
   type ProxyPhases,
   type Trailers,
 } from "./proxy/phases.ts";
+export type { ResponseFaults } from "./proxy/response-faults.ts";
 export type { RetryPolicy } from "./proxy/retries.ts";
 export { type RunningServer, type ServeOptions, serve } from "./proxy/serve.ts";
 export { defineServer, type ServerDefinition, type Service, type ServiceContext } from "./proxy/service.ts";
 export type { ClientInfo, ConnectionInfo, ResponseInit, Session, Timings } from "./proxy/session.ts";
-export type { ResponseFaults } from "./proxy/session-faults.ts";
 export { type TcpHandler, type TcpServiceOptions, tcpService } from "./proxy/tcp-service.ts";
 export {
   type BalancingPolicyName,

@@ -15,17 +15,20 @@ const LINK_NAMES: Readonly<Record<LinkKind, string>> = { bytes: "streams of byte
 
 /** A toxic that makes sense on such links. */
 function toxicOn(kind: LinkKind): z.ZodType<ToxicSettings> {
-  const fitting = [...registry].filter(({ links }) => links.includes(kind)).map(({ name }) => name);
   return anyToxic.transform((toxic, context): ToxicSettings => {
     const { name, type } = toxic;
     if (registry.get(type)?.links.includes(kind) === false)
-      refuse(context, ["type"], `one of ${fitting.join(", ")}`, {
+      refuse(context, ["type"], `one of ${namesFor(kind).join(", ")}`, {
         reason: `${type} is not for ${LINK_NAMES[kind]}`,
       });
     if (isModeToxic(name))
       refuse(context, ["name"], "another name", { reason: `${JSON.stringify(name)} is kept for modes` });
     return toxic;
   });
+}
+
+function namesFor(kind: LinkKind): string[] {
+  return [...registry].filter(({ links }) => links.includes(kind)).map(({ name }) => name);
 }
 
 /** The keys of faults on connections, or on UDP sessions. */
