@@ -9,7 +9,7 @@ import {
   type StreamEvent,
   type StreamProxySettings,
 } from "../proxy/stream-proxy.ts";
-import type { ListenerFaults, Order, Standing } from "../worker/orders.ts";
+import type { ListenerFaults, Order, Standing, SwitchedFault } from "../worker/orders.ts";
 import { type ProxyTraffic, sumTraffic } from "../worker/traffic-ledger.ts";
 import { OrderError, type Planes } from "./planes.ts";
 import {
@@ -33,8 +33,8 @@ interface Entry {
   address: string | null;
   toxics: readonly ToxicSettings[];
   mode: Mode;
-  /** Faults on its routes that are switched off. */
-  disabled: readonly string[];
+  /** Faults on its routes that were switched. */
+  switched: readonly SwitchedFault[];
 }
 
 const NEW_ENTRY: Omit<Entry, "name"> = {
@@ -43,7 +43,7 @@ const NEW_ENTRY: Omit<Entry, "name"> = {
   address: null,
   toxics: [],
   mode: ALLOW,
-  disabled: [],
+  switched: [],
 };
 
 /**
@@ -261,8 +261,7 @@ export class Proxies implements Steering, TrafficSource {
       if (!known.some(({ name }) => name === fault))
         throw new SteeringError("FAULT_NOT_FOUND", `${listener} has no fault ${fault} on its routes`);
       await this.#order({ do: "setHttpFault", listener, fault, enabled });
-      const others = entry.disabled.filter((name) => name !== fault);
-      entry.disabled = enabled ? others : [...others, fault];
+      entry.switched = [...entry.switched.filter(([name]) => name !== fault), [fault, enabled]];
     });
   }
 
@@ -347,8 +346,8 @@ function currentSettings({ settings, toxics, mode }: Entry): StreamProxySettings
   return { ...settings!, toxics, mode };
 }
 
-function toListenerFaults({ name, toxics, mode, disabled }: Entry): ListenerFaults {
-  return { name, toxics, mode, disabled };
+function toListenerFaults({ name, toxics, mode, switched }: Entry): ListenerFaults {
+  return { name, toxics, mode, switched };
 }
 
 function toState({ name, settings, boundElsewhere, address, toxics, mode }: Entry): ProxyState {

@@ -79,9 +79,7 @@ export class DataPlane {
     const server = new Server(services, context);
     await server.start(numbered(source));
     await proxies.catchUp(standing);
-    for (const { name, disabled } of standing.listeners) {
-      for (const fault of disabled) faults.setEnabled(name, fault, false);
-    }
+    for (const { name, switched } of standing.listeners) faults.catchUp(name, switched);
     return new DataPlane({ server, proxies, faults, events, accessSink: sink, stopping });
   }
 

@@ -1,6 +1,7 @@
 import type { Faults } from "../chaos/faults.ts";
 import type { Snapshot } from "../config/snapshot.ts";
 import { type HttpFaultState, HttpFaults } from "../filters/faults/http-faults.ts";
+import type { SwitchedFault } from "./orders.ts";
 
 /** The faults of the listeners of a configuration, in one thread: those on connections and those on routes. */
 export class ListenerFaultTable {
@@ -36,8 +37,17 @@ export class ListenerFaultTable {
 
   /** @throws RangeError when there is no such fault */
   setEnabled(listener: string, fault: string, enabled: boolean): void {
+    this.#routesOf(listener).setEnabled(fault, enabled);
+  }
+
+  /** What was switched before this thread began stands here too; others go on counting. */
+  catchUp(listener: string, switched: readonly SwitchedFault[]): void {
+    for (const [fault, enabled] of switched) this.#routesOf(listener).setEnabled(fault, enabled, true);
+  }
+
+  #routesOf(listener: string): HttpFaults {
     const faults = this.#onRoutes.get(listener);
     if (faults === undefined) throw new RangeError(`${listener} has no faults on routes`);
-    faults.setEnabled(fault, enabled);
+    return faults;
   }
 }

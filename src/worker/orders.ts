@@ -39,13 +39,16 @@ export type ProxyOrder =
   /** Answered by a `ProxyTraffic[]`. */
   | { readonly do: "traffic" };
 
+/** A fault on a route that was switched on or off while it ran. */
+export type SwitchedFault = readonly [name: string, enabled: boolean];
+
 /** Faults on a listener that a configuration or program opened itself. */
 export interface ListenerFaults {
   readonly name: string;
   readonly toxics: readonly ToxicSettings[];
   readonly mode: Mode;
-  /** Faults on its routes that are switched off. */
-  readonly disabled: readonly string[];
+  /** Faults on its routes that were switched, and how they stand. */
+  readonly switched: readonly SwitchedFault[];
 }
 
 /** What a thread that starts has to catch up with: what was ordered of those that started before it. */

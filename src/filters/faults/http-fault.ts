@@ -29,9 +29,8 @@ export class HttpFault {
     return this.#enabled;
   }
 
-  /** Switched on, it begins to count anew. */
-  setEnabled(enabled: boolean): void {
-    if (enabled && !this.#enabled) this.#means.count.reset();
+  setEnabled(enabled: boolean, keepsCount: boolean): void {
+    if (enabled && !this.#enabled && !keepsCount) this.#means.count.reset();
     this.#enabled = enabled;
   }
 

@@ -159,6 +159,16 @@ describe("faults by their names", () => {
     assert.deepEqual([rig.ask(), rig.ask()], [503, 200]);
   });
 
+  test("count on in a thread that catches up with others", () => {
+    const settings = settingsWith("{ name: busy, enabled: false, first: 2, abort: 503 }");
+    const counts = allocateFaultCounts(settings);
+    const [old, young] = [1, 2].map((thread) => new Rig("", { seed: `${thread}`, counts }, settings));
+    old!.faults.setEnabled("busy", true);
+    assert.equal(old!.ask(), 503);
+    young!.faults.setEnabled("busy", true, true);
+    assert.deepEqual([young!.ask(), young!.ask()], [503, 200]);
+  });
+
   test("have to be there", () => {
     assert.throws(() => new Rig(faults).faults.setEnabled("lazy", true), /no fault "lazy"/);
     assert.throws(() => new HttpFaults(settingsWith(faults), "other", { seed: "" }), /no listener "other"/);

@@ -59,11 +59,15 @@ export class HttpFaults {
     });
   }
 
-  /** Switches a fault on or off; what it has begun it ends. Switched on, it begins to count anew. @throws RangeError when there is none */
-  setEnabled(name: string, enabled: boolean): void {
+  /**
+   * Switches a fault on or off; what it has begun it ends. Switched on, it begins to count anew.
+   * @param keepsCount true in a thread that only catches up with others, which count on
+   * @throws RangeError when there is none of that name
+   */
+  setEnabled(name: string, enabled: boolean, keepsCount: boolean = false): void {
     const known = this.#byName.get(name);
     if (known === undefined) throw new RangeError(`There is no fault ${JSON.stringify(name)}`);
-    known.fault.setEnabled(enabled);
+    known.fault.setEnabled(enabled, keepsCount);
   }
 
   /** @internal what the route at this place does with a request, behind its faults; `proceed` itself when it has none */
