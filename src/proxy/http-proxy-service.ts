@@ -8,6 +8,7 @@ import { type ForwardingPolicy, NO_FORWARDING } from "./forwarding.ts";
 import { HttpProxy } from "./http-proxy.ts";
 import { HttpService } from "./http-service.ts";
 import type { ProxyPhases } from "./phases.ts";
+import { checkPhases } from "./plan.ts";
 import type { RetryPolicy } from "./retries.ts";
 import type { Service, ServiceContext } from "./service.ts";
 
@@ -45,7 +46,10 @@ export interface HttpProxyServiceOptions<C> {
   readonly alarms?: AlarmClock;
 }
 
-/** A service that runs an HTTP proxy program on its listeners. */
+/**
+ * A service that runs an HTTP proxy program on its listeners.
+ * @throws TypeError when a phase is no function, or is called almost like one that there is
+ */
 export function httpProxy<C>(options: HttpProxyServiceOptions<C>): Service {
   return new HttpProxyService(options);
 }
@@ -62,6 +66,7 @@ class HttpProxyService<C> implements Service {
   #proxy: HttpProxy<C> | null = null;
 
   constructor(options: HttpProxyServiceOptions<C>) {
+    checkPhases(options.phases);
     this.name = options.name ?? "http";
     this.listen = options.listen ?? [];
     this.takesBinds = options.listen === undefined;

@@ -1,3 +1,4 @@
+import { nearestWord } from "../base/nearest-word.ts";
 import type { ProxyPhases } from "./phases.ts";
 
 /** Phases as the engine runs them: bound once, null where absent. */
@@ -13,6 +14,46 @@ export type Plan<C> = {
   /** True when a phase may be called after the response's head was passed on. */
   readonly mayLookBackAtResponse: boolean;
 };
+
+const PHASES: ReadonlySet<string> = new Set(
+  Object.keys({
+    newContext: 0,
+    earlyRequestFilter: 0,
+    requestFilter: 0,
+    proxyUpstreamFilter: 0,
+    upstreamPeer: 0,
+    connectedToUpstream: 0,
+    failToConnect: 0,
+    upstreamRequestFilter: 0,
+    requestBodyFilter: 0,
+    upstreamResponseFilter: 0,
+    upstreamResponseBodyFilter: 0,
+    upstreamResponseTrailerFilter: 0,
+    responseFilter: 0,
+    responseBodyFilter: 0,
+    responseTrailerFilter: 0,
+    errorWhileProxy: 0,
+    failToProxy: 0,
+    logging: 0,
+    requestSummary: 0,
+    suppressErrorLog: 0,
+  } satisfies Record<keyof ProxyPhases, 0>),
+);
+
+/**
+ * What a type checker would say of a program's phases: programs run without one. A filter that is never called because its
+ * name is misspelt may be the one that turns people away.
+ * @throws TypeError that names the phase
+ */
+export function checkPhases(phases: object): void {
+  for (const [name, value] of Object.entries(phases)) {
+    const isFunction = typeof value === "function";
+    if (PHASES.has(name) && !isFunction && value !== undefined && value !== null)
+      throw new TypeError(`The phase ${name} is no function`);
+    const nearest = isFunction && !PHASES.has(name) ? nearestWord(name, [...PHASES]) : undefined;
+    if (nearest !== undefined) throw new TypeError(`There is no phase ${name}; did you mean ${nearest}?`);
+  }
+}
 
 /** Binds the phases, so that a session asks one field for each and calls nothing for those that are absent. */
 export function toPlan<C>(phases: ProxyPhases<C>): Plan<C> {

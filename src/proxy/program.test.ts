@@ -92,3 +92,45 @@ describe("what is no program", () => {
     assert.throws(() => toServices(unbound, ["nowhere"]), message);
   });
 });
+
+describe("phases", () => {
+  const upstreamPeer = (): HttpPeer => new HttpPeer("127.0.0.1:1");
+
+  test("that are misspelt, or no functions, are refused by their name", () => {
+    for (const [wrong, message] of [
+      [{ reqestFilter() {} }, /There is no phase reqestFilter; did you mean requestFilter\?/],
+      [{ requestFilters() {} }, /did you mean requestFilter\?/],
+      [{ upstreamResponseHeaderFilter() {} }, /did you mean upstreamResponse/],
+      [{ logging: true }, /The phase logging is no function/],
+      [{ responseFilter: {} }, /The phase responseFilter is no function/],
+    ] as const) {
+      assert.throws(() => toServices({ upstreamPeer, ...wrong }, ["127.0.0.1:80"]), {
+        name: "TypeError",
+        message,
+      });
+      assert.throws(() => httpProxy({ phases: { upstreamPeer, ...wrong } as never }), { message });
+    }
+  });
+
+  test("may stand beside what else an object has, and be absent in every way", () => {
+    const others = {
+      upstreamPeer,
+      logging: undefined,
+      requestFilter: null,
+      count: 0,
+      helper() {},
+      servers: [],
+    };
+    assert.equal(toServices(others, ["127.0.0.1:80"]).length, 1);
+    class Gateway {
+      readonly requestFilterNames: string[] = [];
+      upstreamPeer = upstreamPeer;
+      logging(): void {}
+      #count(): void {}
+      get counted(): unknown {
+        return this.#count;
+      }
+    }
+    assert.equal(toServices(new Gateway(), ["127.0.0.1:80"]).length, 1);
+  });
+});
