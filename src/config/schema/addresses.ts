@@ -71,6 +71,8 @@ export const ipAddress: z.ZodType<string> = parsedBy(text("an IP address"), "an 
 
 /** A host as requests are compared with it: lower case, without final dot, in the ASCII form of international names. */
 export const hostPattern: z.ZodType<string> = parsedBy(text(HOST_EXPECTED), HOST_EXPECTED, (host) => {
+  // `domainToASCII` leaves line breaks out.
+  if (/\s/.test(host)) return undefined;
   const name = canonicalHost(host);
   if (name !== host.toLowerCase().replace(/\.$/, ""))
     throw new RangeError("a host is matched without its port");
