@@ -84,7 +84,8 @@ describe("the example configuration", () => {
     for (const path of ["/payments/1", "/downloads/a"]) {
       origin.handle(path, ({ response }) => void response.end("x".repeat(50_000)));
     }
-    await using example = await run("http-faults.yaml", { BIND: ANY_PORT, API: origin.address });
+    const env = { BIND: ANY_PORT, API: origin.address, ADMIN: await freeAddress() };
+    await using example = await run("http-faults.yaml", env);
     for (const client of ["X-Client-Id: ann", "X-Client-Id: bob"]) {
       const statuses = [];
       for (let i = 0; i < 4; i++) statuses.push(await example.statusOf("GET /payments/1", client));
@@ -96,6 +97,10 @@ describe("the example configuration", () => {
     assert.ok(duration > 450, `50 KB at 100 KB/s took ${duration} ms`);
     await assert.rejects(example.ask("GET /downloads/a", "X-Test: cut"), /ended \d+ bytes short of 50000/);
     await assert.rejects(example.ask("GET /?fault=garbage"), /not a start line/);
+    const maintenance = `http://${env.ADMIN}/proxies/api/http_faults/maintenance`;
+    const switched = await fetch(maintenance, { method: "POST", body: '{"enabled":true}' });
+    assert.equal(switched.status, 200);
+    assert.equal(await example.statusOf("GET /"), 503);
   });
 
   test("tcp-toxics lays toxics on TCP, UDP and HTTP", async () => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { duration, parseDuration, parseSize, size } from "./units.ts";
+import { duration, parseDuration, parseSize, rate, size } from "./units.ts";
 
 describe("a duration", () => {
   test("is a number of seconds or has a unit", () => {
@@ -83,5 +83,29 @@ describe("a size", () => {
       }),
       { numRuns: 2000 },
     );
+  });
+});
+
+describe("a rate", () => {
+  test("is a number of bytes a second or has a unit", () => {
+    for (const [text, bytes] of [
+      [1, 1],
+      ["250", 250],
+      ["10k", 10_000],
+      ["10KB/s", 10_000],
+      ["10 KiB/s", 10_240],
+      ["1.5M/s", 1_500_000],
+      ["2MiB", 2_097_152],
+      ["1GB/s", 1_000_000_000],
+      ["8B/s", 8],
+    ] as const) {
+      assert.equal(rate.parse(text), bytes, String(text));
+    }
+  });
+
+  test("is nothing else", () => {
+    for (const text of ["", "fast", "10 parsecs", "-1", "10KB/m", "10/s/s", 0, 0.5, "0.1", null]) {
+      assert.equal(rate.safeParse(text).success, false, String(text));
+    }
   });
 });

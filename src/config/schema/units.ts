@@ -29,8 +29,8 @@ export function parseSize(value: number | string): number {
   return Math.round(Number(amount) * BYTES[unit.toLowerCase() as keyof typeof BYTES]);
 }
 
-/** Bytes a second: 10KB/s are 10 000 of them, as rates are counted in, 10KiB/s 10 240. @throws RangeError */
-export function parseRate(value: number | string): number {
+/** Bytes a second: 10KB/s are 10 000 of them, for rates are counted so, and 10KiB/s 10 240. @throws RangeError */
+function parseRate(value: number | string): number {
   const [, amount, unit = ""] = RATE.exec(String(value)) ?? [];
   if (amount === undefined) throw new RangeError(`${JSON.stringify(value)} is no rate`);
   return Math.round(Number(amount) * RATE_UNITS[unit.toLowerCase() as keyof typeof RATE_UNITS]);
