@@ -196,6 +196,20 @@ describe("the toxics of a proxy", () => {
 });
 
 describe("a toxic that throws", () => {
+  test("when it is asked whether to let a client in refuses that client", () => {
+    const admit = (): never => {
+      throw new Error("thrown in admit");
+    };
+    const strict = { ...upper, name: "strict", admit };
+    const rig = rigWith(own(strict));
+    rig.add("strict");
+    assert.deepEqual(rig.faults.admit(), { refuse: true, delay: 0 });
+    assert.deepEqual(
+      rig.failures.map(({ toxic, error }) => [toxic, (error as Error).message]),
+      [["strict", "thrown in admit"]],
+    );
+  });
+
   const cases: readonly [
     string,
     number | undefined,

@@ -1,5 +1,5 @@
 import type { AlarmClock } from "../base/alarms.ts";
-import { seededRandom } from "../base/random.ts";
+import { type Random, seededRandom } from "../base/random.ts";
 import type { Attributes } from "./attributes.ts";
 import { Link, type LinkHome, type LinkPort } from "./link.ts";
 import { completeAttributes, type ToxicRegistry } from "./registry.ts";
@@ -36,6 +36,7 @@ export interface ToxicChange {
 }
 
 const FREE: Admission = { refuse: false, delay: 0 };
+const REFUSED: Admission = { refuse: true, delay: 0 };
 
 /**
  * The faults of one proxy in one thread: the toxics that are set up, and the connections that they are laid on. Every
@@ -121,11 +122,21 @@ export class Faults implements LinkHome {
       if (type.admit === undefined || !type.links.includes(kind)) continue;
       const random = seededRandom(`${this.#seed}/${this.#admitted}/admit/${toxic.name}`);
       if (random.next() >= toxic.toxicity) continue;
-      const admission = type.admit(toxic.attributes as never, random);
+      const admission = this.#ask(type.admit, toxic, random);
       refuse ||= admission.refuse;
       delay += admission.delay;
     }
     return refuse || delay > 0 ? { refuse, delay } : FREE;
+  }
+
+  /** What a toxic throws ends its connection, and nothing else. */
+  #ask(admit: NonNullable<ToxicType["admit"]>, toxic: ToxicSettings, random: Random): Admission {
+    try {
+      return admit(toxic.attributes as never, random);
+    } catch (error) {
+      this.onToxicFailed(toxic.name, error);
+      return REFUSED;
+    }
   }
 
   /** Lays the faults on a connection, for as long as it lives: until `close` of what is returned. */

@@ -305,7 +305,7 @@ export class Proxies implements Steering, TrafficSource {
       this.#planes.orderFirst(order),
       this.#planes.orderOthers(order),
     ]);
-    return [first, ...others];
+    return [first, ...others].filter((answer) => answer !== undefined);
   }
 
   #entryOf(name: string): Entry {

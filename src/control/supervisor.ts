@@ -4,7 +4,7 @@ import { allocateFaultCounts } from "../filters/faults/fault-counts.ts";
 import type { StreamEvent } from "../proxy/stream-proxy.ts";
 import { NOTHING_STANDING, type Order, type Standing } from "../worker/orders.ts";
 import type { RunSpec } from "../worker/run-spec.ts";
-import type { Planes } from "./planes.ts";
+import { answerGone, type Planes } from "./planes.ts";
 import { SocketKeeper } from "./sockets.ts";
 import { WorkerHandle } from "./worker-handle.ts";
 
@@ -61,8 +61,8 @@ export class Supervisor implements Planes {
     return sumCounters(this.#memory, this.#threads + 1);
   }
 
-  async orderFirst(order: Order): Promise<unknown> {
-    return await this.#workers.get(0)?.order(order);
+  orderFirst(order: Order): Promise<unknown> {
+    return this.#workers.get(0)?.order(order) ?? answerGone(order);
   }
 
   orderOthers(order: Order): Promise<unknown[]> {

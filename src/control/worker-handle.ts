@@ -2,7 +2,7 @@ import { Worker } from "node:worker_threads";
 import type { StreamEvent } from "../proxy/stream-proxy.ts";
 import type { FromWorker, ToWorker, WorkerStart } from "../worker/messages.ts";
 import type { Order } from "../worker/orders.ts";
-import { OrderError } from "./planes.ts";
+import { answerGone, OrderError } from "./planes.ts";
 import type { SocketKeeper } from "./sockets.ts";
 
 /** In a checkout the sources run; a published package has only JavaScript. */
@@ -17,6 +17,10 @@ const LATENESS = 2_000;
 /** How a worker's life ended. */
 export type WorkerEnd = { readonly kind: "drained" } | { readonly kind: "crashed"; readonly error: Error };
 
+interface PendingOrder extends PromiseWithResolvers<unknown> {
+  readonly order: Order;
+}
+
 /** One worker thread, seen from the main thread. */
 export class WorkerHandle {
   readonly thread: number;
@@ -28,7 +32,7 @@ export class WorkerHandle {
   readonly #sockets: SocketKeeper;
   readonly #ready = Promise.withResolvers<readonly string[]>();
   /** Orders that are not answered yet, by their number. */
-  readonly #orders = new Map<number, PromiseWithResolvers<unknown>>();
+  readonly #orders = new Map<number, PendingOrder>();
   readonly #onEvents: (events: readonly StreamEvent[], dropped: number) => void;
   #ordersGiven = 0;
   #error: Error | null = null;
@@ -55,10 +59,10 @@ export class WorkerHandle {
     });
   }
 
-  /** Rejects with an `OrderError` when it couldn't be done, or the thread is gone. */
+  /** Rejects with an `OrderError` when it couldn't be done; a thread that is gone meanwhile answers as `answerGone`. */
   order(order: Order): Promise<unknown> {
     const request = ++this.#ordersGiven;
-    const pending = Promise.withResolvers<unknown>();
+    const pending = { ...Promise.withResolvers<unknown>(), order };
     this.#orders.set(request, pending);
     this.#tell({ type: "order", request, order });
     return pending.promise;
@@ -109,7 +113,7 @@ export class WorkerHandle {
     }
   }
 
-  #takeOrder(request: number): PromiseWithResolvers<unknown> | undefined {
+  #takeOrder(request: number): PendingOrder | undefined {
     const pending = this.#orders.get(request);
     this.#orders.delete(request);
     return pending;
@@ -127,7 +131,7 @@ export class WorkerHandle {
   #end(code: number): WorkerEnd {
     const error = this.#error ?? new Error(`The worker ended with code ${code}`);
     this.#ready.reject(error);
-    for (const pending of this.#orders.values()) pending.reject(new OrderError(error.message, ""));
+    for (const { order, resolve } of this.#orders.values()) resolve(answerGone(order));
     this.#orders.clear();
     return this.#drained ? { kind: "drained" } : { kind: "crashed", error };
   }
