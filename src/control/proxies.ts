@@ -227,14 +227,6 @@ export class Proxies implements Steering, TrafficSource {
     });
   }
 
-  async reset(): Promise<void> {
-    for (const { name } of this.list()) {
-      for (const toxic of this.get(name).toxics) await this.removeToxic(name, toxic.name);
-      await this.setMode(name, ALLOW);
-      if (!this.get(name).enabled) await this.update(name, { enabled: true });
-    }
-  }
-
   connections(proxy: string): Promise<ConnectionState[]> {
     return this.#inTurn(async () => {
       this.#entryOf(proxy);

@@ -80,8 +80,6 @@ export interface Steering {
   setMode(proxy: string, mode: Mode): Promise<void>;
   /** Ends connections now, with a reset: one, or all. */
   cut(proxy: string, connection?: string): Promise<void>;
-  /** Enables every proxy, removes all toxics, mode `allow`. */
-  reset(): Promise<void>;
   /** The faults on the routes of an HTTP listener, with the requests that they struck in all threads. */
   httpFaults(listener: string): Promise<HttpFaultState[]>;
   /** Switches one of them; what it has begun it ends. Switched on, it begins to count anew. */

@@ -135,13 +135,6 @@ export class MemorySteering implements Steering {
     this.open.set(name, rest);
   }
 
-  async reset(): Promise<void> {
-    for (const proxy of this.list()) {
-      this.keep({ ...proxy, toxics: [], mode: ALLOW });
-      if (!proxy.enabled) await this.update(proxy.name, { enabled: true });
-    }
-  }
-
   async connections(name: string): Promise<ConnectionState[]> {
     this.get(name);
     return this.open.get(name) ?? [];
