@@ -227,14 +227,24 @@ export class Lane implements MessageHandler {
   #lost(byReset: boolean): void {
     this.#wasReset = byReset;
     if (this.#burst === null) this.#lostIdle();
+    else if (byReset && this.#isOvertaken) this.#cut();
     else if (this.#head === null) this.#fail("the connection was closed without an answer");
     else if (this.#reader.endsWithConnection && !byReset) this.#endUntilClose();
-    else if (this.current!.order.fault === "cut") {
-      this.#drop().destroy();
-      this.#owner.ledger.settle("cut");
-      this.#next++;
-      this.#settleRest("unanswered");
-    } else this.#fail(`the answer was cut after ${this.#received} bytes`);
+    else if (this.current!.order.fault === "cut") this.#cut();
+    else this.#fail(`the answer was cut after ${this.#received} bytes`);
+  }
+
+  /** To cut a body that the end of the connection would complete, only a reset will do; it may overtake earlier answers. */
+  get #isOvertaken(): boolean {
+    const last = this.#burst!.plans.at(-1)!;
+    return last.isHttp10 && last.order.fault === "cut";
+  }
+
+  #cut(): void {
+    this.#drop().destroy();
+    this.#owner.ledger.settle("cut");
+    this.#next++;
+    this.#settleRest("unanswered");
   }
 
   /** Nobody has a reason to close a connection that is idle for less than a turn of the loop. */
