@@ -104,10 +104,15 @@ class AlarmHeap {
 /** Half of what Node's timers count in: an alarm that rings this much early is closer to its time than one turn later. */
 export const ALARM_TOLERANCE = 0.5;
 
+/** Milliseconds that alarms may ring in a row before whatever else waits in the thread gets its turn. */
+const SLICE = 5;
+
 /** The clock of this thread: one timer, always for the alarm that comes first. */
 class ThreadAlarmClock implements AlarmClock {
   readonly #heap = new AlarmHeap();
   #timer: NodeJS.Timeout | null = null;
+  /** Set while alarms are due already. */
+  #next: NodeJS.Immediate | null = null;
   #timerAt = Number.POSITIVE_INFINITY;
 
   now(): number {
@@ -131,16 +136,21 @@ class ThreadAlarmClock implements AlarmClock {
     this.#timerAt = Number.POSITIVE_INFINITY;
     if (first === undefined) return;
     this.#timerAt = first.at;
-    this.#timer = setTimeout(this.#onTimer, Math.max(Math.round(first.at - this.now()), 1));
+    const wait = Math.round(first.at - this.now());
+    if (wait > 0) this.#timer = setTimeout(this.#onTimer, wait);
+    else this.#next ??= setImmediate(this.#onTimer);
   }
 
   readonly #onTimer = (): void => {
     this.#timer = null;
+    this.#next = null;
+    const start = this.now();
+    const until = start + ALARM_TOLERANCE;
     try {
-      const until = this.now() + ALARM_TOLERANCE;
       for (let { first } = this.#heap; first !== undefined && first.at <= until; first = this.#heap.first) {
         this.#heap.remove(first);
         first.ring();
+        if (this.now() - start > SLICE) break;
       }
     } finally {
       this.#wind();

@@ -22,6 +22,15 @@ import {
 } from "./steering.ts";
 import type { TrafficSource } from "./traffic.ts";
 
+/** Milliseconds that an order is waited for. */
+const PATIENCE = 50;
+
+/** An order on its way. */
+interface Given {
+  readonly proxy: string;
+  readonly done: Promise<unknown>;
+}
+
 /** A proxy as it is known here: the one place where all threads' state comes from. */
 interface Entry {
   readonly name: string;
@@ -177,19 +186,23 @@ export class Proxies implements Steering, TrafficSource {
 
   // ── faults ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  addToxic(proxy: string, toxic: ToxicSettings): Promise<ToxicSettings> {
-    return this.#inTurn(async () => {
+  async addToxic(proxy: string, toxic: ToxicSettings): Promise<ToxicSettings> {
+    const { entry, checked, given } = await this.#inTurn(async () => {
       const entry = this.#entryOf(proxy);
       const checked = this.#checked(toxic);
       checkNames([...entry.toxics, checked]);
-      await this.#orderFor(entry, { do: "addToxic", proxy, toxic: checked });
+      const given = this.#give(entry, { do: "addToxic", proxy, toxic: checked });
       entry.toxics = [...entry.toxics, checked];
-      return checked;
+      return { entry, checked, given };
     });
+    await this.#settled(given, () => {
+      entry.toxics = entry.toxics.filter((other) => other !== checked);
+    });
+    return checked;
   }
 
-  updateToxic(proxy: string, toxic: string, change: ToxicChange): Promise<ToxicSettings> {
-    return this.#inTurn(async () => {
+  async updateToxic(proxy: string, toxic: string, change: ToxicChange): Promise<ToxicSettings> {
+    const { entry, before, after, given } = await this.#inTurn(async () => {
       const entry = this.#entryOf(proxy);
       const before = toxicOf(entry, toxic);
       const after = this.#checked({
@@ -197,42 +210,51 @@ export class Proxies implements Steering, TrafficSource {
         toxicity: change.toxicity ?? before.toxicity,
         attributes: { ...before.attributes, ...change.attributes },
       });
-      await this.#orderFor(entry, { do: "updateToxic", proxy, toxic, change: after });
+      const given = this.#give(entry, { do: "updateToxic", proxy, toxic, change: after });
       entry.toxics = entry.toxics.map((other) => (other === before ? after : other));
-      return after;
+      return { entry, before, after, given };
     });
+    await this.#settled(given, () => {
+      entry.toxics = entry.toxics.map((other) => (other === after ? before : other));
+    });
+    return after;
   }
 
-  removeToxic(proxy: string, toxic: string): Promise<void> {
-    return this.#inTurn(async () => {
+  async removeToxic(proxy: string, toxic: string): Promise<void> {
+    const given = await this.#inTurn(async () => {
       const entry = this.#entryOf(proxy);
       const known = toxicOf(entry, toxic);
-      await this.#orderFor(entry, { do: "removeToxic", proxy, toxic });
       entry.toxics = entry.toxics.filter((other) => other !== known);
+      return this.#give(entry, { do: "removeToxic", proxy, toxic });
     });
+    await this.#settled(given, () => undefined);
   }
 
-  setMode(proxy: string, mode: Mode): Promise<void> {
-    return this.#inTurn(async () => {
+  async setMode(proxy: string, mode: Mode): Promise<void> {
+    const { entry, before, given } = await this.#inTurn(async () => {
       const entry = this.#entryOf(proxy);
-      await this.#orderFor(entry, { do: "setMode", proxy, mode });
+      const before = entry.mode;
+      const given = this.#give(entry, { do: "setMode", proxy, mode });
       // To cut is a deed and not a state: a thread that starts later has nothing to cut.
       entry.mode = mode.kind === "deny" ? { ...mode, cut: false } : mode;
+      return { entry, before, given };
+    });
+    await this.#settled(given, () => {
+      entry.mode = before;
     });
   }
 
-  cut(proxy: string, connection?: string): Promise<void> {
-    return this.#inTurn(async () => {
-      await this.#orderFor(this.#entryOf(proxy), { do: "cut", proxy, connection: connection ?? null });
-    });
+  async cut(proxy: string, connection?: string): Promise<void> {
+    const given = await this.#inTurn(async () =>
+      this.#give(this.#entryOf(proxy), { do: "cut", proxy, connection: connection ?? null }),
+    );
+    await this.#settled(given, () => undefined);
   }
 
-  connections(proxy: string): Promise<ConnectionState[]> {
-    return this.#inTurn(async () => {
-      this.#entryOf(proxy);
-      const answers = (await this.#order({ do: "connections", proxy })) as ConnectionState[][];
-      return answers.flat();
-    });
+  async connections(proxy: string): Promise<ConnectionState[]> {
+    this.#entryOf(proxy);
+    const answers = (await this.#order({ do: "connections", proxy })) as ConnectionState[][];
+    return answers.flat();
   }
 
   traffic(): Promise<ProxyTraffic[]> {
@@ -288,8 +310,44 @@ export class Proxies implements Steering, TrafficSource {
   }
 
   /** A proxy that is disabled runs nowhere: what is ordered is told when it is enabled. */
-  async #orderFor(entry: Entry, order: Order): Promise<void> {
-    if (entry.address !== null || entry.settings === null) await this.#order(order);
+  #give(entry: Entry, order: Order): Given {
+    const runs = entry.address !== null || entry.settings === null;
+    return { proxy: entry.name, done: runs ? this.#order(order) : Promise.resolve() };
+  }
+
+  /**
+   * Waits for the threads, but not for long: threads do what they are told in order, and one that has more to do than it
+   * can must not keep everybody else from giving orders. `undo` is called when it couldn't be done.
+   */
+  async #settled({ proxy, done }: Given, undo: () => void): Promise<void> {
+    const { promise: patience, resolve: giveUp } = Promise.withResolvers<void>();
+    const timer = setTimeout(giveUp, PATIENCE);
+    let isLate = false;
+    const outcome = done.catch((error: unknown) => {
+      undo();
+      if (!isLate) throw error;
+      this.#tellFailure(proxy, error);
+    });
+    try {
+      await Promise.race([outcome, patience]);
+    } finally {
+      isLate = true;
+      clearTimeout(timer);
+    }
+  }
+
+  /** Nobody waits any more for an order that failed: whoever listens is told. */
+  #tellFailure(proxy: string, error: unknown): void {
+    const detail = error instanceof Error ? error.message : String(error);
+    const event = {
+      kind: "toxic-failed",
+      proxy,
+      time: Date.now(),
+      connection: "",
+      client: "",
+      detail,
+    } as const;
+    for (const listener of this.#listeners) listener(event);
   }
 
   async #order(order: Order): Promise<unknown[]> {
