@@ -23,7 +23,7 @@ import {
 import type { TrafficSource } from "./traffic.ts";
 
 /** Milliseconds that an order is waited for. */
-const PATIENCE = 50;
+const PATIENCE = 25;
 
 /** An order on its way. */
 interface Given {
