@@ -4,7 +4,7 @@ import { describe, test } from "node:test";
 import { until } from "../kit/deadline.ts";
 import { createTemporaryDirectory } from "../kit/files.ts";
 import { runProgram, startSluice } from "../kit/process.ts";
-import { connectRaw } from "../kit/raw-client.ts";
+import { closureOf, connectRaw } from "../kit/raw-client.ts";
 import { openUdp, startUdpEcho } from "../kit/udp.ts";
 import { ask, portOf, startEcho, startToxiproxy } from "./toxiproxy.ts";
 
@@ -14,17 +14,6 @@ interface ShownProxy {
   readonly listen: string;
   readonly enabled: boolean;
   readonly toxics: readonly { readonly name: string }[];
-}
-
-/** How a connection ends that nothing is said on. A reset may come before the client knows that it stands. */
-async function fateOfConnection(port: number): Promise<string> {
-  try {
-    await using client = await connectRaw(port);
-    return await client.closed;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ECONNRESET") return "reset";
-    throw error;
-  }
 }
 
 describe("the Toxiproxy server", () => {
@@ -171,7 +160,7 @@ for (const threads of ["0", "2"]) {
       await client.readExactly(1);
       await ask(server.url, "PUT", "/proxies/p/mode", { kind: "deny", cut: true });
       assert.equal(await client.closed, "reset");
-      assert.equal(await fateOfConnection(portOf(listen)), "reset");
+      assert.equal(await closureOf(portOf(listen)), "reset");
       await ask(server.url, "POST", "/proxies/p/mode", "allow");
       await using allowed = await connectRaw(portOf(listen));
       void allowed.write("y");
