@@ -5,7 +5,7 @@ import type { HttpFaultSettings, ProxySettings } from "../settings.ts";
  * in each thread. Every word has 64 bits.
  *
  *     without a key:  | count |
- *     with a key:     | set 0: 8 × (mark of the value, its count) | set 1 | … | 8 × last use | … | uses |
+ *     with a key:     | set 0: 8 × (mark of the value, its count) | set 1 | … | 8 × last use | … | uses | lock |
  *
  * A value of the key may stand in one set only, so that finding it and making room for it cost the same however many
  * there are: the one of the set that was used least recently goes.
@@ -15,8 +15,11 @@ const WORD = BigUint64Array.BYTES_PER_ELEMENT;
 const WAYS = 8;
 const SETS = 512;
 const SLOTS = SETS * WAYS;
-/** Slots, their last uses, and the number of uses. */
-const TABLE_WORDS = 2 * SLOTS + 1;
+/** Slots, their last uses, the number of uses, and the lock. */
+const TABLE_WORDS = 2 * SLOTS + 2;
+const LOCK = 2 * SLOTS + 1;
+/** A thread that died while it held the lock doesn't hold up the others for ever. */
+const MOST_SPINS = 100_000;
 /** Bits of a slot that hold the count: no key comes to as many requests. The others hold the mark. */
 const COUNT_BITS = 36n;
 const MARK_MASK = (1 << 28) - 1;
@@ -82,15 +85,35 @@ export class FaultCount {
     // A slot that is 0 is free, so no mark is.
     const mark = BigInt(hash(value, 0x243f6a88) & MARK_MASK || 1) << COUNT_BITS;
     for (;;) {
-      const at = this.#find(start, mark) ?? this.#oldest(start);
+      const at = this.#find(start, mark) ?? this.#insert(start, mark);
       const before = Atomics.load(words, at);
-      const isKnown = before >> COUNT_BITS === mark >> COUNT_BITS;
-      const after = isKnown ? before + 1n : mark + 1n;
       // Another thread that came in between is looked at again.
-      if (Atomics.compareExchange(words, at, before, after) !== before) continue;
-      Atomics.store(words, SLOTS + at, Atomics.add(words, 2 * SLOTS, 1n) + 1n);
-      return Number(after - mark);
+      if (before >> COUNT_BITS !== mark >> COUNT_BITS) continue;
+      if (Atomics.compareExchange(words, at, before, before + 1n) !== before) continue;
+      this.#use(at);
+      return Number(before + 1n - mark);
     }
+  }
+
+  /** A slot for a mark that has none. One thread at a time: two could make a slot each, and count apart. */
+  #insert(start: number, mark: bigint): number {
+    this.#lock();
+    const known = this.#find(start, mark);
+    const at = known ?? this.#oldest(start);
+    if (known === null) Atomics.store(this.#words, at, mark);
+    this.#use(at);
+    Atomics.store(this.#words, LOCK, 0n);
+    return at;
+  }
+
+  #lock(): void {
+    for (let spins = 0; spins < MOST_SPINS; spins++) {
+      if (Atomics.compareExchange(this.#words, LOCK, 0n, 1n) === 0n) return;
+    }
+  }
+
+  #use(at: number): void {
+    Atomics.store(this.#words, SLOTS + at, Atomics.add(this.#words, 2 * SLOTS, 1n) + 1n);
   }
 
   #find(start: number, mark: bigint): number | null {
