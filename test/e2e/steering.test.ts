@@ -2,29 +2,28 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import { describe, test } from "node:test";
-import { pino } from "pino";
-import { type Running, startRunning } from "../../src/control/running.ts";
 import type { Steering } from "../../src/control/steering.ts";
 import type { StreamEvent } from "../../src/proxy/stream-proxy.ts";
 import { until } from "../kit/deadline.ts";
 import { freePort } from "../kit/ports.ts";
+import { type Steered, startSteered } from "../kit/steered.ts";
 
-class Steered implements AsyncDisposable {
+/** Proxies before an echo server, and their clients. */
+class Stage implements AsyncDisposable {
   readonly steering: Steering;
-  readonly origin: Server;
-  readonly upstream: string;
-  readonly #running: Running;
+  readonly #steered: Steered;
+  readonly #origin: Server;
   readonly #sockets: Socket[] = [];
 
-  constructor(running: Running, origin: Server) {
-    this.#running = running;
-    this.steering = running.steering;
-    this.origin = origin;
-    this.upstream = `127.0.0.1:${(origin.address() as AddressInfo).port}`;
+  constructor(steered: Steered, origin: Server) {
+    this.#steered = steered;
+    this.#origin = origin;
+    this.steering = steered.steering;
   }
 
   create(name: string, listen = "127.0.0.1:0") {
-    return this.steering.create({ name, listen, upstreams: [this.upstream] });
+    const { port } = this.#origin.address() as AddressInfo;
+    return this.steering.create({ name, listen, upstreams: [`127.0.0.1:${port}`] });
   }
 
   async connect(address: string): Promise<Socket> {
@@ -37,25 +36,16 @@ class Steered implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const socket of this.#sockets) socket.destroy();
-    await this.#running.stop();
-    this.origin.close();
+    await this.#steered[Symbol.asyncDispose]();
+    this.#origin.close();
   }
 }
 
-async function start(threads: number): Promise<Steered> {
+async function start(threads: number): Promise<Stage> {
   const origin = createServer((socket) => void socket.on("error", () => {}).pipe(socket));
   origin.listen(0, "127.0.0.1");
   await once(origin, "listening");
-  const spec = {
-    snapshot: null,
-    program: null,
-    binds: [],
-    accessLog: null,
-    errorLog: { level: "silent", path: null },
-    instance: "test",
-    seed: "seed",
-  } as const;
-  return new Steered(await startRunning(spec, threads, pino({ level: "silent" })), origin);
+  return new Stage(await startSteered(threads), origin);
 }
 
 /** Milliseconds until what was said comes back. */
