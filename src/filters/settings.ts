@@ -1,5 +1,6 @@
 import type { Malformation } from "../http/streams.ts";
-import type { BalancingPolicyName, ServerInit } from "../upstream/load-balancer.ts";
+import type { RetryPolicy } from "../proxy/retries.ts";
+import type { GroupSettings } from "../upstream/group-settings.ts";
 import type { PeerOptions } from "../upstream/peer.ts";
 
 /*
@@ -68,9 +69,99 @@ export interface FixedResponse {
   readonly body: string | null;
 }
 
+/** What requests are told apart or held together by. Several are joined. */
+export type KeyPart =
+  /** The client's address: IPv6 ones by so many bits of their prefix, 1 to 128. */
+  | { readonly kind: "client"; readonly v6Prefix: number }
+  | { readonly kind: "header"; readonly name: string }
+  | { readonly kind: "cookie"; readonly name: string }
+  | { readonly kind: "query"; readonly name: string }
+  | { readonly kind: "path" }
+  | { readonly kind: "host" }
+  | { readonly kind: "method" };
+
+/** Where the requests of a route go when they don't all go to one upstream. */
+export interface SplitTarget {
+  readonly upstream: string;
+  /** Its share of the requests that no target's `match` took, beside those of the others. 0: only those that match. */
+  readonly weight: number;
+  /** Requests that always go there; null: none. The first target that matches has them. */
+  readonly match: Match | null;
+}
+
+/** A copy of requests that goes to another upstream, whose answers nobody sees. */
+export interface MirrorSettings {
+  readonly upstream: string;
+  /** Of the requests, 0 to 1. */
+  readonly share: number;
+  /** Copies under way at once, in each thread; more aren't sent. Default 100. */
+  readonly mostPending: number;
+  /** Bytes of a body that may wait for the other server, per copy; beyond it the copy is given up. Default 1 MiB. */
+  readonly mostBuffered: number;
+  /** Milliseconds a copy may take as a whole. Default 30000. */
+  readonly timeout: number;
+}
+
+/** How many requests are let in. */
+export interface LimitSettings {
+  /** Limits of the same name are one: routes that name it share what it allows. */
+  readonly name: string;
+  readonly algorithm: "fixed_window" | "sliding_window" | "token_bucket" | "concurrency";
+  /** Requests within a window, or at once. For buckets: what flows in within a window. */
+  readonly limit: number;
+  /** Milliseconds. Nothing to `concurrency`. */
+  readonly window: number;
+  /** What a bucket holds. Nothing to the others. */
+  readonly burst: number;
+  /** What is limited apart; none: all requests together. */
+  readonly key: readonly KeyPart[];
+  /** Which requests are counted; null: all. */
+  readonly match: Match | null;
+  /** Addresses and ranges of clients that are let in uncounted. */
+  readonly allow: readonly string[];
+  /** True: nobody is refused; what would have been is counted. */
+  readonly shadow: boolean;
+  /** The status of refusals. Default 429. */
+  readonly status: number;
+  /** Whether responses tell by `RateLimit` fields how much is left. */
+  readonly headers: boolean;
+  /** Keys that are told apart at once; the one not seen for longest makes room. */
+  readonly mostKeys: number;
+  /** Where the counts stand when several machines share them; null: in this process. */
+  readonly redis: RedisSettings | null;
+}
+
+export interface RedisSettings {
+  /** `redis://`, `rediss://` or `redis+unix://`. */
+  readonly url: string;
+  /** What keys begin with. Default `sluice:`. */
+  readonly prefix: string;
+  /** Milliseconds after which a request isn't kept waiting for Redis, but decided here. Default 100. */
+  readonly timeout: number;
+}
+
+/** Clients that stay with the server that they got first, by a signed cookie. */
+export interface StickySettings {
+  readonly cookie: string;
+  /** What the cookie is signed with. */
+  readonly secret: string;
+  /** Seconds the cookie is kept; null: as long as the browser runs. */
+  readonly maxAge: number | null;
+  readonly path: string;
+  readonly secure: boolean;
+  readonly sameSite: "strict" | "lax" | "none" | null;
+}
+
 /** What a route does with a request. */
 export type Action =
-  | { readonly kind: "upstream"; readonly upstream: string; readonly request: RequestChanges | null }
+  | {
+      readonly kind: "upstream";
+      readonly upstream: string;
+      readonly request: RequestChanges | null;
+      /** Null: all go to `upstream`, which is the first target otherwise. */
+      readonly split: readonly SplitTarget[] | null;
+      readonly mirror: MirrorSettings | null;
+    }
   | { readonly kind: "redirect"; readonly status: number; readonly target: string }
   | ({ readonly kind: "respond" } & FixedResponse);
 
@@ -113,13 +204,17 @@ export interface RouteSettings {
   readonly response: FieldChanges | null;
   /** Those that strike a request act on it together. */
   readonly faults: readonly HttpFaultSettings[];
+  /** In order; the first that is exceeded answers. */
+  readonly limits: readonly LimitSettings[];
 }
 
-export interface UpstreamSettings {
+export interface UpstreamSettings extends GroupSettings {
   readonly name: string;
-  readonly servers: readonly Required<ServerInit>[];
-  readonly policy: BalancingPolicyName;
   readonly peer: PeerOptions;
+  /** What requests are kept together by, where the policy hashes. */
+  readonly hashBy: readonly KeyPart[];
+  readonly sticky: StickySettings | null;
+  readonly retries: RetryPolicy;
 }
 
 /** What of a listener the configured proxy has to know. */

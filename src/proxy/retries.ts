@@ -1,17 +1,54 @@
 import type { ProxyError } from "../base/errors.ts";
+import type { StatusRange } from "../upstream/group-settings.ts";
 import type { Session } from "./session.ts";
 
+/** When a request is sent once more. Whatever it says, nothing is repeated once the client got a byte of a response. */
 export interface RetryPolicy {
   /** Attempts in all, the first one included. 1: no retries. */
   readonly maxTries: number;
   /**
-   * Also repeats requests whose method isn't idempotent when a reused connection died before any response byte. Off:
-   * the server may have acted on the first one (RFC 9110 §9.2.2).
+   * Also repeats requests whose method isn't idempotent after they may have reached a server: it may have acted on the
+   * first one (RFC 9110 §9.2.2). A request that can't have reached it whole is repeated whatever its method.
    */
   readonly nonIdempotent: boolean;
+  /** When no connection could be made. Otherwise only where `failToConnect` asks for it. */
+  readonly onConnectFailure: boolean;
+  /** When a connection dies before the response, also one that wasn't used before. A reused one is replaced in any case. */
+  readonly onReset: boolean;
+  /** When a server takes longer than it may, `tryTimeout` included. */
+  readonly onTimeout: boolean;
+  /** When a response has one of these statuses. With no attempt left the client gets the response. */
+  readonly onStatus: readonly StatusRange[];
+  /** Milliseconds an attempt may take until the response's head is there; 0: no limit of its own. */
+  readonly tryTimeout: number;
+  /** Milliseconds before the first repeated attempt, doubled for each that follows, with full jitter; 0: at once. */
+  readonly backoff: number;
+  /** The longest wait between two attempts, milliseconds. */
+  readonly longestBackoff: number;
+  /** Milliseconds without a response after which a second server gets the request too, and the first answer counts; 0: never. */
+  readonly hedgeAfter: number;
 }
 
-export const DEFAULT_RETRY_POLICY: RetryPolicy = { maxTries: 16, nonIdempotent: false };
+export const DEFAULT_RETRY_POLICY: RetryPolicy = {
+  maxTries: 16,
+  nonIdempotent: false,
+  onConnectFailure: false,
+  onReset: false,
+  onTimeout: false,
+  onStatus: [],
+  tryTimeout: 0,
+  backoff: 0,
+  longestBackoff: 1_000,
+  hedgeAfter: 0,
+};
+
+/** Has a say in repeated attempts: whoever knows which servers are left and how many retries there are already. */
+export interface RetryGate {
+  /** Whether another attempt may begin, on another server where there is one. Counted until `leave`. */
+  enter(session: Session<unknown>): boolean;
+  /** A repeated attempt is over. */
+  leave(): void;
+}
 
 /** Methods whose repetition has no further effect (RFC 9110 §9.2.2). */
 const IDEMPOTENT: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"]);
