@@ -33,6 +33,8 @@ const ERROR_KINDS = {
   REQUEST_TIMEOUT: ["internal", 504, "no", "The request took longer than it may as a whole"],
   NO_ROUTE: ["downstream", 404, "no", "No route takes this request"],
   NO_PEER: ["internal", 503, "no", "No server of the upstream group may be chosen"],
+  NO_HEALTHY_SERVER: ["internal", 502, "no", "None of the upstream group's servers is well"],
+  UPSTREAM_OVERLOADED: ["internal", 503, "no", "The upstream group has as much under way as it may"],
   NOT_PROXIED: ["internal", 502, "no", "A filter stopped the request without answering it"],
   UPSTREAM_CONNECT_REFUSED: ["upstream", 502, "no", "The server refused the connection"],
   UPSTREAM_CONNECT_TIMEOUT: ["upstream", 504, "no", "The server did not accept a connection in time"],

@@ -2,11 +2,15 @@ import { Counter } from "../base/counters.ts";
 import { ProxyError } from "../base/errors.ts";
 import type { UpstreamSink, UpstreamStream } from "../http/streams.ts";
 import type { Transport } from "../net/transport.ts";
+import type { AttemptWatcher } from "../upstream/attempt-watcher.ts";
 import type { ConnectAttempt, ConnectCallback } from "../upstream/connector.ts";
 import { HttpPeer } from "../upstream/peer.ts";
 import { ConnectStream } from "./connect-method.ts";
 import { Flow } from "./flow.ts";
 import type { HttpProxy } from "./http-proxy.ts";
+
+/** How often servers that turn out to have no room are chosen in a row, before the session is refused. */
+const MAX_REFUSALS = 8;
 
 /**
  * How a session gets a server: chooses one, takes an idle connection to it or makes one, and starts over when that
@@ -19,6 +23,10 @@ export abstract class Attempts<C> extends Flow<C> implements ConnectCallback, Up
   /** True when the server was reached over a connection that had been used before. */
   upstreamReused = false;
   #attempt: ConnectAttempt | null = null;
+  /** Hears of the attempt that is under way; null when nobody wants to, and between two attempts. */
+  #watcher: AttemptWatcher | null = null;
+  #beganAt = 0;
+  #refusals = 0;
   #needsFreshConnection = false;
 
   abstract onInformational(...of: Parameters<UpstreamSink["onInformational"]>): void;
@@ -32,6 +40,11 @@ export abstract class Attempts<C> extends Flow<C> implements ConnectCallback, Up
 
   protected choosePeer(): void {
     this.session.tries++;
+    this.#refusals = 0;
+    this.#askForPeer();
+  }
+
+  #askForPeer(): void {
     this.call(this.proxy.plan.upstreamPeer, this.#connect, undefined);
   }
 
@@ -42,6 +55,7 @@ export abstract class Attempts<C> extends Flow<C> implements ConnectCallback, Up
       return;
     }
     session.peer = peer;
+    if (peer.watcher !== null && !this.#beginWatch(peer.watcher)) return;
     const idle = this.#needsFreshConnection || this.isConnect ? null : proxy.connector.take(peer);
     if (idle !== null) {
       proxy.counters.add(Counter.upstreamReuses);
@@ -50,6 +64,33 @@ export abstract class Attempts<C> extends Flow<C> implements ConnectCallback, Up
     }
     this.suspend();
     this.#attempt = proxy.connector.connect(peer, this);
+  }
+
+  /** False when the server has no room any more: another one is chosen, or none was found for too long. */
+  #beginWatch(watcher: AttemptWatcher): boolean {
+    if (watcher.onBegin()) {
+      this.#watcher = watcher;
+      if (watcher.isTimed) this.#beganAt = performance.now();
+      return true;
+    }
+    if (++this.#refusals < MAX_REFUSALS) this.#askForPeer();
+    else this.fail(new ProxyError("UPSTREAM_OVERLOADED"));
+    return false;
+  }
+
+  /** The final head is there. */
+  protected noteResponse(status: number): void {
+    const watcher = this.#watcher;
+    if (watcher === null) return;
+    watcher.onResponse(status, watcher.isTimed ? performance.now() - this.#beganAt : 0);
+  }
+
+  /** The attempt is over; nothing happens when it was already, or there was none. */
+  protected endAttempt(error: ProxyError | null): void {
+    const watcher = this.#watcher;
+    if (watcher === null) return;
+    this.#watcher = null;
+    watcher.onEnd(error);
   }
 
   onConnected(transport: Transport): void {
@@ -64,6 +105,7 @@ export abstract class Attempts<C> extends Flow<C> implements ConnectCallback, Up
     const { proxy, session } = this;
     this.#attempt = null;
     proxy.counters.add(Counter.upstreamConnectFailures);
+    this.endAttempt(error);
     if (!this.tell("failToConnect", proxy.plan.failToConnect, error)) return;
     if (error.retry === "yes" && session.tries < proxy.retries.maxTries) this.retry();
     else this.fail(error);
@@ -82,13 +124,15 @@ export abstract class Attempts<C> extends Flow<C> implements ConnectCallback, Up
   protected retry(): void {
     this.generation++;
     this.proxy.counters.add(Counter.retries);
-    this.dropUpstream();
+    this.dropUpstream(null);
     this.#needsFreshConnection = true;
     this.holdForNextServer();
     this.choosePeer();
   }
 
-  protected dropUpstream(): void {
+  /** Gives up what is under way. */
+  protected dropUpstream(error: ProxyError | null): void {
+    this.endAttempt(error);
     this.#attempt?.cancel();
     this.#attempt = null;
     this.upstream?.abort();

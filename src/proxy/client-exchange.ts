@@ -5,6 +5,7 @@ import type { HttpHeaders } from "../http/http-headers.ts";
 import type { RequestAdditions, UpstreamSink } from "../http/streams.ts";
 import type { ClientConnection } from "../http1/client-connection.ts";
 import type { Transport } from "../net/transport.ts";
+import type { AttemptWatcher } from "../upstream/attempt-watcher.ts";
 import type { ConnectAttempt, ConnectCallback, Connector } from "../upstream/connector.ts";
 import type { HttpPeer } from "../upstream/peer.ts";
 import { LengthCheck } from "./body-length.ts";
@@ -52,6 +53,9 @@ export class ClientExchange implements UpstreamSink, ConnectCallback, BodySource
   readonly #deadline: Deadline = new Deadline(this);
   #attempt: ConnectAttempt | null = null;
   #connection: ClientConnection | null = null;
+  /** Hears of the attempt that is under way. */
+  #watcher: AttemptWatcher | null = null;
+  #beganAt = 0;
   #answered = false;
   #over = false;
   #retried = false;
@@ -70,9 +74,29 @@ export class ClientExchange implements UpstreamSink, ConnectCallback, BodySource
       return;
     }
     signal?.addEventListener("abort", this.#onAbort, { once: true });
+    if (!this.#beginAttempt()) return;
     const idle = this.#means.connector.take(peer);
     if (idle !== null) this.#send(idle);
     else this.#connect();
+  }
+
+  /** False when the server has no room; there is no other one to choose here. */
+  #beginAttempt(): boolean {
+    const { watcher } = this.#request.peer;
+    if (watcher === null) return true;
+    if (!watcher.onBegin()) {
+      this.#fail(new ProxyError("UPSTREAM_OVERLOADED"));
+      return false;
+    }
+    this.#watcher = watcher;
+    this.#beganAt = watcher.isTimed ? performance.now() : 0;
+    return true;
+  }
+
+  #endAttempt(error: ProxyError | null): void {
+    const watcher = this.#watcher;
+    this.#watcher = null;
+    watcher?.onEnd(error);
   }
 
   #connect(): void {
@@ -142,6 +166,8 @@ export class ClientExchange implements UpstreamSink, ConnectCallback, BodySource
   onInformational(): void {}
 
   onResponseHead(head: ResponseHead): void {
+    const watcher = this.#watcher;
+    watcher?.onResponse(head.status, watcher.isTimed ? performance.now() - this.#beganAt : 0);
     head.source.retain();
     this.#answered = true;
     this.#answer.resolve(head);
@@ -153,6 +179,7 @@ export class ClientExchange implements UpstreamSink, ConnectCallback, BodySource
 
   onResponseEnd(trailers: HttpHeaders | null): void {
     this.#connection = null;
+    this.#endAttempt(null);
     this.#conclude();
     this.trailers = trailers;
     this.body.finish();
@@ -170,6 +197,7 @@ export class ClientExchange implements UpstreamSink, ConnectCallback, BodySource
 
   /** Gives the rest up; the connection isn't used again. */
   cancel(): void {
+    this.#endAttempt(null);
     this.#conclude();
     this.#drop();
   }
@@ -181,12 +209,13 @@ export class ClientExchange implements UpstreamSink, ConnectCallback, BodySource
     this.onUpstreamDrained();
     const failure = toProxyError(error);
     if (this.#over) return;
+    this.#endAttempt(failure);
     if (!this.#mayRetry(failure)) {
       this.#fail(failure);
       return;
     }
     this.#retried = true;
-    this.#connect();
+    if (this.#beginAttempt()) this.#connect();
   }
 
   /** A server may close an idle connection at any moment; a request that met such a one is sent again (RFC 9110 §9.2.2). */
@@ -205,6 +234,8 @@ export class ClientExchange implements UpstreamSink, ConnectCallback, BodySource
 
   #fail(reason: unknown): void {
     if (this.#over) return;
+    // Whoever asked has given up, or what they wanted to send failed them.
+    this.#endAttempt(reason instanceof ProxyError ? reason : null);
     this.#conclude();
     this.#drop();
     if (this.#answered) this.body.fail(reason);

@@ -171,6 +171,7 @@ export class Exchange<C>
   onResponseHead(head: ResponseHead): void {
     const { proxy, session } = this;
     session.response = head;
+    this.noteResponse(head.status);
     if (proxy.isTimed) session.timings.firstByte = performance.now();
     if (proxy.keepsResponses) head.source.retain();
     this.call(proxy.plan.upstreamResponseFilter, this.#filterResponse, head);
@@ -208,6 +209,7 @@ export class Exchange<C>
 
   onResponseEnd(trailers: HttpHeaders | null): void {
     this.upstream = null;
+    this.endAttempt(null);
     if (this.#responseBody === null) this.endBody(trailers);
     else this.#responseBody.end(trailers);
   }
@@ -228,7 +230,7 @@ export class Exchange<C>
   endResponse(trailers: HttpHeaders | null): void {
     if (this.#state === State.Done) return;
     // A server that answered before it had the whole request gets no more of it.
-    this.dropUpstream();
+    this.dropUpstream(null);
     this.#stopBodies();
     // Before the client's connection hears of it: it may begin the next request at once.
     this.#conclude(this.session.error);
@@ -265,7 +267,7 @@ export class Exchange<C>
     const response = makeOwnResponse(init);
     if (this.#state === State.Done) return;
     this.generation++;
-    this.dropUpstream();
+    this.dropUpstream(null);
     this.#stopBodies();
     this.#state = State.Answering;
     this.#headSent = true;
@@ -316,7 +318,7 @@ export class Exchange<C>
     const { session, proxy } = this;
     const isSecond = session.error !== null;
     this.generation++;
-    this.dropUpstream();
+    this.dropUpstream(error);
     this.#stopBodies();
     session.error ??= error;
     if (this.#headSent || error.status === 0) this.#cut();
@@ -355,6 +357,7 @@ export class Exchange<C>
     const { proxy, session } = this;
     const failure = toProxyError(error);
     this.upstream = null;
+    this.endAttempt(failure);
     if (this.#state === State.Done) return;
     if (this.#headSent) {
       this.fail(failure);
@@ -397,6 +400,8 @@ export class Exchange<C>
     this.generation++;
     this.#deadline?.clear();
     this.#faults?.stop();
+    // A tunnel is an attempt until it closes.
+    this.endAttempt(error);
     this.failStream(error);
     this.endWaiting();
     this.proxy.finish(this.session, error);

@@ -1,5 +1,6 @@
 import { ClientOptions, type ClientSettings, DEFAULT_CLIENT_SETTINGS } from "../http1/client-options.ts";
 import { type Address, formatAddress, parseAddress } from "../net/address.ts";
+import type { AttemptWatcher } from "./attempt-watcher.ts";
 
 /** How to reach a server. Times in milliseconds; 0 switches a timeout off. */
 export interface PeerOptions {
@@ -40,6 +41,8 @@ function parseOnce(text: string): Address {
 export class HttpPeer {
   readonly address: Address;
   readonly options: PeerOptions;
+  /** Hears what becomes of requests to this peer; null: nobody does. */
+  watcher: AttemptWatcher | null = null;
   /** @internal set by the pool that keeps this peer's connections */
   idle: unknown = null;
   readonly #text: string;
