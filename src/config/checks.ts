@@ -1,8 +1,16 @@
-import { nearestWord } from "../base/nearest-word.ts";
+import {
+  findUnknown,
+  findUnused,
+  limitReferences,
+  listenerLimitReferences,
+  namesIn,
+  upstreamReferences,
+} from "./check-references.ts";
+import { checkSplits, checkUpstreams } from "./check-upstreams.ts";
+import { type Entry, entriesOf, isSection, type Path, type Section } from "./document-entries.ts";
 import { show } from "./issues.ts";
 import { defaultToxicName } from "./scenario-kinds.ts";
-import { bindAddress, looksLikeAddress } from "./schema/addresses.ts";
-import { isUpstreamName } from "./schema/upstream.ts";
+import { bindAddress } from "./schema/addresses.ts";
 import type { Finding } from "./source-document.ts";
 
 /*
@@ -10,15 +18,10 @@ import type { Finding } from "./source-document.ts";
  * written and not at what the schema made of it, so that these findings are there together with those of the schema.
  */
 
-type Path = readonly PropertyKey[];
-type Section = Readonly<Record<string, unknown>>;
+const ACTIONS = ["upstream", "split", "redirect", "respond"];
 
-interface Entry {
-  readonly section: Section;
-  readonly path: Path;
-}
-
-const ACTIONS = ["upstream", "redirect", "respond"];
+/** Of these, those that send requests on. */
+const SENDING = ["upstream", "split"];
 
 export interface CheckResult {
   readonly errors: readonly Finding[];
@@ -39,9 +42,10 @@ export function checkDocument(document: unknown, purpose: Purpose): CheckResult 
     ...listeners.map(({ section, path }) => entriesOf(section["routes"], [...path, "routes"])),
   ];
   const routes = lists.flat();
-  const names = isSection(document["upstreams"])
-    ? Object.keys(document["upstreams"]).filter(isUpstreamName)
-    : [];
+  const upstreams = namesIn(document["upstreams"]);
+  const limits = namesIn(document["limits"]);
+  const toUpstreams = [...listeners, ...routes].flatMap(upstreamReferences);
+  const toLimits = [...listeners.flatMap(listenerLimitReferences), ...routes.flatMap(limitReferences)];
   return {
     errors: [
       ...(purpose === "proxy" ? checkListeners(document["listeners"], listeners, shared.length > 0) : []),
@@ -51,12 +55,16 @@ export function checkDocument(document: unknown, purpose: Purpose): CheckResult 
       ...findRepeated(shared.flatMap(faultsOf), "name", "fault", nameKey),
       ...all.flatMap((listener) => findRepeated(toxicsOf(listener), "name", "toxic", toxicKey)),
       ...routes.flatMap(checkRouteAction),
-      ...[...listeners, ...routes].flatMap((entry) => checkUpstream(entry, names)),
+      ...findUnknown(toUpstreams, upstreams, "upstream"),
+      ...findUnknown(toLimits, limits, "limit"),
     ],
     warnings: [
       ...lists.flatMap(findUnreachable),
-      ...findUnusedUpstreams([...listeners, ...routes], names),
+      ...findUnused(toUpstreams, upstreams, "upstreams"),
+      ...findUnused(toLimits, limits, "limits"),
       ...findUnusedRoutes(listeners, shared),
+      ...checkUpstreams(document["upstreams"]),
+      ...[...listeners, ...routes].flatMap(checkSplits),
     ],
   };
 }
@@ -74,12 +82,16 @@ function checkListenerAction({ section, path }: Entry, hasSharedRoutes: boolean)
     const message = "this listener does nothing by itself that could have faults";
     return [{ path: [...path, "faults"], message, expected: "faults at its routes", atKey: true }];
   }
+  if (section["mirror"] !== undefined && !SENDING.includes(given[0] ?? "")) {
+    const message = "this listener sends no requests by itself that could be mirrored";
+    return [{ path: [...path, "mirror"], message, expected: "mirror at its routes", atKey: true }];
+  }
   if (given.length === 1 || hasSharedRoutes) return [];
   return [
     {
       path,
       message: "this listener does nothing with requests",
-      expected: "routes, upstream, redirect or respond",
+      expected: "routes, upstream, split, redirect or respond",
     },
   ];
 }
@@ -88,9 +100,9 @@ function checkRouteAction({ section, path }: Entry): Finding[] {
   const given = ACTIONS.filter((key) => section[key] !== undefined);
   if (given.length > 1) return [tooMany(given, path)];
   if (given.length === 0)
-    return [{ path, message: "this route does nothing", expected: "upstream, redirect or respond" }];
-  if (given[0] === "upstream") return [];
-  return ["rewrite", "request_headers"]
+    return [{ path, message: "this route does nothing", expected: "upstream, split, redirect or respond" }];
+  if (SENDING.includes(given[0]!)) return [];
+  return ["rewrite", "request_headers", "mirror"]
     .filter((key) => section[key] !== undefined)
     .map((key) => ({
       path: [...path, key],
@@ -158,35 +170,6 @@ function findRepeated(
   });
 }
 
-function checkUpstream({ section, path }: Entry, names: readonly string[]): Finding[] {
-  return namedUpstreams(section)
-    .filter(({ name }) => !names.includes(name))
-    .map(({ name, step }) => toUnknownUpstream(name, [...path, "upstream", ...step], names));
-}
-
-function toUnknownUpstream(name: string, path: Path, names: readonly string[]): Finding {
-  const finding = { path, message: `there is no upstream ${show(name)}` };
-  const suggestion = nearestWord(name, names);
-  if (suggestion !== undefined) return { ...finding, suggestion };
-  const known = names.length === 0 ? "" : `one of ${names.join(", ")}, or `;
-  return { ...finding, expected: `${known}an address like 127.0.0.1:3000` };
-}
-
-interface NamedUpstream {
-  readonly name: string;
-  readonly step: Path;
-}
-
-/** The upstreams that a route or listener refers to by name. A list holds addresses: names in it are mistakes. */
-function namedUpstreams({ upstream }: Section): NamedUpstream[] {
-  const words = Array.isArray(upstream)
-    ? upstream.map((name: unknown, i) => ({ name, step: [i] }))
-    : [{ name: upstream, step: [] }];
-  return words.flatMap(({ name, step }) =>
-    typeof name === "string" && !looksLikeAddress(name) ? { name, step } : [],
-  );
-}
-
 function findUnreachable(routes: readonly Entry[]): Finding[] {
   const everything = routes.findIndex(({ section }) => section["match"] === undefined);
   if (everything === -1) return [];
@@ -195,32 +178,10 @@ function findUnreachable(routes: readonly Entry[]): Finding[] {
   });
 }
 
-function findUnusedUpstreams(entries: readonly Entry[], names: readonly string[]): Finding[] {
-  const used = new Set(entries.map(({ section }) => section["upstream"]));
-  return names
-    .filter((name) => !used.has(name))
-    .map((name) => ({
-      path: ["upstreams", name],
-      message: `no route uses the upstream ${show(name)}`,
-      atKey: true,
-    }));
-}
-
 function findUnusedRoutes(listeners: readonly Entry[], shared: readonly Entry[]): Finding[] {
   const isUsed = listeners.some(({ section }) =>
     [...ACTIONS, "routes"].every((key) => section[key] === undefined),
   );
   if (isUsed || listeners.length === 0 || shared.length === 0) return [];
   return [{ path: ["routes"], message: "no listener uses these routes: each has its own", atKey: true }];
-}
-
-function entriesOf(value: unknown, path: Path): Entry[] {
-  if (!Array.isArray(value)) return [];
-  return value.flatMap((section: unknown, i) =>
-    isSection(section) ? [{ section, path: [...path, i] }] : [],
-  );
-}
-
-function isSection(value: unknown): value is Section {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -3,7 +3,7 @@ import type { ToxicRegistry } from "../chaos/registry.ts";
 import { ConfigError } from "./config-error.ts";
 import type { Environment } from "./environment.ts";
 import { toConfigError, toFindings } from "./issues.ts";
-import { readText } from "./load.ts";
+import { readText } from "./read-text.ts";
 import type { Scenario } from "./scenario.ts";
 import { ToxicKinds } from "./scenario-kinds.ts";
 import { scenarioSchema } from "./scenario-schema.ts";

@@ -4,6 +4,8 @@ import { describe, test } from "node:test";
 import { createTemporaryDirectory } from "../../test/kit/files.ts";
 import type { RouteSettings } from "../filters/settings.ts";
 import { DEFAULT_SERVER_SETTINGS } from "../http1/server-options.ts";
+import { DEFAULT_RETRY_POLICY } from "../proxy/retries.ts";
+import { DEFAULT_GROUP } from "../upstream/group-settings.ts";
 import { formatProblem } from "./config-error.ts";
 import { loadConfig, parseConfig } from "./load.ts";
 import type { Snapshot } from "./snapshot.ts";
@@ -34,7 +36,10 @@ describe("the simple form", () => {
       accessLog: null,
       gracePeriod: 30_000,
       pool: { size: 512, idleTimeout: 60_000 },
-      retries: { maxTries: 16, nonIdempotent: false },
+      retries: DEFAULT_RETRY_POLICY,
+      zone: null,
+      redis: null,
+      limits: [],
       proxies: [],
       chaos: { seed: null, scenario: null },
       admin: null,
@@ -57,18 +62,29 @@ describe("the simple form", () => {
           {
             name: "routes[0]",
             match: null,
-            action: { kind: "upstream", upstream: "127.0.0.1:3000", request: null },
+            action: {
+              ...{ kind: "upstream", upstream: "127.0.0.1:3000", request: null, split: null, mirror: null },
+            },
             response: null,
             faults: [],
+            limits: [],
           },
         ],
       },
     ]);
     assert.deepEqual(upstreams, [
       {
+        ...DEFAULT_GROUP,
         name: "127.0.0.1:3000",
-        servers: [{ address: "127.0.0.1:3000", weight: 1 }],
-        policy: "round_robin",
+        servers: [{ address: "127.0.0.1:3000", weight: 1, priority: 0, zone: null }],
+        mostServers: 1,
+        outliers: {
+          ...{ consecutive: 5, statuses: [], ratio: 0, window: 10_000, minimumRequests: 20 },
+          ...{ ejection: 10_000, longestEjection: 300_000, mostEjected: 0.5 },
+        },
+        retries: { ...DEFAULT_RETRY_POLICY, onConnectFailure: true, onReset: true },
+        hashBy: [],
+        sticky: null,
         peer: {
           ...{ connectTimeout: 5_000, firstByteTimeout: 60_000, readTimeout: 60_000, writeTimeout: 60_000 },
           keepAlive: 60_000,
@@ -222,6 +238,8 @@ describe("the normal form", () => {
           add: [],
         },
       },
+      split: null,
+      mirror: null,
     });
     assert.deepEqual(route.response, { remove: [], set: [], add: [["x-b", "c"]] });
     const replaced = routeOf(
@@ -297,7 +315,7 @@ grace_period_seconds: 1.5
     });
     assert.deepEqual(
       [pool, retries, gracePeriod],
-      [{ size: 0, idleTimeout: 60_000 }, { maxTries: 3, nonIdempotent: true }, 1500],
+      [{ size: 0, idleTimeout: 60_000 }, { ...DEFAULT_RETRY_POLICY, maxTries: 3, nonIdempotent: true }, 1500],
     );
   });
 });

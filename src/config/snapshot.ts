@@ -1,6 +1,6 @@
 import type { Mode } from "../chaos/mode.ts";
 import type { ToxicSettings } from "../chaos/toxic.ts";
-import type { RouteSettings, UpstreamSettings } from "../filters/settings.ts";
+import type { LimitSettings, RedisSettings, RouteSettings, UpstreamSettings } from "../filters/settings.ts";
 import type { ServerSettings } from "../http1/server-options.ts";
 import type { ForwardingPolicy } from "../proxy/forwarding.ts";
 import type { RetryPolicy } from "../proxy/retries.ts";
@@ -71,6 +71,7 @@ export interface Snapshot {
   readonly gracePeriod: number;
   /** Idle connections to servers, for each thread. */
   readonly pool: PoolOptions;
+  /** That of programs; upstreams have their own. */
   readonly retries: RetryPolicy;
   readonly listeners: readonly ListenerSettings[];
   /** TCP and UDP listeners. Their names are none of `listeners`. */
@@ -78,7 +79,13 @@ export interface Snapshot {
   readonly chaos: ChaosSettings;
   /** Null: there is no admin API. */
   readonly admin: AdminSettings | null;
+  /** The proxy's own zone; null: it has none. */
+  readonly zone: string | null;
+  /** Where limits count that don't say so themselves; null: in this process. */
+  readonly redis: RedisSettings | null;
   readonly upstreams: readonly UpstreamSettings[];
+  /** All that any route has, each once, by their names. */
+  readonly limits: readonly LimitSettings[];
   /** What isn't wrong but is hardly meant: an upstream that nobody uses, a route that is never reached. */
   readonly warnings: readonly ConfigProblem[];
 }

@@ -1,12 +1,12 @@
-import { isAbsolute, join } from "node:path";
-import type { RouteSettings, UpstreamSettings } from "../filters/settings.ts";
+import type { RouteSettings } from "../filters/settings.ts";
 import type { StreamProxySettings } from "../proxy/stream-proxy.ts";
 import { checkDocument, type Purpose } from "./checks.ts";
 import { toConfigError, toFindings } from "./issues.ts";
+import { LimitTable } from "./resolve-limits.ts";
+import { resolveIn, resolveUpstreams } from "./resolve-upstreams.ts";
 import { type ConfigurationDraft, configuration } from "./schema/configuration.ts";
 import type { HttpDraft, ListenerDraft } from "./schema/listener.ts";
-import { addressesIn, type RouteDraft } from "./schema/route.ts";
-import { toUpstream } from "./schema/upstream.ts";
+import type { RouteDraft } from "./schema/route.ts";
 import type { AdminSettings, ListenerSettings, Snapshot } from "./snapshot.ts";
 import type { Finding, ProblemLocator } from "./source-document.ts";
 
@@ -19,20 +19,57 @@ export function toSnapshot(document: unknown, source: ProblemLocator, purpose: P
   const { errors, warnings } = checkDocument(document, purpose);
   const findings = [...(parsed.success ? [] : toFindings(parsed.error.issues, document)), ...errors];
   if (!parsed.success || findings.length > 0) throw toConfigError(findings, source);
-  const { listeners: drafts, routes, upstreams: defined, chaos, ...rest } = parsed.data;
-  const named = nameListeners(drafts);
-  const listeners = named.filter(isHttp).map((draft): ListenerSettings => {
-    return { ...draft, routes: (draft.routes ?? routes).map(nameRoute) };
-  });
-  const upstreams = collectUpstreams(listeners, defined);
+  const { chaos, admin, zone, retries, upstreams: defined } = parsed.data;
+  const traffic = resolveTraffic(parsed.data);
+  const actions = traffic.listeners.flatMap(({ routes }) => routes.map(({ action }) => action));
+  const note = (finding: Finding): number => findings.push(finding);
+  const upstreams = resolveUpstreams(defined, actions, { zone, retries, folder: source.folder, note });
+  if (findings.length > 0) throw toConfigError(findings, source);
   return freeze({
-    ...rest,
+    ...withoutDrafts(parsed.data),
     chaos: { ...chaos, scenario: chaos.scenario && resolveIn(source.folder, chaos.scenario) },
-    listeners,
-    proxies: named.filter(isStream),
+    ...traffic,
     upstreams,
-    warnings: [...warnings, ...findOpenAdmin(rest.admin)].map((finding) => source.locate(finding)),
+    warnings: [...warnings, ...findOpenAdmin(admin)].map((finding) => source.locate(finding)),
   });
+}
+
+type Drafts = "listeners" | "routes" | "upstreams" | "limits";
+
+function withoutDrafts(draft: ConfigurationDraft): Omit<ConfigurationDraft, Drafts> {
+  const { listeners: _, routes: _routes, upstreams: _upstreams, limits: _limits, ...rest } = draft;
+  return rest;
+}
+
+/** Listeners with their names, their routes, and the limits of those. */
+function resolveTraffic({
+  listeners: drafts,
+  routes: shared,
+  limits: defined,
+  redis,
+}: ConfigurationDraft): Pick<Snapshot, "listeners" | "proxies" | "limits"> {
+  const table = new LimitTable(defined, redis);
+  const named = nameListeners(drafts);
+  const listeners = named.flatMap((draft, index) =>
+    isHttp(draft) ? [resolveListener(draft, `listeners[${index}]`, shared, table)] : [],
+  );
+  return { listeners, proxies: named.filter(isStream), limits: table.all };
+}
+
+function resolveListener(
+  draft: Named<HttpDraft>,
+  place: string,
+  shared: readonly RouteDraft[],
+  limits: LimitTable,
+): ListenerSettings {
+  const { requestLimits, routes: own, ...settings } = draft;
+  const before = limits.resolve(requestLimits, `${place}.limits.requests`);
+  const prefix = own === null ? "" : `${place}.`;
+  const routes = (own ?? shared).map((route, index): RouteSettings => {
+    const ofRoute = limits.resolve(route.limits, `${prefix}routes[${index}].limits`);
+    return { ...nameRoute(route, index), limits: [...before, ...ofRoute] };
+  });
+  return { ...settings, routes };
 }
 
 type Named<T> = T & { readonly name: string };
@@ -61,14 +98,10 @@ function isStream(draft: Named<ListenerDraft>): draft is StreamProxySettings {
   return draft.protocol !== "http";
 }
 
-function nameRoute(draft: RouteDraft, index: number): RouteSettings {
+function nameRoute(draft: RouteDraft, index: number): Omit<RouteSettings, "limits"> {
   const name = `routes[${index}]`;
   const faults = draft.faults.map((fault, i) => ({ ...fault, name: fault.name ?? `${name}.faults[${i}]` }));
   return { ...draft, name: draft.name ?? name, faults };
-}
-
-function resolveIn(folder: string, path: string): string {
-  return isAbsolute(path) ? path : join(folder, path);
 }
 
 function findOpenAdmin(admin: AdminSettings | null): Finding[] {
@@ -79,19 +112,6 @@ function findOpenAdmin(admin: AdminSettings | null): Finding[] {
 
 function isLoopback(bind: string): boolean {
   return /^(?:127\.|localhost:|\[::1\]:)/.test(bind);
-}
-
-/** Those that the document names, and those that its routes write down in place. */
-function collectUpstreams(
-  listeners: readonly ListenerSettings[],
-  defined: ConfigurationDraft["upstreams"],
-): UpstreamSettings[] {
-  const all = new Map(Object.entries(defined).map(([name, draft]) => [name, { name, ...draft }]));
-  for (const { action } of listeners.flatMap(({ routes }) => routes)) {
-    if (action.kind !== "upstream" || all.has(action.upstream)) continue;
-    all.set(action.upstream, toUpstream(action.upstream, addressesIn(action.upstream)));
-  }
-  return [...all.values()];
 }
 
 function freeze<T>(value: T): T {

@@ -56,6 +56,32 @@ export const serverAddress: z.ZodType<string> = parsedBy(
   parseServerAddress,
 );
 
+const NAME_EXPECTED = "a name and a port, like api.internal:8080";
+const RESOLVER_EXPECTED = "the IP address of a name server, with its port if that isn't 53";
+const DNS_PORT = 53;
+
+/** A name to look up, and the port that goes with whatever is found. */
+export const nameAndPort: z.ZodType<{ readonly name: string; readonly port: number }> = parsedBy(
+  text(NAME_EXPECTED),
+  NAME_EXPECTED,
+  (value) => {
+    const parsed = parse(value);
+    const isUsable = parsed?.kind === "tcp" && parsed.host !== "" && parsed.port !== 0;
+    return isUsable ? { name: parsed.host, port: parsed.port } : undefined;
+  },
+);
+
+/** A name server as `host:port`. */
+export const resolverAddress: z.ZodType<string> = parsedBy(
+  text(RESOLVER_EXPECTED),
+  RESOLVER_EXPECTED,
+  (value) => {
+    if (isIP(value) !== 0) return formatAddress({ kind: "tcp", host: value, port: DNS_PORT });
+    const parsed = parse(value);
+    return parsed?.kind === "tcp" && isIP(parsed.host) !== 0 ? formatAddress(parsed) : undefined;
+  },
+);
+
 /** True for what can only be meant as an address: names of upstreams have no colon and no slash, and aren't numbers. */
 export function looksLikeAddress(value: string): boolean {
   return /[:/]|^\d+$/.test(value);

@@ -3,6 +3,7 @@ import { DEFAULT_RETRY_POLICY } from "../../proxy/retries.ts";
 import { DEFAULT_POOL_OPTIONS } from "../../upstream/pool.ts";
 import { ACCESS_LOG_FORMATS, type AccessLogSettings, LOG_LEVELS, type Snapshot } from "../snapshot.ts";
 import { admin, chaos } from "./control.ts";
+import { type LimitDraft, namedLimits, redis } from "./limit.ts";
 import { type ListenerDraft, listener } from "./listener.ts";
 import { type RouteDraft, route } from "./route.ts";
 import { duration } from "./units.ts";
@@ -29,10 +30,11 @@ const accessLog: z.ZodType<AccessLogSettings | null> = oneOf(
 
 /** A document that fits the schema; whether its references lead anywhere is not known yet. */
 export interface ConfigurationDraft
-  extends Omit<Snapshot, "listeners" | "proxies" | "upstreams" | "warnings"> {
+  extends Omit<Snapshot, "listeners" | "proxies" | "upstreams" | "limits" | "warnings"> {
   readonly listeners: readonly ListenerDraft[];
   readonly routes: readonly RouteDraft[];
   readonly upstreams: Readonly<Record<string, UpstreamDraft>>;
+  readonly limits: Readonly<Record<string, LimitDraft>>;
 }
 
 const SECONDS_EXPECTED = "a number of seconds";
@@ -79,6 +81,12 @@ export const configuration: z.ZodType<ConfigurationDraft> = section(
       .describe(
         "Repeats POST and the like too when a connection that had been used before dies without a response.",
       ),
+    zone: text("a name")
+      .optional()
+      .describe("Where this proxy stands: servers of the same zone are preferred. Default: nowhere."),
+    redis: redis
+      .optional()
+      .describe("Where several machines share what `limits` count. Default: each process counts for itself."),
     chaos: chaos.prefault({}).describe("Faults, as far as they concern everything."),
     admin: admin
       .optional()
@@ -96,6 +104,9 @@ export const configuration: z.ZodType<ConfigurationDraft> = section(
     upstreams: upstreams
       .optional()
       .describe("Groups of servers by name. An address or a list of addresses is enough for one."),
+    limits: namedLimits
+      .optional()
+      .describe("Limits on requests by name: routes that name one share what it allows."),
   },
 ).transform((document): ConfigurationDraft => {
   return {
@@ -106,11 +117,18 @@ export const configuration: z.ZodType<ConfigurationDraft> = section(
     accessLog: document.access_log,
     gracePeriod: Math.round(document.grace_period_seconds * 1000),
     pool: { size: document.upstream_keepalive_pool_size, idleTimeout: document.upstream_keepalive_timeout },
-    retries: { maxTries: document.max_retries, nonIdempotent: document.retry_non_idempotent },
+    retries: {
+      ...DEFAULT_RETRY_POLICY,
+      maxTries: document.max_retries,
+      nonIdempotent: document.retry_non_idempotent,
+    },
+    zone: document.zone ?? null,
+    redis: document.redis ?? null,
     chaos: document.chaos,
     admin: document.admin ?? null,
     listeners: document.listeners ?? [],
     routes: document.routes ?? [],
     upstreams: document.upstreams ?? {},
+    limits: document.limits ?? {},
   };
 });

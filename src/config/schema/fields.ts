@@ -40,11 +40,18 @@ const anyHeaderName = text(NAME_EXPECTED).refine(isToken, { error: NAME_EXPECTED
 /** A field that may be looked at. */
 export const headerName: z.ZodType<string, string> = anyHeaderName;
 
-const changeableName: z.ZodType<string, string> = anyHeaderName.check((context) => {
+const changeableName: z.ZodType<string, string> = anyHeaderName.check(checkChangeable);
+
+function checkChangeable(context: z.core.ParsePayload<string>): void {
   const reason = OWN_FIELDS.get(context.value.toLowerCase());
   if (reason === undefined) return;
   const params = { reason: `${context.value} can't be changed: ${reason}` };
   context.issues.push({ code: "custom", input: context.value, message: "another header field", params });
+}
+
+/** A health check is a request of its own: it may ask for any host. */
+const probeFieldName: z.ZodType<string, string> = anyHeaderName.check((context) => {
+  if (context.value.toLowerCase() !== "host") checkChangeable(context);
 });
 
 const headerValue: z.ZodType<string> = parsedBy(
@@ -57,6 +64,9 @@ const headerValue: z.ZodType<string> = parsedBy(
 );
 
 export const headerFields: z.ZodType<FieldList> = fieldMap(changeableName, headerValue);
+
+/** The fields of requests that the proxy makes itself. */
+export const probeFields: z.ZodType<FieldList> = fieldMap(probeFieldName, headerValue);
 
 interface ChangesDocument {
   readonly remove?: readonly string[] | undefined;

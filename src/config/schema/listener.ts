@@ -7,6 +7,7 @@ import type { ListenerSettings } from "../snapshot.ts";
 import { bindAddress } from "./addresses.ts";
 import type { FaultDraft } from "./fault.ts";
 import { forwarded, via } from "./forwarded.ts";
+import { type LimitReference, limitReferences } from "./limit.ts";
 import { actionKeys, faults, type RouteDraft, route, toAction } from "./route.ts";
 import { type StreamDraft, tcpListener, udpListener } from "./stream-listener.ts";
 import { chaosKeys } from "./toxics.ts";
@@ -20,6 +21,11 @@ const limits = section(
   "Limits",
   "How much clients may ask for. Numbers of connections are those of one thread.",
   {
+    requests: limitReferences
+      .optional()
+      .describe(
+        "How many requests all its routes let in together, in the forms that `limits` of a route has. They come before those of the route.",
+      ),
     connections: integer(0, MOST)
       .default(0)
       .describe("Open connections; more are closed at once. 0: no limit."),
@@ -76,6 +82,8 @@ function inSeconds(milliseconds: number): string {
 /** An HTTP listener whose routes may still be those of the whole document, and whose name may be open. */
 export interface HttpDraft extends Omit<ListenerSettings, "name" | "routes"> {
   readonly name: string | null;
+  /** What comes before the limits of every route. */
+  readonly requestLimits: readonly LimitReference[];
   readonly routes: readonly RouteDraft[] | null;
 }
 
@@ -119,6 +127,7 @@ const httpListener: z.ZodType<HttpDraft> = section(
   const forwarding: ForwardingPolicy = { ...document.forwarded, via: document.via };
   return {
     ...{ name, bind, protocol, forwarding, allowConnect: connect, toxics, mode },
+    requestLimits: document.limits.requests ?? [],
     server: toServerSettings(document.limits, document.timeouts),
     maxConnections: document.limits.connections,
     maxConnectionsPerClient: document.limits.connections_per_client,
@@ -128,7 +137,7 @@ const httpListener: z.ZodType<HttpDraft> = section(
 });
 
 function toOnlyRoute(action: Action, laid: readonly FaultDraft[]): RouteDraft {
-  return { name: null, match: null, action, response: null, faults: laid };
+  return { name: null, match: null, action, response: null, faults: laid, limits: [] };
 }
 
 function toServerSettings(

@@ -76,7 +76,9 @@ function testMap(kind: "header" | "query", name: z.ZodType<string, string>): z.Z
 }
 
 const METHOD_EXPECTED = "a method, like GET";
-const method: z.ZodType<string> = parsedBy(text(METHOD_EXPECTED), METHOD_EXPECTED, (name) => {
+
+/** A method, in upper case. */
+export const method: z.ZodType<string> = parsedBy(text(METHOD_EXPECTED), METHOD_EXPECTED, (name) => {
   return isToken(name) ? name.toUpperCase() : undefined;
 });
 

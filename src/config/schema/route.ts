@@ -1,34 +1,22 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: these are the placeholders of targets
 import * as z from "zod";
 import { parseTarget } from "../../filters/redirect.ts";
-import type { Action, RequestChanges, RouteSettings } from "../../filters/settings.ts";
-import { looksLikeAddress, parseServerAddress } from "./addresses.ts";
+import type {
+  Action,
+  MirrorSettings,
+  RequestChanges,
+  RouteSettings,
+  SplitTarget,
+} from "../../filters/settings.ts";
 import { type FaultDraft, fault, finalStatus } from "./fault.ts";
 import { headerChanges, headerFields } from "./fields.ts";
+import { type LimitReference, limitReferences } from "./limit.ts";
 import { match } from "./match.ts";
+import { mirror } from "./mirror.ts";
 import { type Rewrite, rewrite } from "./rewrite.ts";
-import { integer, list, oneOf, parsedBy, section, text } from "./values.ts";
-
-const UPSTREAM_EXPECTED = "the name of an upstream, the address of a server, or a list of addresses";
-
-const upstreamWord: z.ZodType<string> = parsedBy(
-  oneOf(UPSTREAM_EXPECTED, [integer(1, 65_535), text(UPSTREAM_EXPECTED)]),
-  UPSTREAM_EXPECTED,
-  (word) => (looksLikeAddress(String(word)) ? parseServerAddress(word) : String(word)),
-);
-
-const SEPARATOR = ", ";
-
-/** An upstream by its name. One that is written down in place is named by its addresses. */
-const upstreamReference: z.ZodType<string> = oneOf(UPSTREAM_EXPECTED, [
-  upstreamWord,
-  list(upstreamWord, "a list of addresses").transform((words) => words.join(SEPARATOR)),
-]);
-
-/** The addresses of an upstream that was written down in place. */
-export function addressesIn(reference: string): readonly string[] {
-  return reference.split(SEPARATOR);
-}
+import { split } from "./split.ts";
+import { upstreamReference } from "./upstream-reference.ts";
+import { list, oneOf, parsedBy, section, text } from "./values.ts";
 
 const TARGET_EXPECTED =
   "a URL or a path, with ${scheme}, ${host}, ${path} and ${query} for what was asked for";
@@ -84,32 +72,51 @@ const respond: z.ZodType<RespondAction> = oneOf("a status, a text, or a map with
 /** What a route and a listener have in common: what becomes of a request. */
 export const actionKeys: {
   readonly upstream: z.ZodType<string | undefined>;
+  readonly split: z.ZodType<readonly SplitTarget[] | undefined>;
+  readonly mirror: z.ZodType<MirrorSettings | undefined>;
   readonly redirect: z.ZodType<RedirectAction | undefined>;
   readonly respond: z.ZodType<RespondAction | undefined>;
 } = {
   upstream: upstreamReference
     .optional()
     .describe("Sends requests to an upstream: its name, the address of a server, or a list of addresses."),
+  split: split
+    .optional()
+    .describe(
+      "Spreads requests over several upstreams: a map of upstreams to weights, or a list of targets with `weight` and `match`.",
+    ),
+  mirror: mirror
+    .optional()
+    .describe("Sends a copy of requests to another upstream besides, or of a share of them."),
   redirect: redirect.optional().describe("Answers with a redirect: its target, or a map."),
   respond: respond.optional().describe("Answers with a fixed response: its status, its text, or a map."),
 };
 
 interface ActionDocument {
   readonly upstream?: string | undefined;
+  readonly split?: readonly SplitTarget[] | undefined;
+  readonly mirror?: MirrorSettings | undefined;
   readonly redirect?: RedirectAction | undefined;
   readonly respond?: RespondAction | undefined;
 }
 
 /** The action of a route or listener; null when it has none. */
 export function toAction(document: ActionDocument, request: RequestChanges | null = null): Action | null {
-  const { upstream, redirect: redirecting, respond: responding } = document;
-  if (upstream !== undefined) return { kind: "upstream", upstream, request };
+  const {
+    split: targets = null,
+    mirror: copies = null,
+    redirect: redirecting,
+    respond: responding,
+  } = document;
+  const upstream = targets?.[0]?.upstream ?? document.upstream;
+  if (upstream !== undefined) return { kind: "upstream", upstream, request, split: targets, mirror: copies };
   return redirecting ?? responding ?? null;
 }
 
-/** A route whose name, and those of its faults, may still be open. */
-export interface RouteDraft extends Omit<RouteSettings, "name" | "faults"> {
+/** A route whose name, and those of its faults and limits, may still be open. */
+export interface RouteDraft extends Omit<RouteSettings, "name" | "faults" | "limits"> {
   readonly name: string | null;
+  readonly limits: readonly LimitReference[];
   readonly faults: readonly FaultDraft[];
 }
 
@@ -135,14 +142,26 @@ export const route: z.ZodType<RouteDraft> = section(
       .describe(
         "Changes to the response's header fields on the way to the client, also to those of `redirect` and `respond`.",
       ),
+    limits: limitReferences
+      .optional()
+      .describe(
+        "How many requests are let in: a rate like `5/m` for each client, a map, the name of one of the document's `limits`, or a list of such. In order; the first that is exceeded answers.",
+      ),
     faults: faults.optional().describe("Faults on its requests. Those that strike one act on it together."),
   },
 ).transform((document): RouteDraft => {
   const { name = null, match: matched = null, request_headers = null, response_headers = null } = document;
-  const { faults: laid = [] } = document;
+  const { faults: laid = [], limits = [] } = document;
   const action = toAction(document, toRequestChanges(document.rewrite ?? null, request_headers));
   // Without an action it is refused elsewhere; until then it answers nothing.
-  return { name, match: matched, action: action ?? NOTHING, response: response_headers, faults: laid };
+  return {
+    name,
+    match: matched,
+    action: action ?? NOTHING,
+    response: response_headers,
+    faults: laid,
+    limits,
+  };
 });
 
 const NOTHING: Action = { kind: "respond", status: 404, headers: [], body: null };

@@ -45,6 +45,11 @@ export const duration: z.ZodType<number> = oneOf(DURATION_EXPECTED, [
   .transform(parseDuration)
   .refine((milliseconds) => milliseconds < 2 ** 31, { error: "at most 24 days" });
 
+/** A time that can't be next to nothing, in milliseconds. */
+export function durationFrom(least: number): z.ZodType<number> {
+  return duration.refine((milliseconds) => milliseconds >= least, { error: `at least ${least}ms` });
+}
+
 /** A size in bytes, between bounds. */
 export function size(least: number, most: number = Number.MAX_SAFE_INTEGER): z.ZodType<number> {
   const bounds = most === Number.MAX_SAFE_INTEGER ? `at least ${least} bytes` : `${least} to ${most} bytes`;
@@ -70,3 +75,14 @@ export const rate: z.ZodType<number> = oneOf(RATE_EXPECTED, [
   })
   .transform(parseRate)
   .refine((bytes) => bytes >= 1, { error: "at least 1 byte a second" });
+
+const SHARE_EXPECTED = "a share of 100%: 10%, 0.5%, or 0";
+
+/** A share from 0 to 1. Only with its sign: whether 0.5 is half or a two-hundredth nobody should have to guess. */
+export const share: z.ZodType<number> = oneOf(SHARE_EXPECTED, [
+  z.literal(0, { error: SHARE_EXPECTED }),
+  z.string({ error: SHARE_EXPECTED }).regex(/^\d+(?:\.\d+)? ?%$/, { error: SHARE_EXPECTED }),
+])
+  .meta({ id: "Share", description: "`10%`, `0.5%`, or `0`: a share of the whole." })
+  .transform((text) => (text === 0 ? 0 : Number.parseFloat(text) / 100))
+  .refine((part) => part <= 1, { error: "at most 100%" });

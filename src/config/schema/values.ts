@@ -96,3 +96,14 @@ export function off(): z.ZodType<null> {
     () => null,
   );
 }
+
+const NAME = /^[A-Za-z][\w.-]*$/;
+
+/** What things may be called that others refer to. */
+export const entryName: z.ZodType<string, string> = z.string().regex(NAME, {
+  error: "a name of letters, digits, dots, dashes and underscores that begins with a letter",
+});
+
+export function isEntryName(name: string): boolean {
+  return NAME.test(name);
+}
