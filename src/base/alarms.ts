@@ -1,3 +1,5 @@
+import { monotonicNow } from "./monotonic.ts";
+
 /**
  * Exact times, for what has to happen at a moment and not merely within a while: `timeouts.ts` serves the thousands of
  * deadlines that hardly ever fall due, this serves the few that all do.
@@ -110,13 +112,18 @@ const SLICE = 5;
 /** The clock of this thread: one timer, always for the alarm that comes first. */
 class ThreadAlarmClock implements AlarmClock {
   readonly #heap = new AlarmHeap();
+  readonly #keepsAlive: boolean;
   #timer: NodeJS.Timeout | null = null;
   /** Set while alarms are due already. */
   #next: NodeJS.Immediate | null = null;
   #timerAt = Number.POSITIVE_INFINITY;
 
+  constructor(keepsAlive: boolean) {
+    this.#keepsAlive = keepsAlive;
+  }
+
   now(): number {
-    return performance.now();
+    return monotonicNow();
   }
 
   add(alarm: Alarm): void {
@@ -139,6 +146,9 @@ class ThreadAlarmClock implements AlarmClock {
     const wait = Math.round(first.at - this.now());
     if (wait > 0) this.#timer = setTimeout(this.#onTimer, wait);
     else this.#next ??= setImmediate(this.#onTimer);
+    if (this.#keepsAlive) return;
+    this.#timer?.unref();
+    this.#next?.unref();
   }
 
   readonly #onTimer = (): void => {
@@ -158,8 +168,11 @@ class ThreadAlarmClock implements AlarmClock {
   };
 }
 
-/** The exact clock of this thread. */
-export const threadAlarms: AlarmClock = new ThreadAlarmClock();
+/** The exact clock of this thread. The time it tells is the same in all threads of the machine. */
+export const threadAlarms: AlarmClock = new ThreadAlarmClock(true);
+
+/** The same, for alarms that are no reason to keep the process alive. */
+export const idleAlarms: AlarmClock = new ThreadAlarmClock(false);
 
 /** A clock that stands still until it is told to go on. */
 export class ManualAlarmClock implements AlarmClock {

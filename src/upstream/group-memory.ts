@@ -4,10 +4,13 @@
  *
  *     words    | header: 16 | slot 0: 16 | slot 1: 16 | …                 (a cache line each)
  *     numbers  | slot 0: 8 | slot 1: 8 | …
- *     rows     | thread 0: slot 0: 16, slot 1: 16 … | thread 1: … | …     (each written by its own thread only)
+ *     rows     | thread 0: own 16, slot 0: 16, slot 1: 16 … | thread 1: … | …     (each written by its own thread only)
  *
  * A server has the same slot in all threads for as long as it belongs to the group, and until the last request to it
  * is over.
+ *
+ * Words that all threads change cost more than a thread's own row, so those of what is under way are kept only where
+ * something depends on them (`under-way.ts`); the rows always are.
  */
 
 /** What keeps a server from being chosen: a sum of these, 0 for none. */
@@ -20,9 +23,11 @@ export const Out = {
   Unhealthy: 4,
   /** It failed too many requests. */
   Ejected: 8,
+  /** It doesn't belong to the group any more, or not yet. */
+  Gone: 16,
 } as const;
 
-/** Counts of the whole group. */
+/** Counts of the whole group; a word's number is its place. */
 export const GroupWord = {
   /** Changes whenever anything does that choosing depends on. */
   Version: 0,
@@ -33,9 +38,16 @@ export const GroupWord = {
   Pending: 4,
   Retries: 5,
   Ejected: 6,
+  /** Servers that there are. */
+  Servers: 7,
+  /** Which words of what is under way are kept: a sum of `Kept`. */
+  Kept: 8,
 } as const;
 
 export type GroupWord = (typeof GroupWord)[keyof typeof GroupWord];
+
+/** The words of what is under way. */
+export const Kept = { Requests: 1, Connections: 2, ServerRequests: 4, ServerConnections: 8 } as const;
 
 /** What stands in a server's slot. */
 export const ServerWord = {
@@ -49,9 +61,11 @@ export const ServerWord = {
   Failures: 4,
   /** Times that it was ejected one after the other. */
   Ejections: 5,
-  /** Requests within the window of its failure ratio, and those of them that failed. */
-  WindowRequests: 6,
+  /** Requests that it had been judged by when the window of its failure ratio began, and those that failed since. */
+  WindowBase: 6,
   WindowFailures: 7,
+  /** Why it was ejected last: so many failures in a row, or, below 0, so many percent of failures. */
+  Cause: 8,
 } as const;
 
 export type ServerWord = (typeof ServerWord)[keyof typeof ServerWord];
@@ -62,6 +76,8 @@ export const ServerNumber = {
   LatencyAt: 1,
   EjectedUntil: 2,
   WindowStart: 3,
+  /** Since when it has been good after an ejection, or since one of those was forgiven. */
+  GoodSince: 4,
 } as const;
 
 export type ServerNumber = (typeof ServerNumber)[keyof typeof ServerNumber];
@@ -78,13 +94,28 @@ export const ServerCount = {
   failures: 6,
   retries: 7,
   ejections: 8,
-  /** What this thread has of `ServerWord.Requests` and `Connections`: to be taken back when it dies. */
-  ownRequests: 9,
-  ownConnections: 10,
 } as const;
 
 export type ServerCountName = keyof typeof ServerCount;
 export type ServerCount = (typeof ServerCount)[ServerCountName];
+
+/** What else a thread notes of a server. */
+export const OwnCount = {
+  /** Its part of `ServerWord.Requests` and `Connections`: to be taken back when it dies. */
+  Requests: 9,
+  Connections: 10,
+  /** Requests that said something about the server, good or bad. */
+  Judged: 11,
+  /** 1 while the server is in this thread's list. */
+  Holds: 12,
+} as const;
+
+export type OwnCount = (typeof OwnCount)[keyof typeof OwnCount];
+
+/** What a thread notes of the whole group: its part of the words of the same names. */
+export const OwnGroupCount = { Pending: 0, Retries: 1 } as const;
+
+export type OwnGroupCount = (typeof OwnGroupCount)[keyof typeof OwnGroupCount];
 
 const HEADER_WORDS = 16;
 const SLOT_WORDS = 16;
@@ -93,10 +124,16 @@ const ROW_SLOT = 16;
 const WORD = Int32Array.BYTES_PER_ELEMENT;
 const NUMBER = Float64Array.BYTES_PER_ELEMENT;
 
+/** Numbers of a thread's row: its own, and those of each slot. */
+function rowLength(slots: number): number {
+  return (1 + slots) * ROW_SLOT;
+}
+
 /** Memory for `slots` servers and `threads` threads that send requests; the main thread needs no row. */
 export function allocateGroupMemory(slots: number, threads: number): SharedArrayBuffer {
   const words = (HEADER_WORDS + slots * SLOT_WORDS) * WORD;
-  return new SharedArrayBuffer(words + (slots * SLOT_NUMBERS + Math.max(threads, 1) * slots * ROW_SLOT) * NUMBER);
+  const rows = Math.max(threads, 1) * rowLength(slots);
+  return new SharedArrayBuffer(words + (slots * SLOT_NUMBERS + rows) * NUMBER);
 }
 
 /** A group's memory as one thread sees it. */
@@ -117,8 +154,8 @@ export class GroupMemory {
     const numbersAt = this.#words.byteLength;
     this.#numbers = new Float64Array(buffer, numbersAt, slots * SLOT_NUMBERS);
     const rowsAt = numbersAt + this.#numbers.byteLength;
-    this.#rows = new Float64Array(buffer, rowsAt, this.#threads * slots * ROW_SLOT);
-    this.#row = Math.min(thread, this.#threads - 1) * slots * ROW_SLOT;
+    this.#rows = new Float64Array(buffer, rowsAt, this.#threads * rowLength(slots));
+    this.#row = Math.min(thread, this.#threads - 1) * rowLength(slots);
   }
 
   /** Memory of its own, for a group in a single thread. */
@@ -137,9 +174,8 @@ export class GroupMemory {
     return Atomics.add(this.#words, word, by);
   }
 
-  /** Adds 1 if that makes it no more than `most`. */
-  addUpTo(word: GroupWord, most: number): boolean {
-    return this.#addUpTo(word, most);
+  put(word: GroupWord, value: number): void {
+    Atomics.store(this.#words, word, value);
   }
 
   /** Something has changed that choosing depends on: every thread looks anew before its next choice. */
@@ -162,15 +198,45 @@ export class GroupMemory {
     return Atomics.add(this.#words, HEADER_WORDS + slot * SLOT_WORDS + word, by);
   }
 
-  /** Adds 1 if that makes it no more than `most`. */
-  addToUpTo(slot: number, word: ServerWord, most: number): boolean {
-    return this.#addUpTo(HEADER_WORDS + slot * SLOT_WORDS + word, most);
+  /** Where a word stands, for those who change it often. */
+  placeOf(slot: number, word: ServerWord): number {
+    return HEADER_WORDS + slot * SLOT_WORDS + word;
+  }
+
+  /** @returns what it was before */
+  addAt(place: number, by: number): number {
+    return Atomics.add(this.#words, place, by);
+  }
+
+  at(place: number): number {
+    return Atomics.load(this.#words, place);
+  }
+
+  /** Adds 1 if that makes it no more than `most`, exactly so over all threads. */
+  addUpTo(place: number, most: number): boolean {
+    for (;;) {
+      const before = Atomics.load(this.#words, place);
+      if (before >= most) return false;
+      if (Atomics.compareExchange(this.#words, place, before, before + 1) === before) return true;
+    }
   }
 
   /** @returns whether `reason` is new: nobody else has just given it */
   takeOut(slot: number, reason: number): boolean {
     const before = Atomics.or(this.#words, HEADER_WORDS + slot * SLOT_WORDS + ServerWord.Out, reason);
     if ((before & reason) !== 0) return false;
+    this.touch();
+    return true;
+  }
+
+  /** Takes it out as ejected. @returns false when it is so already, or gone: of all threads one at most gets true */
+  eject(slot: number): boolean {
+    const at = HEADER_WORDS + slot * SLOT_WORDS + ServerWord.Out;
+    for (;;) {
+      const before = Atomics.load(this.#words, at);
+      if ((before & (Out.Ejected | Out.Gone)) !== 0) return false;
+      if (Atomics.compareExchange(this.#words, at, before, before | Out.Ejected) === before) break;
+    }
     this.touch();
     return true;
   }
@@ -197,47 +263,65 @@ export class GroupMemory {
       Atomics.store(this.#words, HEADER_WORDS + slot * SLOT_WORDS + word, 0);
     this.#numbers.fill(0, slot * SLOT_NUMBERS, (slot + 1) * SLOT_NUMBERS);
     for (let thread = 0; thread < this.#threads; thread++) {
-      const at = (thread * this.slots + slot) * ROW_SLOT;
+      const at = this.#rowOf(thread, slot);
       this.#rows.fill(0, at, at + ROW_SLOT);
     }
   }
 
   // ── what this thread counts ────────────────────────────────────────────────────────────────────────────────────
 
-  count(slot: number, what: ServerCount, by: number = 1): void {
-    this.#rows[this.#row + slot * ROW_SLOT + what]! += by;
+  count(slot: number, what: ServerCount | OwnCount, by: number = 1): void {
+    this.#rows[this.#row + (1 + slot) * ROW_SLOT + what]! += by;
+  }
+
+  /** Notes whether the server in `slot` is in this thread's list. */
+  hold(slot: number, holds: boolean): void {
+    this.#rows[this.#row + (1 + slot) * ROW_SLOT + OwnCount.Holds] = holds ? 1 : 0;
   }
 
   /** The sum over all threads. */
-  total(slot: number, what: ServerCount): number {
+  total(slot: number, what: ServerCount | OwnCount): number {
     let sum = 0;
     for (let thread = 0; thread < this.#threads; thread++)
-      sum += this.#rows[(thread * this.slots + slot) * ROW_SLOT + what]!;
+      sum += this.#rows[this.#rowOf(thread, slot) + what]!;
     return sum;
   }
 
-  /** A thread died: what it had under way is over. What it had waiting or repeated is not known, and forgotten with `pending`. */
+  /** Requests to it that are under way, over all threads. */
+  underWay(slot: number): number {
+    return this.total(slot, OwnCount.Requests);
+  }
+
+  countGroup(what: OwnGroupCount, by: number): void {
+    this.#rows[this.#row + what]! += by;
+  }
+
+  /** Takes back what a thread that died had under way, waiting or repeated. */
   forgetThread(thread: number): void {
+    const kept = this.get(GroupWord.Kept);
     for (let slot = 0; slot < this.slots; slot++) {
-      const at = (thread * this.slots + slot) * ROW_SLOT;
-      this.#takeBack(slot, ServerWord.Requests, GroupWord.Requests, at + ServerCount.ownRequests);
-      this.#takeBack(slot, ServerWord.Connections, GroupWord.Connections, at + ServerCount.ownConnections);
+      const requests = this.#lose(this.#rowOf(thread, slot) + OwnCount.Requests);
+      const connections = this.#lose(this.#rowOf(thread, slot) + OwnCount.Connections);
+      this.#lose(this.#rowOf(thread, slot) + OwnCount.Holds);
+      if ((kept & Kept.ServerRequests) !== 0) this.addTo(slot, ServerWord.Requests, -requests);
+      if ((kept & Kept.ServerConnections) !== 0) this.addTo(slot, ServerWord.Connections, -connections);
+      if ((kept & Kept.Requests) !== 0) this.add(GroupWord.Requests, -requests);
+      if ((kept & Kept.Connections) !== 0) this.add(GroupWord.Connections, -connections);
     }
+    const own = thread * rowLength(this.slots);
+    this.add(GroupWord.Pending, -this.#lose(own + OwnGroupCount.Pending));
+    this.add(GroupWord.Retries, -this.#lose(own + OwnGroupCount.Retries));
     this.touch();
   }
 
-  #takeBack(slot: number, word: ServerWord, groupWord: GroupWord, own: number): void {
-    const lost = this.#rows[own]!;
-    this.#rows[own] = 0;
-    this.addTo(slot, word, -lost);
-    this.add(groupWord, -lost);
+  /** @returns what stood there */
+  #lose(at: number): number {
+    const lost = this.#rows[at]!;
+    this.#rows[at] = 0;
+    return lost;
   }
 
-  #addUpTo(at: number, most: number): boolean {
-    for (;;) {
-      const before = Atomics.load(this.#words, at);
-      if (before >= most) return false;
-      if (Atomics.compareExchange(this.#words, at, before, before + 1) === before) return true;
-    }
+  #rowOf(thread: number, slot: number): number {
+    return thread * rowLength(this.slots) + (1 + slot) * ROW_SLOT;
   }
 }

@@ -27,7 +27,7 @@ export interface ServerStatus {
   readonly connections: number;
   /** Average time to the first byte, milliseconds; null where it isn't taken. */
   readonly latency: number | null;
-  readonly counts: Readonly<Record<Exclude<ServerCountName, "ownRequests" | "ownConnections">, number>>;
+  readonly counts: Readonly<Record<ServerCountName, number>>;
 }
 
 export interface GroupStatus {

@@ -39,10 +39,31 @@ export type Server = Address & {
 
 export const MAX_WEIGHT = 1000;
 
+export function isWeight(weight: number): boolean {
+  return Number.isInteger(weight) && weight >= 1 && weight <= MAX_WEIGHT;
+}
+
 /** @throws RangeError when the address can't be read or the weight isn't allowed */
 export function toServer(init: ServerRecord, index: number, watcher: AttemptWatcher | null): Server {
   const { address, weight, priority, zone, slot } = init;
-  if (!Number.isInteger(weight) || weight < 1 || weight > MAX_WEIGHT)
+  if (!isWeight(weight))
     throw new RangeError(`Weight ${weight} of ${address} is not a whole number from 1 to ${MAX_WEIGHT}`);
   return Object.freeze({ ...parseAddress(address), address, weight, priority, zone, slot, index, watcher });
+}
+
+/** A server written whole, with defaults for what was left out. */
+export function toInit(init: string | ServerInit): Required<ServerInit> {
+  const defaults = { weight: 1, priority: 0, zone: null };
+  return typeof init === "string" ? { ...defaults, address: init } : { ...defaults, ...init };
+}
+
+/** The places of a group's first servers: in their order. Of several with the same address the first one counts. */
+export function toRecords(inits: readonly Required<ServerInit>[]): ServerRecord[] {
+  return withoutTwins(inits).map((init, slot) => ({ ...init, slot }));
+}
+
+/** Without those whose address came before. */
+export function withoutTwins<T extends ServerInit>(inits: readonly T[]): T[] {
+  const seen = new Set<string>();
+  return inits.filter(({ address }) => !seen.has(address) && seen.add(address));
 }

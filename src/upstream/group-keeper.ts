@@ -1,0 +1,349 @@
+import { Alarm, type AlarmClock } from "../base/alarms.ts";
+import type { Random } from "../base/random.ts";
+import { SHARES_PER_WEIGHT } from "./balancers/balancing-policy.ts";
+import { usesSlowStart } from "./balancers/create-policy.ts";
+import { createDiscovery } from "./discovery/create-discovery.ts";
+import type { Discovery } from "./discovery/discovery.ts";
+import { Ejections } from "./ejections.ts";
+import { GroupMembers, type MemberChange } from "./group-members.ts";
+import { type GroupMemory, GroupWord, Out, ServerWord } from "./group-memory.ts";
+import type { GroupSettings, HealthCheckSettings } from "./group-settings.ts";
+import type { GroupEvent, GroupStatus, ServerOrder, ServerState } from "./group-status.ts";
+import { createProbe } from "./health/create-probe.ts";
+import type { Probe } from "./health/probe.ts";
+import {
+  type CheckMeans,
+  isAvailable,
+  KeptServer,
+  ORDERED_OUT,
+  serverStatus,
+  stateOf,
+} from "./kept-server.ts";
+import { isWeight, MAX_WEIGHT, type ServerInit, type ServerRecord } from "./server.ts";
+import { SlowStart } from "./slow-start.ts";
+
+/** What a group is kept with. */
+export interface KeeperMeans {
+  /** Of the time that all threads share: `threadAlarms`, or `idleAlarms`. */
+  readonly clock: AlarmClock;
+  readonly random: Random;
+  /** Other servers than before: to be told to every thread's `ServerGroup`. The first ones are in `records`. */
+  readonly onServers: (records: readonly ServerRecord[]) => void;
+  readonly onEvent: (event: GroupEvent) => void;
+  /** Default: the probes that there are. */
+  readonly createProbe?: (settings: HealthCheckSettings) => Probe;
+  /** Default: the discoveries that there are. */
+  readonly createDiscovery?: typeof createDiscovery;
+  /** Milliseconds since 1970, for what people read. Default: `Date.now`. */
+  readonly wallClock?: () => number;
+}
+
+/** How often is looked at what threads have done, milliseconds. */
+const LOOK = 100;
+
+const BY_ORDER = "by order";
+
+/**
+ * Keeps a group: which servers there are and where in the group's memory, whether they are well, and what people have
+ * ordered. There is one keeper a group; what it finds it writes into the memory, where all threads see it at once.
+ *
+ *     discovery, program ─▶ setServers ─▶ slots ─▶ onServers
+ *     checks, orders, ejections, slow start ─▶ memory (Out, Share, Version) ─▶ events
+ */
+export class GroupKeeper {
+  readonly name: string;
+  readonly #settings: GroupSettings;
+  readonly #memory: GroupMemory;
+  readonly #means: KeeperMeans;
+  readonly #members: GroupMembers;
+  readonly #slowStart: SlowStart;
+  /** Null: nobody ejects. */
+  readonly #ejections: Ejections | null;
+  readonly #look: Alarm;
+  #discovery: Discovery | null = null;
+  #discoveryError: string | null = null;
+  #isRunning = false;
+  #isDown = false;
+
+  /** @throws what making a probe throws: SyntaxError for a pattern, Error for certificates that can't be read */
+  constructor(name: string, settings: GroupSettings, memory: GroupMemory, means: KeeperMeans) {
+    this.name = name;
+    this.#settings = settings;
+    this.#memory = memory;
+    this.#means = means;
+    const { clock, random } = means;
+    const checks = settings.checks.map((check) => ({
+      settings: check,
+      probe: (means.createProbe ?? createProbe)(check),
+    }));
+    const checkMeans: CheckMeans = {
+      ...{ clock, random, checks },
+      onChange: (server, reason) => this.#onCheck(server, reason),
+      onGood: (server) => this.#reinstate(server, "a check found it well"),
+    };
+    this.#members = new GroupMembers(
+      memory,
+      (record) => new KeptServer(record, this.#wallTime(), checkMeans),
+    );
+    const slowStart = usesSlowStart(settings.policy) ? settings.slowStart : 0;
+    this.#slowStart = new SlowStart(slowStart, clock, () => this.#writeShares());
+    this.#ejections = settings.outliers === null ? null : new Ejections(settings.outliers, memory);
+    this.#look = new Alarm(clock, () => this.#onLook());
+    this.#members.set(settings.servers, clock.now());
+    this.#countServers();
+    this.#writeShares();
+    memory.touch();
+    this.#isDown = this.isDown;
+  }
+
+  /** The servers that there are, with their slots. */
+  get records(): readonly ServerRecord[] {
+    return this.#members.records;
+  }
+
+  /** True while none of the servers is available. */
+  get isDown(): boolean {
+    return !this.#members.list.some((server) => isAvailable(server, this.#memory));
+  }
+
+  /** Begins to look for servers and after them. Resolves when they have been looked for once. */
+  async start(): Promise<void> {
+    if (this.#isRunning) return;
+    this.#isRunning = true;
+    for (const server of this.#members.list) server.startChecks();
+    this.#wind();
+    const { discovery } = this.#settings;
+    if (discovery === null) return;
+    const { clock, random } = this.#means;
+    this.#discovery = (this.#means.createDiscovery ?? createDiscovery)(discovery, { clock, random });
+    await this.#discovery.start({
+      onServers: (servers) => {
+        this.#discoveryError = null;
+        this.setServers(servers);
+      },
+      onError: (message) => this.#onDiscoveryError(message),
+    });
+  }
+
+  /** Ends all that goes on by itself; servers stay what they are. */
+  stop(): void {
+    this.#isRunning = false;
+    for (const server of this.#members.list) server.stopChecks();
+    this.#discovery?.stop();
+    this.#discovery = null;
+    this.#look.clear();
+    this.#slowStart.stop();
+    this.#writeShares();
+  }
+
+  /**
+   * These are the servers from now on. One that was there before keeps its place, its state and its checks. Servers that
+   * can't be read, or for which there is no room, are left out, with an event.
+   */
+  setServers(inits: readonly Required<ServerInit>[]): void {
+    this.#onMembers(this.#members.set(inits, this.#means.clock.now()));
+  }
+
+  /** @throws RangeError when there is no such server */
+  order(address: string, order: ServerOrder): void {
+    const server = this.#serverAt(address);
+    const before = this.#memory.of(server.slot, ServerWord.Out);
+    const wanted = ORDERED_OUT[order];
+    for (const reason of [Out.Disabled, Out.Draining]) {
+      if (reason === wanted) this.#memory.takeOut(server.slot, reason);
+      else this.#memory.bringBack(server.slot, reason);
+    }
+    this.#countServers();
+    if ((before & Out.Disabled) !== 0 && wanted === 0) this.#startSlowly(server);
+    this.#update(server, BY_ORDER);
+    this.#bringBackSurplus();
+  }
+
+  /**
+   * @param weight 1 to 1000, a whole number
+   * @throws RangeError when it isn't, or when there is no such server
+   */
+  setWeight(address: string, weight: number): void {
+    const server = this.#serverAt(address);
+    if (!isWeight(weight))
+      throw new RangeError(`Weight ${weight} is not a whole number from 1 to ${MAX_WEIGHT}`);
+    server.weight = weight;
+    this.#writeShares();
+  }
+
+  status(): GroupStatus {
+    const memory = this.#memory;
+    this.#noteEjections();
+    const servers = this.#members.list.map((server) =>
+      serverStatus(server, memory, this.#slowStart.rampOf(server.slot)),
+    );
+    return {
+      name: this.name,
+      policy: this.#settings.policy,
+      servers,
+      requests: servers.reduce((sum, { requests }) => sum + requests, 0),
+      connections: servers.reduce((sum, { connections }) => sum + connections, 0),
+      pending: memory.get(GroupWord.Pending),
+      retries: memory.get(GroupWord.Retries),
+      discoveryError: this.#discoveryError,
+    };
+  }
+
+  // ── membership ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #onMembers({ added, removed, isChange, problems }: MemberChange): void {
+    for (const server of removed) this.#dismiss(server);
+    for (const server of added) {
+      this.#slowStart.begin(server.slot);
+      if (this.#isRunning) server.startChecks();
+    }
+    for (const message of problems) this.#tell({ kind: "discovery", message });
+    if (isChange) {
+      this.#countServers();
+      this.#writeShares();
+      this.#means.onServers(this.records);
+      const names = (servers: readonly KeptServer[]): string[] => servers.map(({ record }) => record.address);
+      if (added.length + removed.length > 0)
+        this.#tell({ kind: "servers", added: names(added), removed: names(removed) });
+      this.#bringBackSurplus();
+    }
+    this.#noteWhetherDown();
+    this.#wind();
+  }
+
+  /** No thread can eject it after it is gone, so that what is ejected stays counted exactly. */
+  #dismiss(server: KeptServer): void {
+    server.stopChecks();
+    this.#slowStart.end(server.slot);
+    this.#memory.takeOut(server.slot, Out.Gone);
+    this.#ejections?.end(server.slot, this.#means.clock.now());
+  }
+
+  #onDiscoveryError(message: string): void {
+    this.#discoveryError = message;
+    this.#tell({ kind: "discovery", message });
+  }
+
+  /** Those that nobody ordered out: the share that may be ejected is one of them. */
+  #countServers(): void {
+    const inOrder = this.#members.list.filter(
+      ({ slot }) => (this.#memory.of(slot, ServerWord.Out) & (Out.Disabled | Out.Draining)) === 0,
+    );
+    this.#memory.put(GroupWord.Servers, inOrder.length);
+  }
+
+  #serverAt(address: string): KeptServer {
+    const server = this.#members.find(address);
+    if (server === undefined) throw new RangeError(`${this.name} has no server ${address}`);
+    return server;
+  }
+
+  // ── health ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #onCheck(server: KeptServer, reason: string): void {
+    if (!server.isWell) {
+      this.#memory.takeOut(server.slot, Out.Unhealthy);
+      this.#update(server, reason);
+      return;
+    }
+    this.#startSlowly(server);
+    this.#memory.bringBack(server.slot, Out.Unhealthy);
+    this.#ejections?.end(server.slot, this.#means.clock.now());
+    this.#update(server, reason);
+  }
+
+  /** Looks at what threads have done: nothing tells the keeper. */
+  #onLook(): void {
+    const now = this.#means.clock.now();
+    this.#noteEjections();
+    for (const server of this.#members.list) {
+      if (this.#ejections?.isOver(server.slot, now) === true) this.#reinstate(server, "its ejection is over");
+      this.#ejections?.forgive(server.slot, now);
+    }
+    if (this.#members.isCrowded) this.#onMembers(this.#members.settle(now));
+    this.#wind();
+  }
+
+  #noteEjections(): void {
+    if (this.#ejections === null) return;
+    for (const server of this.#members.list) this.#update(server, "");
+  }
+
+  /** Ends an ejection, if there is one. */
+  #reinstate(server: KeptServer, reason: string): void {
+    if (this.#ejections?.isOut(server.slot) !== true) return;
+    // Whoever looked too rarely to see that it was out says so now.
+    this.#update(server, "");
+    this.#startSlowly(server);
+    this.#ejections.end(server.slot, this.#means.clock.now());
+    this.#update(server, reason);
+  }
+
+  #bringBackSurplus(): void {
+    if (this.#ejections === null) return;
+    const slots = this.#ejections.tooMany(this.#members.list.map(({ slot }) => slot));
+    for (const server of this.#members.list)
+      if (slots.includes(server.slot)) this.#reinstate(server, "too many were ejected");
+  }
+
+  #wind(): void {
+    if (!this.#isRunning || (this.#ejections === null && !this.#members.isCrowded)) return;
+    if (!this.#look.isSet) this.#look.set(this.#means.clock.now() + LOOK);
+  }
+
+  // ── shares ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #startSlowly(server: KeptServer): void {
+    this.#slowStart.begin(server.slot);
+    this.#writeShares();
+  }
+
+  #writeShares(): void {
+    let isChange = false;
+    for (const { slot, weight } of this.#members.list) {
+      const share = Math.max(Math.round(weight * SHARES_PER_WEIGHT * this.#slowStart.rampOf(slot)), 1);
+      if (this.#memory.of(slot, ServerWord.Share) === share) continue;
+      this.#memory.set(slot, ServerWord.Share, share);
+      isChange = true;
+    }
+    if (isChange) this.#memory.touch();
+  }
+
+  // ── what people hear ───────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Tells when the server's state is another one than before. @param reason why it is up, down or ordered out */
+  #update(server: KeptServer, reason: string): void {
+    const from = server.standing.state;
+    const to = stateOf(this.#memory.of(server.slot, ServerWord.Out));
+    if (from === to) return;
+    const time = this.#wallTime();
+    server.standing = { state: to, reason: this.#reasonFor(server, to, reason), since: time };
+    const { address } = server.record;
+    this.#tell({ kind: "server", address, from, to, reason: server.standing.reason });
+    this.#noteWhetherDown();
+  }
+
+  #reasonFor(server: KeptServer, state: ServerState, otherwise: string): string {
+    if (state === "down") return server.downReason;
+    if (state === "ejected") return this.#ejections?.reason(server.slot) ?? otherwise;
+    return state === "up" ? otherwise : BY_ORDER;
+  }
+
+  #noteWhetherDown(): void {
+    const { isDown } = this;
+    if (isDown === this.#isDown) return;
+    this.#isDown = isDown;
+    this.#tell({ kind: "group", isDown });
+  }
+
+  #tell(event: Untimed<GroupEvent>): void {
+    this.#means.onEvent({ ...event, group: this.name, time: this.#wallTime() } as GroupEvent);
+  }
+
+  #wallTime(): number {
+    return (this.#means.wallClock ?? Date.now)();
+  }
+}
+
+/** An event without what all of them have. */
+type Untimed<E> = E extends GroupEvent ? Omit<E, "group" | "time"> : never;

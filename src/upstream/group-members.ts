@@ -1,0 +1,103 @@
+import { describeThrown } from "../base/errors.ts";
+import type { GroupMemory } from "./group-memory.ts";
+import { GroupSlots } from "./group-slots.ts";
+import type { KeptServer } from "./kept-server.ts";
+import { type ServerInit, type ServerRecord, toServer, withoutTwins } from "./server.ts";
+
+/** What became of a list of servers. */
+export interface MemberChange {
+  readonly added: readonly KeptServer[];
+  readonly removed: readonly KeptServer[];
+  /** Whether threads have to be told. */
+  readonly isChange: boolean;
+  /** What couldn't be taken, as lines for people. */
+  readonly problems: readonly string[];
+}
+
+/** Which servers belong to a group, and who has which slot. A server that stays keeps all that is known of it. */
+export class GroupMembers {
+  #list: readonly KeptServer[] = [];
+  #wanted: readonly Required<ServerInit>[] = [];
+  #leftOut = 0;
+  readonly #slots: GroupSlots;
+  readonly #mostServers: number;
+  readonly #create: (record: ServerRecord) => KeptServer;
+
+  constructor(memory: GroupMemory, create: (record: ServerRecord) => KeptServer) {
+    this.#slots = new GroupSlots(memory);
+    this.#mostServers = memory.slots;
+    this.#create = create;
+  }
+
+  get list(): readonly KeptServer[] {
+    return this.#list;
+  }
+
+  /** Whether there are servers without a slot, for whom one may become free. */
+  get isCrowded(): boolean {
+    return this.#leftOut > 0;
+  }
+
+  get records(): readonly ServerRecord[] {
+    return this.#list.map(({ record }) => record);
+  }
+
+  find(address: string): KeptServer | undefined {
+    return this.#list.find(({ record }) => record.address === address);
+  }
+
+  set(inits: readonly Required<ServerInit>[], now: number): MemberChange {
+    const problems: string[] = [];
+    this.#wanted = withoutTwins(inits).filter((init) => {
+      const problem = problemOf(init);
+      if (problem !== null) problems.push(problem);
+      return problem === null;
+    });
+    const change = this.settle(now);
+    if (this.#leftOut > 0)
+      problems.push(
+        `there is no room for ${this.#leftOut} of ${this.#wanted.length} servers: ${this.#mostServers} are the most`,
+      );
+    return { ...change, problems: [...problems, ...change.problems] };
+  }
+
+  /** Gives slots to those that couldn't have one before. */
+  settle(now: number): MemberChange {
+    const before = this.#list;
+    const known = new Map(before.map((server) => [server.record.address, server]));
+    const records = this.records;
+    const stays = new Set(this.#wanted.map(({ address }) => address));
+    const removed = before.filter(({ record }) => !stays.has(record.address));
+    for (const { slot } of removed) this.#slots.giveBack(slot, now);
+    const added: KeptServer[] = [];
+    this.#list = this.#wanted.flatMap((init) => {
+      const server = known.get(init.address) ?? this.#admit(init, now, added);
+      if (server === null) return [];
+      server.adopt(init);
+      return [server];
+    });
+    this.#leftOut = this.#wanted.length - this.#list.length;
+    return { added, removed, isChange: !areSame(records, this.records), problems: [] };
+  }
+
+  #admit(init: Required<ServerInit>, now: number, added: KeptServer[]): KeptServer | null {
+    const slot = this.#slots.take(now);
+    if (slot === null) return null;
+    const server = this.#create({ ...init, slot });
+    added.push(server);
+    return server;
+  }
+}
+
+function problemOf(init: Required<ServerInit>): string | null {
+  try {
+    toServer({ ...init, slot: 0 }, 0, null);
+    return null;
+  } catch (error) {
+    return describeThrown(error);
+  }
+}
+
+function areSame(a: readonly ServerRecord[], b: readonly ServerRecord[]): boolean {
+  return a.length === b.length && a.every((record, i) => record === b[i]);
+}

@@ -1,0 +1,245 @@
+import type { AlarmClock } from "../base/alarms.ts";
+import { ProxyError } from "../base/errors.ts";
+import type { Random } from "../base/random.ts";
+import type { Eligibility, PolicyMeans } from "./balancers/balancing-policy.ts";
+import { createPolicy } from "./balancers/create-policy.ts";
+import { type GroupMemory, GroupWord, Out, ServerWord } from "./group-memory.ts";
+import { GroupRetries } from "./group-retries.ts";
+import type { GroupSettings } from "./group-settings.ts";
+import { LatencyMeter } from "./latency-meter.ts";
+import { OutlierDetector } from "./outlier-detector.ts";
+import { PendingQueue } from "./pending-queue.ts";
+import { type Server, type ServerRecord, toRecords, toServer } from "./server.ts";
+import { BY_ORDER, rankServers, ServerRank } from "./server-rank.ts";
+import { ServerWatcher, type WatcherMeans } from "./server-watcher.ts";
+import { type Gauge, groupGauges, keptWords, roomIn, serverGauges } from "./under-way.ts";
+
+export interface GroupMeans {
+  readonly random: Random;
+  /** Of the time that all threads share: `threadAlarms`, or `idleAlarms`. */
+  readonly clock: AlarmClock;
+}
+
+/** What a thread keeps of a server beside the server itself. */
+interface Place {
+  readonly server: Server;
+  readonly watcher: ServerWatcher;
+  readonly gauges: readonly Gauge[];
+}
+
+/**
+ * A group of servers as one thread sees it: it chooses, counts what is under way, and lets wait what has no room. Which
+ * servers there are and how they do, it reads from the group's memory.
+ */
+export class ServerGroup {
+  #servers: readonly Server[] = [];
+  readonly #settings: GroupSettings;
+  readonly #memory: GroupMemory;
+  readonly #policyMeans: PolicyMeans;
+  readonly #watcherMeans: WatcherMeans;
+  readonly #queue: PendingQueue;
+  readonly #retries: GroupRetries;
+  readonly #places = new Map<number, Place>();
+  #ranks = new Map<string, ServerRank>();
+  #inOrder: readonly ServerRank[] = [];
+  /** The version that the ranks are of; -1: none. */
+  #version = -1;
+  #isDown = true;
+  /** Of the choice that is being made. */
+  #isEligible: Eligibility | null = null;
+  #sawFull = false;
+
+  /** @throws RangeError when the address of a server can't be read */
+  constructor(settings: GroupSettings, memory: GroupMemory, { random, clock }: GroupMeans) {
+    this.#settings = settings;
+    this.#memory = memory;
+    memory.put(GroupWord.Kept, keptWords(settings));
+    this.#queue = new PendingQueue(settings.limits, memory, clock, () => this.#room());
+    this.#retries = new GroupRetries(settings, memory);
+    const latency = new LatencyMeter(memory, () => clock.now());
+    this.#policyMeans = {
+      random,
+      loads: {
+        requests: ({ slot }) => memory.underWay(slot),
+        latency: ({ slot }) => latency.of(slot),
+      },
+      turn: () => memory.add(GroupWord.Turn, 1) & 0x7fff_ffff,
+    };
+    this.#watcherMeans = {
+      memory,
+      latency,
+      gauges: groupGauges(memory, settings),
+      outliers: settings.outliers === null ? null : new OutlierDetector(settings.outliers, memory),
+      now: () => clock.now(),
+      onRoom: () => this.#queue.onRoom(),
+    };
+    this.setServers(toRecords(settings.servers).slice(0, memory.slots));
+  }
+
+  /** Those that belong to the group, available or not; another list whenever that changes. */
+  get servers(): readonly Server[] {
+    return this.#servers;
+  }
+
+  /** True when none of the servers is available. */
+  get isDown(): boolean {
+    this.#refresh();
+    return this.#isDown;
+  }
+
+  /**
+   * These are the servers from now on. Requests to others go on and are counted to their end.
+   * @throws RangeError when an address can't be read: everything stays as it was
+   */
+  setServers(records: readonly ServerRecord[]): void {
+    const places = records.map((record, index) => this.#toPlace(record, index));
+    for (const [slot, { watcher }] of this.#places) {
+      if (places.some((place) => place.watcher === watcher)) continue;
+      watcher.retire();
+      this.#memory.hold(slot, false);
+    }
+    this.#places.clear();
+    for (const place of places) {
+      this.#places.set(place.server.slot, place);
+      this.#memory.hold(place.server.slot, true);
+    }
+    this.#servers = Object.freeze(places.map(({ server }) => server));
+    this.#rank();
+  }
+
+  /**
+   * The server for a request.
+   * @param key what requests that belong together have in common; null: nothing
+   * @param isEligible leaves out servers that were tried before, for example; null: none
+   * @throws ProxyError NO_HEALTHY_SERVER when none is well, UPSTREAM_OVERLOADED when none has room, NO_PEER when none
+   *   may be chosen for other reasons
+   */
+  select(key: string | Uint8Array | null, isEligible: Eligibility | null): Server {
+    this.#refresh();
+    if (!(roomIn(this.#watcherMeans.gauges) > 0)) throw new ProxyError("UPSTREAM_OVERLOADED");
+    const server = this.#pick(key, isEligible);
+    if (server === null) throw this.#refusal();
+    return server;
+  }
+
+  /** The server of that address, for a client that belongs to it; null when it may get nothing now. A draining one may. */
+  serverFor(address: string): Server | null {
+    const server = this.#servers.find((known) => known.address === address);
+    return server === undefined ? null : this.serverAt(server.slot);
+  }
+
+  /** The same by its slot. */
+  serverAt(slot: number): Server | null {
+    const place = this.#places.get(slot);
+    if (place === undefined || (this.#memory.of(slot, ServerWord.Out) & ~Out.Draining) !== 0) return null;
+    return roomIn(place.gauges) > 0 ? place.server : null;
+  }
+
+  /** Whether a request may be sent at once: nothing is full, and nobody in this thread waits already. */
+  get hasRoom(): boolean {
+    return this.#queue.isEmpty && this.#room() > 0;
+  }
+
+  /**
+   * Resolves when there is room, first for those who came first; then `select` is to be asked at once.
+   * @param signal ends the wait: it rejects with the signal's reason
+   * @throws ProxyError UPSTREAM_OVERLOADED when as many wait as may, or it took too long
+   */
+  whenRoom(signal: AbortSignal | null = null): Promise<void> {
+    return this.#queue.wait(signal);
+  }
+
+  /** Whether a repeated attempt may begin. It counts until `leaveRetry`. */
+  enterRetry(): boolean {
+    return this.#retries.enter();
+  }
+
+  leaveRetry(): void {
+    this.#retries.leave();
+  }
+
+  #toPlace(record: ServerRecord, index: number): Place {
+    const known = this.#places.get(record.slot);
+    if (known !== undefined && known.server.address === record.address) {
+      const server = toServer(record, index, known.watcher);
+      return isSame(server, known.server) ? known : { ...known, server };
+    }
+    const gauges = serverGauges(this.#memory, this.#settings, record.slot);
+    const watcher = new ServerWatcher(record.slot, gauges, this.#watcherMeans);
+    return { server: toServer(record, index, watcher), watcher, gauges };
+  }
+
+  /** A rank that stays keeps its policy. */
+  #rank(): void {
+    const ranks = [...rankServers(this.#servers, this.#settings.zone)].map(([key, servers]) => {
+      const policy = this.#ranks.get(key)?.policy ?? createPolicy(this.#settings.policy, this.#policyMeans);
+      return [key, new ServerRank(servers, policy)] as const;
+    });
+    this.#ranks = new Map(ranks);
+    this.#inOrder = ranks.map(([, rank]) => rank);
+    this.#version = -1;
+  }
+
+  #refresh(): void {
+    const version = this.#memory.get(GroupWord.Version);
+    if (version === this.#version) return;
+    this.#version = version;
+    for (const rank of this.#inOrder) rank.refresh(this.#memory, this.#settings.panic);
+    this.#isDown = this.#inOrder.every(({ available }) => available === 0);
+  }
+
+  #pick(key: string | Uint8Array | null, isEligible: Eligibility | null): Server | null {
+    const { serverLimits } = this.#settings;
+    const isLimited = serverLimits.requests > 0 || serverLimits.connections > 0;
+    this.#isEligible = isEligible;
+    this.#sawFull = false;
+    try {
+      for (let i = 0; i < this.#inOrder.length; i++) {
+        const rank = this.#inOrder[i]!;
+        if (!rank.isUsable) continue;
+        const server = rank.policy.pick(key, isLimited ? this.#hasRoomToo : isEligible);
+        if (server !== null) return server;
+      }
+      return null;
+    } finally {
+      this.#isEligible = null;
+    }
+  }
+
+  readonly #hasRoomToo: Eligibility = (server) => {
+    if (this.#isEligible !== null && !this.#isEligible(server)) return false;
+    if (roomIn(this.#places.get(server.slot)!.gauges) > 0) return true;
+    this.#sawFull = true;
+    return false;
+  };
+
+  #refusal(): ProxyError {
+    if (this.#sawFull) return new ProxyError("UPSTREAM_OVERLOADED");
+    const isUsable = this.#inOrder.some((rank) => rank.isUsable);
+    const isIll = this.#servers.some(({ slot }) => (this.#memory.of(slot, ServerWord.Out) & BY_ORDER) === 0);
+    return new ProxyError(!isUsable && isIll ? "NO_HEALTHY_SERVER" : "NO_PEER");
+  }
+
+  /** How many more requests the group has room for. Without limits no server is looked at. */
+  #room(): number {
+    const room = roomIn(this.#watcherMeans.gauges);
+    const { serverLimits } = this.#settings;
+    if (room <= 0 || (serverLimits.requests === 0 && serverLimits.connections === 0)) return room;
+    this.#refresh();
+    let inServers = 0;
+    let isAny = false;
+    for (const { servers, shares } of this.#inOrder) {
+      for (let i = 0; i < servers.length; i++) {
+        if (shares[i] === 0) continue;
+        isAny = true;
+        inServers += Math.max(roomIn(this.#places.get(servers[i]!.slot)!.gauges), 0);
+      }
+    }
+    // With nobody there waiting is no use: choosing says why.
+    return isAny ? Math.min(room, inServers) : room;
+  }
+}
+
+function isSame(a: Server, b: Server): boolean {
+  return a.index === b.index && a.weight === b.weight && a.priority === b.priority && a.zone === b.zone;
+}
