@@ -28,6 +28,16 @@ export function wholeNumber(most: number): (value: string) => number {
   };
 }
 
+const MOST_SECONDS = 86_400;
+
+/** A number of seconds from 0 to a day, with fractions. */
+export function seconds(value: string): number {
+  const number = Number(value);
+  if (!/^(?:\d+\.?\d*|\.\d+)$/.test(value) || number > MOST_SECONDS)
+    throw new InvalidArgumentError(`Expected a number of seconds from 0 to ${MOST_SECONDS}.`);
+  return number;
+}
+
 const MAX_THREADS = 256;
 
 export function threadsOption(): Option {

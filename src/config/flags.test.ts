@@ -1,8 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { snapshotFromFlags } from "./flags.ts";
+import { BALANCING_POLICIES } from "../upstream/group-settings.ts";
+import { type ProxyFlags, snapshotFromFlags } from "./flags.ts";
 
-const plain = { bind: ["127.0.0.1:8080"], upstream: ["127.0.0.1:3000"], contextPath: null, host: null };
+const plain: ProxyFlags = {
+  bind: ["127.0.0.1:8080"],
+  upstream: ["127.0.0.1:3000"],
+  contextPath: null,
+  host: null,
+};
 
 test("flags make the simplest proxy there is", () => {
   const { listeners, upstreams, threads } = snapshotFromFlags(plain);
@@ -55,8 +61,64 @@ test("a context path and a host change the route", () => {
   assert.equal(snapshotFromFlags({ ...plain, contextPath: "/" }).listeners[0]!.routes[0]!.match, null);
 });
 
+test("clients' addresses are added to what came in", () => {
+  const { forwarding } = snapshotFromFlags(plain).listeners[0]!;
+  assert.deepEqual([forwarding.mode, forwarding.xForwarded], ["append", true]);
+});
+
+test("servers are asked for a path or tried to connect to, as often as it is said", () => {
+  const checksOf = (flags: Partial<ProxyFlags>): unknown[] =>
+    snapshotFromFlags({ ...plain, ...flags }).upstreams[0]!.checks.map((check) => {
+      const { kind, interval, timeout } = check;
+      return check.kind === "http"
+        ? [kind, interval, timeout, check.path, check.expect, check.headers]
+        : [kind, interval, timeout];
+    });
+  const expect = [{ first: 200, last: 499 }];
+  assert.deepEqual(checksOf({}), []);
+  assert.deepEqual(checksOf({ httpCheck: { interval: 0, path: "/" }, connectInterval: 0 }), []);
+  assert.deepEqual(checksOf({ httpCheck: { interval: 10, path: "/up?a=b" } }), [
+    ["http", 10_000, 2_000, "/up?a=b", expect, []],
+  ]);
+  assert.deepEqual(
+    checksOf({ httpCheck: { interval: 0.5, path: "/" }, connectInterval: 1, host: "a.example" }),
+    [
+      ["http", 500, 500, "/", expect, [["host", "a.example"]]],
+      ["tcp", 1_000, 1_000],
+    ],
+  );
+});
+
+test("requests of an address are counted in windows of a minute", () => {
+  const limitsOf = (requestsPerMinute: number): unknown =>
+    snapshotFromFlags({ ...plain, requestsPerMinute }).listeners[0]!.routes[0]!.limits;
+  assert.deepEqual(limitsOf(0), []);
+  assert.deepEqual(limitsOf(5), [
+    {
+      ...{ name: "routes[0].limits[0]", algorithm: "fixed_window", limit: 5, window: 60_000, burst: 0 },
+      ...{ key: [{ kind: "client", v6Prefix: 64 }], match: null, allow: [], shadow: false, status: 429 },
+      ...{ headers: true, mostKeys: 65_536, redis: null },
+    },
+  ]);
+});
+
+test("every policy can be had, without warnings", () => {
+  for (const balance of BALANCING_POLICIES) {
+    const { upstreams, warnings } = snapshotFromFlags({ ...plain, balance });
+    assert.equal(upstreams[0]!.policy, balance);
+    assert.deepEqual(warnings, []);
+  }
+});
+
+test("an idle timeout is the listeners', and the admin API listens for this machine", () => {
+  const { listeners, admin } = snapshotFromFlags({ ...plain, idleTimeout: 1.5, admin: "8474" });
+  assert.equal(listeners[0]!.server.keepAliveTimeout, 1_500);
+  assert.deepEqual(admin, { bind: "127.0.0.1:8474", token: null });
+  assert.equal(snapshotFromFlags(plain).admin, null);
+});
+
 test("what is wrong is said about the flag", () => {
-  const message = (flags: Partial<typeof plain>): string => {
+  const message = (flags: Partial<ProxyFlags>): string => {
     try {
       snapshotFromFlags({ ...plain, ...flags });
       return "";
@@ -70,7 +132,17 @@ test("what is wrong is said about the flag", () => {
     /^--upstream: found "http:\/\/a:1" with a scheme, expected/,
   );
   assert.match(message({ upstream: [] }), /^--upstream: found an empty list/);
-  assert.match(message({ contextPath: "api" as never }), /^--context-path: "api" doesn't begin with a slash/);
-  assert.match(message({ host: "a b" as never }), /^--host: "a b" is no host name/);
+  assert.match(message({ contextPath: "api" }), /^--context-path: "api" doesn't begin with a slash/);
+  assert.match(message({ host: "a b" }), /^--host: "a b" is no host name/);
+  const check = { interval: 0.001, path: "up" };
+  assert.match(
+    message({ httpCheck: check }),
+    /^--active-health-check-path: "up" doesn't begin with a slash/m,
+  );
+  assert.match(message({ connectInterval: 0.001 }), /^--active-health-check-interval or --hc-freq: .*10ms/);
+  assert.match(message({ balance: "least_connection" }), /^--balance: found .*; did you mean least_connections\?/);
+  assert.match(message({ admin: "unix:/a" }), /^--admin: found "unix:\/a", expected an address/);
+  assert.match(message({ idleTimeout: -1 }), /^--idle-timeout: found -1, expected a duration/);
+  assert.match(message({ requestsPerMinute: -1 }), /^--max-requests-per-minute: found -1, expected/);
   assert.match(message({ bind: [":1", ":1"] }), /^--bind: bind ":1" is taken by another listener/);
 });

@@ -1,9 +1,10 @@
 import { type ConfigProblem, formatPath } from "./config-error.ts";
+import { HASHING_POLICIES } from "./schema/balance.ts";
 import type { Snapshot } from "./snapshot.ts";
 import type { Finding, ProblemLocator } from "./source-document.ts";
 import { toSnapshot } from "./to-snapshot.ts";
 
-/** A proxy from flags alone. */
+/** A proxy from flags alone. What is absent is as in a configuration without it. Times in seconds; 0 switches off. */
 export interface ProxyFlags {
   /** Addresses to listen on. */
   readonly bind: readonly string[];
@@ -15,6 +16,18 @@ export interface ProxyFlags {
   readonly host: string | null;
   /** Null or absent: as many as there are processors. */
   readonly threads?: number | null;
+  /** How requests are spread over the servers. */
+  readonly balance?: string;
+  /** Servers are asked for a path, again and again. */
+  readonly httpCheck?: { readonly interval: number; readonly path: string };
+  /** How often a connection to servers is tried. */
+  readonly connectInterval?: number;
+  /** Requests a minute for each client's address, in fixed windows. */
+  readonly requestsPerMinute?: number;
+  /** Between two requests on a client's connection. */
+  readonly idleTimeout?: number;
+  /** Where the admin API listens. */
+  readonly admin?: string;
 }
 
 /**
@@ -23,38 +36,79 @@ export interface ProxyFlags {
  * @throws ConfigError that names flags
  */
 export function snapshotFromFlags(flags: ProxyFlags): Snapshot {
-  const { bind, upstream, contextPath, host, threads = null } = flags;
+  const { bind, idleTimeout, threads = null, admin } = flags;
+  const timeouts = idleTimeout === undefined ? {} : { timeouts: { keepalive: idleTimeout } };
   const document = {
     threads: threads ?? "auto",
-    listeners: bind.map((address) => ({ bind: address })),
-    routes: [
-      {
-        upstream: "servers",
-        ...(contextPath === null || contextPath === "/"
-          ? {}
-          : { match: { path: { prefix: contextPath.replace(/(?<=.)\/$/, "") } } }),
-        ...(host === null ? {} : { rewrite: { host } }),
-      },
-    ],
-    upstreams: { servers: [...upstream] },
+    ...(admin === undefined ? {} : { admin }),
+    listeners: bind.map((address) => ({ bind: address, forwarded: "append", ...timeouts })),
+    routes: [toRoute(flags)],
+    upstreams: { servers: toUpstream(flags) },
   };
   return toSnapshot(document, FLAGS);
 }
 
-const FLAG_BY_PATH: readonly (readonly [prefix: string, flag: string])[] = [
-  ["threads", "--threads"],
-  ["listeners", "--bind"],
-  ["upstreams", "--upstream"],
-  ["routes[0].match", "--context-path"],
-  ["routes[0].rewrite", "--host"],
+function toRoute({ contextPath, host, requestsPerMinute = 0 }: ProxyFlags): object {
+  const prefix = contextPath?.replace(/(?<=.)\/$/, "");
+  const limit = { limit: requestsPerMinute, per: "1m", by: "client", algorithm: "fixed_window" };
+  return {
+    upstream: "servers",
+    ...(prefix === undefined || prefix === "/" ? {} : { match: { path: { prefix } } }),
+    ...(host === null ? {} : { rewrite: { host } }),
+    ...(requestsPerMinute === 0 ? {} : { limits: [limit] }),
+  };
+}
+
+function toUpstream(flags: ProxyFlags): object {
+  const { upstream, balance } = flags;
+  const checks = toChecks(flags);
+  return {
+    servers: [...upstream],
+    ...(balance === undefined ? {} : { balance: toBalance(balance) }),
+    ...(checks.length === 0 ? {} : { health_check: checks }),
+  };
+}
+
+function toBalance(policy: string): unknown {
+  return HASHING_POLICIES.some((name) => name === policy) ? { policy, by: "client" } : policy;
+}
+
+/** Any answer that doesn't blame the server will do: nobody has told what there is at the path. */
+const ANY_BUT_SERVER_ERRORS = "200-499";
+
+function toChecks({ httpCheck, connectInterval = 0, host }: ProxyFlags): object[] {
+  const headers = host === null ? {} : { headers: { host } };
+  const http =
+    httpCheck === undefined || httpCheck.interval === 0
+      ? []
+      : [{ http: httpCheck.path, interval: httpCheck.interval, expect: ANY_BUT_SERVER_ERRORS, ...headers }];
+  return connectInterval === 0 ? http : [...http, { tcp: true, interval: connectInterval }];
+}
+
+const FLAG_BY_PATH: readonly (readonly [path: RegExp, flag: string])[] = [
+  [/^threads/, "--threads"],
+  [/^admin/, "--admin"],
+  [/^listeners\[\d+\]\.timeouts/, "--idle-timeout"],
+  [/^listeners/, "--bind"],
+  [/^upstreams\.servers\.balance/, "--balance"],
+  [/^upstreams\.servers\.health_check\[\d+\]\.http/, "--active-health-check-path"],
+  [/^upstreams\.servers\.health_check\[\d+\]\.headers/, "--host"],
+  [/^upstreams\.servers\.health_check/, "--active-health-check-interval or --hc-freq"],
+  [/^upstreams/, "--upstream"],
+  [/^routes\[0\]\.match/, "--context-path"],
+  [/^routes\[0\]\.rewrite/, "--host"],
+  [/^routes\[0\]\.limits/, "--max-requests-per-minute"],
 ];
 
 const FLAGS: ProblemLocator = {
   folder: ".",
-  locate({ path, message, expected }: Finding): ConfigProblem {
+  locate({ path, message, expected, suggestion }: Finding): ConfigProblem {
     const text = formatPath(path);
-    const flag = FLAG_BY_PATH.find(([prefix]) => text.startsWith(prefix))?.[1] ?? "command line";
-    const problem = { file: flag, line: 0, column: 0, path: "", message };
-    return expected === undefined ? problem : { ...problem, expected };
+    const flag = FLAG_BY_PATH.find(([pattern]) => pattern.test(text))?.[1] ?? "command line";
+    return {
+      ...{ file: flag, line: 0, column: 0, path: "", message },
+      ...(expected === undefined ? {} : { expected }),
+      ...(suggestion === undefined ? {} : { suggestion }),
+    };
   },
 };

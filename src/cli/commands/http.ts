@@ -1,7 +1,17 @@
 import { type Command, Option } from "commander";
-import { snapshotFromFlags } from "../../config/flags.ts";
+import { formatProblem } from "../../config/config-error.ts";
+import { type ProxyFlags, snapshotFromFlags } from "../../config/flags.ts";
+import { BALANCING_POLICIES } from "../../upstream/group-settings.ts";
 import { UsageError } from "../errors.ts";
-import { accessLogOption, collectAddress, jsonOption, logLevelOption, threadsOption } from "../options.ts";
+import {
+  accessLogOption,
+  collectAddress,
+  jsonOption,
+  logLevelOption,
+  seconds,
+  threadsOption,
+  wholeNumber,
+} from "../options.ts";
 import { type SharedFlags, serveSnapshot } from "./serve-snapshot.ts";
 
 interface HttpFlags extends SharedFlags {
@@ -12,19 +22,47 @@ interface HttpFlags extends SharedFlags {
   contextPath?: string;
   cp?: string;
   host?: string;
+  balance?: string;
+  activeHealthCheckInterval?: number;
+  activeHealthCheckPath?: string;
+  hcFreq?: number;
+  maxRequestsPerMinute?: number;
+  idleTimeout?: number;
+  admin?: string;
 }
 
+const CHECK_INTERVAL = 10;
+const CHECK_PATH = "/";
+const MOST_REQUESTS = 2 ** 31 - 1;
+
 const EXAMPLES = `
+Health checks: servers are asked for a path every ten seconds, the first time ten seconds after the start. Every status
+from 200 to 499 is a good answer. With --hc-freq a connection is enough, and no path is asked for unless a flag says so.
+
 Examples:
   sluice http --bind :8080 --upstream 127.0.0.1:3000
   sluice http --bind :8080 --upstream 127.0.0.1:3000 --upstream 127.0.0.1:3001 --threads 4
-  sluice http --bind :8080 --upstream 127.0.0.1:3000 --context-path /api --host api.example.com`;
+  sluice http --bind :8080 --upstream 127.0.0.1:3000 --context-path /api --host api.example.com
+  sluice http -b :8080 -u 10.0.0.1:80 -u 10.0.0.2:80 --balance peak_ewma --active-health-check-path /healthz
+  sluice http -b :8080 -u 10.0.0.1:80 -u 10.0.0.2:80 --hc-freq 2 --max-requests-per-minute 600 --admin 8474`;
 
 /** `sluice http`: a proxy and balancer from flags alone. */
 export function addHttp(program: Command): void {
-  program
-    .command("http")
-    .description("run an HTTP proxy and balancer from flags alone")
+  const command = program.command("http").description("run an HTTP proxy and balancer from flags alone");
+  addAddresses(command);
+  addBalancing(command);
+  command
+    .option("--admin <address>", "the API of sluice status and sluice upstream, for example 127.0.0.1:8474")
+    .addOption(threadsOption())
+    .addOption(accessLogOption())
+    .addOption(logLevelOption())
+    .addOption(jsonOption())
+    .addHelpText("after", EXAMPLES)
+    .action(runHttp);
+}
+
+function addAddresses(command: Command): void {
+  command
     .option(
       "-b, --bind <address>",
       "listen here: host:port, :port, [v6]:port or unix:/path (repeatable)",
@@ -35,16 +73,42 @@ export function addHttp(program: Command): void {
     .addOption(new Option("--pa <address>", "as --upstream").argParser(collectAddress).hideHelp())
     .option("--context-path <path>", "only requests below this path; others get 404")
     .addOption(new Option("--cp <path>", "as --context-path").hideHelp())
-    .option("--host <name>", "the Host that servers get, instead of the client's")
-    .addOption(threadsOption())
-    .addOption(accessLogOption())
-    .addOption(logLevelOption())
-    .addOption(jsonOption())
-    .addHelpText("after", EXAMPLES)
-    .action(runHttp);
+    .option("--host <name>", "the Host that servers get, instead of the client's");
+}
+
+function addBalancing(command: Command): void {
+  command
+    .addOption(
+      new Option("--balance <policy>", "how requests are spread over the servers").choices(
+        BALANCING_POLICIES,
+      ),
+    )
+    .option(
+      "--active-health-check-interval <seconds>",
+      `between two health checks of a server; 0: none (default: ${CHECK_INTERVAL})`,
+      seconds,
+    )
+    .option("--active-health-check-path <path>", `what they ask for (default: ${CHECK_PATH})`)
+    .option("--hc-freq <seconds>", "only try to connect to servers, so often; 0: don't", seconds)
+    .option(
+      "--max-requests-per-minute <n>",
+      "more requests from one address get 429 until the minute is over; 0: no limit",
+      wholeNumber(MOST_REQUESTS),
+    )
+    .option(
+      "--idle-timeout <seconds>",
+      "close clients' connections after so long between two requests; 0: never",
+      seconds,
+    );
 }
 
 async function runHttp(flags: HttpFlags): Promise<void> {
+  const snapshot = snapshotFromFlags(toProxyFlags(flags));
+  for (const warning of snapshot.warnings) process.stderr.write(`warning: ${formatProblem(warning)}\n`);
+  await serveSnapshot(snapshot, flags);
+}
+
+function toProxyFlags(flags: HttpFlags): ProxyFlags {
   const bind = [...(flags.bind ?? []), ...(flags.ba ?? [])];
   const upstream = [...(flags.upstream ?? []), ...(flags.pa ?? [])];
   if (bind.length === 0)
@@ -54,7 +118,21 @@ async function runHttp(flags: HttpFlags): Promise<void> {
       "no upstream: give at least one with --upstream, for example --upstream 127.0.0.1:3000",
     );
   }
-  const contextPath = flags.contextPath ?? flags.cp ?? null;
-  const snapshot = snapshotFromFlags({ bind, upstream, contextPath, host: flags.host ?? null });
-  await serveSnapshot(snapshot, flags);
+  const { balance, idleTimeout, admin } = flags;
+  return {
+    ...{ bind, upstream, contextPath: flags.contextPath ?? flags.cp ?? null, host: flags.host ?? null },
+    httpCheck: toHttpCheck(flags),
+    connectInterval: flags.hcFreq ?? 0,
+    requestsPerMinute: flags.maxRequestsPerMinute ?? 0,
+    ...(balance === undefined ? {} : { balance }),
+    ...(idleTimeout === undefined ? {} : { idleTimeout }),
+    ...(admin === undefined ? {} : { admin }),
+  };
+}
+
+/** Trying to connect takes the place of asking, unless both are wanted. */
+function toHttpCheck(flags: HttpFlags): { interval: number; path: string } {
+  const { activeHealthCheckInterval: interval, activeHealthCheckPath: path, hcFreq = 0 } = flags;
+  const isWanted = hcFreq === 0 || interval !== undefined || path !== undefined;
+  return { interval: isWanted ? (interval ?? CHECK_INTERVAL) : 0, path: path ?? CHECK_PATH };
 }
