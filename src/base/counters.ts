@@ -27,6 +27,8 @@ export const Counter = {
   internalErrors: 21,
   timeouts: 22,
   workerCrashes: 23,
+  hedges: 24,
+  retryRefusals: 25,
 } as const;
 
 export type CounterName = keyof typeof Counter;

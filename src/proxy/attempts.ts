@@ -2,7 +2,6 @@ import { Counter } from "../base/counters.ts";
 import { ProxyError } from "../base/errors.ts";
 import type { UpstreamSink, UpstreamStream } from "../http/streams.ts";
 import type { Transport } from "../net/transport.ts";
-import type { AttemptWatcher } from "../upstream/attempt-watcher.ts";
 import type { ConnectAttempt, ConnectCallback } from "../upstream/connector.ts";
 import { HttpPeer } from "../upstream/peer.ts";
 import { ConnectStream } from "./connect-method.ts";
@@ -12,23 +11,20 @@ import type { HttpProxy } from "./http-proxy.ts";
 /** How often servers that turn out to have no room are chosen in a row, before the session is refused. */
 const MAX_REFUSALS = 8;
 
-/**
- * How a session gets a server: chooses one, takes an idle connection to it or makes one, and starts over when that
- * fails and the program wants another try.
- */
+/** How a session gets a server: chooses one, and takes an idle connection to it or makes one. */
 export abstract class Attempts<C> extends Flow<C> implements ConnectCallback, UpstreamSink {
   abstract readonly proxy: HttpProxy<C>;
   /** Whether the client asked for a tunnel, whatever filters make of its request. */
   abstract readonly isConnect: boolean;
   /** True when the server was reached over a connection that had been used before. */
   upstreamReused = false;
-  #attempt: ConnectAttempt | null = null;
-  /** Hears of the attempt that is under way; null when nobody wants to, and between two attempts. */
-  #watcher: AttemptWatcher | null = null;
-  #beganAt = 0;
+  /** The server of the attempt that is under way, or was last. */
+  protected peer: HttpPeer | null = null;
+  #connecting: ConnectAttempt | null = null;
   #refusals = 0;
   #needsFreshConnection = false;
 
+  abstract onConnectFailed(error: ProxyError): void;
   abstract onInformational(...of: Parameters<UpstreamSink["onInformational"]>): void;
   abstract onResponseHead(...of: Parameters<UpstreamSink["onResponseHead"]>): void;
   abstract onResponseBody(...of: Parameters<UpstreamSink["onResponseBody"]>): void;
@@ -38,6 +34,9 @@ export abstract class Attempts<C> extends Flow<C> implements ConnectCallback, Up
   /** A connection stands and the phase that wanted to know of it is done. */
   protected abstract onServer(): void;
 
+  /** A server was chosen, and the attempt to have it answer begins. */
+  protected abstract onAttempt(): void;
+
   protected choosePeer(): void {
     this.session.tries++;
     this.#refusals = 0;
@@ -45,17 +44,24 @@ export abstract class Attempts<C> extends Flow<C> implements ConnectCallback, Up
   }
 
   #askForPeer(): void {
-    this.call(this.proxy.plan.upstreamPeer, this.#connect, undefined);
+    this.call(this.proxy.plan.upstreamPeer, this.#take, undefined);
   }
 
-  #connect(peer: HttpPeer): void {
-    const { session, proxy } = this;
+  #take(peer: HttpPeer): void {
     if (!(peer instanceof HttpPeer)) {
       this.fail(new ProxyError("FILTER_FAILED", "upstreamPeer returned no peer"));
       return;
     }
-    session.peer = peer;
-    if (peer.watcher !== null && !this.#beginWatch(peer.watcher)) return;
+    this.session.peer = peer;
+    this.peer = peer;
+    if (this.beginAttempt(peer)) this.#connect(peer);
+    else if (++this.#refusals < MAX_REFUSALS) this.#askForPeer();
+    else this.fail(new ProxyError("UPSTREAM_OVERLOADED"));
+  }
+
+  #connect(peer: HttpPeer): void {
+    const { proxy } = this;
+    this.onAttempt();
     const idle = this.#needsFreshConnection || this.isConnect ? null : proxy.connector.take(peer);
     if (idle !== null) {
       proxy.counters.add(Counter.upstreamReuses);
@@ -63,52 +69,15 @@ export abstract class Attempts<C> extends Flow<C> implements ConnectCallback, Up
       return;
     }
     this.suspend();
-    this.#attempt = proxy.connector.connect(peer, this);
-  }
-
-  /** False when the server has no room any more: another one is chosen, or none was found for too long. */
-  #beginWatch(watcher: AttemptWatcher): boolean {
-    if (watcher.onBegin()) {
-      this.#watcher = watcher;
-      if (watcher.isTimed) this.#beganAt = performance.now();
-      return true;
-    }
-    if (++this.#refusals < MAX_REFUSALS) this.#askForPeer();
-    else this.fail(new ProxyError("UPSTREAM_OVERLOADED"));
-    return false;
-  }
-
-  /** The final head is there. */
-  protected noteResponse(status: number): void {
-    const watcher = this.#watcher;
-    if (watcher === null) return;
-    watcher.onResponse(status, watcher.isTimed ? performance.now() - this.#beganAt : 0);
-  }
-
-  /** The attempt is over; nothing happens when it was already, or there was none. */
-  protected endAttempt(error: ProxyError | null): void {
-    const watcher = this.#watcher;
-    if (watcher === null) return;
-    this.#watcher = null;
-    watcher.onEnd(error);
+    this.#connecting = proxy.connector.connect(peer, this);
   }
 
   onConnected(transport: Transport): void {
-    const { proxy, session } = this;
-    const peer = session.peer!;
-    this.#attempt = null;
+    const { proxy } = this;
+    const peer = this.peer!;
+    this.#connecting = null;
     proxy.counters.add(Counter.upstreamConnects);
     this.#begin(this.isConnect ? new ConnectStream(transport, peer) : proxy.connector.adopt(transport, peer));
-  }
-
-  onConnectFailed(error: ProxyError): void {
-    const { proxy, session } = this;
-    this.#attempt = null;
-    proxy.counters.add(Counter.upstreamConnectFailures);
-    this.endAttempt(error);
-    if (!this.tell("failToConnect", proxy.plan.failToConnect, error)) return;
-    if (error.retry === "yes" && session.tries < proxy.retries.maxTries) this.retry();
-    else this.fail(error);
   }
 
   #begin(upstream: UpstreamStream): void {
@@ -117,24 +86,35 @@ export abstract class Attempts<C> extends Flow<C> implements ConnectCallback, Up
     upstream.begin(this);
     this.upstreamReused = upstream.reused;
     if (proxy.isTimed) session.timings.connected = performance.now();
-    this.call(proxy.plan.connectedToUpstream, this.onServer, session.peer!);
+    this.call(proxy.plan.connectedToUpstream, this.onServer, this.peer!);
   }
 
-  /** Back to `upstreamPeer`, on a connection that nobody had before. */
-  protected retry(): void {
+  /** True while a connection is awaited. */
+  protected get isConnecting(): boolean {
+    return this.#connecting !== null;
+  }
+
+  /**
+   * Everything as it was before a server was chosen.
+   * @param isFresh whether the next one has to be reached over a connection that nobody had before
+   */
+  protected startOver(isFresh: boolean): void {
     this.generation++;
     this.proxy.counters.add(Counter.retries);
     this.dropUpstream(null);
-    this.#needsFreshConnection = true;
+    this.#needsFreshConnection = isFresh;
     this.holdForNextServer();
-    this.choosePeer();
   }
 
   /** Gives up what is under way. */
   protected dropUpstream(error: ProxyError | null): void {
     this.endAttempt(error);
-    this.#attempt?.cancel();
-    this.#attempt = null;
+    this.dropConnection();
+  }
+
+  protected dropConnection(): void {
+    this.#connecting?.cancel();
+    this.#connecting = null;
     this.upstream?.abort();
     this.upstream = null;
   }

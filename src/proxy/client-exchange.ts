@@ -5,13 +5,13 @@ import type { HttpHeaders } from "../http/http-headers.ts";
 import type { RequestAdditions, UpstreamSink } from "../http/streams.ts";
 import type { ClientConnection } from "../http1/client-connection.ts";
 import type { Transport } from "../net/transport.ts";
-import type { AttemptWatcher } from "../upstream/attempt-watcher.ts";
 import type { ConnectAttempt, ConnectCallback, Connector } from "../upstream/connector.ts";
 import type { HttpPeer } from "../upstream/peer.ts";
 import { LengthCheck } from "./body-length.ts";
 import { type BodySource, IncomingBody } from "./incoming-body.ts";
 import { toBytes } from "./own-response.ts";
 import { isIdempotent } from "./retries.ts";
+import { WatchedAttempt } from "./watched-attempt.ts";
 
 /** A request as it goes out. */
 export interface OutgoingRequest {
@@ -39,7 +39,10 @@ const NO_ADDITIONS: RequestAdditions = { lines: "", dropped: 0, upgrade: null };
  *                  ▲          │
  *                  └──────────┘ once, when a connection that had been idle died before it answered
  */
-export class ClientExchange implements UpstreamSink, ConnectCallback, BodySource, DeadlineOwner {
+export class ClientExchange
+  extends WatchedAttempt
+  implements UpstreamSink, ConnectCallback, BodySource, DeadlineOwner
+{
   /** Kept when the response's head is there. */
   readonly response: Promise<ResponseHead>;
   readonly body: IncomingBody = new IncomingBody(this);
@@ -53,15 +56,13 @@ export class ClientExchange implements UpstreamSink, ConnectCallback, BodySource
   readonly #deadline: Deadline = new Deadline(this);
   #attempt: ConnectAttempt | null = null;
   #connection: ClientConnection | null = null;
-  /** Hears of the attempt that is under way. */
-  #watcher: AttemptWatcher | null = null;
-  #beganAt = 0;
   #answered = false;
   #over = false;
   #retried = false;
   #onDrained: (() => void) | null = null;
 
   constructor(request: OutgoingRequest, means: ExchangeMeans) {
+    super();
     this.#request = request;
     this.#means = means;
     this.response = this.#answer.promise;
@@ -74,29 +75,13 @@ export class ClientExchange implements UpstreamSink, ConnectCallback, BodySource
       return;
     }
     signal?.addEventListener("abort", this.#onAbort, { once: true });
-    if (!this.#beginAttempt()) return;
+    if (!this.beginAttempt(peer)) {
+      this.#refuse();
+      return;
+    }
     const idle = this.#means.connector.take(peer);
     if (idle !== null) this.#send(idle);
     else this.#connect();
-  }
-
-  /** False when the server has no room; there is no other one to choose here. */
-  #beginAttempt(): boolean {
-    const { watcher } = this.#request.peer;
-    if (watcher === null) return true;
-    if (!watcher.onBegin()) {
-      this.#fail(new ProxyError("UPSTREAM_OVERLOADED"));
-      return false;
-    }
-    this.#watcher = watcher;
-    this.#beganAt = watcher.isTimed ? performance.now() : 0;
-    return true;
-  }
-
-  #endAttempt(error: ProxyError | null): void {
-    const watcher = this.#watcher;
-    this.#watcher = null;
-    watcher?.onEnd(error);
   }
 
   #connect(): void {
@@ -166,8 +151,7 @@ export class ClientExchange implements UpstreamSink, ConnectCallback, BodySource
   onInformational(): void {}
 
   onResponseHead(head: ResponseHead): void {
-    const watcher = this.#watcher;
-    watcher?.onResponse(head.status, watcher.isTimed ? performance.now() - this.#beganAt : 0);
+    this.noteResponse(head.status);
     head.source.retain();
     this.#answered = true;
     this.#answer.resolve(head);
@@ -179,7 +163,7 @@ export class ClientExchange implements UpstreamSink, ConnectCallback, BodySource
 
   onResponseEnd(trailers: HttpHeaders | null): void {
     this.#connection = null;
-    this.#endAttempt(null);
+    this.endAttempt(null);
     this.#conclude();
     this.trailers = trailers;
     this.body.finish();
@@ -197,7 +181,7 @@ export class ClientExchange implements UpstreamSink, ConnectCallback, BodySource
 
   /** Gives the rest up; the connection isn't used again. */
   cancel(): void {
-    this.#endAttempt(null);
+    this.endAttempt(null);
     this.#conclude();
     this.#drop();
   }
@@ -209,13 +193,19 @@ export class ClientExchange implements UpstreamSink, ConnectCallback, BodySource
     this.onUpstreamDrained();
     const failure = toProxyError(error);
     if (this.#over) return;
-    this.#endAttempt(failure);
+    this.endAttempt(failure);
     if (!this.#mayRetry(failure)) {
       this.#fail(failure);
       return;
     }
     this.#retried = true;
-    if (this.#beginAttempt()) this.#connect();
+    if (this.beginAttempt(this.#request.peer)) this.#connect();
+    else this.#refuse();
+  }
+
+  /** The server has no room, and there is no other one to choose here. */
+  #refuse(): void {
+    this.#fail(new ProxyError("UPSTREAM_OVERLOADED"));
   }
 
   /** A server may close an idle connection at any moment; a request that met such a one is sent again (RFC 9110 §9.2.2). */
@@ -235,7 +225,7 @@ export class ClientExchange implements UpstreamSink, ConnectCallback, BodySource
   #fail(reason: unknown): void {
     if (this.#over) return;
     // Whoever asked has given up, or what they wanted to send failed them.
-    this.#endAttempt(reason instanceof ProxyError ? reason : null);
+    this.endAttempt(reason instanceof ProxyError ? reason : null);
     this.#conclude();
     this.#drop();
     if (this.#answered) this.body.fail(reason);

@@ -1,19 +1,19 @@
 import { Counter } from "../base/counters.ts";
 import { notPromised, ProxyError, toProxyError } from "../base/errors.ts";
 import { Deadline, type DeadlineOwner } from "../base/timeouts.ts";
-import { type RequestHead, ResponseHead } from "../http/heads.ts";
+import { type BodyLength, type RequestHead, ResponseHead } from "../http/heads.ts";
 import type { HttpHeaders } from "../http/http-headers.ts";
-import type { DownstreamStream, UpstreamSink } from "../http/streams.ts";
+import type { DownstreamStream, UpstreamSink, UpstreamStream } from "../http/streams.ts";
 import type { RequestSink } from "../http1/server-application.ts";
+import type { HttpPeer } from "../upstream/peer.ts";
 import { sentLength } from "./body-length.ts";
+import { Failover } from "./failover.ts";
 import { Hold } from "./flow.ts";
 import type { ForwardedClient } from "./forwarding.ts";
 import type { HttpProxy } from "./http-proxy.ts";
 import { makeOwnResponse, sendOwnResponse } from "./own-response.ts";
-import { RequestSide } from "./request-side.ts";
 import { ResponseBody } from "./response-body.ts";
 import type { ResponseFaults } from "./response-faults.ts";
-import { mayRetry } from "./retries.ts";
 import { type ResponseInit, Session, type SessionEngine } from "./session.ts";
 import { SessionFaults } from "./session-faults.ts";
 import { Tunnel } from "./tunnel.ts";
@@ -44,7 +44,7 @@ const ALLOWED = { Allow: "GET, HEAD, POST, PUT, PATCH, DELETE" } as const;
  * request whose phases are synchronous and whose connection stands creates no promise and no closure.
  */
 export class Exchange<C>
-  extends RequestSide<C>
+  extends Failover<C>
   implements RequestSink, UpstreamSink, SessionEngine, DeadlineOwner
 {
   readonly session: Session<C>;
@@ -83,7 +83,7 @@ export class Exchange<C>
     const { method } = request;
     this.isConnect = method === "CONNECT";
     this.#isHead = method === "HEAD";
-    this.session = new Session(this, request);
+    this.session = new Session(this, request, proxy.retries);
   }
 
   // ── phases before the request is sent ──────────────────────────────────────────────────────────────────────────
@@ -144,16 +144,21 @@ export class Exchange<C>
   }
 
   #sendRequest(): void {
-    const { session, proxy, client } = this;
     const upstream = this.upstream!;
-    const head = this.#upstreamRequest ?? session.request;
-    const length = sentLength(head.body, head.touchedHeaders, proxy.plan.filtersRequestBody);
-    const additions = proxy.forwarding.additions(head, client, this.#isHttp11, session.peer!);
     this.#state = State.Relaying;
     this.#switches = this.isConnect;
-    upstream.sendHead(head, length, additions);
-    this.sendBodyTo(upstream, length);
+    const head = this.#upstreamRequest ?? this.session.request;
+    this.sendBodyTo(upstream, this.sendHeadTo(upstream, head, this.peer!));
     this.releaseRequest(Hold.NotReady);
+  }
+
+  /** @returns how the body is framed that is to follow */
+  protected sendHeadTo(upstream: UpstreamStream, head: RequestHead, peer: HttpPeer): BodyLength {
+    const { plan, forwarding } = this.proxy;
+    const length = sentLength(head.body, head.touchedHeaders, plan.filtersRequestBody);
+    const additions = forwarding.additions(head, this.client, this.#isHttp11, peer);
+    upstream.sendHead(head, length, additions);
+    return length;
   }
 
   // ── the response ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -168,10 +173,11 @@ export class Exchange<C>
     this.downstream.sendInformational(head);
   }
 
-  onResponseHead(head: ResponseHead): void {
+  protected onAnswer(head: ResponseHead): void {
     const { proxy, session } = this;
+    // A second attempt may have been quicker than the phases before the first.
+    this.#state = State.Relaying;
     session.response = head;
-    this.noteResponse(head.status);
     if (proxy.isTimed) session.timings.firstByte = performance.now();
     if (proxy.keepsResponses) head.source.retain();
     this.call(proxy.plan.upstreamResponseFilter, this.#filterResponse, head);
@@ -353,26 +359,11 @@ export class Exchange<C>
     else downstream.abort();
   }
 
-  onUpstreamError(error: Error): void {
-    const { proxy, session } = this;
-    const failure = toProxyError(error);
-    this.upstream = null;
-    this.endAttempt(failure);
-    if (this.#state === State.Done) return;
-    if (this.#headSent) {
-      this.fail(failure);
-      return;
-    }
-    if (!this.tell("errorWhileProxy", proxy.plan.errorWhileProxy, failure)) return;
-    if (this.isReplayable && mayRetry(failure, session, this.upstreamReused, proxy.retries)) this.retry();
-    else this.fail(failure);
-  }
-
-  protected override retry(): void {
+  protected override startOver(isFresh: boolean): void {
     this.#state = State.Preparing;
     this.session.response = null;
     this.#upstreamRequest = null;
-    super.retry();
+    super.startOver(isFresh);
   }
 
   onDownstreamError(error: Error): void {
@@ -428,6 +419,10 @@ export class Exchange<C>
 
   protected get isPreparing(): boolean {
     return this.#state === State.Preparing;
+  }
+
+  protected get isHeadSent(): boolean {
+    return this.#headSent;
   }
 
   get isDone(): boolean {

@@ -64,6 +64,12 @@ export abstract class Flow<C> extends PhaseCalls<C> {
     this.releaseRequest(Hold.Blocked);
   }
 
+  /** The response comes from `upstream`, which may have been begun beside another one. */
+  protected flowFrom(upstream: UpstreamStream): void {
+    this.upstream = upstream;
+    if (this.#responseHolds !== 0) upstream.pauseResponse();
+  }
+
   onDownstreamBlocked(): void {
     this.holdResponse(Hold.Blocked);
   }

@@ -1,5 +1,6 @@
 import type { Socket } from "node:net";
 import type { AlarmClock } from "../base/alarms.ts";
+import type { Random } from "../base/random.ts";
 import type { Faults } from "../chaos/faults.ts";
 import type { ServerSettings } from "../http1/server-options.ts";
 import { Connector } from "../upstream/connector.ts";
@@ -42,8 +43,10 @@ export interface HttpProxyServiceOptions<C> {
   readonly connector?: Connector;
   /** Faults that are laid on clients' connections. */
   readonly faults?: Faults;
-  /** @internal what sessions that are made to wait go by, instead of the clock of this thread */
+  /** @internal what sessions that wait, or may take only so long, go by, instead of the clock of this thread */
   readonly alarms?: AlarmClock;
+  /** @internal what makes waits differ, instead of chance */
+  readonly random?: Random;
 }
 
 /**
@@ -77,7 +80,7 @@ class HttpProxyService<C> implements Service {
   start(context: ServiceContext): void {
     const { phases, forwarding, retries, retryBufferSize, requestTimeout, allowConnect, pool, connector } =
       this.#options;
-    const { alarms } = this.#options;
+    const { alarms, random } = this.#options;
     const { counters, observer, reporter } = context;
     this.#proxy = new HttpProxy(phases, {
       connector: connector ?? new Connector({ ...DEFAULT_POOL_OPTIONS, ...pool }),
@@ -90,6 +93,7 @@ class HttpProxyService<C> implements Service {
       ...(requestTimeout === undefined ? {} : { requestTimeout }),
       ...(allowConnect === undefined ? {} : { allowConnect }),
       ...(alarms === undefined ? {} : { alarms }),
+      ...(random === undefined ? {} : { random }),
     });
   }
 

@@ -1,6 +1,7 @@
 import { type AlarmClock, threadAlarms } from "../base/alarms.ts";
 import { Counter, Counters } from "../base/counters.ts";
 import { describeThrown, type ErrorSource, isThenable, notPromised, ProxyError } from "../base/errors.ts";
+import type { Random } from "../base/random.ts";
 import { TimeoutQueue } from "../base/timeouts.ts";
 import type { RequestHead } from "../http/heads.ts";
 import { Connector } from "../upstream/connector.ts";
@@ -36,14 +37,17 @@ export interface HttpProxyOptions {
   readonly retryBufferSize?: number;
   /** Answers CONNECT by a tunnel to the peer that the phases choose. Off: 405. */
   readonly allowConnect?: boolean;
-  /** What sessions that are made to wait go by. Default: the clock of this thread. */
+  /** What sessions that wait, or may take only so long, go by. Default: the clock of this thread. */
   readonly alarms?: AlarmClock;
+  /** What makes waits differ. */
+  readonly random?: Random;
   readonly counters?: Counters;
   readonly observer?: SessionObserver | null;
   readonly reporter?: ErrorReporter | null;
 }
 
 const RETRY_BUFFER = 64 * 1024;
+const ANY_RANDOM: Random = { next: () => Math.random() };
 
 /** A proxy program made ready to run: its phases with everything a session needs. One for each thread. */
 export class HttpProxy<C> {
@@ -54,6 +58,7 @@ export class HttpProxy<C> {
   readonly requestTimeout: TimeoutQueue;
   readonly retryBufferSize: number;
   readonly alarms: AlarmClock;
+  readonly random: Random;
   readonly counters: Counters;
   /** Whether sessions take their timings. */
   readonly isTimed: boolean;
@@ -71,6 +76,7 @@ export class HttpProxy<C> {
     this.requestTimeout = new TimeoutQueue(options.requestTimeout ?? 0);
     this.retryBufferSize = options.retryBufferSize ?? RETRY_BUFFER;
     this.alarms = options.alarms ?? threadAlarms;
+    this.random = options.random ?? ANY_RANDOM;
     this.counters = options.counters ?? Counters.local();
     this.#allowConnect = options.allowConnect ?? false;
     this.#observer = options.observer ?? null;

@@ -2,12 +2,13 @@ import { isThenable, notPromised, type ProxyError, toProxyError } from "../base/
 import type { HttpPeer } from "../upstream/peer.ts";
 import type { MaybePromise } from "./phases.ts";
 import type { Session } from "./session.ts";
+import { WatchedAttempt } from "./watched-attempt.ts";
 
 /**
  * Runs a session's phases one after the other: at once where a phase answers at once, behind its promise where it
  * doesn't. A phase that is absent costs one comparison.
  */
-export abstract class PhaseCalls<C> {
+export abstract class PhaseCalls<C> extends WatchedAttempt {
   abstract readonly session: Session<C>;
   /** Moves on when an answer, a retry or a failure makes what is still awaited meaningless. */
   protected generation = 0;

@@ -37,6 +37,7 @@ export class RequestBody<C> implements PumpOwner {
   /** Who gets the body: null until a request's head is out, and between two tries. */
   #server: UpstreamStream | null = null;
   #begun = false;
+  #length: BodyLength = "unknown";
   #check: LengthCheck | null = null;
   /** What was sent so far, for a repetition; null when it can't be repeated. */
   #sent: SentBytes | null = new SentBytes();
@@ -56,6 +57,18 @@ export class RequestBody<C> implements PumpOwner {
   /** True when all of the body that was sent can be sent again. */
   get isReplayable(): boolean {
     return this.#sent !== null;
+  }
+
+  /** True when a server may have got all of the body, however that is framed. */
+  get isSentWhole(): boolean {
+    return (
+      this.#ended || (typeof this.#length === "number" && this.#begun && this.#sentBytes >= this.#length)
+    );
+  }
+
+  /** True when nothing of the body is missing and all of it can be sent again. */
+  get isComplete(): boolean {
+    return this.#ended && this.#sent !== null;
   }
 
   get isCollecting(): boolean {
@@ -83,6 +96,7 @@ export class RequestBody<C> implements PumpOwner {
     const isFirst = !this.#begun;
     this.#begun = true;
     this.#server = server;
+    this.#length = length;
     if (this.#pump !== null) this.#check = new LengthCheck(length);
     this.#sent?.replay((bytes, start, end) => server.sendBody(bytes, start, end));
     if (this.#check?.accepts(this.#sentBytes) === false) {
@@ -92,6 +106,12 @@ export class RequestBody<C> implements PumpOwner {
     this.#keepWithin(this.#owner.replayLimit);
     if (this.#ended) this.onFilteredEnd(this.#trailers);
     else if (isFirst && this.#collector === null) this.#goOn();
+  }
+
+  /** Sends all of a complete body to a second server. */
+  copyTo(server: UpstreamStream): void {
+    this.#sent?.replay((bytes, start, end) => server.sendBody(bytes, start, end));
+    server.sendEnd(this.#trailers);
   }
 
   /** The server is given up; what comes meanwhile is kept for the next one. */

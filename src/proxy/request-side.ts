@@ -6,7 +6,7 @@ import { Attempts } from "./attempts.ts";
 import { Hold } from "./flow.ts";
 import { RequestBody } from "./request-body.ts";
 import { RequestStream } from "./request-stream.ts";
-import { isReplaceable } from "./retries.ts";
+import { mayRepeat, repeatsSent } from "./retry-rules.ts";
 
 /**
  * Where a request's body goes: to the server, before that to a phase that wants to read all of it, or to the program
@@ -36,12 +36,25 @@ export abstract class RequestSide<C> extends Attempts<C> implements DownstreamSi
     return this.#stream !== null;
   }
 
+  /** True when a server may have got all of the request. */
+  protected get isSentWhole(): boolean {
+    return this.#body === null || this.#body.isSentWhole;
+  }
+
+  /** True when all of the request is there to be sent to a second server. */
+  protected get isComplete(): boolean {
+    return this.session.request.body === "none" || this.#body?.isComplete === true;
+  }
+
   /** @internal bytes of the request that are kept to be sent again: none where nobody could ask for it */
   get replayLimit(): number {
-    const { plan, retryBufferSize, retries } = this.proxy;
-    const mayBeRepeated =
-      plan.errorWhileProxy !== null || isReplaceable(this.session, this.upstreamReused, retries);
-    return mayBeRepeated ? retryBufferSize : 0;
+    const { plan, retryBufferSize } = this.proxy;
+    if (plan.errorWhileProxy !== null) return retryBufferSize;
+    const { retryPolicy, request } = this.session;
+    if (repeatsSent(retryPolicy))
+      return mayRepeat(retryPolicy, request.method, this.isSentWhole) ? retryBufferSize : 0;
+    // All that may happen is that an idle connection dies. For that alone no copies are made of uploads.
+    return this.upstreamReused && mayRepeat(retryPolicy, request.method, true) ? retryBufferSize : 0;
   }
 
   /** The request's head is out: sends what there is of its body, and what comes from now on. */
@@ -60,9 +73,15 @@ export abstract class RequestSide<C> extends Attempts<C> implements DownstreamSi
     return this.#body;
   }
 
-  protected override retry(): void {
+  /** The head is out to a second server: sends it all of the request's body. */
+  protected copyBodyTo(server: UpstreamStream, length: BodyLength): void {
+    if (length === "none" || this.#body === null) server.sendEnd(null);
+    else this.#body.copyTo(server);
+  }
+
+  protected override startOver(isFresh: boolean): void {
     this.#body?.detach();
-    super.retry();
+    super.startOver(isFresh);
   }
 
   onRequestBody(bytes: Buffer, start: number, end: number): void {

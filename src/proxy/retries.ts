@@ -1,6 +1,4 @@
-import type { ProxyError } from "../base/errors.ts";
 import type { StatusRange } from "../upstream/group-settings.ts";
-import type { Session } from "./session.ts";
 
 /** When a request is sent once more. Whatever it says, nothing is repeated once the client got a byte of a response. */
 export interface RetryPolicy {
@@ -42,34 +40,9 @@ export const DEFAULT_RETRY_POLICY: RetryPolicy = {
   hedgeAfter: 0,
 };
 
-/** Has a say in repeated attempts: whoever knows which servers are left and how many retries there are already. */
-export interface RetryGate {
-  /** Whether another attempt may begin, on another server where there is one. Counted until `leave`. */
-  enter(session: Session<unknown>): boolean;
-  /** A repeated attempt is over. */
-  leave(): void;
-}
-
 /** Methods whose repetition has no further effect (RFC 9110 §9.2.2). */
 const IDEMPOTENT: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"]);
 
 export function isIdempotent(method: string): boolean {
   return IDEMPOTENT.has(method);
-}
-
-/** Whether a request that failed before its response began is sent again. Its body is known to be repeatable. */
-export function mayRetry<C>(
-  error: ProxyError,
-  session: Session<C>,
-  reused: boolean,
-  policy: RetryPolicy,
-): boolean {
-  if (session.tries >= policy.maxTries) return false;
-  if (error.retry !== "reused") return error.retry === "yes";
-  return isReplaceable(session, reused, policy);
-}
-
-/** Whether a request is sent again without being asked for when its connection dies before the response. */
-export function isReplaceable<C>(session: Session<C>, reused: boolean, policy: RetryPolicy): boolean {
-  return reused && (policy.nonIdempotent || isIdempotent(session.request.method));
 }

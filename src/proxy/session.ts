@@ -3,6 +3,7 @@ import type { RequestHead, ResponseHead } from "../http/heads.ts";
 import type { HeadersInit } from "../http/http-headers.ts";
 import type { HttpPeer } from "../upstream/peer.ts";
 import type { ResponseFaults } from "./response-faults.ts";
+import type { RetryPolicy } from "./retries.ts";
 
 /** Who is on the other end of a client's connection, and where it came in. */
 export interface ConnectionInfo {
@@ -43,6 +44,17 @@ export interface Timings {
 
 const NO_TIMINGS: Timings = Object.freeze({ start: 0, connected: 0, firstByte: 0, end: 0 });
 
+/**
+ * Has a say in repeated attempts: whoever knows which servers are left and how many retries there are already. It isn't
+ * asked when an idle connection that died is replaced. It must not throw.
+ */
+export interface RetryGate {
+  /** Whether another attempt may begin, on another server where there is one. Counted until `leave`. */
+  enter(session: Session<unknown>): boolean;
+  /** A repeated attempt is over, or never began. */
+  leave(): void;
+}
+
 /** @internal what a session can ask of the engine that runs it */
 export interface SessionEngine {
   readonly client: ClientInfo;
@@ -76,13 +88,18 @@ export class Session<C = undefined> {
   /** What ended the session, if it ended badly. */
   error: ProxyError | null = null;
   timings: Timings = NO_TIMINGS;
+  /** When this request is repeated. The proxy's, unless a phase before `upstreamPeer` sets another one. */
+  retryPolicy: RetryPolicy;
+  /** Who is asked before the request is repeated; null: nobody. */
+  retryGate: RetryGate | null = null;
 
   readonly #engine: SessionEngine;
 
   /** @internal */
-  constructor(engine: SessionEngine, request: RequestHead) {
+  constructor(engine: SessionEngine, request: RequestHead, retryPolicy: RetryPolicy) {
     this.#engine = engine;
     this.request = request;
+    this.retryPolicy = retryPolicy;
   }
 
   /** The client's connection. */

@@ -4,6 +4,7 @@ import { ResponseHead } from "../../src/http/heads.ts";
 import { DEFAULT_HEAD_LIMITS, ScanOutcome } from "../../src/http1/head-limits.ts";
 import { HeadScan } from "../../src/http1/head-scan.ts";
 import { toRequestHead } from "../../src/http1/request-rules.ts";
+import { DEFAULT_RETRY_POLICY } from "../../src/proxy/retries.ts";
 import { type ClientInfo, type ResponseInit, Session, type SessionEngine } from "../../src/proxy/session.ts";
 
 export interface SessionInit {
@@ -38,7 +39,7 @@ export function parseRequest(init: SessionInit = {}): RequestHead {
 
 export function createSession<C = undefined>(init: SessionInit = {}): LoneSession<C> {
   const engine = new LoneEngine(init.client);
-  const session = new Session<C>(engine, parseRequest(init));
+  const session = new Session<C>(engine, parseRequest(init), DEFAULT_RETRY_POLICY);
   engine.onRespond = (response) => {
     session.response = ResponseHead.from({ status: response.status, headers: response.headers ?? [] });
   };

@@ -1,0 +1,68 @@
+import type { ErrorCode, ProxyError } from "../base/errors.ts";
+import type { Random } from "../base/random.ts";
+import type { StatusRange } from "../upstream/group-settings.ts";
+import { isIdempotent, type RetryPolicy } from "./retries.ts";
+
+/*
+ * What a retry policy makes of one attempt.
+ *
+ *     fails to connect ─ nothing was sent ──────────────────────────────▶ onConnectFailure
+ *     dies on a reused connection ─┐                                  ┌─▶ replaced, whatever the policy
+ *     dies on a fresh one ─────────┤  sent whole and not idempotent?  ├─▶ onReset
+ *     takes too long ──────────────┤    yes: nobody repeats it        ├─▶ onTimeout
+ *     is answered with a status ───┘    no ───────────────────────────┴─▶ onStatus
+ */
+
+const TIMEOUTS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  "UPSTREAM_CONNECT_TIMEOUT",
+  "UPSTREAM_FIRST_BYTE_TIMEOUT",
+  "UPSTREAM_READ_TIMEOUT",
+  "UPSTREAM_WRITE_TIMEOUT",
+]);
+
+/** Whether a request of this method may be repeated. One that never reached a server whole can't have been carried out. */
+export function mayRepeat(policy: RetryPolicy, method: string, isSentWhole: boolean): boolean {
+  return !isSentWhole || policy.nonIdempotent || isIdempotent(method);
+}
+
+/** Whether this policy ever repeats a request after some of it was sent to a server that was reached. */
+export function repeatsSent(policy: RetryPolicy): boolean {
+  const { onReset, onTimeout, onStatus, hedgeAfter } = policy;
+  return onReset || onTimeout || onStatus.length > 0 || hedgeAfter > 0;
+}
+
+/** Makes of a failure to connect what the policy wants, for the phase that looks at it to change. */
+export function judgeConnectFailure(error: ProxyError, policy: RetryPolicy): void {
+  const isLate = policy.onTimeout && TIMEOUTS.has(error.code);
+  if (policy.onConnectFailure || isLate) error.retry = "yes";
+}
+
+/**
+ * Makes of a failure before the response what the policy wants, for the phase that looks at it to change.
+ * @param isRepeatable what `mayRepeat` says
+ */
+export function judgeFailure(
+  error: ProxyError,
+  policy: RetryPolicy,
+  reused: boolean,
+  isRepeatable: boolean,
+): void {
+  if (!isRepeatable || error.retry === "yes") return;
+  if (error.retry === "reused") {
+    // A reused connection is replaced without being counted as a retry of somebody's.
+    if (!reused && policy.onReset) error.retry = "yes";
+  } else if (policy.onTimeout && TIMEOUTS.has(error.code)) error.retry = "yes";
+}
+
+export function includesStatus(ranges: readonly StatusRange[], status: number): boolean {
+  for (let i = 0; i < ranges.length; i++) {
+    if (status >= ranges[i]!.first && status <= ranges[i]!.last) return true;
+  }
+  return false;
+}
+
+/** Milliseconds to wait before the attempt that follows `tries` others: full jitter, so that clients don't come in waves. */
+export function backoffOf(policy: RetryPolicy, tries: number, random: Random): number {
+  if (policy.backoff === 0) return 0;
+  return random.next() * Math.min(policy.backoff * 2 ** (tries - 1), policy.longestBackoff);
+}
