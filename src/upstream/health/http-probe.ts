@@ -1,0 +1,83 @@
+import { type IncomingMessage, request as startRequest } from "node:http";
+import type { Address } from "../../net/address.ts";
+import type { HealthCheckSettings, ProbeFields } from "../group-settings.ts";
+import type { Probe, ProbeResult } from "./probe.ts";
+import { runProbe } from "./probe-run.ts";
+import { authorityOf, createOpener, type SocketOpener } from "./probe-socket.ts";
+
+export type HttpProbeSettings = Pick<
+  Extract<HealthCheckSettings, { kind: "http" }>,
+  "method" | "path" | "headers" | "expect" | "body" | "tls"
+>;
+
+/** Bytes of a response's body that are read at most. */
+export const BODY_LIMIT: number = 64 * 1024;
+
+/**
+ * A server is well when it answers a request with an expected status and a body that comes to its end, or to 64 KiB,
+ * and matches. Each probe has a connection of its own, with `Connection: close`.
+ *
+ * - `Host` is the server's address, unless `headers` name another.
+ * - Responses of the 1xx kind are passed over, but for 101, which is the last one. Redirects are not followed.
+ * - The body is taken for UTF-8, and as it comes: there is no `Accept-Encoding` unless `headers` have it.
+ */
+export class HttpProbe implements Probe {
+  readonly #settings: HttpProbeSettings;
+  readonly #opener: SocketOpener;
+  readonly #body: RegExp | null;
+  readonly #namesHost: boolean;
+
+  /**
+   * @throws SyntaxError when `body` is no regular expression
+   * @throws Error when the certificates to trust can't be read
+   */
+  constructor(settings: HttpProbeSettings) {
+    this.#settings = settings;
+    this.#opener = createOpener(settings.tls);
+    this.#body = settings.body === null ? null : new RegExp(settings.body);
+    this.#namesHost = settings.headers.some(([name]) => name.toLowerCase() === "host");
+  }
+
+  run(address: Address, signal: AbortSignal): Promise<ProbeResult> {
+    const { method, path } = this.#settings;
+    return runProbe(this.#opener, address, signal, (socket, end) => {
+      // Without an agent the connection is closed after the response.
+      const request = startRequest({ method, path, setHost: false, createConnection: () => socket });
+      request.on("error", end);
+      request.on("response", (response) => void this.#judge(response).then(end, end));
+      request.on("upgrade", ({ statusCode }) => end(this.#judgeStatus(statusCode!)));
+      for (const [name, value] of this.#fields(address)) request.appendHeader(name, value);
+      request.end();
+    });
+  }
+
+  #fields(address: Address): ProbeFields {
+    const { headers } = this.#settings;
+    return this.#namesHost ? headers : [["Host", authorityOf(address)], ...headers];
+  }
+
+  /** What is wrong with the response, or null. */
+  async #judge(response: IncomingMessage): Promise<string | null> {
+    const problem = this.#judgeStatus(response.statusCode!);
+    if (problem !== null) return problem;
+    const body = await readStart(response);
+    return this.#body === null || this.#body.test(body.toString()) ? null : "body does not match";
+  }
+
+  #judgeStatus(status: number): string | null {
+    const isExpected = this.#settings.expect.some(({ first, last }) => first <= status && status <= last);
+    return isExpected ? null : `status ${status}`;
+  }
+}
+
+/** The body, or as much of it as matters. Rejects when the server breaks it off before. */
+async function readStart(response: IncomingMessage): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of response as AsyncIterable<Buffer>) {
+    chunks.push(chunk);
+    size += chunk.length;
+    if (size >= BODY_LIMIT) break;
+  }
+  return Buffer.concat(chunks).subarray(0, BODY_LIMIT);
+}
