@@ -1,7 +1,9 @@
 import { AdminServer } from "../admin/http/admin-server.ts";
 import { ToxiproxyApi } from "../admin/toxiproxy/toxiproxy-api.ts";
+import { answerLimits } from "../admin/upstreams/limits-api.ts";
+import { UpstreamsApi } from "../admin/upstreams/upstreams-api.ts";
 import { createRegistry } from "../chaos/toxics/index.ts";
-import type { Steering } from "../control/steering.ts";
+import type { Running } from "../control/running.ts";
 import { parseAddress } from "../net/address.ts";
 import { version } from "./version.ts";
 
@@ -9,7 +11,8 @@ import { version } from "./version.ts";
 const ADDRESS = "127.0.0.1:8474";
 
 export interface ApiOptions {
-  readonly steering: Steering;
+  /** What the API is for. */
+  readonly running: Pick<Running, "steering" | "upstreams" | "limits">;
   /** True for the usual one. A bare port is one on the loopback interface. */
   readonly address: string | true;
   readonly token: string | null;
@@ -23,16 +26,22 @@ export interface MountedApi {
 }
 
 /** Mounts the admin API. Rejects, in the user's words, when its address can't be listened on. */
-export async function mountApi({ steering, address, token, onError }: ApiOptions): Promise<MountedApi> {
+export async function mountApi({ running, address, token, onError }: ApiOptions): Promise<MountedApi> {
   const text = address === true ? ADDRESS : address;
   const parsed = parseAddress(/^\d+$/.test(text) ? `127.0.0.1:${text}` : text);
   if (parsed.kind === "unix") throw new TypeError(`${text} is no host and port`);
-  const api = new ToxiproxyApi({ steering, registry: createRegistry(), version: version() });
+  const { steering, upstreams, limits } = running;
+  const proxies = new ToxiproxyApi({ steering, upstreams, registry: createRegistry(), version: version() });
+  const groups = new UpstreamsApi(upstreams);
   const server = new AdminServer({
     host: parsed.host,
     port: parsed.port,
     token,
-    handlers: [(request) => api.handle(request)],
+    handlers: [
+      (request) => proxies.handle(request),
+      (request) => groups.handle(request),
+      async (request) => answerLimits(limits, request),
+    ],
     onError,
   });
   return { address: await listen(server, text), close: () => server.close(0) };

@@ -9,10 +9,12 @@ import { addHttp } from "./commands/http.ts";
 import { addProxy } from "./commands/proxy.ts";
 import { addRun } from "./commands/run.ts";
 import { addSchema } from "./commands/schema.ts";
+import { addStatus } from "./commands/status.ts";
 import { addTcp } from "./commands/tcp.ts";
 import { addToxic } from "./commands/toxic.ts";
 import { addToxiproxy } from "./commands/toxiproxy.ts";
 import { addUdp } from "./commands/udp.ts";
+import { addUpstream } from "./commands/upstream.ts";
 import { Exit, UsageError } from "./errors.ts";
 import { doubleDashes } from "./single-dash.ts";
 import { version } from "./version.ts";
@@ -25,6 +27,8 @@ Examples:
   sluice run gateway.ts --bind :8080         run a program
   sluice http --bind :8080 --upstream 127.0.0.1:3000 --upstream 127.0.0.1:3001
                                              a proxy and balancer from flags alone
+  sluice status                              how the servers of a running balancer are
+  sluice upstream drain api 10.0.0.2:8080    send nothing new to one of them
   sluice tcp 5433 127.0.0.1:5432             a TCP proxy with faults, changed live from a menu
   sluice toxiproxy                           a server for the clients of Toxiproxy
   sluice toxic add -t latency -a latency=100 redis
@@ -52,6 +56,8 @@ function createProgram(): Command {
   addTcp(program);
   addUdp(program);
   addToxiproxy(program);
+  addStatus(program);
+  addUpstream(program);
   addProxy(program);
   addToxic(program);
   addChaos(program);

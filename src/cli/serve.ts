@@ -48,15 +48,14 @@ async function startCompanions(
   log: Logger,
   companions: AsyncDisposableStack,
 ): Promise<void> {
-  const { steering } = running;
   if (admin !== null) {
     const onError = (error: unknown): void => log.error({ error }, "The admin API failed");
-    const api = await mountApi({ steering, address: admin.bind, token: admin.token, onError });
+    const api = await mountApi({ running, address: admin.bind, token: admin.token, onError });
     companions.defer(() => api.close());
     announceApi(api.address, json);
   }
   if (scenario === null) return;
-  const play = playBeside(scenario, steering, spec.seed, log);
+  const play = playBeside(scenario, running.steering, spec.seed, log);
   companions.defer(() => play.stop());
 }
 

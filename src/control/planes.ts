@@ -1,5 +1,6 @@
+import type { CounterName } from "../base/counters.ts";
 import type { StreamEvent } from "../proxy/stream-proxy.ts";
-import type { Order } from "../worker/orders.ts";
+import type { Order, Standing } from "../worker/orders.ts";
 
 /** The threads of the data plane, for whoever gives them orders. */
 export interface Planes {
@@ -14,6 +15,16 @@ export interface Planes {
   release(owner: string): Promise<void>;
   /** Hears of what happens; `dropped` more events were too many to tell. */
   onEvents: ((events: readonly StreamEvent[], dropped: number) => void) | null;
+}
+
+/** The data plane, wherever it runs. */
+export interface Engine extends Planes {
+  /** What a thread that starts is told to begin with. */
+  standing: () => Standing;
+  readonly counters: Record<CounterName, number>;
+  start(): Promise<readonly string[]>;
+  drain(grace: number): Promise<void>;
+  stop(): Promise<void>;
 }
 
 /** An order that a thread couldn't do. */

@@ -9,7 +9,7 @@ import {
   type StreamEvent,
   type StreamProxySettings,
 } from "../proxy/stream-proxy.ts";
-import type { ListenerFaults, Order, Standing, SwitchedFault } from "../worker/orders.ts";
+import type { ListenerFaults, Order, StandingProxies, SwitchedFault } from "../worker/orders.ts";
 import { type ProxyTraffic, sumTraffic } from "../worker/traffic-ledger.ts";
 import { OrderError, type Planes } from "./planes.ts";
 import {
@@ -75,7 +75,7 @@ export class Proxies implements Steering, TrafficSource {
   }
 
   /** What a thread that starts now has to begin with. */
-  get standing(): Standing {
+  get standing(): StandingProxies {
     const entries = [...this.#entries.values()];
     return {
       proxies: entries.filter(({ address }) => address !== null).map(currentSettings),

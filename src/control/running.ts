@@ -1,18 +1,20 @@
 import type { Logger } from "pino";
-import { allocateCounters, type CounterName, sumCounters } from "../base/counters.ts";
+import { idleAlarms } from "../base/alarms.ts";
+import type { CounterName } from "../base/counters.ts";
 import { createRegistry } from "../chaos/toxics/index.ts";
 import type { ListenerSettings } from "../config/snapshot.ts";
-import { allocateFaultCounts } from "../filters/faults/fault-counts.ts";
-import { DataPlane } from "../worker/data-plane.ts";
-import { NOTHING_STANDING, type Order, type Standing } from "../worker/orders.ts";
-import type { RunSpec } from "../worker/run-spec.ts";
+import { type RunSpec, routedSnapshot } from "../worker/run-spec.ts";
+import { allocateSharedMemory, openGroupMemory, type SharedMemory } from "../worker/shared-memory.ts";
 import { loadToxics } from "../worker/toxic-modules.ts";
-import { OrderError, type Planes } from "./planes.ts";
+import { type Limits, SharedLimits } from "./limits.ts";
+import { LocalPlane } from "./local-plane.ts";
+import type { Engine } from "./planes.ts";
 import { Proxies } from "./proxies.ts";
-import { SocketKeeper } from "./sockets.ts";
 import type { Steering } from "./steering.ts";
 import { Supervisor } from "./supervisor.ts";
 import type { TrafficSource } from "./traffic.ts";
+import { logUpstreams } from "./upstream-log.ts";
+import { KeptUpstreams, type Upstreams } from "./upstreams.ts";
 
 /** A running data plane, whether in worker threads or in this one. */
 export interface Running {
@@ -23,6 +25,9 @@ export interface Running {
   readonly steering: Steering;
   /** How much its TCP and UDP proxies have moved. */
   readonly traffic: TrafficSource;
+  /** The groups of servers of its configuration; none where a program chooses servers. */
+  readonly upstreams: Upstreams;
+  readonly limits: Limits;
   /** Lets requests finish for at most `grace` milliseconds, then ends. */
   drain(grace: number): Promise<void>;
   /** Ends now. */
@@ -32,17 +37,21 @@ export interface Running {
 /** @param threads 0 runs the data plane in the calling thread */
 export async function startRunning(spec: RunSpec, threads: number, log: Logger): Promise<Running> {
   loadToxics(spec.toxics ?? []);
-  const engine: Engine = threads === 0 ? new LocalPlane(spec) : new Supervisor(spec, threads, log);
+  const shared = allocateSharedMemory(spec, Math.max(threads, 1));
+  const engine: Engine = threads === 0 ? new LocalPlane(spec, shared) : new Supervisor(spec, shared, log);
   const proxies = new Proxies(engine, createRegistry());
+  const upstreams = keepUpstreams(spec, shared, engine, log);
   const listeners = listenersOf(spec);
   for (const { name, bind, toxics, mode } of listeners) proxies.adopt(name, bind, toxics, mode);
-  engine.standing = () => proxies.standing;
+  engine.standing = () => ({ ...proxies.standing, upstreams: upstreams.standing });
   const listening = await startPatiently(engine, log);
   for (const [index, { name, bind }] of listeners.entries())
     proxies.noteAddress(name, listening[index] ?? bind);
   try {
     for (const proxy of spec.snapshot?.proxies ?? []) await proxies.create(proxy);
+    await upstreams.start();
   } catch (error) {
+    upstreams.stop();
     await engine.stop();
     throw error;
   }
@@ -58,9 +67,34 @@ export async function startRunning(spec: RunSpec, threads: number, log: Logger):
     },
     steering: proxies,
     traffic: proxies,
-    drain: (grace) => engine.drain(grace),
-    stop: () => engine.stop(),
+    upstreams,
+    limits: new SharedLimits(routedSnapshot(spec), shared.limits),
+    drain(grace) {
+      upstreams.stop();
+      return engine.drain(grace);
+    },
+    stop() {
+      upstreams.stop();
+      return engine.stop();
+    },
   };
+}
+
+/** Keeps the groups of servers of a configuration for the threads of `engine`. */
+function keepUpstreams(spec: RunSpec, shared: SharedMemory, engine: Engine, log: Logger): KeptUpstreams {
+  const upstreams = new KeptUpstreams(routedSnapshot(spec)?.upstreams ?? [], {
+    memoryOf: (upstream) => openGroupMemory(upstream, shared),
+    clock: idleAlarms,
+    seed: spec.seed,
+    onServers: (change) => {
+      const order = { do: "setServers", ...change } as const;
+      Promise.all([engine.orderFirst(order), engine.orderOthers(order)]).catch((error: Error) =>
+        log.error({ upstream: change.upstream, cause: error.message }, "A thread can't use these servers"),
+      );
+    },
+  });
+  logUpstreams(upstreams, log);
+  return upstreams;
 }
 
 /** HTTP listeners of a configuration open themselves; their faults are steered all the same. */
@@ -81,81 +115,5 @@ async function startPatiently(engine: Engine, log: Logger): Promise<readonly str
     return await engine.start();
   } finally {
     clearTimeout(patience);
-  }
-}
-
-/** The data plane, wherever it runs. */
-interface Engine extends Planes {
-  standing: () => Standing;
-  readonly counters: Record<CounterName, number>;
-  start(): Promise<readonly string[]>;
-  drain(grace: number): Promise<void>;
-  stop(): Promise<void>;
-}
-
-/** The data plane in the calling thread. Its sockets are bound as those of workers are, so that addresses behave the same. */
-class LocalPlane implements Engine {
-  onEvents: Planes["onEvents"] = null;
-  standing: () => Standing = () => NOTHING_STANDING;
-  readonly #spec: RunSpec;
-  readonly #memory = allocateCounters(1);
-  readonly #sockets = new SocketKeeper(1);
-  #plane: DataPlane | null = null;
-
-  constructor(spec: RunSpec) {
-    this.#spec = spec;
-  }
-
-  async start(): Promise<readonly string[]> {
-    const { snapshot } = this.#spec;
-    const start = {
-      spec: this.#spec,
-      thread: 0,
-      counters: this.#memory,
-      standing: this.standing(),
-      isShared: false,
-      faultCounts: snapshot === null ? null : allocateFaultCounts(snapshot),
-    };
-    try {
-      this.#plane = await DataPlane.start(
-        start,
-        (address, owner) => this.#sockets.lend(address, 0, owner),
-        (events, dropped) => this.onEvents?.(events, dropped),
-      );
-      return this.#plane.addresses;
-    } catch (error) {
-      await this.#sockets.close();
-      throw error;
-    }
-  }
-
-  get counters(): Record<CounterName, number> {
-    return sumCounters(this.#memory, 1);
-  }
-
-  async orderFirst(order: Order): Promise<unknown> {
-    try {
-      return await this.#plane!.obey(order);
-    } catch (error) {
-      const { message, code = "" } = error as NodeJS.ErrnoException;
-      throw new OrderError(message, code);
-    }
-  }
-
-  orderOthers(): Promise<unknown[]> {
-    return Promise.resolve([]);
-  }
-
-  release(owner: string): Promise<void> {
-    return this.#sockets.release(`proxy ${owner}`);
-  }
-
-  async drain(grace: number): Promise<void> {
-    await this.#sockets.close();
-    await this.#plane?.drain(grace);
-  }
-
-  stop(): Promise<void> {
-    return this.drain(0);
   }
 }

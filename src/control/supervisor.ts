@@ -1,10 +1,10 @@
 import type { Logger } from "pino";
 import { allocateCounters, Counter, type CounterName, Counters, sumCounters } from "../base/counters.ts";
-import { allocateFaultCounts } from "../filters/faults/fault-counts.ts";
 import type { StreamEvent } from "../proxy/stream-proxy.ts";
 import { NOTHING_STANDING, type Order, type Standing } from "../worker/orders.ts";
 import type { RunSpec } from "../worker/run-spec.ts";
-import { answerGone, type Planes } from "./planes.ts";
+import { type SharedMemory, takeBackFrom } from "../worker/shared-memory.ts";
+import { answerGone, type Engine } from "./planes.ts";
 import { SocketKeeper } from "./sockets.ts";
 import { WorkerHandle } from "./worker-handle.ts";
 
@@ -15,37 +15,34 @@ const LONGEST_BACKOFF = 10_000;
 const STABLE_AFTER = 60_000;
 
 /** Runs the workers of the data plane: starts them, replaces those that crash, ends them. */
-export class Supervisor implements Planes {
+export class Supervisor implements Engine {
   onEvents: ((events: readonly StreamEvent[], dropped: number) => void) | null = null;
-  /** What a worker that starts is told to begin with. */
   standing: () => Standing = () => NOTHING_STANDING;
   readonly #spec: RunSpec;
-  readonly #threads: number;
   readonly #log: Logger;
   readonly #sockets: SocketKeeper;
   /** One block a worker and one for the main thread. */
   readonly #memory: SharedArrayBuffer;
   readonly #counters: Counters;
-  readonly #faultCounts: SharedArrayBuffer | null;
+  readonly #shared: SharedMemory;
   readonly #workers = new Map<number, WorkerHandle>();
   readonly #backoff = new Map<number, number>();
   readonly #replacements = new Set<NodeJS.Timeout>();
   #stopping = false;
 
-  /** @param threads at least 1 */
-  constructor(spec: RunSpec, threads: number, log: Logger) {
+  constructor(spec: RunSpec, shared: SharedMemory, log: Logger) {
+    const { threads } = shared;
     this.#spec = spec;
-    this.#threads = threads;
     this.#log = log;
     this.#sockets = new SocketKeeper(threads);
     this.#memory = allocateCounters(threads + 1);
     this.#counters = new Counters(this.#memory, threads);
-    this.#faultCounts = spec.snapshot === null ? null : allocateFaultCounts(spec.snapshot);
+    this.#shared = shared;
   }
 
   /** Starts all workers; resolves with the addresses they listen on. Rejects when one of them can't start. */
   async start(): Promise<readonly string[]> {
-    const workers = Array.from({ length: this.#threads }, (_, thread) => this.#spawn(thread));
+    const workers = Array.from({ length: this.#shared.threads }, (_, thread) => this.#spawn(thread));
     try {
       const [addresses = []] = await Promise.all(workers.map((worker) => worker.ready));
       for (const worker of workers) void this.#watch(worker);
@@ -58,7 +55,7 @@ export class Supervisor implements Planes {
 
   /** The sums of all threads' counters. */
   get counters(): Record<CounterName, number> {
-    return sumCounters(this.#memory, this.#threads + 1);
+    return sumCounters(this.#memory, this.#shared.threads + 1);
   }
 
   orderFirst(order: Order): Promise<unknown> {
@@ -101,8 +98,7 @@ export class Supervisor implements Planes {
       thread,
       counters: this.#memory,
       standing: this.standing(),
-      isShared: this.#threads > 1,
-      faultCounts: this.#faultCounts,
+      shared: this.#shared,
     };
     const worker = new WorkerHandle(start, this.#sockets, (events, dropped) =>
       this.onEvents?.(events, dropped),
@@ -118,6 +114,7 @@ export class Supervisor implements Planes {
     const { thread } = worker;
     this.#workers.delete(thread);
     new Counters(this.#memory, thread).clearGauges();
+    takeBackFrom(thread, this.#spec, this.#shared);
     if (end.kind === "drained" || this.#stopping) return;
     this.#counters.add(Counter.workerCrashes);
     const isStable = performance.now() - started > STABLE_AFTER;

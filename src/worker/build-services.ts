@@ -1,5 +1,6 @@
 import type { ListenerSettings, Snapshot } from "../config/snapshot.ts";
 import { createConfiguredProxy } from "../filters/configured-proxy.ts";
+import type { ProxyMeans } from "../filters/proxy-means.ts";
 import { httpProxy } from "../proxy/http-proxy-service.ts";
 import type { ProxyPhases } from "../proxy/phases.ts";
 import { isPhases, toServices } from "../proxy/program.ts";
@@ -10,15 +11,25 @@ import { ProgramError } from "./program-error.ts";
 import { loadProgram } from "./program-loader.ts";
 import type { RunSpec } from "./run-spec.ts";
 
-/** The services that a thread runs. Rejects with what is wrong with the program. */
-export async function buildServices(spec: RunSpec, faults: ListenerFaultTable | null): Promise<Service[]> {
+/** What a thread has for its services beside their settings. */
+export interface ServiceMeans extends Omit<ProxyMeans, "faults"> {
+  readonly faults: ListenerFaultTable;
+}
+
+/**
+ * The services that a thread runs. Rejects with what is wrong with the program.
+ * @param means null where they are only tried
+ */
+export async function buildServices(spec: RunSpec, means: ServiceMeans | null): Promise<Service[]> {
   const { snapshot, program, instance } = spec;
-  if (program === null) return snapshot === null ? [] : configuredServices(snapshot, instance, faults);
+  if (program === null)
+    return snapshot === null || means === null ? [] : configuredServices(snapshot, instance, means);
   const exported = await loadProgram(program);
   if (snapshot === null || spec.binds.length > 0 || !isPhases(exported))
     return servicesOf(program, exported, spec.binds);
+  const parts = { snapshot, instance, faults: means?.faults ?? null };
   return snapshot.listeners.map((listener) =>
-    toService(listener, exported, { snapshot, instance, faults, connector: new Connector(snapshot.pool) }),
+    toService(listener, exported, { ...parts, connector: new Connector(snapshot.pool) }),
   );
 }
 
@@ -36,19 +47,12 @@ export async function testProgram(spec: RunSpec): Promise<void> {
 }
 
 /** All listeners of a configuration share one pool: their upstreams are the same. */
-function configuredServices(
-  snapshot: Snapshot,
-  instance: string,
-  faults: ListenerFaultTable | null,
-): Service[] {
+function configuredServices(snapshot: Snapshot, instance: string, { faults }: ServiceMeans): Service[] {
   const parts = { snapshot, instance, faults, connector: new Connector(snapshot.pool) };
-  return snapshot.listeners.map((listener) =>
-    toService(
-      listener,
-      createConfiguredProxy(snapshot, listener.name, faults?.onRoutes(snapshot, listener.name)),
-      parts,
-    ),
-  );
+  return snapshot.listeners.map((listener) => {
+    const onRoutes = faults.onRoutes(snapshot, listener.name);
+    return toService(listener, createConfiguredProxy(snapshot, listener.name, onRoutes), parts);
+  });
 }
 
 /** What the services of one configuration share. */

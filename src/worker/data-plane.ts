@@ -12,6 +12,7 @@ import { EventFeed } from "./event-feed.ts";
 import { ListenerFaultTable } from "./listener-faults.ts";
 import type { WorkerStart } from "./messages.ts";
 import type { Order } from "./orders.ts";
+import { ServerGroups } from "./server-groups.ts";
 import { StreamProxies } from "./stream-proxies.ts";
 import { loadToxics } from "./toxic-modules.ts";
 
@@ -29,6 +30,7 @@ export class DataPlane {
   readonly #server: Server;
   readonly #proxies: StreamProxies;
   readonly #faults: ListenerFaultTable;
+  readonly #groups: ServerGroups;
   readonly #events: EventFeed;
   readonly #accessSink: LogSink | null;
   readonly #stopping: AbortController;
@@ -37,6 +39,7 @@ export class DataPlane {
     readonly server: Server;
     readonly proxies: StreamProxies;
     readonly faults: ListenerFaultTable;
+    readonly groups: ServerGroups;
     readonly events: EventFeed;
     readonly accessSink: LogSink | null;
     readonly stopping: AbortController;
@@ -44,6 +47,7 @@ export class DataPlane {
     this.#server = parts.server;
     this.#proxies = parts.proxies;
     this.#faults = parts.faults;
+    this.#groups = parts.groups;
     this.#events = parts.events;
     this.#accessSink = parts.accessSink;
     this.#stopping = parts.stopping;
@@ -67,20 +71,23 @@ export class DataPlane {
       source: (address, owner) => source(address, `proxy ${owner}`),
       context,
       seed: spec.seed,
-      isShared: start.isShared,
+      isShared: start.shared.threads > 1,
       onEvent: (event) => events.add(event),
     });
     const faults = new ListenerFaultTable(
       (listener) => proxies.faultsOf(listener),
       `${spec.seed}/${thread}`,
-      start.faultCounts,
+      start.shared.faultCounts,
     );
-    const services = await buildServices(spec, faults);
+    const groups = new ServerGroups(start);
+    const services = await buildServices(spec, {
+      ...{ faults, thread, groups: groups.byName, limits: start.shared.limits },
+    });
     const server = new Server(services, context);
     await server.start(numbered(source));
     await proxies.catchUp(standing);
     for (const { name, switched } of standing.listeners) faults.catchUp(name, switched);
-    return new DataPlane({ server, proxies, faults, events, accessSink: sink, stopping });
+    return new DataPlane({ server, proxies, faults, groups, events, accessSink: sink, stopping });
   }
 
   get addresses(): readonly string[] {
@@ -92,6 +99,9 @@ export class DataPlane {
     switch (order.do) {
       case "watch":
         this.#events.watch(order.on);
+        return null;
+      case "setServers":
+        this.#groups.setServers(order);
         return null;
       case "httpFaults":
         return this.#faults.list(order.listener);

@@ -1,6 +1,7 @@
 import type { StreamEvent } from "../proxy/stream-proxy.ts";
 import type { Order, Standing } from "./orders.ts";
 import type { RunSpec } from "./run-spec.ts";
+import type { SharedMemory } from "./shared-memory.ts";
 
 /** What a worker is started with. */
 export interface WorkerStart {
@@ -10,10 +11,7 @@ export interface WorkerStart {
   readonly counters: SharedArrayBuffer;
   /** What was ordered before this thread began. */
   readonly standing: Standing;
-  /** True when other threads run the same. */
-  readonly isShared: boolean;
-  /** What all threads count the requests of faults on routes in; null without a configuration. */
-  readonly faultCounts: SharedArrayBuffer | null;
+  readonly shared: SharedMemory;
 }
 
 /** From a worker to the main thread. */

@@ -2,6 +2,7 @@ import type { ToxicChange } from "../chaos/faults.ts";
 import type { Mode } from "../chaos/mode.ts";
 import type { ToxicSettings } from "../chaos/toxic.ts";
 import type { StreamProxySettings } from "../proxy/stream-proxy.ts";
+import type { ServerRecord } from "../upstream/server.ts";
 
 /** What a thread of the data plane can be told while it runs. Plain data. */
 export type Order =
@@ -14,8 +15,16 @@ export type Order =
       readonly fault: string;
       readonly enabled: boolean;
     }
+  /** The servers that an upstream has from now on; what is under way to others goes on. */
+  | ({ readonly do: "setServers" } & UpstreamServers)
   /** Whether events are to be sent. */
   | { readonly do: "watch"; readonly on: boolean };
+
+/** All servers of an upstream. */
+export interface UpstreamServers {
+  readonly upstream: string;
+  readonly servers: readonly ServerRecord[];
+}
 
 /** What concerns TCP and UDP proxies, and the faults on clients' connections. */
 export type ProxyOrder =
@@ -51,11 +60,16 @@ export interface ListenerFaults {
   readonly switched: readonly SwitchedFault[];
 }
 
-/** What a thread that starts has to catch up with: what was ordered of those that started before it. */
-export interface Standing {
+/** What concerns proxies of what a thread that starts has to catch up with. */
+export interface StandingProxies {
   readonly proxies: readonly StreamProxySettings[];
   readonly listeners: readonly ListenerFaults[];
   readonly watched: boolean;
 }
 
-export const NOTHING_STANDING: Standing = { proxies: [], listeners: [], watched: false };
+/** What a thread that starts has to catch up with: what was ordered of those that started before it. */
+export interface Standing extends StandingProxies {
+  readonly upstreams: readonly UpstreamServers[];
+}
+
+export const NOTHING_STANDING: Standing = { proxies: [], listeners: [], watched: false, upstreams: [] };

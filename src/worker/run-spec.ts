@@ -26,3 +26,8 @@ export interface RunSpec {
   /** Paths of modules of own toxics, for every thread. */
   readonly toxics?: readonly string[];
 }
+
+/** The configuration whose routes decide where requests go; null where a program does, or nothing. */
+export function routedSnapshot({ snapshot, program }: RunSpec): Snapshot | null {
+  return program === null ? snapshot : null;
+}

@@ -9,7 +9,7 @@ import type { ServiceContext } from "../proxy/service.ts";
 import type { StreamEvent, StreamProxySettings, StreamTraffic } from "../proxy/stream-proxy.ts";
 import { TcpProxyService } from "../proxy/tcp-proxy-service.ts";
 import { UdpProxyService } from "../proxy/udp-proxy-service.ts";
-import type { ProxyOrder, Standing } from "./orders.ts";
+import type { ProxyOrder, StandingProxies } from "./orders.ts";
 import { TrafficLedger } from "./traffic-ledger.ts";
 
 /** Where the socket of a TCP proxy comes from; `owner` is the proxy it is for. */
@@ -49,7 +49,7 @@ export class StreamProxies {
   }
 
   /** Opens what stood before this thread began. Rejects when an address can't be listened on. */
-  async catchUp({ proxies, listeners }: Standing): Promise<void> {
+  async catchUp({ proxies, listeners }: StandingProxies): Promise<void> {
     for (const settings of proxies) await this.#openProxy(settings);
     for (const { name, toxics, mode } of listeners) {
       const faults = this.faultsOf(name);

@@ -3,11 +3,13 @@ import type { ApiResponse } from "../../src/admin/http/api-message.ts";
 import { ToxiproxyApi } from "../../src/admin/toxiproxy/toxiproxy-api.ts";
 import { createRegistry } from "../../src/chaos/toxics/index.ts";
 import { apiRequest } from "./api-request.ts";
+import { FakeUpstreams, groupStatus } from "./fake-upstreams.ts";
 import { MemorySteering } from "./memory-steering.ts";
 
 /** The Toxiproxy API over proxies on paper. */
 export interface PaperApi {
   readonly steering: MemorySteering;
+  readonly upstreams: FakeUpstreams;
   readonly api: ToxiproxyApi;
   ask(
     method: string,
@@ -22,7 +24,8 @@ export interface PaperApi {
 export function openPaperApi(): PaperApi {
   const registry = createRegistry();
   const steering = new MemorySteering(registry);
-  const api = new ToxiproxyApi({ steering, registry, version: "1.2.3" });
+  const upstreams = new FakeUpstreams(groupStatus("api", []), groupStatus("pages", []));
+  const api = new ToxiproxyApi({ steering, registry, upstreams, version: "1.2.3" });
   const ask: PaperApi["ask"] = async (method, target, body, fields) => {
     const reply = await api.handle(apiRequest(method, target, body, fields));
     assert.ok(reply !== null, `${method} ${target} isn't known`);
@@ -32,7 +35,7 @@ export function openPaperApi(): PaperApi {
     const reply = await ask(method, target, body);
     return `${reply.status} ${String(reply.body)}`;
   };
-  return { steering, api, ask, tell };
+  return { steering, upstreams, api, ask, tell };
 }
 
 /** What the API shows of the proxy that `openPaperApiWithProxy` makes. */

@@ -27,10 +27,12 @@ export class Router {
 
   /**
    * @param methods separated by spaces; `*` for any
-   * @param path with `{…}` for a part of one character or more that has no slash: `/proxies/{proxy}`
+   * @param path with `{…}` for a part of one character or more that has no slash: `/proxies/{proxy}`; and with `{…*}` for
+   * one that may have some, as few as do
    */
   add(methods: string, path: string, handle: RouteHandler): void {
-    const pattern = new RegExp(`^${path.replace(/\{\w+\}/g, "([^/]+)")}$`, "su");
+    const parts = path.replace(/\{\w+\}/g, "([^/]+)").replace(/\{\w+\*\}/g, "(.+?)");
+    const pattern = new RegExp(`^${parts}$`, "su");
     this.#routes.push({ pattern, methods: methods === "*" ? null : methods.split(" "), handle });
   }
 

@@ -2,7 +2,12 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { apiRequest } from "../../../test/kit/api-request.ts";
 import { MemorySteering } from "../../../test/kit/memory-steering.ts";
-import { openPaperApi, openPaperApiWithProxy, toldFault } from "../../../test/kit/paper-api.ts";
+import {
+  openPaperApi,
+  openPaperApiWithProxy,
+  type PaperApi,
+  toldFault,
+} from "../../../test/kit/paper-api.ts";
 import { createRegistry } from "../../chaos/toxics/index.ts";
 import type { StreamEvent } from "../../proxy/stream-proxy.ts";
 import { ToxiproxyApi } from "./toxiproxy-api.ts";
@@ -164,6 +169,64 @@ describe("events", () => {
       'event: missed\ndata: {"events":3}\n\n',
       `event: opened\ndata: ${JSON.stringify(EVENT)}\n\n`,
     ]);
+  });
+});
+
+describe("events of groups of servers", () => {
+  const TIME = 1;
+
+  /** What a client of this path is told while these things happen. */
+  async function heard(path: string, happen: (paper: PaperApi) => void): Promise<string[]> {
+    const paper = await openPaperApiWithProxy();
+    const { body } = await paper.ask("GET", path);
+    assert.ok(typeof body !== "string");
+    const written: string[] = [];
+    const stop = body({ write: (text) => written.push(text), pending: 0, end: () => undefined });
+    happen(paper);
+    stop();
+    assert.deepEqual([paper.steering.listeners, paper.upstreams.listeners], [0, 0]);
+    return written.slice(1);
+  }
+
+  test("are streamed beside those of proxies", async () => {
+    const written = await heard("/events", ({ upstreams }) => {
+      upstreams.tell({
+        ...{ kind: "server", group: "api", address: "a:1", from: "up", to: "down", reason: "timeout" },
+        time: TIME,
+      });
+      upstreams.tell({ kind: "servers", group: "api", added: ["b:1"], removed: [], time: TIME });
+      upstreams.tell({ kind: "group", group: "api", isDown: true, time: TIME });
+      upstreams.tell({ kind: "discovery", group: "api", message: "no such host", time: TIME });
+    });
+    const lines = [
+      '{"kind":"server","upstream":"api","server":"a:1","from":"up","to":"down","reason":"timeout","time":1}',
+      '{"kind":"servers","upstream":"api","added":["b:1"],"removed":[],"time":1}',
+      '{"kind":"upstream","upstream":"api","is_down":true,"time":1}',
+      '{"kind":"discovery","upstream":"api","message":"no such host","time":1}',
+    ];
+    assert.deepEqual(
+      written,
+      lines.map((line) => `event: ${JSON.parse(line).kind}\ndata: ${line}\n\n`),
+    );
+  });
+
+  test("can be those of some groups; who asks for those of a proxy hears of no group", async () => {
+    const happen = ({ upstreams, steering }: PaperApi): void => {
+      for (const group of ["api", "pages"])
+        upstreams.tell({ kind: "group", group, isDown: true, time: TIME });
+      steering.tell({ kind: "opened", proxy: "p", time: TIME, connection: "", client: "", detail: "" });
+    };
+    const kinds = async (path: string): Promise<string[]> =>
+      (await heard(path, happen)).map((text) => /(api|pages|"p")/.exec(text)![0]);
+    assert.deepEqual(await kinds("/events?upstream=pages"), ["pages"]);
+    assert.deepEqual(await kinds("/events?proxy=p"), ['"p"']);
+    assert.deepEqual(await kinds("/events?proxy=p&upstream=api"), ["api", '"p"']);
+    assert.deepEqual(await kinds("/events"), ["api", "pages", '"p"']);
+  });
+
+  test("of groups that aren't there are refused", async () => {
+    const { tell } = openPaperApi();
+    assert.equal(await tell("GET", "/events?upstream=x"), toldFault(404, "there is no upstream x"));
   });
 });
 

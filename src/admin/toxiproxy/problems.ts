@@ -1,6 +1,7 @@
 import { SteeringError, type SteeringProblem } from "../../control/steering.ts";
 import { ApiFault, type ApiResponse, emptyAnswer, textAnswer } from "../http/api-message.ts";
 import { textJson } from "../json/write-json.ts";
+import { toUpstreamFault } from "../upstreams/problems.ts";
 
 const PROXY_NOT_FOUND = [404, "proxy not found"] as const;
 
@@ -35,7 +36,7 @@ export function faultNotFound(): ApiFault {
 /** What went wrong, as a client is told it. What isn't for clients to know is thrown on. */
 export function toFault(error: unknown): ApiFault {
   if (error instanceof ApiFault) return error;
-  if (!(error instanceof SteeringError)) throw error;
+  if (!(error instanceof SteeringError)) return toUpstreamFault(error);
   const { code, message } = error;
   const [status, known] = KNOWN[code] ?? [STATUSES[code] ?? 500, message];
   return new ApiFault(status, known, { cause: error });

@@ -1,6 +1,7 @@
 import type { ToxicRegistry } from "../../chaos/registry.ts";
 import type { ToxicSettings } from "../../chaos/toxic.ts";
 import type { ProxyState, Steering } from "../../control/steering.ts";
+import type { Upstreams } from "../../control/upstreams.ts";
 import {
   type ApiFault,
   type ApiRequest,
@@ -13,7 +14,7 @@ import {
 import { requestId } from "../http/request-id.ts";
 import { type PathParts, type RouteHandler, Router } from "../http/router.ts";
 import { arrayJson, textJson } from "../json/write-json.ts";
-import { EventStreams } from "./event-streams.ts";
+import { openEvents } from "./event-streams.ts";
 import { readMode } from "./mode-json.ts";
 import { faultAnswer, faultMembers, faultNotFound, toFault, toxicNotFound } from "./problems.ts";
 import { ProxyOrders } from "./proxy-orders.ts";
@@ -35,6 +36,8 @@ export interface ToxiproxyApiOptions {
   /** The toxics that may be asked for. */
   readonly registry: ToxicRegistry;
   readonly version: string;
+  /** Groups of servers whose events are told beside those of proxies; null for none. Default null. */
+  readonly upstreams?: Upstreams | null;
   /** What `/metrics` answers; null for no such path. Default null. */
   readonly metrics?: (() => Promise<ApiResponse>) | null;
   /**
@@ -55,15 +58,18 @@ export interface Population {
 export class ToxiproxyApi {
   readonly #steering: Steering;
   readonly #registry: ToxicRegistry;
+  readonly #upstreams: Upstreams | null;
   readonly #version: string;
   readonly #refuseBrowsers: boolean;
   readonly #orders: ProxyOrders;
   readonly #views: Views;
   readonly #router = new Router();
 
-  constructor({ steering, registry, version, metrics = null, refuseBrowsers = true }: ToxiproxyApiOptions) {
+  constructor(options: ToxiproxyApiOptions) {
+    const { steering, registry, version, upstreams = null, metrics = null, refuseBrowsers = true } = options;
     this.#steering = steering;
     this.#registry = registry;
+    this.#upstreams = upstreams;
     this.#version = version;
     this.#refuseBrowsers = refuseBrowsers;
     this.#orders = new ProxyOrders(steering, registry);
@@ -133,8 +139,8 @@ export class ToxiproxyApi {
 
   /** What the original doesn't have. */
   #addOwnRoutes(): void {
-    const events = new EventStreams(this.#steering);
-    this.#router.add("GET", "/events", (request) => events.open(request));
+    const sources = { steering: this.#steering, upstreams: this.#upstreams };
+    this.#router.add("GET", "/events", (request) => openEvents(sources, request));
     this.#router.add("GET", "/proxies/{proxy}/connections", (_, [proxy]) => this.#listConnections(proxy!));
     this.#router.add("GET", "/proxies/{proxy}/mode", (_, [proxy]) => this.#showMode(proxy!));
     this.#router.add("PUT POST", "/proxies/{proxy}/mode", (request, [proxy]) =>

@@ -96,26 +96,26 @@ export class ApiClient {
   }
 
   async version(): Promise<string> {
-    const { version } = await this.#read("GET", "/version", z.looseObject({ version: z.string() }));
+    const { version } = await this.read("GET", "/version", z.looseObject({ version: z.string() }));
     return version;
   }
 
   /** All proxies, by name. */
   async proxies(): Promise<ApiProxy[]> {
-    const proxies = await this.#read("GET", "/proxies", z.record(z.string(), proxyShape));
+    const proxies = await this.read("GET", "/proxies", z.record(z.string(), proxyShape));
     return Object.values(proxies).map(toProxy);
   }
 
   async proxy(name: string): Promise<ApiProxy> {
-    return toProxy(await this.#read("GET", pathOf(name), proxyShape));
+    return toProxy(await this.read("GET", pathOf(name), proxyShape));
   }
 
   async createProxy(init: ApiProxyInit): Promise<ApiProxy> {
-    return toProxy(await this.#read("POST", "/proxies", proxyShape, init));
+    return toProxy(await this.read("POST", "/proxies", proxyShape, init));
   }
 
   async updateProxy(name: string, change: ApiProxyInit): Promise<ApiProxy> {
-    return toProxy(await this.#read("POST", pathOf(name), proxyShape, change));
+    return toProxy(await this.read("POST", pathOf(name), proxyShape, change));
   }
 
   async deleteProxy(name: string): Promise<void> {
@@ -124,15 +124,15 @@ export class ApiClient {
 
   /** In the order in which they act: all upstream ones, then the downstream ones. */
   toxics(proxy: string): Promise<ApiToxic[]> {
-    return this.#read("GET", pathOf(proxy, "toxics"), z.array(toxicShape));
+    return this.read("GET", pathOf(proxy, "toxics"), z.array(toxicShape));
   }
 
   addToxic(proxy: string, toxic: ApiToxicInit): Promise<ApiToxic> {
-    return this.#read("POST", pathOf(proxy, "toxics"), toxicShape, toxic);
+    return this.read("POST", pathOf(proxy, "toxics"), toxicShape, toxic);
   }
 
   updateToxic(proxy: string, toxic: string, change: ApiToxicInit): Promise<ApiToxic> {
-    return this.#read("POST", pathOf(proxy, "toxics", toxic), toxicShape, change);
+    return this.read("POST", pathOf(proxy, "toxics", toxic), toxicShape, change);
   }
 
   async removeToxic(proxy: string, toxic: string): Promise<void> {
@@ -177,7 +177,8 @@ export class ApiClient {
     }
   }
 
-  async #read<T>(method: string, path: string, shape: z.ZodType<T>, body?: unknown): Promise<T> {
+  /** A call whose answer is JSON of this shape. */
+  async read<T>(method: string, path: string, shape: z.ZodType<T>, body?: unknown): Promise<T> {
     const text = await this.request(method, path, body);
     const parsed = shape.safeParse(parseJson(text));
     if (parsed.success) return parsed.data;

@@ -41,17 +41,17 @@ export interface ClientContext<F> {
   readonly command: Command;
 }
 
-type Work<F> = (context: ClientContext<F>, name: string) => Promise<string>;
+/** `names` are the command's arguments in their order, "" for one that is missing. */
+type Work<F> = (context: ClientContext<F>, ...names: string[]) => Promise<string>;
 
 /** An action for a command: asks the server and prints what comes of it. */
-export function clientAction<F>(work: Work<F>): (this: Command, name?: string) => Promise<void> {
-  return async function act(this: Command, name = ""): Promise<void> {
+export function clientAction<F>(work: Work<F>): (this: Command) => Promise<void> {
+  return async function act(this: Command): Promise<void> {
     const flags = this.optsWithGlobals<F & ClientFlags>();
+    const names = this.registeredArguments.map((_, i) => this.args[i] ?? "");
     try {
       const client = new ApiClient({ url: flags.host, token: flags.token ?? null });
-      process.stdout.write(
-        await work({ client, flags, command: this }, typeof name === "string" ? name : ""),
-      );
+      process.stdout.write(await work({ client, flags, command: this }, ...names));
     } catch (error) {
       if (!(error instanceof ClientFailure || error instanceof TypeError)) throw error;
       process.stderr.write(`${error.message}\n`);

@@ -85,13 +85,13 @@ function toProxyInit({ protocol, listen, upstreams, flags }: StreamCommand): Pro
 }
 
 async function mountApiIfAsked(
-  { steering }: Running,
+  running: Running,
   { api, apiToken }: StreamFlags,
   log: Logger,
 ): Promise<MountedApi | null> {
   if (api === undefined) return null;
   return await mountApi({
-    ...{ steering, address: api, token: apiToken ?? null },
+    ...{ running, address: api, token: apiToken ?? null },
     onError: (error) => log.error({ cause: String(error) }, "The API failed"),
   });
 }

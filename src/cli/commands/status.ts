@@ -1,0 +1,75 @@
+import { clearScreenDown, cursorTo } from "node:readline";
+import { setTimeout as delay } from "node:timers/promises";
+import type { Command } from "commander";
+import {
+  addClientOptions,
+  type ClientContext,
+  ClientFailure,
+  clientAction,
+  jsonLine,
+  orFail,
+} from "../steering/client-command.ts";
+import { stdoutPaint } from "../steering/paint.ts";
+import { limitsText, upstreamsText } from "../steering/status-text.ts";
+import { listLimits, listUpstreams } from "../steering/upstreams-client.ts";
+
+interface StatusFlags {
+  readonly watch?: true;
+}
+
+const EXAMPLES = `
+Examples:
+  sluice status
+  sluice status --watch
+  sluice status --host http://10.0.0.5:8474 --token secret
+  sluice status --json | jq '.upstreams[].servers[] | select(.state != "up")'
+
+It asks the admin API of a running process: admin: in its configuration, or sluice http --admin.`;
+
+/** `sluice status`: groups of servers, how each server is and why, and limits. */
+export function addStatus(program: Command): void {
+  addClientOptions(program.command("status"))
+    .description("show the upstreams of a running process: servers, their health, counters; and limits")
+    .option("-w, --watch", "show it again every second")
+    .addHelpText("after", EXAMPLES)
+    .action(clientAction<StatusFlags>(showStatus));
+}
+
+/** Milliseconds between two looks. */
+const PERIOD = 1_000;
+
+async function showStatus(context: ClientContext<StatusFlags>): Promise<string> {
+  let text = await statusText(context);
+  while (context.flags.watch === true) {
+    show(text);
+    await delay(PERIOD);
+    text = await statusText(context).catch(toLine);
+  }
+  return text;
+}
+
+/** A process that is away for a while, because it starts anew, say, is no reason to stop watching. */
+function toLine(error: unknown): string {
+  if (error instanceof ClientFailure) return `${error.message}\n`;
+  throw error;
+}
+
+/** In the place of what was shown before, on a terminal. */
+function show(text: string): void {
+  if (process.stdout.isTTY) {
+    cursorTo(process.stdout, 0, 0);
+    clearScreenDown(process.stdout);
+  }
+  process.stdout.write(text);
+}
+
+async function statusText({ client, flags }: ClientContext<StatusFlags>): Promise<string> {
+  const [upstreams, limits] = await orFail(
+    Promise.all([listUpstreams(client), listLimits(client)]),
+    (reason) => `Failed to ask for the status: ${reason}`,
+  );
+  if (flags.json) return jsonLine({ upstreams, limits });
+  const room = { width: process.stdout.columns ?? Number.POSITIVE_INFINITY, now: Date.now() };
+  const paint = stdoutPaint();
+  return upstreamsText(upstreams, paint, room) + limitsText(limits, paint, room);
+}

@@ -1,0 +1,74 @@
+import { allocateCounters, type CounterName, sumCounters } from "../base/counters.ts";
+import { DataPlane } from "../worker/data-plane.ts";
+import { NOTHING_STANDING, type Order, type Standing } from "../worker/orders.ts";
+import type { RunSpec } from "../worker/run-spec.ts";
+import type { SharedMemory } from "../worker/shared-memory.ts";
+import { type Engine, OrderError, type Planes } from "./planes.ts";
+import { SocketKeeper } from "./sockets.ts";
+
+/** The data plane in the calling thread. Its sockets are bound as those of workers are, so that addresses behave the same. */
+export class LocalPlane implements Engine {
+  onEvents: Planes["onEvents"] = null;
+  standing: () => Standing = () => NOTHING_STANDING;
+  readonly #spec: RunSpec;
+  readonly #shared: SharedMemory;
+  readonly #memory = allocateCounters(1);
+  readonly #sockets = new SocketKeeper(1);
+  #plane: DataPlane | null = null;
+
+  constructor(spec: RunSpec, shared: SharedMemory) {
+    this.#spec = spec;
+    this.#shared = shared;
+  }
+
+  async start(): Promise<readonly string[]> {
+    const start = {
+      spec: this.#spec,
+      thread: 0,
+      counters: this.#memory,
+      standing: this.standing(),
+      shared: this.#shared,
+    };
+    try {
+      this.#plane = await DataPlane.start(
+        start,
+        (address, owner) => this.#sockets.lend(address, 0, owner),
+        (events, dropped) => this.onEvents?.(events, dropped),
+      );
+      return this.#plane.addresses;
+    } catch (error) {
+      await this.#sockets.close();
+      throw error;
+    }
+  }
+
+  get counters(): Record<CounterName, number> {
+    return sumCounters(this.#memory, 1);
+  }
+
+  async orderFirst(order: Order): Promise<unknown> {
+    try {
+      return await this.#plane!.obey(order);
+    } catch (error) {
+      const { message, code = "" } = error as NodeJS.ErrnoException;
+      throw new OrderError(message, code);
+    }
+  }
+
+  orderOthers(): Promise<unknown[]> {
+    return Promise.resolve([]);
+  }
+
+  release(owner: string): Promise<void> {
+    return this.#sockets.release(`proxy ${owner}`);
+  }
+
+  async drain(grace: number): Promise<void> {
+    await this.#sockets.close();
+    await this.#plane?.drain(grace);
+  }
+
+  stop(): Promise<void> {
+    return this.drain(0);
+  }
+}

@@ -1,0 +1,15 @@
+import type { LimitMemories } from "../limits/create-limiter.ts";
+import type { ServerGroup } from "../upstream/server-group.ts";
+import type { HttpFaults } from "./faults/http-faults.ts";
+
+/** What the configured proxy works with beside its settings: its thread's part in what all threads share. */
+export interface ProxyMeans {
+  /** By the names of upstreams. */
+  readonly groups: ReadonlyMap<string, ServerGroup>;
+  /** What limits count in, by their names; see `createLimiter`. */
+  readonly limits: LimitMemories;
+  /** Whose counts are written, from 0. */
+  readonly thread: number;
+  /** Those on the listener's routes, made for the same settings; whoever has them can switch them on and off. */
+  readonly faults: HttpFaults;
+}

@@ -1,0 +1,65 @@
+import type { Snapshot } from "../config/snapshot.ts";
+import { allocateFaultCounts } from "../filters/faults/fault-counts.ts";
+import type { LimitSettings, UpstreamSettings } from "../filters/settings.ts";
+import { allocateLimitMemory, forgetThread, type LimitMemories } from "../limits/create-limiter.ts";
+import { allocateGroupMemory, GroupMemory } from "../upstream/group-memory.ts";
+import { type RunSpec, routedSnapshot } from "./run-spec.ts";
+
+/**
+ * What all threads of a data plane know together, beside counters: allocated once, whatever becomes of threads. Plain data.
+ */
+export interface SharedMemory {
+  /** Threads that send requests, at least 1. */
+  readonly threads: number;
+  /** What the requests of faults on routes are counted in; null without a configuration. */
+  readonly faultCounts: SharedArrayBuffer | null;
+  /** What is known of groups of servers, by the names of their upstreams. */
+  readonly groups: ReadonlyMap<string, SharedArrayBuffer>;
+  /** What limits count in, by their names. */
+  readonly limits: LimitMemories;
+}
+
+/** @param threads those that send requests, at least 1 */
+export function allocateSharedMemory(spec: RunSpec, threads: number): SharedMemory {
+  const snapshot = routedSnapshot(spec);
+  return {
+    threads,
+    faultCounts: spec.snapshot === null ? null : allocateFaultCounts(spec.snapshot),
+    groups: new Map(
+      (snapshot?.upstreams ?? []).map((upstream) => {
+        return [upstream.name, allocateGroupMemory(slotsOf(upstream), threads)];
+      }),
+    ),
+    limits: allocateLimitMemory(limitsOf(snapshot), threads),
+  };
+}
+
+/** The limits of all routes, as often as there are routes that name them. */
+export function limitsOf(snapshot: Snapshot | null): LimitSettings[] {
+  return (snapshot?.listeners ?? []).flatMap(({ routes }) => routes).flatMap(({ limits }) => limits);
+}
+
+/**
+ * A group's memory for one thread.
+ * @param thread whose requests are counted; any where none are
+ */
+export function openGroupMemory(
+  upstream: UpstreamSettings,
+  { groups, threads }: SharedMemory,
+  thread: number = 0,
+): GroupMemory {
+  const buffer = groups.get(upstream.name);
+  if (buffer === undefined) throw new RangeError(`${upstream.name} has no memory`);
+  return new GroupMemory(buffer, slotsOf(upstream), threads, thread);
+}
+
+function slotsOf({ mostServers, servers }: UpstreamSettings): number {
+  return Math.max(mostServers, servers.length, 1);
+}
+
+/** A thread died: what it had under way is over. To be called before it is replaced. */
+export function takeBackFrom(thread: number, spec: RunSpec, shared: SharedMemory): void {
+  const snapshot = routedSnapshot(spec);
+  for (const upstream of snapshot?.upstreams ?? []) openGroupMemory(upstream, shared).forgetThread(thread);
+  forgetThread(limitsOf(snapshot), shared.limits, thread);
+}
