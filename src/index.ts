@@ -59,12 +59,35 @@ export { type RunningServer, type ServeOptions, serve } from "./proxy/serve.ts";
 export { defineServer, type ServerDefinition, type Service, type ServiceContext } from "./proxy/service.ts";
 export type { ClientInfo, ConnectionInfo, ResponseInit, Session, Timings } from "./proxy/session.ts";
 export { type TcpHandler, type TcpServiceOptions, tcpService } from "./proxy/tcp-service.ts";
-export {
-  type BalancingPolicyName,
-  LoadBalancer,
-  type LoadBalancerOptions,
-  type ServerInit,
-} from "./upstream/load-balancer.ts";
+export type { AttemptWatcher } from "./upstream/attempt-watcher.ts";
+export type { Eligibility } from "./upstream/balancers/balancing-policy.ts";
+export type { Discovery, DiscoveryListener } from "./upstream/discovery/discovery.ts";
+export type {
+  BalancingPolicyName,
+  CircuitLimits,
+  DiscoverySettings,
+  GroupLimits,
+  HealthCheckSettings,
+  OutlierSettings,
+  RetryBudget,
+  StatusRange,
+} from "./upstream/group-settings.ts";
+export type {
+  GroupEvent,
+  GroupStatus,
+  ServerOrder,
+  ServerState,
+  ServerStatus,
+} from "./upstream/group-status.ts";
+export type { ProbeResult } from "./upstream/health/probe.ts";
+export { LoadBalancer } from "./upstream/load-balancer.ts";
+export type {
+  HealthCheckOptions,
+  LoadBalancerOptions,
+  OwnProbe,
+  SessionLike,
+} from "./upstream/load-balancer-options.ts";
 export { HttpPeer, type PeerOptions } from "./upstream/peer.ts";
 export type { PoolOptions } from "./upstream/pool.ts";
+export type { Server, ServerInit } from "./upstream/server.ts";
 export { type TcpConnectOptions, TcpConnector } from "./upstream/tcp-connector.ts";

@@ -60,12 +60,12 @@ export class GroupKeeper {
   /** Null: nobody ejects. */
   readonly #ejections: Ejections | null;
   readonly #look: Alarm;
-  #discovery: Discovery | null = null;
+  #discovery: Discovery | null;
   #discoveryError: string | null = null;
   #isRunning = false;
   #isDown = false;
 
-  /** @throws what making a probe throws: SyntaxError for a pattern, Error for certificates that can't be read */
+  /** @throws what making probes and the discovery throws */
   constructor(name: string, settings: GroupSettings, memory: GroupMemory, means: KeeperMeans) {
     this.name = name;
     this.#settings = settings;
@@ -93,6 +93,7 @@ export class GroupKeeper {
     this.#countServers();
     this.#writeShares();
     memory.touch();
+    this.#discovery = this.#createDiscovery();
     this.#isDown = this.isDown;
   }
 
@@ -112,11 +113,8 @@ export class GroupKeeper {
     this.#isRunning = true;
     for (const server of this.#members.list) server.startChecks();
     this.#wind();
-    const { discovery } = this.#settings;
-    if (discovery === null) return;
-    const { clock, random } = this.#means;
-    this.#discovery = (this.#means.createDiscovery ?? createDiscovery)(discovery, { clock, random });
-    await this.#discovery.start({
+    this.#discovery ??= this.#createDiscovery();
+    await this.#discovery?.start({
       onServers: (servers) => {
         this.#discoveryError = null;
         this.setServers(servers);
@@ -187,6 +185,12 @@ export class GroupKeeper {
       retries: memory.get(GroupWord.Retries),
       discoveryError: this.#discoveryError,
     };
+  }
+
+  #createDiscovery(): Discovery | null {
+    const { clock, random, createDiscovery: create = createDiscovery } = this.#means;
+    const { discovery } = this.#settings;
+    return discovery === null ? null : create(discovery, { clock, random });
   }
 
   // ── membership ─────────────────────────────────────────────────────────────────────────────────────────────────

@@ -1,6 +1,7 @@
 import { ClientOptions, type ClientSettings, DEFAULT_CLIENT_SETTINGS } from "../http1/client-options.ts";
 import { type Address, formatAddress, parseAddress } from "../net/address.ts";
 import type { AttemptWatcher } from "./attempt-watcher.ts";
+import type { Server } from "./server.ts";
 
 /** How to reach a server. Times in milliseconds; 0 switches a timeout off. */
 export interface PeerOptions {
@@ -42,20 +43,21 @@ export class HttpPeer {
   readonly address: Address;
   readonly options: PeerOptions;
   /** Hears what becomes of requests to this peer; null: nobody does. */
-  watcher: AttemptWatcher | null = null;
+  watcher: AttemptWatcher | null;
   /** @internal set by the pool that keeps this peer's connections */
   idle: unknown = null;
   readonly #text: string;
   #key: string | null = null;
 
   /**
-   * @param address `host:port`, `[v6]:port` or `unix:/path`
+   * @param address `host:port`, `[v6]:port` or `unix:/path`, or a server that a group has chosen: it hears of the requests
    * @throws RangeError when the address can't be read
    */
-  constructor(address: string | Address, options: PeerOptions = NO_OPTIONS) {
+  constructor(address: string | Address | Server, options: PeerOptions = NO_OPTIONS) {
     this.address = typeof address === "string" ? parseOnce(address) : address;
     this.#text = typeof address === "string" ? address : formatAddress(address);
     this.options = options;
+    this.watcher = typeof address === "object" && "watcher" in address ? address.watcher : null;
   }
 
   /** The address as it was given. */

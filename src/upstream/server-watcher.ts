@@ -25,6 +25,8 @@ export interface WatcherMeans {
  *     onBegin ─▶ waiting ── onResponse ─▶ good or bad ── onEnd ─▶ judged once: success, failure, or nothing
  */
 export class ServerWatcher implements AttemptWatcher {
+  /** Changes only while nothing is under way, for what began untimed has no beginning. */
+  isTimed = false;
   readonly #slot: number;
   readonly #gauges: readonly Gauge[];
   readonly #means: WatcherMeans;
@@ -42,10 +44,6 @@ export class ServerWatcher implements AttemptWatcher {
     this.#means = means;
   }
 
-  get isTimed(): boolean {
-    return this.#means.latency.isWanted;
-  }
-
   /** The server has left the group: what begins from now on isn't counted. */
   retire(): void {
     this.#isRetired = true;
@@ -56,12 +54,13 @@ export class ServerWatcher implements AttemptWatcher {
       this.#uncounted++;
       return true;
     }
-    const { gauges, memory } = this.#means;
+    const { gauges, latency, memory } = this.#means;
     if (!enterAll(gauges)) return false;
     if (!enterAll(this.#gauges)) {
       leaveAll(gauges);
       return false;
     }
+    if (this.#open === 0) this.isTimed = latency.isWanted;
     this.#open++;
     memory.count(this.#slot, ServerCount.requests);
     this.#countOpen(1);
