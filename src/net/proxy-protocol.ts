@@ -1,6 +1,7 @@
-import { isIPv4, isIPv6, SocketAddress } from "node:net";
+import { isIPv4, isIPv6 } from "node:net";
 import { plainAddress } from "./address.ts";
 import { crc32c } from "./crc32c.ts";
+import { formatIPv6, toIPv4Bytes, toIPv6Bytes } from "./ip-bytes.ts";
 
 /*
  * The header that a proxy puts before a connection's bytes to tell where the connection comes from: version 1 is a line
@@ -226,41 +227,4 @@ function encodeBinary(addresses: ProxiedAddresses | null, protocol: "tcp" | "udp
   header.writeUInt16BE(source.port, FIXED + 2 * size);
   header.writeUInt16BE(destination.port, FIXED + 2 * size + 2);
   return header;
-}
-
-// ── addresses ────────────────────────────────────────────────────────────────────────────────────────────────────
-
-function toIPv4Bytes(address: string): Buffer {
-  return Buffer.from(address.split(".").map(Number));
-}
-
-/** An IPv4 address becomes a mapped one: a header has room for one family only. */
-function toIPv6Bytes(address: string): Buffer {
-  const bytes = Buffer.alloc(16);
-  if (isIPv4(address)) {
-    bytes.fill(0xff, 10, 12);
-    bytes.set(toIPv4Bytes(address), 12);
-    return bytes;
-  }
-  const groups = withoutDots(address.replace(/%.*/, "")).split("::");
-  const before = groups[0]!.split(":").filter((group) => group !== "");
-  const after = (groups[1] ?? "").split(":").filter((group) => group !== "");
-  for (const [i, group] of before.entries()) bytes.writeUInt16BE(Number.parseInt(group, 16), 2 * i);
-  const from = 16 - 2 * after.length;
-  for (const [i, group] of after.entries()) bytes.writeUInt16BE(Number.parseInt(group, 16), from + 2 * i);
-  return bytes;
-}
-
-/** The last four bytes of an IPv6 address may be written as an IPv4 one. */
-function withoutDots(address: string): string {
-  return address.replace(/(\d+)\.(\d+)\.(\d+)\.(\d+)$/, (_all, ...bytes: string[]) => {
-    const [a = 0, b = 0, c = 0, d = 0] = bytes.slice(0, 4).map(Number);
-    return `${((a << 8) | b).toString(16)}:${((c << 8) | d).toString(16)}`;
-  });
-}
-
-function formatIPv6(bytes: Buffer): string {
-  const groups = Array.from({ length: 8 }, (_, i) => bytes.readUInt16BE(2 * i).toString(16));
-  // Node writes it as RFC 5952 wants.
-  return new SocketAddress({ address: groups.join(":"), family: "ipv6" }).address;
 }
