@@ -2,118 +2,22 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import fc from "fast-check";
-import { until } from "../../../test/kit/deadline.ts";
-import { startOrigin } from "../../../test/kit/origins.ts";
-import { startRawOrigin } from "../../../test/kit/raw-origin.ts";
-import { Alarm, type AlarmClock, ManualAlarmClock, threadAlarms } from "../../base/alarms.ts";
-import { type Random, seededRandom } from "../../base/random.ts";
-import { type Address, parseAddress } from "../../net/address.ts";
-import type { HealthCheckSettings } from "../group-settings.ts";
-import { createProbe } from "./create-probe.ts";
+import {
+  type Act,
+  ADDRESS,
+  half,
+  ill,
+  type Stage,
+  setStage,
+  startsOf,
+  TCP,
+  WELL,
+} from "../../../test/kit/checker-stage.ts";
+import { type Alarm, type AlarmClock, ManualAlarmClock } from "../../base/alarms.ts";
+import { seededRandom } from "../../base/random.ts";
+import { parseAddress } from "../../net/address.ts";
 import { HealthChecker } from "./health-checker.ts";
 import type { Probe, ProbeResult } from "./probe.ts";
-
-const ADDRESS = parseAddress("10.0.0.1:80");
-const TCP: HealthCheckSettings = {
-  kind: "tcp",
-  interval: 1000,
-  jitter: 0,
-  timeout: 300,
-  rise: 1,
-  fall: 1,
-  port: null,
-};
-
-const WELL: ProbeResult = { isHealthy: true };
-const ill = (reason = "status 503"): ProbeResult => ({ isHealthy: false, reason });
-
-/** What one probe does: gives a result after that many milliseconds of the clock, or never does. */
-interface Act {
-  readonly result: ProbeResult;
-  readonly after: number;
-  /** Whether it ends when it is given up. */
-  readonly obeys?: boolean;
-}
-
-interface RunRecord {
-  readonly at: number;
-  readonly address: Address;
-  readonly signal: AbortSignal;
-  end: number | null;
-}
-
-/** Runs on the simulated clock and does what the test says. */
-class ScriptedProbe implements Probe {
-  readonly runs: RunRecord[] = [];
-  readonly #clock: ManualAlarmClock;
-  readonly #act: (index: number) => Act;
-
-  constructor(clock: ManualAlarmClock, act: (index: number) => Act) {
-    this.#clock = clock;
-    this.#act = act;
-  }
-
-  get underWay(): number {
-    return this.runs.filter(({ end }) => end === null).length;
-  }
-
-  run(address: Address, signal: AbortSignal): Promise<ProbeResult> {
-    const { result, after, obeys = true } = this.#act(this.runs.length);
-    const record: RunRecord = { at: this.#clock.now(), address, signal, end: null };
-    this.runs.push(record);
-    const { promise, resolve } = Promise.withResolvers<ProbeResult>();
-    const settle = (outcome: ProbeResult): void => {
-      record.end ??= this.#clock.now();
-      resolve(outcome);
-    };
-    if (after === 0) settle(result);
-    else new Alarm(this.#clock, () => settle(result)).set(record.at + after);
-    if (obeys) signal.addEventListener("abort", () => settle(ill(String(signal.reason))));
-    return promise;
-  }
-}
-
-interface Change {
-  readonly at: number;
-  readonly isHealthy: boolean;
-  readonly reason: string;
-}
-
-interface Stage {
-  readonly clock: ManualAlarmClock;
-  readonly probe: ScriptedProbe;
-  readonly checker: HealthChecker;
-  readonly changes: Change[];
-  /** Lets time pass in steps in which everything that follows from one is done. */
-  pass(milliseconds: number, step?: number): Promise<void>;
-}
-
-const half: Random = { next: () => 0.5 };
-
-function setStage(
-  settings: Partial<typeof TCP>,
-  act: (index: number) => Act,
-  random: Random = half,
-  address: Address = ADDRESS,
-): Stage {
-  const clock = new ManualAlarmClock();
-  const probe = new ScriptedProbe(clock, act);
-  const changes: Change[] = [];
-  const onChange = (isHealthy: boolean, reason: string): void =>
-    void changes.push({ at: clock.now(), isHealthy, reason });
-  const means = { clock, random, probe, onChange };
-  const checker = new HealthChecker({ ...TCP, ...settings } as typeof TCP, address, means);
-  const pass = async (milliseconds: number, step = 10): Promise<void> => {
-    const end = clock.now() + milliseconds;
-    while (clock.now() < end) {
-      clock.advance(Math.min(step, end - clock.now()));
-      for (let i = 0; i < 3; i++) await Promise.resolve();
-    }
-  };
-  return { clock, probe, checker, changes, pass };
-}
-
-const startsOf = ({ probe }: Stage): number[] => probe.runs.map(({ at }) => at);
 
 describe("when a server is probed", () => {
   test("first after one interval, and then each interval, whatever the probe takes", async () => {
@@ -437,96 +341,5 @@ describe("a checker that is stopped", () => {
     await stage.pass(30);
     assert.deepEqual(startsOf(stage), [1000, 4000]);
     assert.equal(stage.changes.length, 1);
-  });
-});
-
-describe("a checker of a real server", () => {
-  const http: HealthCheckSettings = {
-    ...TCP,
-    kind: "http",
-    method: "GET",
-    path: "/",
-    headers: [],
-    expect: [{ first: 200, last: 299 }],
-    body: null,
-    tls: null,
-  };
-
-  function checkerOf(settings: HealthCheckSettings, address: string, clock: AlarmClock) {
-    const changes: string[] = [];
-    const onChange = (isHealthy: boolean, reason: string): void =>
-      void changes.push(`${isHealthy ? "up" : "down"}: ${reason}`);
-    const probe = createProbe(settings);
-    const means = { clock, random: seededRandom("checker"), probe, onChange };
-    return { changes, checker: new HealthChecker(settings, parseAddress(address), means) };
-  }
-
-  test("sends nothing before the first interval has passed", async () => {
-    await using origin = await startOrigin();
-    const clock = new ManualAlarmClock();
-    const { checker } = checkerOf({ ...http, jitter: 0.1 }, origin.address, clock);
-    checker.start();
-    for (let i = 0; i < 100; i++) {
-      clock.advance(9.99);
-      await nextTurn();
-    }
-    assert.equal(origin.connectionCount, 0);
-    clock.advance(101);
-    await origin.request(0);
-    checker.stop();
-  });
-
-  test("sends nothing before the first interval has passed on a real clock", async () => {
-    await using origin = await startOrigin();
-    const settings = { ...http, interval: 200, jitter: 0.5 };
-    const { checker } = checkerOf(settings, origin.address, threadAlarms);
-    const start = performance.now();
-    const first = new Promise<number>((resolve) => {
-      origin.server.once("connection", () => resolve(performance.now() - start));
-    });
-    checker.start();
-    const waited = await first;
-    checker.stop();
-    assert.ok(waited > 199, `${waited} ms`);
-  });
-
-  test("tells when it fails and when it answers again", async () => {
-    await using origin = await startOrigin();
-    let status = 200;
-    origin.handle("/", ({ response }) => {
-      response.statusCode = status;
-      response.end();
-    });
-    const clock = new ManualAlarmClock();
-    const { checker, changes } = checkerOf(http, origin.address, clock);
-    checker.start();
-    for (const [answer, expected] of [
-      [200, []],
-      [500, ["down: status 500"]],
-      [503, ["down: status 500"]],
-      [204, ["down: status 500", "up: answers again"]],
-    ] as const) {
-      status = answer;
-      const before = origin.requests.length;
-      clock.advance(1000);
-      await (await origin.request(before)).finished;
-      await until("it is told", () => changes.length === expected.length && origin.openConnections === 0);
-      assert.deepEqual(changes, expected);
-    }
-    checker.stop();
-  });
-
-  test("gives up one that accepts and never answers", async () => {
-    await using silent = await startRawOrigin([]);
-    const clock = new ManualAlarmClock();
-    const { checker, changes } = checkerOf(http, silent.address, clock);
-    checker.start();
-    clock.advance(1000);
-    const connection = await silent.connection(0);
-    await connection.readHead();
-    clock.advance(300);
-    assert.deepEqual(changes, ["down: no answer within 300 ms"]);
-    await connection.closed;
-    checker.stop();
   });
 });
