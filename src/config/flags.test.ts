@@ -140,7 +140,10 @@ test("what is wrong is said about the flag", () => {
     /^--active-health-check-path: "up" doesn't begin with a slash/m,
   );
   assert.match(message({ connectInterval: 0.001 }), /^--active-health-check-interval or --hc-freq: .*10ms/);
-  assert.match(message({ balance: "least_connection" }), /^--balance: found .*; did you mean least_connections\?/);
+  assert.match(
+    message({ balance: "least_connection" }),
+    /^--balance: found .*; did you mean least_connections\?/,
+  );
   assert.match(message({ admin: "unix:/a" }), /^--admin: found "unix:\/a", expected an address/);
   assert.match(message({ idleTimeout: -1 }), /^--idle-timeout: found -1, expected a duration/);
   assert.match(message({ requestsPerMinute: -1 }), /^--max-requests-per-minute: found -1, expected/);

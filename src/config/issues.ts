@@ -118,7 +118,9 @@ function wordsIn(message: string): string[] {
 }
 
 function isWrongWord(issue: Issue): boolean {
-  return issue.code === "invalid_value" && issue.path.length === 0;
+  if (issue.path.length > 0) return false;
+  if (issue.code === "invalid_value") return true;
+  return issue.code === "invalid_union" && issue.errors.every((branch) => branch.every(isWrongWord));
 }
 
 /** The words that a form offers. */

@@ -39,6 +39,7 @@ export const split: z.ZodType<readonly SplitTarget[]> = oneOf(
     list(target, "a list of targets"),
     z
       .record(upstreamKey, weight, { error: "a map of upstreams to weights" })
+      .refine((weights) => Object.keys(weights).length > 0, { error: "at least one upstream" })
       .transform((weights): SplitTarget[] =>
         Object.entries(weights).map(([upstream, part]) => ({ upstream, weight: part, match: null })),
       ),
