@@ -7,9 +7,9 @@ import { type Random, seededRandom } from "../base/random.ts";
 import type { DiscoveryListener } from "./discovery/discovery.ts";
 import { GroupKeeper } from "./group-keeper.ts";
 import { allocateGroupMemory, GroupMemory, GroupWord, Out, ServerWord } from "./group-memory.ts";
-import { DEFAULT_GROUP, type GroupSettings } from "./group-settings.ts";
+import { DEFAULT_GROUP, type GroupSettings, type HealthCheckSettings } from "./group-settings.ts";
 import type { GroupEvent } from "./group-status.ts";
-import { mostEjected } from "./outlier-detector.ts";
+import { ejectionTime, mostEjected } from "./outlier-detector.ts";
 import { type Server, toInit } from "./server.ts";
 import { ServerGroup } from "./server-group.ts";
 
@@ -31,9 +31,10 @@ const OUTLIERS = {
   ...{ ejection: 5_000, longestEjection: 60_000, mostEjected: 0.4 },
 };
 
-const CHECK = {
-  ...{ kind: "tcp", interval: 5_000, jitter: 0.1, timeout: 2_000, rise: 1, fall: 2, port: null },
-} as const;
+const CHECK: HealthCheckSettings = {
+  kind: "tcp",
+  ...{ interval: 5_000, jitter: 0.1, timeout: 2_000, rise: 1, fall: 2, port: null },
+};
 
 const SETTINGS: GroupSettings = {
   ...DEFAULT_GROUP,
@@ -305,6 +306,16 @@ function checkStuck(cluster: FlappingCluster, longest: number, outSince: Map<str
   }
 }
 
+/** However well a server is or isn't: an ejection lasts as long as the n-th one does. */
+function checkEjections({ memory, keeper, clock }: FlappingCluster): void {
+  for (const { address, state, since } of keeper.status().servers) {
+    if (state !== "ejected") continue;
+    const { slot } = keeper.records.find((record) => record.address === address)!;
+    const longest = ejectionTime(OUTLIERS, memory.of(slot, ServerWord.Ejections)) + MOMENT;
+    assert.ok(clock.now() - since <= longest, `${address} is ejected since ${since}`);
+  }
+}
+
 function checkMembers({ keeper, wantedSince, clock }: FlappingCluster): void {
   const known = new Set(keeper.records.map(({ address }) => address));
   assert.equal(
@@ -348,6 +359,7 @@ async function twoHours(seed: string, settings: GroupSettings, longest: number):
   const outSince = new Map<string, number>();
   await cluster.run(TWO_HOURS, () => {
     checkShare(cluster);
+    checkEjections(cluster);
     checkStuck(cluster, longest, outSince);
     checkMembers(cluster);
     checkUnderWay(cluster);
