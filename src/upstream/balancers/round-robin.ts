@@ -1,45 +1,32 @@
-import type { BalancingPolicy, Eligibility, Server } from "./balancing-policy.ts";
+import type { Server } from "../server.ts";
+import type { BalancingPolicy, Eligibility, PolicyMeans } from "./balancing-policy.ts";
+import { Candidates } from "./candidates.ts";
+import { Rotation } from "./rotation.ts";
 
-/** In turn, each as often as its weight says. */
+/** In turn, each as often as its share says, over all threads. */
 export class RoundRobin implements BalancingPolicy {
-  readonly #schedule: readonly Server[];
-  #at = 0;
+  #servers: readonly Server[] = [];
+  readonly #candidates = new Candidates();
+  readonly #rotation: Rotation;
 
-  constructor(servers: readonly Server[]) {
-    this.#schedule = toSchedule(servers);
+  constructor(means: PolicyMeans) {
+    this.#rotation = new Rotation(() => means.turn());
   }
 
-  pick(isEligible: Eligibility | null): Server | null {
-    const { length } = this.#schedule;
-    for (let looked = 0; looked < length; looked++) {
-      const server = this.#schedule[this.#at]!;
-      this.#at = this.#at + 1 === length ? 0 : this.#at + 1;
-      if (isEligible === null || isEligible(server)) return server;
-    }
-    return null;
+  update(servers: readonly Server[], shares: readonly number[]): void {
+    this.#servers = servers;
+    this.#candidates.update(servers, shares);
+    this.#rotation.update(shares);
   }
-}
 
-/**
- * One whole turn, spread smoothly: weights 5, 1, 1 give a a b a c a a and not a a a a a b c. In every step each server
- * gains its weight, the richest one is taken and pays the sum.
- */
-function toSchedule(servers: readonly Server[]): Server[] {
-  const divisor = servers.reduce((common, { weight }) => gcd(weight, common), 0);
-  const weights = servers.map(({ weight }) => weight / divisor);
-  const total = weights.reduce((sum, weight) => sum + weight, 0);
-  const credits = servers.map(() => 0);
-  return Array.from({ length: total }, () => {
-    let richest = 0;
-    for (let i = 0; i < servers.length; i++) {
-      credits[i]! += weights[i]!;
-      if (credits[i]! > credits[richest]!) richest = i;
-    }
-    credits[richest]! -= total;
-    return servers[richest]!;
-  });
-}
+  pick(_key: string | Uint8Array | null, isEligible: Eligibility | null): Server | null {
+    const place = this.#nextPlace(isEligible);
+    return place < 0 ? null : this.#servers[place]!;
+  }
 
-function gcd(a: number, b: number): number {
-  return b === 0 ? a : gcd(b, a % b);
+  #nextPlace(isEligible: Eligibility | null): number {
+    if (isEligible === null) return this.#rotation.next();
+    this.#candidates.begin(isEligible);
+    return this.#rotation.nextOf(this.#candidates);
+  }
 }
