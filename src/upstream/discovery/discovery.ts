@@ -2,9 +2,15 @@ import type { ServerInit } from "../server.ts";
 
 /** Told what a discovery finds. */
 export interface DiscoveryListener {
-  /** All servers that there are from now on, in a stable order; only called when they differ from before. */
+  /**
+   * All servers that there are from now on, at least one, in a stable order. Only called when they differ from before,
+   * and once more with the same ones when finding them works again after an error.
+   */
   onServers(servers: readonly Required<ServerInit>[]): void;
-  /** It didn't work this time: what is known stays. `message` is a line for people that says where and why. */
+  /**
+   * Something didn't work: what is known stays, or what of it couldn't be found anew. `message` is a line for people
+   * that says where and why. While the same goes on, it is said once.
+   */
   onError(message: string): void;
 }
 
