@@ -11,7 +11,7 @@ export async function findInHostsFile(name: string, path: string = SYSTEM_FILE):
 }
 
 /** Lines are an address and its names; what follows a # is a comment. */
-export function parseHosts(text: string, name: string): string[] {
+function parseHosts(text: string, name: string): string[] {
   const found: string[] = [];
   for (const line of text.split("\n")) {
     const [address = "", ...names] = line.replace(/#.*/, "").trim().split(/\s+/);
