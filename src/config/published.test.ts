@@ -4,9 +4,10 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { parse } from "yaml";
 import * as z from "zod";
+import { proxyMeans } from "../../test/kit/proxy-means.ts";
 import { createConfiguredProxy } from "../filters/configured-proxy.ts";
 import { configSchema, type JsonSchema } from "./json-schema.ts";
-import { loadConfig } from "./load.ts";
+import { loadConfig, parseConfig } from "./load.ts";
 import { configReference } from "./reference.ts";
 
 const root = join(import.meta.dirname, "../..");
@@ -53,13 +54,25 @@ describe("the examples", () => {
     test(`${name} is a configuration without warnings`, () => {
       const snapshot = loadConfig(join(root, "examples", name), {});
       assert.deepEqual(snapshot.warnings, []);
-      for (const listener of snapshot.listeners) createConfiguredProxy(snapshot, listener.name);
+      for (const listener of snapshot.listeners)
+        createConfiguredProxy(snapshot, listener.name, proxyMeans(snapshot, listener.name));
     });
 
     test(`${name} refers editors to the schema, which takes it`, () => {
       const text = readFileSync(join(root, "examples", name), "utf8");
       assert.match(text, /^# yaml-language-server: \$schema=\.\.\/schema\/sluice\.schema\.json\n/);
       assert.equal(schema.safeParse(parse(text)).error, undefined);
+    });
+  }
+});
+
+describe("the guides", () => {
+  for (const name of ["load-balancing.md", "limits.md"]) {
+    test(`${name} shows configurations that work`, () => {
+      const guide = readFileSync(join(root, "docs", name), "utf8");
+      const blocks = [...guide.matchAll(/```yaml\n(.*?)```/gs)].map(([, yaml = ""]) => yaml);
+      assert.ok(blocks.length >= 5);
+      for (const block of blocks) parseConfig(block, name, {}, "program");
     });
   }
 });

@@ -6,7 +6,7 @@ import { flag, integer, oneOf, section, text } from "./values.ts";
 
 export const SERVER_EXPECTED = "the address of a server, or a map with address and weight";
 
-const MOST_PRIORITY = 100;
+const MOST_PRIORITY = 65_535;
 
 /** A server; an address alone is one of weight 1. */
 export const server: z.ZodType<Required<ServerInit>> = oneOf(SERVER_EXPECTED, [
