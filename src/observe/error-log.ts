@@ -1,6 +1,7 @@
 import { type Logger, pino } from "pino";
-import { describeThrown, type ProxyError } from "../base/errors.ts";
+import { describeThrown, type ErrorCode, type ProxyError } from "../base/errors.ts";
 import type { ErrorReporter } from "../proxy/http-proxy.ts";
+import { RepeatedErrors } from "./repeated-errors.ts";
 
 export const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
 
@@ -33,19 +34,44 @@ export async function createErrorLog(options: ErrorLogOptions, name: string): Pr
   );
 }
 
-/** Writes failed sessions to a log: a client's faults are its own, a server's are for whoever runs the proxy. */
+/** What every request fails with while a server can't be reached. */
+const OF_SERVER: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  "UPSTREAM_CONNECT_REFUSED",
+  "UPSTREAM_CONNECT_TIMEOUT",
+  "UPSTREAM_CONNECT_FAILED",
+]);
+
+/** What every request fails with while a whole group is down or full. */
+const OF_GROUP: ReadonlySet<ErrorCode> = new Set<ErrorCode>(["NO_HEALTHY_SERVER", "UPSTREAM_OVERLOADED"]);
+
+/**
+ * Writes failed sessions to a log: a client's faults are its own, a server's are for whoever runs the proxy. Servers that
+ * are down are told of once, not for every request.
+ */
 export class ErrorLogReporter implements ErrorReporter {
   readonly #log: Logger;
+  readonly #repeated: RepeatedErrors;
 
   constructor(log: Logger) {
     this.#log = log;
+    this.#repeated = new RepeatedErrors((key, times) => {
+      log.warn({ more: times }, `${key} (${times} more)`);
+    });
   }
 
-  onSessionError(error: ProxyError, summary: string): void {
+  onSessionError(error: ProxyError, summary: string, server: string | null): void {
+    const trouble = troubleOf(error, server);
+    if (trouble !== null && !this.#repeated.isNews(trouble)) return;
     const level = error.source === "downstream" ? "debug" : error.code === "FILTER_FAILED" ? "error" : "warn";
     const { code, source, cause } = error;
     this.#log[level](
-      { code, source, request: summary, ...(cause === undefined ? {} : { cause: describe(cause) }) },
+      {
+        code,
+        source,
+        request: summary,
+        ...(server === null ? {} : { server }),
+        ...(cause === undefined ? {} : { cause: describe(cause) }),
+      },
       error.message,
     );
   }
@@ -57,6 +83,12 @@ export class ErrorLogReporter implements ErrorReporter {
   onServiceError(service: string, error: unknown): void {
     this.#log.error({ service, cause: describe(error) }, "A service failed");
   }
+}
+
+/** What is wrong with a server or a group, whatever the request; null for what went wrong with one request. */
+function troubleOf(error: ProxyError, server: string | null): string | null {
+  if (OF_GROUP.has(error.code)) return error.message;
+  return OF_SERVER.has(error.code) ? `${error.message}, server ${server}` : null;
 }
 
 /** A filter's error with its stack, a socket's with its message. */

@@ -19,8 +19,12 @@ export interface SessionObserver {
 
 /** Hears what has to be told to whoever runs the proxy. */
 export interface ErrorReporter {
-  /** A session ended badly; `summary` tells which. */
-  onSessionError(error: ProxyError, summary: string): void;
+  /**
+   * A session ended badly.
+   * @param summary tells which
+   * @param server the one that was chosen last, as it was written; null: none was
+   */
+  onSessionError(error: ProxyError, summary: string, server: string | null): void;
   /** A connection could not be accepted (out of descriptors, say). */
   onListenerError(listener: string, error: Error): void;
   /** A service failed outside of a session: the handler of a connection, or work in the background. */
@@ -125,7 +129,7 @@ export class HttpProxy<C> {
     } catch (thrown) {
       this.#reportFilter(thrown, session);
     }
-    this.#reporter.onSessionError(error, summary);
+    this.#reporter.onSessionError(error, summary, serverOf(session));
   }
 
   #log(session: Session<C>, error: ProxyError | null): void {
@@ -143,7 +147,7 @@ export class HttpProxy<C> {
   }
 
   #reportFilter(thrown: unknown, session: Session<C>): void {
-    this.#reporter?.onSessionError(filterError(thrown), summaryOf(session));
+    this.#reporter?.onSessionError(filterError(thrown), summaryOf(session), serverOf(session));
   }
 }
 
@@ -164,6 +168,10 @@ const ERROR_COUNTERS = {
 
 function filterError(thrown: unknown): ProxyError {
   return new ProxyError("FILTER_FAILED", describeThrown(thrown), { cause: thrown });
+}
+
+function serverOf<C>(session: Session<C>): string | null {
+  return session.peer === null ? null : String(session.peer);
 }
 
 function summaryOf<C>(session: Session<C>): string {

@@ -95,7 +95,7 @@ function portOf(text: string): number {
 
 function toReporter(onError: NonNullable<ServeOptions["onError"]>): ErrorReporter {
   return {
-    onSessionError: onError,
+    onSessionError: (error, summary) => onError(error, summary),
     onListenerError: (listener, error) => onError(error, listener),
     onServiceError: (service, error) => onError(error, service),
   };
