@@ -1,19 +1,27 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { proxyMeans } from "../../test/kit/proxy-means.ts";
 import { createSession, type LoneSession, type SessionInit } from "../../test/kit/session.ts";
-import { ProxyError } from "../base/errors.ts";
 import { parseConfig } from "../config/load.ts";
 import { ResponseHead } from "../http/heads.ts";
 import type { ProxyPhases } from "../proxy/phases.ts";
+import { DEFAULT_RETRY_POLICY } from "../proxy/retries.ts";
+import type { Session } from "../proxy/session.ts";
+import { DEFAULT_GROUP } from "../upstream/group-settings.ts";
 import { createConfiguredProxy, type RouteContext } from "./configured-proxy.ts";
-import type { Action, ProxySettings, RouteSettings } from "./settings.ts";
+import type { Action, ProxySettings, RouteSettings, UpstreamSettings } from "./settings.ts";
 
 function toUpstream(upstream: string, request: (Action & { kind: "upstream" })["request"] = null): Action {
-  return { kind: "upstream", upstream, request };
+  return { kind: "upstream", upstream, request, split: null, mirror: null };
+}
+
+function upstreamOf(name: string, ...addresses: readonly string[]): UpstreamSettings {
+  const servers = addresses.map((address) => ({ address, weight: 1, priority: 0, zone: null }));
+  const retries = { ...DEFAULT_RETRY_POLICY, onConnectFailure: true };
+  return { ...DEFAULT_GROUP, name, servers, peer: {}, hashBy: [], sticky: null, retries };
 }
 
 function settings(...routes: readonly Partial<RouteSettings>[]): ProxySettings {
-  const server = (address: string): { address: string; weight: number } => ({ address, weight: 1 });
   return {
     listeners: [
       {
@@ -26,27 +34,21 @@ function settings(...routes: readonly Partial<RouteSettings>[]): ProxySettings {
             action: toUpstream("one"),
             response: null,
             faults: [],
+            limits: [],
             ...route,
           };
         }),
       },
     ],
-    upstreams: [
-      { name: "one", servers: [server("10.0.0.1:80")], policy: "round_robin", peer: {} },
-      {
-        name: "two",
-        servers: [server("10.0.0.1:80"), server("10.0.0.2:80")],
-        policy: "round_robin",
-        peer: {},
-      },
-    ],
+    upstreams: [upstreamOf("one", "10.0.0.1:80"), upstreamOf("two", "10.0.0.1:80", "10.0.0.2:80")],
   };
 }
 
 type Phases = ProxyPhases<RouteContext>;
 
 function proxy(...routes: readonly Partial<RouteSettings>[]): Phases {
-  return createConfiguredProxy(settings(...routes), "main");
+  const all = settings(...routes);
+  return createConfiguredProxy(all, "main", proxyMeans(all, "main"));
 }
 
 function run(phases: Phases, init: SessionInit = {}): LoneSession<RouteContext> {
@@ -61,15 +63,20 @@ function choose(phases: Phases, { session }: LoneSession<RouteContext>): string 
   return session.peer.toString();
 }
 
-/** What becomes of a session whose servers all refuse: those that were tried, and the last word on a retry. */
+function mayTryAgain({ session }: LoneSession<RouteContext>): boolean {
+  const gate = session.retryGate!;
+  const isLetIn = gate.enter(session as Session<unknown>);
+  if (isLetIn) gate.leave();
+  return isLetIn;
+}
+
+/** What becomes of a session whose servers all refuse: those that were tried. */
 function tryAll(phases: Phases): string {
   const lone = run(phases);
   const tried: string[] = [];
   for (;;) {
     tried.push(choose(phases, lone));
-    const error = new ProxyError("UPSTREAM_CONNECT_REFUSED");
-    phases.failToConnect!(lone.session, lone.session.peer!, error);
-    if (error.retry !== "yes") return tried.join(" ");
+    if (!mayTryAgain(lone)) return tried.join(" ");
   }
 }
 
@@ -77,7 +84,7 @@ describe("a listener with one upstream", () => {
   test("has nothing but the phases that choose a server", () => {
     for (const upstream of ["one", "two"]) {
       const phases = proxy({ action: toUpstream(upstream) }, { match: { kind: "method", methods: ["GET"] } });
-      assert.deepEqual(Object.keys(phases).sort(), ["failToConnect", "upstreamPeer"]);
+      assert.deepEqual(Object.keys(phases).sort(), ["upstreamPeer"]);
     }
   });
 
@@ -88,7 +95,7 @@ describe("a listener with one upstream", () => {
       {},
     );
     const phases = proxy({ faults: listeners[0]!.routes[0]!.faults });
-    assert.deepEqual(Object.keys(phases).sort(), ["failToConnect", "requestFilter", "upstreamPeer"]);
+    assert.deepEqual(Object.keys(phases).sort(), ["requestFilter", "upstreamPeer"]);
     assert.equal(run(phases).answer?.status, 503);
   });
 
@@ -119,7 +126,7 @@ describe("failing over", () => {
     const phases = proxy({ action: toUpstream("two") });
     const lone = run(phases);
     assert.equal(choose(phases, lone), "10.0.0.1:80");
-    phases.failToConnect!(lone.session, lone.session.peer!, new ProxyError("UPSTREAM_CONNECT_REFUSED"));
+    assert.equal(mayTryAgain(lone), true);
     choose(phases, run(phases));
     assert.equal(choose(phases, lone), "10.0.0.2:80");
   });
@@ -136,7 +143,7 @@ describe("routes", () => {
       { match: path("/old"), action: { kind: "redirect", status: 301, target: "/new" } },
       { match: path("/ok"), action: { kind: "respond", status: 200, headers: [], body: "ok" } },
     );
-    assert.deepEqual(Object.keys(phases).sort(), ["failToConnect", "requestFilter", "upstreamPeer"]);
+    assert.deepEqual(Object.keys(phases).sort(), ["requestFilter", "upstreamPeer"]);
     const app = run(phases, { target: "/app" });
     assert.equal(app.answer, null);
     assert.equal(app.session.context?.name, "r0");
@@ -179,6 +186,9 @@ describe("routes", () => {
 });
 
 test("names what isn't there", () => {
-  assert.throws(() => createConfiguredProxy(settings(), "other"), /no listener "other"/);
+  assert.throws(
+    () => createConfiguredProxy(settings(), "other", proxyMeans(settings(), "main")),
+    /no listener "other"/,
+  );
   assert.throws(() => proxy({ action: toUpstream("three") }), /no upstream "three"/);
 });

@@ -1,22 +1,32 @@
-import { ProxyError } from "../base/errors.ts";
-import { freshSeed } from "../base/random.ts";
+import { isThenable, ProxyError } from "../base/errors.ts";
 import type { MaybePromise, ProxyPhases } from "../proxy/phases.ts";
 import type { Session } from "../proxy/session.ts";
-import { HttpFaults, listenerOf } from "./faults/http-faults.ts";
+import { ClientAddresses } from "./client-addresses.ts";
+import { listenerOf } from "./faults/http-faults.ts";
 import { changeHeaders } from "./field-changes.ts";
+import { compileKey } from "./keys.ts";
+import { compileLimits, type RouteLimits } from "./limits/route-limits.ts";
+import { SessionMatcher } from "./matchers/session-matcher.ts";
+import { Mirror } from "./mirror.ts";
+import type { ProxyMeans } from "./proxy-means.ts";
 import { compileRedirect } from "./redirect.ts";
 import { compileRespond } from "./respond.ts";
 import { compileRewrite, type RequestRewrite } from "./rewrite.ts";
 import { RouteTable, type TableEntry } from "./route-table.ts";
-import type { FieldChanges, ProxySettings, RouteSettings } from "./settings.ts";
+import type { Action, FieldChanges, ProxySettings, RouteSettings, UpstreamSettings } from "./settings.ts";
+import { Split } from "./split.ts";
 import { UpstreamGroup } from "./upstream-group.ts";
 
 /** A route made ready: what a session carries from the moment it was chosen. */
 interface Route extends TableEntry {
   readonly name: string;
-  /** Null when the route answers itself. */
+  /** Null when the route answers itself, or spreads its requests. */
   readonly group: UpstreamGroup | null;
-  /** What happens to its requests before they go upstream: an answer, or faults. Null: nothing. */
+  /** The same route once for each of its targets; null when there is but one. */
+  readonly split: Split<Route> | null;
+  readonly mirror: Mirror | null;
+  readonly limits: RouteLimits | null;
+  /** What happens to its requests before they go upstream: an answer, limits, faults. Null: nothing. */
   readonly filter: ((session: Session<unknown>) => MaybePromise<unknown>) | null;
   readonly rewrite: RequestRewrite | null;
   readonly response: FieldChanges | null;
@@ -27,38 +37,48 @@ export type RouteContext = Route | undefined;
 
 /**
  * The proxy that a configuration describes, for one of its listeners: composed once, so that a request meets only what the
- * configuration asks for. A listener that sends everything to one upstream has nothing but `upstreamPeer` and
- * `failToConnect`.
- * @param faults those on the listener's routes, made for the same settings; whoever has them can switch them on and off
+ * configuration asks for. A listener that sends everything to one upstream has nothing but `upstreamPeer`.
  * @throws RangeError when there is no such listener or upstream
  */
 export function createConfiguredProxy(
   settings: ProxySettings,
   listenerName: string,
-  faults: HttpFaults = new HttpFaults(settings, listenerName, { seed: freshSeed() }),
+  means: ProxyMeans,
 ): ProxyPhases<RouteContext> {
   const listener = listenerOf(settings, listenerName);
-  const groups = new Map(settings.upstreams.map((upstream) => [upstream.name, new UpstreamGroup(upstream)]));
+  const compiler = new RouteCompiler(settings, listener.forwarding.trustedProxies, means);
   const routes = listener.routes.map((route, i): Route => {
-    const compiled = compileRoute(route, groups);
-    return { ...compiled, filter: faults.before(i, compiled.filter) };
+    const compiled = compiler.compile(route);
+    const limits = compiler.compileLimits(route);
+    const filter = behindLimits(limits, means.faults.before(i, compiled.filter));
+    return { ...compiled, limits, filter };
   });
   const [first] = routes;
   if (first !== undefined && isEverything(first)) return toOneGroup(first.group!);
   return toRoutes(routes, listener.forwarding.trustedProxies);
 }
 
+type RequestFilter = NonNullable<Route["filter"]>;
+
+/** What is over a limit isn't even struck by faults. */
+function behindLimits(limits: RouteLimits | null, proceed: RequestFilter | null): RequestFilter | null {
+  if (limits === null) return proceed;
+  if (proceed === null) return (session) => limits.before(session);
+  return (session) => {
+    const isAnswered = limits.before(session);
+    if (isThenable(isAnswered)) return isAnswered.then((answered) => (answered ? true : proceed(session)));
+    return isAnswered ? true : proceed(session);
+  };
+}
+
 function isEverything(route: Route): boolean {
-  const { match, group, filter, rewrite, response } = route;
-  return match === null && group !== null && filter === null && rewrite === null && response === null;
+  const { match, group, mirror, filter, rewrite, response } = route;
+  if (group === null || group.isSticky) return false;
+  return match === null && mirror === null && filter === null && rewrite === null && response === null;
 }
 
 function toOneGroup(group: UpstreamGroup): ProxyPhases<RouteContext> {
-  const { only } = group;
-  return {
-    upstreamPeer: only === null ? (session) => group.peerFor(session) : () => only,
-    failToConnect: (session, peer, error) => group.onConnectFailure(session, peer, error),
-  };
+  return { upstreamPeer: (session) => group.peerFor(session) };
 }
 
 function toRoutes(routes: readonly Route[], trustedProxies: readonly string[]): ProxyPhases<RouteContext> {
@@ -67,37 +87,106 @@ function toRoutes(routes: readonly Route[], trustedProxies: readonly string[]): 
     requestFilter(session) {
       const route = table.find(session);
       if (route === null) throw new ProxyError("NO_ROUTE");
-      session.context = route;
+      session.context = route.split === null ? route : route.split.choose(session);
       return route.filter?.(session);
     },
-    upstreamPeer: (session) => session.context!.group!.peerFor(session),
-    failToConnect: (session, peer, error) => session.context!.group!.onConnectFailure(session, peer, error),
+    upstreamPeer(session) {
+      const route = session.context!;
+      if (route.mirror !== null && session.tries === 1) route.mirror.copy(session);
+      return route.group!.peerFor(session);
+    },
   };
   if (routes.some(({ rewrite }) => rewrite !== null)) {
     phases.upstreamRequestFilter = (session, request) => session.context?.rewrite?.(request, session.peer);
   }
-  if (routes.some(({ group, response }) => group !== null && response !== null)) {
-    phases.responseFilter = ({ context }, { headers }) => {
+  if (routes.some(changesResponse)) {
+    phases.responseFilter = (session, { headers }) => {
+      const { context } = session;
+      const cookie = context?.group?.cookieFor(session) ?? null;
+      if (cookie !== null) headers.append("Set-Cookie", cookie);
+      context?.limits?.addFields(session, headers);
       if (context?.response != null) changeHeaders(headers, context.response);
     };
+  }
+  if (routes.some(({ limits }) => limits?.isNotedDown)) {
+    phases.logging = (session) => session.context?.limits?.after(session);
   }
   return phases;
 }
 
-function compileRoute(settings: RouteSettings, groups: ReadonlyMap<string, UpstreamGroup>): Route {
-  const { name, match, action, response } = settings;
-  const base = { name, match, response, group: null, filter: null, rewrite: null, readsPath: false };
-  switch (action.kind) {
-    case "redirect":
-      return { ...base, filter: compileRedirect(action, response) };
-    case "respond":
-      return { ...base, filter: compileRespond(action, response) };
-    case "upstream": {
-      const group = groups.get(action.upstream);
-      if (group === undefined)
-        throw new RangeError(`There is no upstream ${JSON.stringify(action.upstream)}`);
-      const rewrite = action.request === null ? null : compileRewrite(action.request);
-      return { ...base, group, rewrite, readsPath: (action.request?.path.length ?? 0) > 0 };
+/** A server's response. Those that a route makes itself have its changes already. */
+function changesResponse({ group, split, response, limits }: Route): boolean {
+  if (limits?.addsFields === true) return true;
+  if (group === null && split === null) return false;
+  return response !== null || group?.isSticky === true || split?.values.some(changesResponse) === true;
+}
+
+/** Makes the routes of one listener ready. */
+class RouteCompiler {
+  readonly #upstreams: ReadonlyMap<string, UpstreamSettings>;
+  readonly #groups = new Map<string, UpstreamGroup>();
+  readonly #clients: ClientAddresses;
+  readonly #matcher: SessionMatcher;
+  readonly #means: ProxyMeans;
+
+  constructor({ upstreams }: ProxySettings, trustedProxies: readonly string[], means: ProxyMeans) {
+    this.#upstreams = new Map(upstreams.map((upstream) => [upstream.name, upstream]));
+    this.#clients = new ClientAddresses(trustedProxies);
+    this.#matcher = new SessionMatcher(trustedProxies);
+    this.#means = means;
+  }
+
+  compileLimits({ limits }: RouteSettings): RouteLimits | null {
+    const { limits: memories, thread } = this.#means;
+    return compileLimits(limits, { memories, thread, clients: this.#clients, matcher: this.#matcher });
+  }
+
+  compile({ name, match, action, response }: RouteSettings): Route {
+    const base = { name, match, response, readsPath: false };
+    const none = { group: null, split: null, mirror: null, limits: null, filter: null, rewrite: null };
+    switch (action.kind) {
+      case "redirect":
+        return { ...base, ...none, filter: compileRedirect(action, response) };
+      case "respond":
+        return { ...base, ...none, filter: compileRespond(action, response) };
+      case "upstream":
+        return this.#toUpstream({ ...base, ...none }, action);
     }
+  }
+
+  #toUpstream(base: Route, action: Action & { kind: "upstream" }): Route {
+    const { request, split, mirror } = action;
+    const route: Route = {
+      ...base,
+      rewrite: request === null ? null : compileRewrite(request),
+      readsPath: (request?.path.length ?? 0) > 0,
+      mirror: mirror === null ? null : this.#toMirror(mirror),
+    };
+    if (split === null) return { ...route, group: this.#groupOf(action.upstream) };
+    const toRoute = ({ upstream }: { upstream: string }): Route => {
+      return { ...route, group: this.#groupOf(upstream) };
+    };
+    const compile = (match: RouteSettings["match"]): ((session: Session<unknown>) => boolean) | null =>
+      match === null ? null : this.#matcher.compile(match);
+    return { ...route, split: new Split(split, toRoute, compile, this.#means.random) };
+  }
+
+  #toMirror(settings: NonNullable<(Action & { kind: "upstream" })["mirror"]>): Mirror {
+    const group = this.#groupOf(settings.upstream);
+    return new Mirror(settings, (session) => group.peerForCopy(session), this.#means.random);
+  }
+
+  #groupOf(name: string): UpstreamGroup {
+    const known = this.#groups.get(name);
+    if (known !== undefined) return known;
+    const settings = this.#upstreams.get(name);
+    const servers = this.#means.groups.get(name);
+    if (settings === undefined || servers === undefined)
+      throw new RangeError(`There is no upstream ${JSON.stringify(name)}`);
+    const { hashBy } = settings;
+    const keyOf = hashBy.length === 0 ? null : compileKey(hashBy, this.#clients);
+    const group = new UpstreamGroup(settings, servers, keyOf);
+    this.#groups.set(name, group);
+    return group;
   }
 }

@@ -1,3 +1,4 @@
+import type { Random } from "../base/random.ts";
 import type { LimitMemories } from "../limits/create-limiter.ts";
 import type { ServerGroup } from "../upstream/server-group.ts";
 import type { HttpFaults } from "./faults/http-faults.ts";
@@ -8,6 +9,8 @@ export interface ProxyMeans {
   readonly groups: ReadonlyMap<string, ServerGroup>;
   /** What limits count in, by their names; see `createLimiter`. */
   readonly limits: LimitMemories;
+  /** What splits and mirrors draw their lots from. */
+  readonly random: Random;
   /** Whose counts are written, from 0. */
   readonly thread: number;
   /** Those on the listener's routes, made for the same settings; whoever has them can switch them on and off. */

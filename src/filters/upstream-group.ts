@@ -1,40 +1,110 @@
-import type { ProxyError } from "../base/errors.ts";
-import type { Session } from "../proxy/session.ts";
-import type { Server } from "../upstream/balancers/balancing-policy.ts";
-import { LoadBalancer } from "../upstream/load-balancer.ts";
+import type { MaybePromise } from "../proxy/phases.ts";
+import type { RetryGate, Session } from "../proxy/session.ts";
 import { HttpPeer } from "../upstream/peer.ts";
+import type { Server } from "../upstream/server.ts";
+import type { ServerGroup } from "../upstream/server-group.ts";
 import type { UpstreamSettings } from "./settings.ts";
+import { StickyCookie } from "./sticky.ts";
 
-/** The servers of an upstream, each with its one peer, and how to fail over between them. */
-export class UpstreamGroup {
-  readonly #balancer: LoadBalancer;
-  /** By `Server.index`. */
-  readonly #peers: readonly HttpPeer[];
-  /** Servers that a session could not connect to. Most sessions have none and never get here. */
-  readonly #failed = new WeakMap<Session<unknown>, Set<Server>>();
+/** What requests that belong together have in common. */
+export type KeyOf = (session: Session<unknown>) => string;
 
-  constructor(settings: UpstreamSettings) {
-    this.#balancer = new LoadBalancer(settings.servers, { policy: settings.policy });
-    this.#peers = this.#balancer.servers.map(({ address }) => new HttpPeer(address, settings.peer));
+/**
+ * An upstream as requests meet it: which server they go to, by what they are repeated, and on which one clients stay.
+ */
+export class UpstreamGroup implements RetryGate {
+  readonly #settings: UpstreamSettings;
+  readonly #group: ServerGroup;
+  /** Null where the policy asks for none. */
+  readonly #keyOf: KeyOf | null;
+  readonly #sticky: StickyCookie | null;
+  /** By the server's slot; one that was made for another server there is out of date. */
+  readonly #peers: (HttpPeer | undefined)[] = [];
+  /** Servers that a session has tried in vain. Most sessions have none and never get here. */
+  readonly #tried = new WeakMap<Session<unknown>, Set<Server>>();
+
+  constructor(settings: UpstreamSettings, group: ServerGroup, keyOf: KeyOf | null) {
+    this.#settings = settings;
+    this.#group = group;
+    this.#keyOf = keyOf;
+    this.#sticky = settings.sticky === null ? null : new StickyCookie(settings.sticky);
   }
 
-  /** The only peer, null when there are several. */
-  get only(): HttpPeer | null {
-    return this.#peers.length === 1 ? this.#peers[0]! : null;
+  get isSticky(): boolean {
+    return this.#sticky !== null;
   }
 
-  /** The peer for this attempt: in a repeated one, a server that the session hasn't failed to reach. */
-  peerFor(session: Session<unknown>): HttpPeer {
-    const failed = session.tries > 1 ? this.#failed.get(session) : undefined;
-    const isEligible = failed === undefined ? null : (server: Server) => !failed.has(server);
-    return this.#peers[this.#balancer.select(session, isEligible).index]!;
+  /** The peer for this attempt: in a repeated one, of a server that the session hasn't tried yet. */
+  peerFor(session: Session<unknown>): MaybePromise<HttpPeer> {
+    session.retryPolicy = this.#settings.retries;
+    session.retryGate = this;
+    if (this.#settings.limits.pending > 0 && !this.#group.hasRoom) return this.#peerInTime(session);
+    return this.#peerOf(this.#choose(session));
   }
 
-  /** Asks for another attempt while there is a server that wasn't tried. How many there may be is the engine's to count. */
-  onConnectFailure(session: Session<unknown>, peer: HttpPeer, error: ProxyError): void {
-    const failed = this.#failed.get(session) ?? new Set();
-    this.#failed.set(session, failed);
-    failed.add(this.#balancer.servers[this.#peers.indexOf(peer)]!);
-    error.retry = failed.size < this.#peers.length ? "yes" : "no";
+  /** Another one may have been quicker than who was let in; then it is the last one's turn again. */
+  async #peerInTime(session: Session<unknown>): Promise<HttpPeer> {
+    await this.#group.whenRoom(session.signal);
+    return this.#peerOf(this.#choose(session));
+  }
+
+  /** The peer for a copy of the request, whose attempts are its own. @throws ProxyError when there is no server */
+  peerForCopy(session: Session<unknown>): HttpPeer {
+    return this.#peerOf(this.#group.select(this.#keyOf === null ? null : this.#keyOf(session), null));
+  }
+
+  #choose(session: Session<unknown>): Server {
+    const tried = session.tries > 1 ? this.#tried.get(session) : undefined;
+    const own = tried === undefined ? this.#stickyServer(session) : null;
+    if (own !== null) return own;
+    const key = this.#keyOf === null ? null : this.#keyOf(session);
+    return this.#group.select(key, tried === undefined ? null : (server) => !tried.has(server));
+  }
+
+  #stickyServer(session: Session<unknown>): Server | null {
+    if (this.#sticky === null) return null;
+    const server = this.#sticky.serverOf(session, this.#group.servers);
+    return server === null ? null : this.#group.serverAt(server.slot);
+  }
+
+  #peerOf(server: Server): HttpPeer {
+    const known = this.#peers[server.slot];
+    if (known !== undefined && known.address === server) return known;
+    const peer = new HttpPeer(server, this.#settings.peer);
+    this.#peers[server.slot] = peer;
+    return peer;
+  }
+
+  /** The `Set-Cookie` for a client whose answer comes from a server that it isn't bound to yet; null for none. */
+  cookieFor(session: Session<unknown>): string | null {
+    if (this.#sticky === null) return null;
+    const server = this.#group.servers.find((known) => known === session.peer?.address);
+    return server === undefined ? null : this.#sticky.binding(session, server, this.#group.servers);
+  }
+
+  /**
+   * Another attempt may begin if there is a server that wasn't tried. After the last one it begins anew with all of them,
+   * but only where there is a pause between attempts: servers that don't answer aren't asked in a circle.
+   */
+  enter(session: Session<unknown>): boolean {
+    const tried = this.#tried.get(session) ?? new Set();
+    this.#tried.set(session, tried);
+    const last = this.#group.servers.find((server) => server === session.peer?.address);
+    if (last !== undefined) tried.add(last);
+    if (!this.#isAnyLeft(tried)) {
+      if (this.#settings.retries.backoff === 0) return false;
+      tried.clear();
+    }
+    return this.#group.enterRetry();
+  }
+
+  leave(): void {
+    this.#group.leaveRetry();
+  }
+
+  #isAnyLeft(tried: ReadonlySet<Server>): boolean {
+    return this.#group.servers.some(
+      (server) => !tried.has(server) && this.#group.serverAt(server.slot) !== null,
+    );
   }
 }

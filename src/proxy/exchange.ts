@@ -67,6 +67,7 @@ export class Exchange<C>
   #deadline: Deadline | null = null;
   #faults: SessionFaults | null = null;
   #resets = false;
+  #over: AbortController | null = null;
 
   constructor(
     proxy: HttpProxy<C>,
@@ -316,6 +317,12 @@ export class Exchange<C>
     this.#faults?.resume();
   }
 
+  get signal(): AbortSignal {
+    this.#over ??= new AbortController();
+    if (this.#state === State.Done) this.#over.abort();
+    return this.#over.signal;
+  }
+
   // ── what goes wrong ────────────────────────────────────────────────────────────────────────────────────────────
 
   /** @internal ends the session badly: an answer if none was begun, else a cut. */
@@ -395,6 +402,7 @@ export class Exchange<C>
     this.endAttempt(error);
     this.failStream(error);
     this.endWaiting();
+    this.#over?.abort();
     this.proxy.finish(this.session, error);
   }
 

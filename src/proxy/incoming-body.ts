@@ -37,6 +37,11 @@ export class IncomingBody implements AsyncIterableIterator<Buffer, undefined, un
     return this.#used;
   }
 
+  /** Bytes that wait to be read. */
+  get waiting(): number {
+    return this.#size;
+  }
+
   // ── the source's side ──────────────────────────────────────────────────────────────────────────────────────────
 
   /** @param piece the reader's to keep */

@@ -7,6 +7,7 @@ import { Hold } from "./flow.ts";
 import { RequestBody } from "./request-body.ts";
 import { RequestStream } from "./request-stream.ts";
 import { mayRepeat, repeatsSent } from "./retry-rules.ts";
+import type { BodyTap } from "./session.ts";
 
 /**
  * Where a request's body goes: to the server, before that to a phase that wants to read all of it, or to the program
@@ -15,6 +16,8 @@ import { mayRepeat, repeatsSent } from "./retry-rules.ts";
 export abstract class RequestSide<C> extends Attempts<C> implements DownstreamSink {
   #body: RequestBody<C> | null = null;
   #stream: RequestStream | null = null;
+  /** Who gets a copy of it; null: nobody, or not any more. */
+  #tap: BodyTap | null = null;
   #ended = false;
 
   /** True before the request is sent, and again when it is to be sent another time. */
@@ -84,16 +87,31 @@ export abstract class RequestSide<C> extends Attempts<C> implements DownstreamSi
     super.startOver(isFresh);
   }
 
+  tapBody(tap: BodyTap): void {
+    if (this.#ended) tap.onEnd();
+    else if (this.isDone) tap.onAbort();
+    else this.#tap = tap;
+  }
+
   onRequestBody(bytes: Buffer, start: number, end: number): void {
+    if (this.#tap !== null) this.#tap.onBytes(bytes, start, end);
     if (this.#stream === null) this.#body?.take(bytes, start, end);
     else this.#stream.take(bytes, start, end);
   }
 
   onRequestEnd(trailers: HttpHeaders | null): void {
     this.#ended = true;
+    if (this.#tap !== null) this.#endTap();
     this.#stream?.body.finish();
     if (this.#body !== null) this.#body.end(trailers);
     else if (!this.isPreparing) this.upstream?.sendEnd(null);
+  }
+
+  #endTap(): void {
+    const tap = this.#tap;
+    this.#tap = null;
+    if (this.#ended) tap?.onEnd();
+    else tap?.onAbort();
   }
 
   readBody(limit: number): Promise<Buffer> {
@@ -141,6 +159,7 @@ export abstract class RequestSide<C> extends Attempts<C> implements DownstreamSi
 
   /** Whoever still reads the body here is told that its rest doesn't come; nothing happens to one that is complete. */
   protected failStream(error: ProxyError | null): void {
+    if (this.#tap !== null) this.#endTap();
     this.#stream?.body.fail(error ?? new ProxyError("DOWNSTREAM_CLOSED", "the response has ended"));
   }
 }

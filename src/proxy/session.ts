@@ -68,6 +68,18 @@ export interface SessionEngine {
   wait(milliseconds: number): Promise<void>;
   injectFaults(faults: ResponseFaults): void;
   reset(): void;
+  readonly signal: AbortSignal;
+  tapBody(tap: BodyTap): void;
+}
+
+/** Gets a request's body as it comes from the client, beside the server. It can't slow anybody down, and must not throw. */
+export interface BodyTap {
+  /** A piece, borrowed: good until the call returns. */
+  onBytes(bytes: Buffer, start: number, end: number): void;
+  /** That was all. */
+  onEnd(): void;
+  /** The session ended before all of it came. */
+  onAbort(): void;
 }
 
 /**
@@ -88,6 +100,8 @@ export class Session<C = undefined> {
   /** What ended the session, if it ended badly. */
   error: ProxyError | null = null;
   timings: Timings = NO_TIMINGS;
+  /** @internal what a filter of the configuration remembers of it from one phase to another. */
+  note: unknown = null;
   /** When this request is repeated. The proxy's, unless a phase before `upstreamPeer` sets another one. */
   retryPolicy: RetryPolicy;
   /** Who is asked before the request is repeated; null: nobody. */
@@ -154,6 +168,19 @@ export class Session<C = undefined> {
    */
   streamBody(): AsyncIterable<Buffer> {
     return this.#engine.streamBody();
+  }
+
+  /**
+   * Gives a copy of the request's body to somebody else than the server, from the next piece on. To be called before
+   * any of it has come: at the latest in the first `upstreamPeer`. One for each session; another takes its place.
+   */
+  tapBody(tap: BodyTap): void {
+    this.#engine.tapBody(tap);
+  }
+
+  /** Aborted when the session is over, however it ended: for work that is only worth something to it. */
+  get signal(): AbortSignal {
+    return this.#engine.signal;
   }
 
   /** Closes the client's connection after this response. */

@@ -47,11 +47,16 @@ export async function testProgram(spec: RunSpec): Promise<void> {
 }
 
 /** All listeners of a configuration share one pool: their upstreams are the same. */
-function configuredServices(snapshot: Snapshot, instance: string, { faults }: ServiceMeans): Service[] {
+function configuredServices(snapshot: Snapshot, instance: string, means: ServiceMeans): Service[] {
+  const { faults } = means;
   const parts = { snapshot, instance, faults, connector: new Connector(snapshot.pool) };
   return snapshot.listeners.map((listener) => {
     const onRoutes = faults.onRoutes(snapshot, listener.name);
-    return toService(listener, createConfiguredProxy(snapshot, listener.name, onRoutes), parts);
+    return toService(
+      listener,
+      createConfiguredProxy(snapshot, listener.name, { ...means, faults: onRoutes }),
+      parts,
+    );
   });
 }
 

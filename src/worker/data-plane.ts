@@ -1,5 +1,6 @@
 import type { Logger } from "pino";
 import { Counters } from "../base/counters.ts";
+import { seededRandom } from "../base/random.ts";
 import type { ListenOn } from "../net/listener.ts";
 import { AccessLog } from "../observe/access-log.ts";
 import { createErrorLog, ErrorLogReporter } from "../observe/error-log.ts";
@@ -82,6 +83,7 @@ export class DataPlane {
     const groups = new ServerGroups(start);
     const services = await buildServices(spec, {
       ...{ faults, thread, groups: groups.byName, limits: start.shared.limits },
+      random: seededRandom(`${spec.seed}/${thread}/routes`),
     });
     const server = new Server(services, context);
     await server.start(numbered(source));

@@ -4,6 +4,7 @@ import { createConfiguredProxy, type RouteContext } from "../../src/filters/conf
 import { HttpFaults } from "../../src/filters/faults/http-faults.ts";
 import { until } from "../kit/deadline.ts";
 import { type Origin, startOrigin } from "../kit/origins.ts";
+import { proxyMeans } from "../kit/proxy-means.ts";
 import { type ProxyUnderTest, startProxy } from "./proxy.ts";
 
 const NAME = "main";
@@ -47,7 +48,7 @@ export async function startFaulty(faults: string, does: string = "upstream"): Pr
   const text = `listeners: [{ bind: 0, name: ${NAME}, ${action}, faults: [${faults}] }]`;
   const settings = parseConfig(text, "a.yaml", {});
   const httpFaults = new HttpFaults(settings, NAME, { seed: "seed" });
-  const phases = createConfiguredProxy(settings, NAME, httpFaults);
+  const phases = createConfiguredProxy(settings, NAME, proxyMeans(settings, NAME, httpFaults));
   const clock = new ManualAlarmClock();
   const proxy = await startProxy<RouteContext>({ phases, alarms: clock });
   return new FaultyProxy(proxy, origin, httpFaults, clock);

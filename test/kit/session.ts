@@ -56,6 +56,7 @@ class LoneEngine implements SessionEngine {
   readonly bytesReceived = 0;
   readonly bytesSent = 0;
   readonly upstreamReused = false;
+  readonly signal: AbortSignal = new AbortController().signal;
   answer: ResponseInit | null = null;
   onRespond: (init: ResponseInit) => void = () => {};
 
@@ -83,4 +84,6 @@ class LoneEngine implements SessionEngine {
   injectFaults(): void {}
 
   reset(): void {}
+
+  tapBody(): void {}
 }

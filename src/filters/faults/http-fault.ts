@@ -1,12 +1,12 @@
 import type { Random } from "../../base/random.ts";
 import type { Session } from "../../proxy/session.ts";
+import type { SessionPredicate } from "../matchers/session-matcher.ts";
 import type { HttpFaultSettings } from "../settings.ts";
 import type { FaultCount } from "./fault-counts.ts";
-import type { FaultMatch } from "./fault-matcher.ts";
 
 /** What a fault goes by when it decides whether it strikes. */
 export interface FaultMeans {
-  readonly matches: FaultMatch;
+  readonly matches: SessionPredicate;
   readonly count: FaultCount;
   readonly random: Random;
 }

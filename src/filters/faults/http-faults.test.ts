@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { proxyMeans } from "../../../test/kit/proxy-means.ts";
 import { createSession, type SessionInit } from "../../../test/kit/session.ts";
 import { parseConfig } from "../../config/load.ts";
 import { createConfiguredProxy, type RouteContext } from "../configured-proxy.ts";
@@ -22,7 +23,7 @@ class Rig {
 
   constructor(faults: string, options: Partial<HttpFaultsOptions> = {}, settings = settingsWith(faults)) {
     this.faults = new HttpFaults(settings, "main", { seed: "seed", ...options });
-    const phases = createConfiguredProxy(settings, "main", this.faults);
+    const phases = createConfiguredProxy(settings, "main", proxyMeans(settings, "main", this.faults));
     this.#filter = (init) => {
       const lone = createSession<RouteContext>(init);
       phases.requestFilter!(lone.session);

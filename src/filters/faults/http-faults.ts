@@ -1,9 +1,9 @@
 import { seededRandom } from "../../base/random.ts";
 import type { MaybePromise } from "../../proxy/phases.ts";
 import type { Session } from "../../proxy/session.ts";
+import { SessionMatcher } from "../matchers/session-matcher.ts";
 import type { ListenerRoutes, ProxySettings } from "../settings.ts";
 import { allocateFaultCounts, faultCounts } from "./fault-counts.ts";
-import { FaultMatcher } from "./fault-matcher.ts";
 import { HttpFault } from "./http-fault.ts";
 import { compileFaults } from "./strike.ts";
 
@@ -38,7 +38,7 @@ export class HttpFaults {
     const listener = listenerOf(settings, listenerName);
     const memory = counts ?? allocateFaultCounts(settings);
     const own = faultCounts(settings, listenerName, memory).values();
-    const matcher = new FaultMatcher(listener.forwarding.trustedProxies);
+    const matcher = new SessionMatcher(listener.forwarding.trustedProxies);
     this.#byRoute = listener.routes.map((route) =>
       route.faults.map((one) => {
         const fault = new HttpFault(one, {

@@ -1,19 +1,19 @@
 import type { RequestHead } from "../../http/heads.ts";
 import type { Session } from "../../proxy/session.ts";
 import { ClientAddresses } from "../client-addresses.ts";
-import { compileMatch } from "../matchers/combine.ts";
-import { type Predicate, Subject } from "../matchers/subject.ts";
 import { plainPathLength, readingsOf } from "../request-path.ts";
 import type { Match } from "../settings.ts";
+import { compileMatch } from "./combine.ts";
+import { type Predicate, Subject } from "./subject.ts";
 
-/** Whether a request is one that a fault is meant for. */
-export type FaultMatch = (session: Session<unknown>) => boolean;
+/** Whether a request is one that something is meant for. */
+export type SessionPredicate = (session: Session<unknown>) => boolean;
 
 /**
- * The matchers of routes, for faults. A path that servers may read in several ways matches when one of the readings does:
+ * The matchers of routes, for what else goes by requests: faults, limits, splits. A path that servers may read in several ways matches when one of the readings does:
  * nobody's access depends on it, so that it is no reason to refuse a request.
  */
-export class FaultMatcher {
+export class SessionMatcher {
   readonly #subject: Subject;
 
   /** @param trustedProxies those who may say where a request comes from */
@@ -21,7 +21,7 @@ export class FaultMatcher {
     this.#subject = new Subject(new ClientAddresses(trustedProxies));
   }
 
-  compile(match: Match | null): FaultMatch {
+  compile(match: Match | null): SessionPredicate {
     if (match === null) return () => true;
     const predicate = compileMatch(match);
     return (session) => this.#matches(session, predicate);

@@ -1,0 +1,34 @@
+import { threadAlarms } from "../../src/base/alarms.ts";
+import { seededRandom } from "../../src/base/random.ts";
+import { HttpFaults } from "../../src/filters/faults/http-faults.ts";
+import type { ProxyMeans } from "../../src/filters/proxy-means.ts";
+import type { ProxySettings } from "../../src/filters/settings.ts";
+import { allocateLimitMemory } from "../../src/limits/create-limiter.ts";
+import { GroupKeeper } from "../../src/upstream/group-keeper.ts";
+import { GroupMemory } from "../../src/upstream/group-memory.ts";
+import { ServerGroup } from "../../src/upstream/server-group.ts";
+
+const SEED = "seed";
+
+/** What a configured proxy works with in a single thread that shares nothing. */
+export function proxyMeans(
+  settings: ProxySettings,
+  listener: string,
+  faults: HttpFaults = new HttpFaults(settings, listener, { seed: SEED }),
+): ProxyMeans {
+  const groups = settings.upstreams.map((upstream) => {
+    const memory = GroupMemory.local(Math.max(upstream.mostServers, upstream.servers.length, 1));
+    const means = { random: seededRandom(`${SEED}/${upstream.name}`), clock: threadAlarms };
+    // Writes down which servers there are; nothing is looked after.
+    new GroupKeeper(upstream.name, upstream, memory, { ...means, onServers() {}, onEvent() {} });
+    return [upstream.name, new ServerGroup(upstream, memory, means)] as const;
+  });
+  const limits = settings.listeners.flatMap(({ routes }) => routes).flatMap((route) => route.limits);
+  return {
+    groups: new Map(groups),
+    limits: allocateLimitMemory(limits, 1),
+    random: seededRandom(SEED),
+    thread: 0,
+    faults,
+  };
+}
