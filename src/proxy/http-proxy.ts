@@ -103,6 +103,7 @@ export class HttpProxy<C> {
   /** @internal the session is over: counts, logs */
   finish(session: Session<C>, error: ProxyError | null): void {
     this.#count(session, error);
+    session.attendant?.onSessionEnd();
     if (this.isTimed) session.timings.end = performance.now();
     if (error !== null) this.#report(session, error);
     if (this.plan.logging !== null) this.#log(session, error);

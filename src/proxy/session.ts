@@ -82,6 +82,12 @@ export interface BodyTap {
   onAbort(): void;
 }
 
+/** @internal something that a filter keeps with a session, and that has to know when it is over */
+export interface SessionAttendant {
+  /** The session is over, well or not. Comes once; must not throw. */
+  onSessionEnd(): void;
+}
+
 /**
  * One downstream request with its response: what every phase gets. It may be kept as long as one likes; once the session
  * is over, changing it has no effect.
@@ -100,6 +106,8 @@ export class Session<C = undefined> {
   /** What ended the session, if it ended badly. */
   error: ProxyError | null = null;
   timings: Timings = NO_TIMINGS;
+  /** @internal what goes with the session from one phase to another. One: who comes second takes the place. */
+  attendant: SessionAttendant | null = null;
   /** @internal what a filter of the configuration remembers of it from one phase to another. */
   note: unknown = null;
   /** When this request is repeated. The proxy's, unless a phase before `upstreamPeer` sets another one. */
