@@ -152,7 +152,7 @@ describe("servers from an HTTP endpoint", () => {
     "it answers something else": ["<html>", /its answer is no JSON/],
     "it answers no list": ['{"a": 1}', /it holds no list of servers/],
     "it answers an empty list": ["[]", /there is no server in it/],
-    "it has only wrong entries": ["[1]", /entry 1, 1: expected an address/],
+    "it has only wrong entries": ["[0]", /entry 1, 0: nothing answers on port 0/],
     "it breaks off": [
       (_request, response) => {
         response.writeHead(200, { "content-length": 100 }).write('["b:1"');

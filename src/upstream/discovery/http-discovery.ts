@@ -18,7 +18,8 @@ type HttpSettings = DiscoverySettings & { kind: "http" };
 
 /**
  * Servers from a JSON list behind a URL. The next poll begins when the interval has passed since the last one's end. Any
- * status but 200, or 304 for a list that is known, is an error; redirects aren't followed.
+ * status but 200, or 304 for a list that is known, is an error; redirects aren't followed. So is an empty list, which
+ * keeps what is known.
  */
 export class HttpDiscovery implements Discovery {
   readonly #settings: HttpSettings;

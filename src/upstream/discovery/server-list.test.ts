@@ -11,31 +11,38 @@ describe("a list of servers", () => {
       "127.0.0.1:80",
       { address: "[::1]:81", weight: 3, priority: 1, zone: "a" },
       "/run/a.sock",
-      { address: "example.com:82", zone: null },
+      { address: "example.com:82", zone: null, backup: true },
+      83,
+      ":84",
     ]);
     assert.deepEqual(problems, []);
     assert.deepEqual(servers, [
       { ...plain, address: "127.0.0.1:80" },
       { address: "[::1]:81", weight: 3, priority: 1, zone: "a" },
       { ...plain, address: "unix:/run/a.sock" },
-      { ...plain, address: "example.com:82" },
+      { ...plain, address: "example.com:82", priority: 1 },
+      { ...plain, address: "127.0.0.1:83" },
+      { ...plain, address: "127.0.0.1:84" },
     ]);
   });
 
   const bad: readonly (readonly [entry: unknown, message: RegExp])[] = [
     ["nowhere", /entry 2, "nowhere": Address "nowhere" is none/],
-    [8080, /entry 2, 8080: expected an address/],
+    [80_800, /entry 2, 80800: Address "80800" is none/],
+    [1.5, /entry 2, 1.5: Address "1.5" is none/],
+    [true, /entry 2, true: expected an address/],
     [null, /entry 2, null: expected an address/],
     [[], /entry 2, \[\]: expected an address/],
-    [{}, /entry 2, \{\}: the address is no text/],
-    [":80", /no host or no port/],
-    ["a:0", /no host or no port/],
+    [{}, /entry 2, \{\}: the address is neither a text nor a port/],
+    ["a:0", /nothing answers on port 0/],
+    [{ address: "a:80", backup: 1 }, /backup is neither true nor false/],
+    [{ address: "a:80", backup: true, priority: 0 }, /backup and priority exclude each other/],
     [{ address: "a:80", weight: 0 }, /the weight is not a whole number from 1 to 1000/],
     [{ address: "a:80", weight: "2" }, /the weight is not/],
     [{ address: "a:80", weight: 1001 }, /the weight is not/],
     [{ address: "a:80", priority: -1 }, /the priority is not a whole number from 0 to 65535/],
     [{ address: "a:80", zone: 1 }, /the zone is no text/],
-    [{ address: "a:80", wieght: 2 }, /wieght is none of address, weight, priority and zone/],
+    [{ address: "a:80", wieght: 2 }, /wieght is none of address, weight, priority, backup and zone/],
     ["first:80", /this address is there twice/],
     [{ address: "x".repeat(500) }, /x…: Address/],
   ];

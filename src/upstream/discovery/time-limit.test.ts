@@ -28,6 +28,15 @@ describe("a time limit", () => {
     await assert.rejects(result, /no answer within 1.5 s/);
   });
 
+  test("of 0 is none", async () => {
+    const clock = new ManualAlarmClock();
+    const { promise, resolve } = Promise.withResolvers<number>();
+    const result = withTimeLimit(clock, 0, never, () => promise);
+    clock.advance(1e9);
+    resolve(7);
+    assert.equal(await result, 7);
+  });
+
   test("ends when the caller does", async () => {
     const clock = new ManualAlarmClock();
     const outer = new AbortController();

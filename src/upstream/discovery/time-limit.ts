@@ -1,8 +1,8 @@
 import { Alarm, type AlarmClock } from "../../base/alarms.ts";
 
 /**
- * Settles as `run` does, but rejects when `milliseconds` have passed or `outer` is aborted. The signal that `run` gets is
- * aborted in the end whatever happened: it is enough to let go of everything there.
+ * Settles as `run` does, but rejects when `milliseconds` have passed (0: however long it takes) or `outer` is aborted. The
+ * signal that `run` gets is aborted in the end whatever happened: it is enough to let go of everything there.
  */
 export async function withTimeLimit<T>(
   clock: AlarmClock,
@@ -14,7 +14,7 @@ export async function withTimeLimit<T>(
   const inner = new AbortController();
   const alarm = new Alarm(clock, () => inner.abort(new Error(`no answer within ${milliseconds / 1000} s`)));
   const stop = (): void => inner.abort(outer.reason);
-  alarm.set(clock.now() + milliseconds);
+  if (milliseconds > 0) alarm.set(clock.now() + milliseconds);
   outer.addEventListener("abort", stop);
   try {
     return await Promise.race([run(inner.signal), whenAborted(inner.signal)]);

@@ -103,6 +103,10 @@ describe("a message of the DNS", () => {
       bytes.writeUInt16BE(length, bytes.length - 6);
       assert.equal(readAnswer(bytes, 7, question), null, `${length}`);
     }
+    const alias = encode({ ...good, answers: good.answers?.slice(0, 2) ?? [], additionals: [] });
+    const at = alias.indexOf("\x03Box") - 1;
+    alias.writeUInt8(alias.readUInt8(at) + 1, at);
+    assert.equal(readAnswer(alias, 7, question), null, "a name");
   });
 
   const others: Readonly<Record<string, Packet>> = {
