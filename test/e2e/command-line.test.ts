@@ -159,6 +159,19 @@ describe("wrong usage", () => {
     ["threads that are no number", ["http", "--threads", "two"], /--threads.*two/],
     ["an unknown log level", ["http", "--log-level", "loud"], /--log-level.*loud/],
     ["an unknown access log", ["http", "--access-log", "w3c"], /--access-log.*w3c/],
+    ["an unknown policy", ["http", "--balance", "fairest"], /--balance.*fairest.*round_robin/],
+    ["an interval that is none", ["http", "--active-health-check-interval", "often"], /often.*seconds/],
+    ["requests that can't be counted", ["http", "--max-requests-per-minute", "1.5"], /1\.5.*whole number/],
+    [
+      "a health check of no path",
+      ["http", "--bind", ":0", "--upstream", "1", "--active-health-check-path", "up"],
+      /^--active-health-check-path: "up" doesn't begin with a slash/,
+    ],
+    [
+      "an API nowhere",
+      ["http", "--bind", ":0", "--upstream", "1", "--admin", "nowhere"],
+      /^--admin: found "nowhere"/,
+    ],
     ["an unknown option", ["http", "--bindd", ":0"], /--bindd/],
     ["an unknown command", ["htp"], /htp/],
     [
