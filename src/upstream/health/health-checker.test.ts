@@ -275,10 +275,16 @@ describe("what is known of a server", () => {
 
 describe("a checker that is stopped", () => {
   test("probes no more and says no more, also when a probe is under way", async () => {
-    for (const obeys of [true, false]) {
-      const stage = setStage({}, () => ({ result: ill(), after: 100, obeys }));
+    // The second time is that of the next probe, which then waits for the one under way.
+    for (const [obeys, stopAt] of [
+      [true, 1050],
+      [false, 1050],
+      [true, 2050],
+      [false, 2050],
+    ] as const) {
+      const stage = setStage({ timeout: 5000 }, () => ({ result: ill(), after: 1500, obeys }));
       stage.checker.start();
-      await stage.pass(1050);
+      await stage.pass(stopAt);
       stage.checker.stop();
       assert.equal(stage.probe.runs[0]!.signal.aborted, true);
       await stage.pass(10_000);
@@ -314,8 +320,9 @@ describe("a checker that is stopped", () => {
     const stage = setStage({ fall: 2 }, () => ({ result: ill(), after: 0 }));
     const { checker } = stage;
     checker.start();
+    await stage.pass(500);
     checker.start();
-    await stage.pass(1500);
+    await stage.pass(1000);
     checker.stop();
     await stage.pass(5000);
     checker.start();
