@@ -4,10 +4,8 @@ import type { Upstreams } from "./upstreams.ts";
 
 type ServerEvent = Extract<GroupEvent, { kind: "server" }>;
 
-/** Writes to the log what happens to groups of servers, each thing once. */
+/** Writes to the log what happens to groups of servers: each thing once, as it is told. */
 export function logUpstreams(upstreams: Pick<Upstreams, "onEvent">, log: Logger): () => void {
-  /** What discovery said last, by the group: a poll that fails as the one before is no news. */
-  const complaints = new Map<string, string>();
   return upstreams.onEvent((event) => {
     const { group: upstream } = event;
     switch (event.kind) {
@@ -16,7 +14,6 @@ export function logUpstreams(upstreams: Pick<Upstreams, "onEvent">, log: Logger)
         return;
       case "servers": {
         const { added, removed } = event;
-        complaints.delete(upstream);
         log.info({ upstream, added, removed }, "An upstream has other servers");
         return;
       }
@@ -25,8 +22,6 @@ export function logUpstreams(upstreams: Pick<Upstreams, "onEvent">, log: Logger)
         else log.info({ upstream }, "An upstream is available again");
         return;
       case "discovery":
-        if (complaints.get(upstream) === event.message) return;
-        complaints.set(upstream, event.message);
         log.warn({ upstream, reason: event.message }, "An upstream's servers can't be looked up");
     }
   });

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { createTemporaryDirectory, type TemporaryDirectory } from "../kit/files.ts";
 import { connectRaw } from "../kit/raw-client.ts";
+import { writeDeadlyToxic } from "./deadly-toxic.ts";
 import {
   ask,
   type EchoServer,
@@ -16,20 +17,8 @@ interface ProxyView {
   readonly toxics: readonly { readonly name: string }[];
 }
 
-/** A toxic that ends its thread with the first bytes it gets. */
-const DEADLY = `
-  import { defineToxic, Toxic } from "${new URL("../../src/index.ts", import.meta.url).href}";
-  class Deadly extends Toxic {
-    take() { process.exit(7); }
-  }
-  export default defineToxic({
-    name: "deadly", about: "ends its thread", attributes: {}, links: ["bytes"],
-    create: (site, attributes) => new Deadly(site, attributes),
-  });
-`;
-
 async function startDeadly(directory: TemporaryDirectory, threads: number): Promise<RunningToxiproxy> {
-  const path = await directory.write("deadly.ts", DEADLY);
+  const path = await writeDeadlyToxic(directory);
   return await startToxiproxy(["--threads", String(threads), "--toxics", path]);
 }
 

@@ -63,9 +63,15 @@ export function portOf(address: string): number {
 }
 
 /** Asks the API; a status of 400 and more is an error with what the server said. */
-export async function ask(url: string, method: string, path: string, body?: unknown): Promise<unknown> {
+export async function ask(
+  url: string,
+  method: string,
+  path: string,
+  body?: unknown,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<unknown> {
   const content = body === undefined ? {} : { body: JSON.stringify(body) };
-  const response = await fetch(url + path, { method, ...content });
+  const response = await fetch(url + path, { method, headers, ...content });
   const text = await response.text();
   if (!response.ok) throw new Error(`${response.status} ${text}`);
   return text === "" ? null : (JSON.parse(text) as unknown);

@@ -1,0 +1,182 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { until } from "../kit/deadline.ts";
+import { type Origin, startOrigin } from "../kit/origins.ts";
+import { freePort } from "../kit/ports.ts";
+import { type Balancer, startBalancer } from "./balancer.ts";
+import { get } from "./sluice.ts";
+
+/** A balancer over two origins, all of it gone at the end. */
+class Stage implements AsyncDisposable {
+  readonly a: Origin;
+  readonly b: Origin;
+  readonly balancer: Balancer;
+
+  constructor(a: Origin, b: Origin, balancer: Balancer) {
+    this.a = a;
+    this.b = b;
+    this.balancer = balancer;
+  }
+
+  /** What a command prints; it has to succeed. */
+  async print(...args: readonly string[]): Promise<string> {
+    const { code, stdout, stderr } = await this.balancer.run(...args);
+    assert.deepEqual([code, stderr], [0, ""], args.join(" "));
+    return stdout;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.balancer[Symbol.asyncDispose]();
+    await this.a[Symbol.asyncDispose]();
+    await this.b[Symbol.asyncDispose]();
+  }
+}
+
+async function startStage(threads: number, ...upstream: readonly string[]): Promise<Stage> {
+  await using started = new AsyncDisposableStack();
+  const a = started.use(await startOrigin({ name: "a" }));
+  const b = started.use(await startOrigin({ name: "b" }));
+  const stage = new Stage(a, b, await startBalancer({ threads, servers: [a.address, b.address], upstream }));
+  started.move();
+  return stage;
+}
+
+for (const threads of [1, 2]) {
+  describe(`with ${threads} ${threads === 1 ? "thread" : "threads"}`, () => {
+    test("the status tells what servers do, that one is down and why, and that it came back", async () => {
+      await using stage = await startStage(threads, "health_check: { tcp: true, interval: 100ms }");
+      const { a, b, balancer } = stage;
+      assert.deepEqual(await balancer.shares(20), { a: 10, b: 10 });
+      const text = await stage.print("status");
+      assert.match(text, /^api: round_robin, 2 of 2 servers up, 0 requests under way\nSTATE /);
+      assert.match(text, new RegExp(`^up +${RegExp.escape(a.address)} +\\ds +1 +0 +10 +0 `, "m"));
+      const port = b.port;
+      await b[Symbol.asyncDispose]();
+      await until("b is down", async () => (await balancer.servers())[1]?.state === "down");
+      assert.match(await stage.print("status"), /1 of 2 servers up.*^down .*ECONNREFUSED/ms);
+      assert.deepEqual(await balancer.shares(4), { a: 4 });
+      await using again = await startOrigin({ name: "again", port });
+      await until("b is up", async () => (await balancer.servers())[1]?.state === "up");
+      assert.deepEqual(await balancer.shares(4), { a: 2, [again.name]: 2 });
+      const [down] = balancer.logged("A server is down");
+      assert.match(String(down?.["reason"]), /ECONNREFUSED/);
+      assert.equal(balancer.logged("A server is down").length, 1);
+      assert.equal(balancer.logged("A server is back").length, 1);
+    });
+
+    test("a drained server gets nothing new, and what it has under way ends by itself", async () => {
+      await using stage = await startStage(threads);
+      const { a, b, balancer } = stage;
+      const held = [get(balancer.sluice.port, "/held"), get(balancer.sluice.port, "/held")];
+      await Promise.all([a.request(0), b.request(0)]);
+      assert.equal(
+        await stage.print("upstream", "drain", "api", a.address),
+        `Server ${a.address} of api is drained\n`,
+      );
+      assert.deepEqual(await balancer.shares(6), { b: 6 });
+      const [drained] = await balancer.servers();
+      assert.deepEqual([drained?.state, drained?.reason, drained?.requests], ["draining", "by order", 1]);
+      a.release();
+      b.release();
+      for (const response of held) assert.equal((await response).status, 200);
+      await until("nothing is under way", async () => (await balancer.servers())[0]?.requests === 0);
+      await stage.print("upstream", "enable", "api", a.address);
+      assert.deepEqual(await balancer.shares(6), { a: 3, b: 3 });
+      await stage.print("upstream", "disable", "api", b.address);
+      assert.deepEqual(await balancer.shares(4), { a: 4 });
+    });
+
+    test("a weight changes the shares at once", async () => {
+      await using stage = await startStage(threads);
+      const { a, balancer } = stage;
+      assert.equal(
+        await stage.print("upstream", "weight", "api", a.address, "3"),
+        `Server ${a.address} of api has the weight 3\n`,
+      );
+      const shares = await balancer.shares(40);
+      // The round may have begun before, and threads don't begin at the same place in it.
+      assert.ok(shares["a"]! >= 28 && shares["a"]! <= 32, JSON.stringify(shares));
+      assert.equal((await balancer.servers())[0]?.weight, 3);
+    });
+  });
+}
+
+test("with all servers gone, that is logged once and not for every request", async () => {
+  await using stage = await startStage(2, "health_check: { tcp: true, interval: 100ms }");
+  const { a, b, balancer } = stage;
+  await a[Symbol.asyncDispose]();
+  await b[Symbol.asyncDispose]();
+  await balancer.program.line(/None of an upstream's servers is available/);
+  assert.deepEqual(await balancer.shares(10), { 502: 10 });
+  assert.match(await stage.print("status"), /0 of 2 servers up/);
+  assert.equal(balancer.logged("None of an upstream's servers is available").length, 1);
+});
+
+describe("the commands", () => {
+  test("print JSON when they are asked to, and lists off a terminal", async () => {
+    await using stage = await startStage(1);
+    const { a, b } = stage;
+    const { upstreams, limits } = JSON.parse(await stage.print("status", "--json"));
+    assert.deepEqual(
+      upstreams[0].servers.map(({ address }: { address: string }) => address),
+      [a.address, b.address],
+    );
+    assert.deepEqual(limits, []);
+    assert.equal(await stage.print("upstream", "list"), "api\tround_robin\t2\t2\n");
+    assert.equal(JSON.parse(await stage.print("upstream", "list", "--json"))[0].name, "api");
+    const drained = JSON.parse(await stage.print("upstream", "drain", "--json", "api", a.address));
+    assert.deepEqual([drained.address, drained.state], [a.address, "draining"]);
+    assert.equal(await stage.print("upstream", "ls"), "api\tround_robin\t1\t2\n");
+  });
+
+  test("watch, and go on while nobody answers", async () => {
+    await using stage = await startStage(1);
+    await using watching = await stage.balancer.start("status", "--watch");
+    await watching.line(/^api: round_robin, 2 of 2 servers up/);
+    await stage.print("upstream", "disable", "api", stage.a.address);
+    await watching.line(/^api: round_robin, 1 of 2 servers up/);
+    await stage.balancer.sluice[Symbol.asyncDispose]();
+    await watching.line(/^Failed to ask for the status: can't reach /);
+    watching.signal("SIGINT");
+    await watching.exit();
+  });
+
+  test("say what is wrong, and what was probably meant", async () => {
+    await using stage = await startStage(1);
+    const { balancer, a } = stage;
+    const nobody = `http://127.0.0.1:${await freePort()}`;
+    const wrong = a.address.replace(/.$/, "x");
+    const cases: readonly (readonly [args: readonly string[], message: RegExp])[] = [
+      [["upstream", "drain", "ap", a.address], /HTTP 404: there is no upstream "ap": did you mean api\?\n$/],
+      [
+        ["upstream", "drain", "api", wrong],
+        new RegExp(`HTTP 404: upstream "api" has no server "${wrong}": did you mean 127`),
+      ],
+      [
+        ["upstream", "weight", "api", a.address, "0"],
+        /^0 is no weight: it is a whole number from 1 to 1000\.\n$/,
+      ],
+      [["upstream", "weight", "api", a.address], /The weight is missing\.\n$/],
+      [["upstream", "drain", "api"], /The server's address is missing\.\n$/],
+      [
+        ["status", "--token", "wrong"],
+        /^Failed to ask for the status: HTTP 401: A bearer token is needed\n$/,
+      ],
+      [
+        ["status", "--host", nobody],
+        /^Failed to ask for the status: can't reach http:\S+: connection refused \(a running process .*\)\n$/,
+      ],
+    ];
+    for (const [args, message] of cases) {
+      const { code, stderr } = await balancer.run(...args);
+      assert.equal(code, 1, args.join(" "));
+      assert.match(stderr, message);
+    }
+  });
+
+  test("have examples in their help", async () => {
+    await using stage = await startStage(1);
+    for (const command of ["status", "upstream"])
+      assert.match(await stage.print(command, "--help"), /Examples:\n {2}sluice /);
+  });
+});
