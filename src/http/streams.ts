@@ -93,6 +93,8 @@ export interface UpstreamStream {
   sendEnd(trailers: HttpHeaders | null): void;
   /** Gives the request up; the connection is not used again. */
   abort(): void;
+  /** Nobody wants the response whose head has just come: the connection is used again if the rest of it is short. */
+  dismiss(): void;
   pauseResponse(): void;
   resumeResponse(): void;
   toByteStream(sink: ByteSink): ByteStream;

@@ -37,6 +37,9 @@ const State = {
 /** Interim responses before a final one; more are a fault or an attack. */
 const MAX_INTERIM = 32;
 
+/** Bytes of a body that nobody wants: reading more of them costs more than another connection. */
+const MAX_DISMISSED = 64 * 1024;
+
 /** Who keeps a connection between requests. */
 export interface ConnectionKeeper {
   /** It may carry another request. */
@@ -134,6 +137,15 @@ export class ClientConnection
     this.#sink = null;
     this.#deadline.clear();
     this.transport.destroy();
+  }
+
+  dismiss(): void {
+    if (!this.#requestSent || this.#decoder!.remaining > MAX_DISMISSED) {
+      this.abort();
+      return;
+    }
+    this.#sink = null;
+    this.resumeResponse();
   }
 
   pauseResponse(): void {

@@ -48,6 +48,10 @@ export class ConnectStream implements UpstreamStream, TransportHandler, WriteWat
     this.#transport.destroy();
   }
 
+  dismiss(): void {
+    this.abort();
+  }
+
   // A CONNECT has no body, and nothing is read before the tunnel stands.
   sendBody(): void {}
   sendEnd(): void {}

@@ -171,6 +171,7 @@ export class Exchange<C>
       return;
     }
     this.proxy.counters.add(Counter.responses1xx);
+    this.hasInformed = true;
     this.downstream.sendInformational(head);
   }
 

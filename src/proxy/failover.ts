@@ -28,6 +28,8 @@ export abstract class Failover<C> extends RequestSide<C> implements AttemptAlarm
 
   /** True once the client got something of a response. */
   protected abstract readonly isHeadSent: boolean;
+  /** True once the client got an interim response, which no policy takes for nothing. */
+  protected hasInformed = false;
 
   /** The head of the response that the client is to get. */
   protected abstract onAnswer(head: ResponseHead): void;
@@ -80,12 +82,20 @@ export abstract class Failover<C> extends RequestSide<C> implements AttemptAlarm
   #dismisses(): boolean {
     if (this.#relyOnHedge()) {
       this.endAttempt(null);
-      this.dropConnection();
+      this.#dismiss();
       return true;
     }
-    if (!this.#mayRepeat || !this.#mayTryAgain) return false;
+    if (this.hasInformed || !this.#mayRepeat || !this.#mayTryAgain) return false;
     this.#leaveGate();
-    return this.#tryAgain(false);
+    if (!this.#mayEnter()) return false;
+    this.#dismiss();
+    this.#goAgain(false);
+    return true;
+  }
+
+  #dismiss(): void {
+    this.upstream!.dismiss();
+    this.upstream = null;
   }
 
   onConnectFailed(error: ProxyError): void {
@@ -99,7 +109,7 @@ export abstract class Failover<C> extends RequestSide<C> implements AttemptAlarm
   #afterConnectFailure(error: ProxyError): void {
     judgeConnectFailure(error, this.session.retryPolicy);
     if (!this.tell("failToConnect", this.proxy.plan.failToConnect, error)) return;
-    if (error.retry === "yes" && this.#mayTryAgain && this.#tryAgain(true)) return;
+    if (error.retry === "yes" && this.#mayTryAgain && this.#tryAgain()) return;
     this.fail(error);
   }
 
@@ -113,13 +123,14 @@ export abstract class Failover<C> extends RequestSide<C> implements AttemptAlarm
   }
 
   #afterFailure(error: ProxyError): void {
+    const { session, upstreamReused } = this;
     const isRepeatable = this.#mayRepeat;
-    judgeFailure(error, this.session.retryPolicy, this.upstreamReused, isRepeatable);
+    if (isRepeatable && !this.hasInformed)
+      judgeFailure(error, session.retryPolicy, upstreamReused, session.response !== null);
     if (!this.tell("errorWhileProxy", this.proxy.plan.errorWhileProxy, error)) return;
     const { retry } = error;
     if (retry !== "no" && this.#mayTryAgain) {
-      if (retry === "yes" ? this.#tryAgain(true) : this.upstreamReused && isRepeatable && this.#replace())
-        return;
+      if (retry === "yes" ? this.#tryAgain() : this.upstreamReused && isRepeatable && this.#replace()) return;
     }
     this.fail(error);
   }
@@ -143,16 +154,19 @@ export abstract class Failover<C> extends RequestSide<C> implements AttemptAlarm
   }
 
   /** False when whoever has a say is against it. */
-  #tryAgain(isFresh: boolean): boolean {
-    const { session, proxy } = this;
+  #tryAgain(): boolean {
     if (!this.#mayEnter()) return false;
-    const gate = session.retryGate;
+    this.#goAgain(true);
+    return true;
+  }
+
+  #goAgain(isFresh: boolean): void {
+    const { session, proxy } = this;
     this.startOver(isFresh);
-    this.#gate = gate;
+    this.#gate = session.retryGate;
     const wait = backoffOf(session.retryPolicy, session.tries, proxy.random);
     if (wait > 0) this.#times.setBackoff(wait);
     else this.choosePeer();
-    return true;
   }
 
   #mayEnter(): boolean {
@@ -184,7 +198,7 @@ export abstract class Failover<C> extends RequestSide<C> implements AttemptAlarm
 
   onHedgeTime(): void {
     const { session, proxy } = this;
-    const isSent = this.isComplete && session.request.upgrade === null;
+    const isSent = this.isComplete && session.request.upgrade === null && !this.hasInformed;
     if (!isSent || !mayRepeat(session.retryPolicy, session.request.method, true)) {
       if (!this.downstream.requestComplete) this.#times.setHedge(session.retryPolicy.hedgeAfter);
       return;

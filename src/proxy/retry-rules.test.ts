@@ -40,10 +40,10 @@ describe("a failure", () => {
     code: ErrorCode,
     changes: Partial<RetryPolicy>,
     reused = false,
-    isRepeatable = true,
+    isAnswered = false,
   ): string {
     const error = new ProxyError(code);
-    judgeFailure(error, policy(changes), reused, isRepeatable);
+    judgeFailure(error, policy(changes), reused, isAnswered);
     return error.retry;
   }
 
@@ -64,7 +64,7 @@ describe("a failure", () => {
       assert.equal(judged(code, {}), "reused");
       assert.equal(judged(code, { onReset: true }), "yes");
       assert.equal(judged(code, { onReset: true }, true), "reused");
-      assert.equal(judged(code, { onReset: true }, false, false), "reused");
+      assert.equal(judged(code, { onReset: true }, false, true), "reused");
       assert.equal(judged(code, { onTimeout: true, onConnectFailure: true }), "reused");
     }
   });
@@ -73,16 +73,17 @@ describe("a failure", () => {
     for (const code of ["FIRST_BYTE", "READ", "WRITE"].map((of) => `UPSTREAM_${of}_TIMEOUT` as ErrorCode)) {
       assert.equal(judged(code, { onReset: true }), "no");
       assert.equal(judged(code, { onTimeout: true }), "yes");
-      assert.equal(judged(code, { onTimeout: true }, false, false), "no");
     }
     assert.equal(judged("UPSTREAM_BAD_RESPONSE", { onTimeout: true, onReset: true }), "no");
   });
 
-  test("that came in the middle of a response isn't", () => {
-    const error = new ProxyError("UPSTREAM_CLOSED");
-    error.retry = "no";
-    judgeFailure(error, policy({ onReset: true, onTimeout: true }), false, true);
-    assert.equal(error.retry, "no");
+  test("within the response's head is a failure before the response, one behind it isn't", () => {
+    for (const isAnswered of [false, true]) {
+      const error = new ProxyError("UPSTREAM_CLOSED");
+      error.retry = "no";
+      judgeFailure(error, policy({ onReset: true }), true, isAnswered);
+      assert.equal(error.retry, isAnswered ? "no" : "yes");
+    }
   });
 });
 

@@ -38,20 +38,20 @@ export function judgeConnectFailure(error: ProxyError, policy: RetryPolicy): voi
 }
 
 /**
- * Makes of a failure before the response what the policy wants, for the phase that looks at it to change.
- * @param isRepeatable what `mayRepeat` says
+ * Makes of a failure what the policy wants, for the phase that looks at it to change. The request may be repeated, and the
+ * client has got nothing yet.
+ * @param isAnswered whether the response's head had come
  */
 export function judgeFailure(
   error: ProxyError,
   policy: RetryPolicy,
   reused: boolean,
-  isRepeatable: boolean,
+  isAnswered: boolean,
 ): void {
-  if (!isRepeatable || error.retry === "yes") return;
-  if (error.retry === "reused") {
-    // A reused connection is replaced without being counted as a retry of somebody's.
-    if (!reused && policy.onReset) error.retry = "yes";
-  } else if (policy.onTimeout && TIMEOUTS.has(error.code)) error.retry = "yes";
+  // A reused connection is replaced without that being anybody's retry.
+  if (error.retry === "yes" || (error.retry === "reused" && reused)) return;
+  const isReset = (error.code === "UPSTREAM_CLOSED" || error.code === "UPSTREAM_RESET") && !isAnswered;
+  if ((policy.onReset && isReset) || (policy.onTimeout && TIMEOUTS.has(error.code))) error.retry = "yes";
 }
 
 export function includesStatus(ranges: readonly StatusRange[], status: number): boolean {

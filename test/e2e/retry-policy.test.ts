@@ -144,6 +144,20 @@ describe("a server that breaks off before its response", () => {
     }
   });
 
+  test("is followed by another one when it dies within the head, not behind an interim response", async () => {
+    for (const [begin, status] of [
+      ["HTTP/1.1 200 OK\r\nContent-", 200],
+      ["HTTP/1.1 103 Early Hints\r\n\r\n", 502],
+    ] as const) {
+      const dies: RawScript = [{ read: "request" }, { send: begin }, { close: "both" }];
+      await using cluster = await start([dies, answering(ok())], { onReset: true, ...onUnavailable });
+      const client = await cluster.proxy.connect();
+      void client.write(request("GET /"));
+      if (status === 502) assert.match(await client.readHead(), / 103 /);
+      assert.equal((await client.readResponse()).status, status);
+    }
+  });
+
   test("is replaced without leave when its connection had been idle, if only that died", async () => {
     const once: RawScript = async (connection) => {
       await connection.readRequest();
@@ -312,6 +326,23 @@ describe("a response that the policy doesn't want", () => {
     void client.write("llo");
     assert.equal((await client.readResponse()).status, 200);
     assert.equal(requests[0]?.body.toString(), "hello");
+  });
+
+  test("leaves its connection for the next request if it is short", async () => {
+    const long = "x".repeat(100_000);
+    for (const [text, connections] of [
+      [unavailable, 1],
+      [`HTTP/1.1 503 Busy\r\nContent-Length: 100000\r\n\r\n${long}`, 3],
+      ["HTTP/1.1 503 Busy\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 3],
+    ] as const) {
+      await using cluster = await start([answering(text), answering(ok())], onUnavailable);
+      const client = await cluster.proxy.connect();
+      for (let i = 0; i < 3; i++) assert.equal((await client.exchange(request("GET /"))).status, 200);
+      assert.deepEqual(
+        cluster.origins.map((origin) => origin?.connections.length),
+        [connections, 1],
+      );
+    }
   });
 
   test("is thrown away one after the other, with one attempt under way at a time", async () => {
