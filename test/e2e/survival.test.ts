@@ -1,0 +1,224 @@
+import assert from "node:assert/strict";
+import { request as httpRequest, type RequestOptions } from "node:http";
+import { describe, test } from "node:test";
+import { Pool } from "undici";
+import { until } from "../kit/deadline.ts";
+import { connectRaw } from "../kit/raw-client.ts";
+import { type Balancer, startBalancer } from "./balancer.ts";
+import { MortalServer } from "./mortal-server.ts";
+import { get } from "./sluice.ts";
+
+/*
+ * A balancer that survives its servers: requests flow all the time, over connections that are kept and over new ones,
+ * while a server is killed, falls ill or falls silent, and comes back. Not one of them may fail.
+ */
+
+const HEALTH_CHECK = "health_check: { http: /health, interval: 250ms, timeout: 100ms }";
+const PATIENT = "retry: { on: [connect_failure, reset, timeout], try_timeout: 300ms }";
+/** Requests at a time over kept connections, and over new ones. */
+const LANES = 4;
+
+/** Two servers that may die, and a balancer before them. */
+class Stage implements AsyncDisposable {
+  readonly a: MortalServer;
+  readonly b: MortalServer;
+  readonly balancer: Balancer;
+
+  private constructor(a: MortalServer, b: MortalServer, balancer: Balancer) {
+    this.a = a;
+    this.b = b;
+    this.balancer = balancer;
+  }
+
+  static async start(threads: number, ...upstream: readonly string[]): Promise<Stage> {
+    const a = await MortalServer.start();
+    const b = await MortalServer.start();
+    const servers = [a.address, b.address];
+    return new Stage(a, b, await startBalancer({ threads, servers, upstream: [HEALTH_CHECK, ...upstream] }));
+  }
+
+  get port(): number {
+    return this.balancer.sluice.port;
+  }
+
+  /** Waits until the balancer takes the first server for this. */
+  async whenA(state: string): Promise<void> {
+    await until(`${this.a.address} is ${state}`, async () => {
+      const servers = await this.balancer.servers();
+      return servers.some((server) => server.address === this.a.address && server.state === state);
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.balancer[Symbol.asyncDispose]();
+    await this.a[Symbol.asyncDispose]();
+    await this.b[Symbol.asyncDispose]();
+  }
+}
+
+/** Requests that flow until they are stopped; what each came to, by the server's port or what went wrong. */
+class Traffic {
+  readonly results = new Map<string, number>();
+  readonly #port: number;
+  readonly #pool: Pool;
+  readonly #lanes: Promise<void>[];
+  #isOver = false;
+
+  constructor(port: number) {
+    this.#port = port;
+    this.#pool = new Pool(`http://127.0.0.1:${port}`, { connections: LANES });
+    const kept = Array.from({ length: LANES }, () => this.#flow(() => this.#kept()));
+    const fresh = Array.from({ length: LANES }, () => this.#flow(() => this.#fresh()));
+    this.#lanes = [...kept, ...fresh];
+  }
+
+  /** Waits until so many more requests came to this. */
+  async more(server: MortalServer, requests: number): Promise<void> {
+    const name = String(server.port);
+    const wanted = (this.results.get(name) ?? 0) + requests;
+    await until(`${name} answered ${wanted} requests`, () => (this.results.get(name) ?? 0) >= wanted);
+  }
+
+  /** Ends it; every request has to have been answered by one of the servers. */
+  async endWell(...servers: readonly MortalServer[]): Promise<void> {
+    this.#isOver = true;
+    await Promise.all(this.#lanes);
+    await this.#pool.close();
+    const names = servers.map(({ port }) => String(port));
+    assert.deepEqual(
+      [...this.results.keys()].filter((name) => !names.includes(name)),
+      [],
+    );
+  }
+
+  async #flow(send: () => Promise<string>): Promise<void> {
+    while (!this.#isOver) {
+      const result = await send().catch((error: Error) => error.message);
+      this.results.set(result, (this.results.get(result) ?? 0) + 1);
+    }
+  }
+
+  async #kept(): Promise<string> {
+    const { statusCode, body } = await this.#pool.request({ method: "GET", path: "/" });
+    return nameIn(statusCode, await body.text(), 0);
+  }
+
+  async #fresh(): Promise<string> {
+    const response = await get(this.#port);
+    return nameIn(response.status, response.body.toString(), 0);
+  }
+}
+
+/** Who answered, if it is what the server says to a body of so many bytes. */
+function nameIn(status: number, body: string, bytes: number): string {
+  const [name = "", length] = body.split(" ");
+  return status === 200 && length === String(bytes) ? name : `${status} ${body.trim()}`;
+}
+
+/** A POST whose head is sent at once and whose body is sent when `finish` is called. */
+class HesitantPost {
+  readonly #request: ReturnType<typeof httpRequest>;
+  readonly #answer: Promise<string>;
+
+  constructor(port: number, options: RequestOptions) {
+    const { promise, resolve, reject } = Promise.withResolvers<string>();
+    this.#answer = promise;
+    this.#request = httpRequest({ ...options, host: "127.0.0.1", port, method: "POST", agent: false });
+    this.#request.once("error", reject).once("response", (response) => {
+      response.toArray().then((pieces: Buffer[]) => {
+        resolve(nameIn(response.statusCode ?? 0, Buffer.concat(pieces).toString(), 10_000));
+      }, reject);
+    });
+    this.#request.flushHeaders();
+  }
+
+  finish(): Promise<string> {
+    this.#request.end(Buffer.alloc(10_000, "x"));
+    return this.#answer;
+  }
+}
+
+for (const threads of [1, 2]) {
+  describe(`in ${threads === 1 ? "one thread" : `${threads} threads`}`, () => {
+    test("no request fails when a server is killed, and it gets requests again when it is back", async () => {
+      await using stage = await Stage.start(threads);
+      const traffic = new Traffic(stage.port);
+      await traffic.more(stage.a, 100);
+      await stage.a.kill();
+      await stage.whenA("down");
+      await traffic.more(stage.b, 200);
+      await stage.a.revive();
+      await traffic.more(stage.a, 100);
+      await traffic.endWell(stage.a, stage.b);
+    });
+
+    test("no request fails when a server says that it is ill", async () => {
+      await using stage = await Stage.start(threads);
+      const traffic = new Traffic(stage.port);
+      await traffic.more(stage.a, 100);
+      await stage.a.setHealth(500);
+      await stage.whenA("down");
+      const before = traffic.results.get(String(stage.a.port));
+      await traffic.more(stage.b, 200);
+      assert.ok((traffic.results.get(String(stage.a.port)) ?? 0) - (before ?? 0) <= 2 * LANES, "it got more");
+      await stage.a.setHealth(200);
+      await traffic.more(stage.a, 100);
+      await traffic.endWell(stage.a, stage.b);
+    });
+
+    test("no request fails when a server accepts and never answers", async () => {
+      await using stage = await Stage.start(threads, PATIENT);
+      const traffic = new Traffic(stage.port);
+      await traffic.more(stage.a, 100);
+      stage.a.freeze();
+      await stage.whenA("down");
+      await traffic.more(stage.b, 200);
+      stage.a.thaw();
+      await traffic.more(stage.a, 100);
+      await traffic.endWell(stage.a, stage.b);
+    });
+
+    test("no POST fails whose body wasn't sent when the server was killed", async () => {
+      await using stage = await Stage.start(threads);
+      const framings = [{ "Content-Length": "10000" }, { "Transfer-Encoding": "chunked" }];
+      const posts = Array.from({ length: 20 }, (_, i) => {
+        return new HesitantPost(stage.port, { headers: framings[i % 2]! });
+      });
+      await until("all heads are on their way", async () => {
+        const servers = await stage.balancer.servers();
+        return servers.reduce((sum, { requests }) => sum + requests, 0) === posts.length;
+      });
+      await stage.a.kill();
+      const answers = await Promise.all(posts.map((post) => post.finish()));
+      assert.deepEqual(new Set(answers), new Set([String(stage.b.port)]));
+    });
+
+    test("a client sees that a response was broken off, whoever else could have answered", async () => {
+      await using stage = await Stage.start(threads);
+      for (let i = 0; i < 4; i++) {
+        await using client = await connectRaw(stage.port);
+        const whole = client.exchange("GET /cut HTTP/1.1\r\nHost: a.example\r\n\r\n");
+        await assert.rejects(whole, "a truncated response was taken for a whole one");
+      }
+      assert.equal((await get(stage.port)).status, 200);
+    });
+
+    test("with all servers gone the answer is a plain 502", async () => {
+      await using stage = await Stage.start(threads);
+      await stage.a.kill();
+      await stage.b.kill();
+      await until("the group is down", async () => {
+        const servers = await stage.balancer.servers();
+        return servers.every(({ state }) => state === "down");
+      });
+      for (let i = 0; i < 50; i++) {
+        const response = await get(stage.port);
+        assert.deepEqual([response.status, response.body.toString()], [502, "HTTP 502 Bad Gateway\n"]);
+      }
+      // Once for each thread and kind of failure at the most, not for each request.
+      const { stderr } = stage.balancer.program;
+      const warnings = stderr.split("\n").filter((line) => line.includes('"request":'));
+      assert.ok(warnings.length <= 4 * threads, stderr);
+    });
+  });
+}
