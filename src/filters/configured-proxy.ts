@@ -5,7 +5,7 @@ import { ClientAddresses } from "./client-addresses.ts";
 import { listenerOf } from "./faults/http-faults.ts";
 import { changeHeaders } from "./field-changes.ts";
 import { compileKey } from "./keys.ts";
-import { compileLimits, type RouteLimits } from "./limits/route-limits.ts";
+import { addLimitFields, compileLimits, type RouteLimits } from "./limits/route-limits.ts";
 import { SessionMatcher } from "./matchers/session-matcher.ts";
 import { Mirror } from "./mirror.ts";
 import type { ProxyMeans } from "./proxy-means.ts";
@@ -104,12 +104,9 @@ function toRoutes(routes: readonly Route[], trustedProxies: readonly string[]): 
       const { context } = session;
       const cookie = context?.group?.cookieFor(session) ?? null;
       if (cookie !== null) headers.append("Set-Cookie", cookie);
-      context?.limits?.addFields(session, headers);
+      addLimitFields(session, headers);
       if (context?.response != null) changeHeaders(headers, context.response);
     };
-  }
-  if (routes.some(({ limits }) => limits?.isNotedDown)) {
-    phases.logging = (session) => session.context?.limits?.after(session);
   }
   return phases;
 }

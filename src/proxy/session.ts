@@ -108,8 +108,6 @@ export class Session<C = undefined> {
   timings: Timings = NO_TIMINGS;
   /** @internal what goes with the session from one phase to another. One: who comes second takes the place. */
   attendant: SessionAttendant | null = null;
-  /** @internal what a filter of the configuration remembers of it from one phase to another. */
-  note: unknown = null;
   /** When this request is repeated. The proxy's, unless a phase before `upstreamPeer` sets another one. */
   retryPolicy: RetryPolicy;
   /** Who is asked before the request is repeated; null: nobody. */
