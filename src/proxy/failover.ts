@@ -80,10 +80,10 @@ export abstract class Failover<C> extends RequestSide<C> implements AttemptAlarm
 
   /** Whether a response that the policy doesn't want is thrown away: only for something that may be better. */
   #dismisses(): boolean {
-    if (this.#relyOnHedge()) {
+    if (this.#hedge?.isUnderWay === true) {
       this.endAttempt(null);
       this.#dismiss();
-      return true;
+      return this.#relyOnHedge();
     }
     if (this.hasInformed || !this.#mayRepeat || !this.#mayTryAgain) return false;
     this.#leaveGate();
@@ -130,7 +130,7 @@ export abstract class Failover<C> extends RequestSide<C> implements AttemptAlarm
     if (!this.tell("errorWhileProxy", this.proxy.plan.errorWhileProxy, error)) return;
     const { retry } = error;
     if (retry !== "no" && this.#mayTryAgain) {
-      if (retry === "yes" ? this.#tryAgain() : this.upstreamReused && isRepeatable && this.#replace()) return;
+      if (retry === "yes" ? this.#tryAgain() : upstreamReused && isRepeatable && this.#replace()) return;
     }
     this.fail(error);
   }
@@ -216,7 +216,12 @@ export abstract class Failover<C> extends RequestSide<C> implements AttemptAlarm
 
   /** The first attempt is over. True when the second one goes on, alone. */
   #relyOnHedge(): boolean {
-    if (this.#hedge?.isUnderWay !== true) return false;
+    if (this.#hedge === null) return false;
+    if (!this.#hedge.isUnderWay) {
+      // It may not come about, and must not stand in the way of another attempt.
+      this.#stopHedge();
+      return false;
+    }
     const { tryTimeout } = this.session.retryPolicy;
     // Phases of the first attempt that are still awaited don't go on.
     this.generation++;

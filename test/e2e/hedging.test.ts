@@ -233,6 +233,30 @@ describe("a hedge", () => {
     assert.equal((await two.readResponse()).body.toString(), "busy");
   });
 
+  test("that has no server yet doesn't stand in the way of another attempt", async () => {
+    const first = new Slow();
+    const never = new Promise<never>(() => undefined);
+    await using cluster = await start(
+      [first.script, answering(ok("next"))],
+      { onReset: true },
+      {
+        phases: {
+          upstreamPeer: ({ tries }) => {
+            if (tries === 2) return never;
+            const at = tries === 1 ? 0 : 1;
+            return cluster.watchers[at]!.peer(cluster.origins[at]?.port ?? 0);
+          },
+        },
+      },
+    );
+    cluster.gate.most = 1;
+    const client = await hedged(cluster, first);
+    assert.equal(cluster.gate.active, 1);
+    first.breakOff();
+    assert.equal((await client.readResponse()).body.toString(), "next");
+    assert.deepEqual([cluster.gate.entered, cluster.gate.refused], [2, 0]);
+  });
+
   test("ends with the session", async () => {
     const [first, second] = [new Slow(), new Slow()];
     await using cluster = await start([first.script, second.script]);
