@@ -63,6 +63,14 @@ describe("two threads on one group", () => {
     for (const slot of ADDRESSES.keys()) assert.equal(threads.memory.of(slot, ServerWord.Requests), 0);
   });
 
+  test("never eject the same server both", async () => {
+    const reports = await threadsOf(SETTINGS).threads.run("eject", 300_000);
+    for (const { mostInGroup, begun } of reports) {
+      assert.equal(mostInGroup, 1);
+      assert.ok(begun[0]! > 0 && begun[0]! < 300_000, "otherwise they didn't meet");
+    }
+  });
+
   test("eject as many as may be, each once", async () => {
     for (const share of [0.01, 0.5, 1]) {
       const outliers = {

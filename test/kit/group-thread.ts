@@ -3,7 +3,7 @@ import { parentPort, workerData } from "node:worker_threads";
 import { threadAlarms } from "../../src/base/alarms.ts";
 import { ProxyError } from "../../src/base/errors.ts";
 import { seededRandom } from "../../src/base/random.ts";
-import { GroupMemory, GroupWord, ServerWord } from "../../src/upstream/group-memory.ts";
+import { GroupMemory, GroupWord, Out, ServerWord } from "../../src/upstream/group-memory.ts";
 import type { Server } from "../../src/upstream/server.ts";
 import { ServerGroup } from "../../src/upstream/server-group.ts";
 import type { GroupJob, GroupReport } from "./group-threads.ts";
@@ -51,10 +51,20 @@ function failAll(): void {
   }
 }
 
+/** Ejects and brings back one server, and looks whether the other thread did so meanwhile. */
+function eject(): void {
+  if (!memory.eject(0)) return;
+  report.mostInGroup = Math.max(report.mostInGroup, memory.add(GroupWord.Ejected, 1) + 1);
+  report.begun[0]!++;
+  memory.add(GroupWord.Ejected, -1);
+  memory.bringBack(0, Out.Ejected);
+}
+
 function run(): void {
   const held: Server[] = [];
   for (let i = 0; i < rounds; i++) {
     if (work === "fail") failAll();
+    else if (work === "eject") eject();
     else hold(held);
   }
   if (work === "finish") for (const server of held) end(server);

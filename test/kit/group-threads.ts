@@ -3,8 +3,11 @@ import { Worker } from "node:worker_threads";
 import { allocateGroupMemory, GroupMemory } from "../../src/upstream/group-memory.ts";
 import type { GroupSettings } from "../../src/upstream/group-settings.ts";
 
-/** What each of the threads does: begin and end requests, do so and leave some under way, or let all of them fail. */
-type Work = "finish" | "abandon" | "fail";
+/**
+ * What each of the threads does: begin and end requests, do so and leave some under way, let all of them fail, or eject one
+ * server again and again.
+ */
+type Work = "finish" | "abandon" | "fail" | "eject";
 
 export interface GroupJob {
   readonly settings: GroupSettings;
