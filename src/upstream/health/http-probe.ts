@@ -34,7 +34,7 @@ export class HttpProbe implements Probe {
   constructor(settings: HttpProbeSettings) {
     this.#settings = settings;
     this.#opener = createOpener(settings.tls);
-    this.#body = settings.body === null ? null : new RegExp(settings.body);
+    this.#body = settings.body === null ? null : new RegExp(settings.body, "u");
     this.#namesHost = settings.headers.some(([name]) => name.toLowerCase() === "host");
   }
 
