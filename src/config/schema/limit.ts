@@ -74,9 +74,7 @@ const keys = {
   allow: oneOrMore(ipRange, "an address or a CIDR range")
     .optional()
     .describe("Clients that are let in uncounted."),
-  shadow: flag()
-    .default(false)
-    .describe("Nobody is refused; what would have been is only counted and told in the metrics."),
+  shadow: flag().default(false).describe("Nobody is refused; what would have been refused is only counted."),
   status: integer(400, 599).default(429).describe("The status of refusals."),
   headers: flag()
     .default(true)

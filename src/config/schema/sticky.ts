@@ -27,7 +27,7 @@ export const sticky: z.ZodType<StickySettings> = section(
         "{STICKY_SECRET}`.",
     ),
     max_age: duration.optional().describe("How long browsers keep it. Default: until they are closed."),
-    path: sentPath.default("/").describe("The paths it is sent for."),
+    path: sentPath.prefault("/").describe("The paths it is sent for."),
     secure: flag()
       .default(false)
       .describe("Only over HTTPS. Say so if something before this proxy speaks TLS."),
