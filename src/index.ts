@@ -30,6 +30,12 @@ export { type BodyLength, RequestHead, ResponseHead } from "./http/heads.ts";
 export { type HeadersInit, HttpHeaders } from "./http/http-headers.ts";
 export type { Malformation } from "./http/streams.ts";
 export type { ServerSettings } from "./http1/server-options.ts";
+export { Estimator, type EstimatorOptions } from "./limits/estimators/estimator.ts";
+export { Inflight, type InflightGuard } from "./limits/estimators/inflight.ts";
+export { Rate, type RateOptions, type RateSample } from "./limits/estimators/rate.ts";
+export type { Decision } from "./limits/limiter.ts";
+export type { LimitAlgorithm } from "./limits/limiter-settings.ts";
+export { RateLimiter, type RateLimiterOptions } from "./limits/rate-limiter.ts";
 export { type BackgroundServiceOptions, backgroundService } from "./proxy/background-service.ts";
 export type { ForwardingPolicy } from "./proxy/forwarding.ts";
 export {
@@ -57,7 +63,14 @@ export type { ResponseFaults } from "./proxy/response-faults.ts";
 export type { RetryPolicy } from "./proxy/retries.ts";
 export { type RunningServer, type ServeOptions, serve } from "./proxy/serve.ts";
 export { defineServer, type ServerDefinition, type Service, type ServiceContext } from "./proxy/service.ts";
-export type { ClientInfo, ConnectionInfo, ResponseInit, Session, Timings } from "./proxy/session.ts";
+export type {
+  ClientInfo,
+  ConnectionInfo,
+  ResponseInit,
+  RetryGate,
+  Session,
+  Timings,
+} from "./proxy/session.ts";
 export { type TcpHandler, type TcpServiceOptions, tcpService } from "./proxy/tcp-service.ts";
 export type { AttemptWatcher } from "./upstream/attempt-watcher.ts";
 export type { Eligibility } from "./upstream/balancers/balancing-policy.ts";

@@ -57,7 +57,10 @@ export interface ProxyPhases<C = undefined> {
    */
   proxyUpstreamFilter?(session: Session<C>): MaybePromise<boolean | undefined>;
 
-  /** Chooses the server. Called again for every retry; `session.tries` tells which attempt this is. */
+  /**
+   * Chooses the server. Called again for every retry and hedge; `session.tries` tells which attempt this is. Also called
+   * again, in the same attempt, when the server that was chosen turns out to have no room (`HttpPeer.watcher`).
+   */
   upstreamPeer(session: Session<C>): MaybePromise<HttpPeer>;
 
   /** A connection to the server stands, a new one or a reused one (`session.upstreamReused`). */
@@ -65,17 +68,21 @@ export interface ProxyPhases<C = undefined> {
 
   /**
    * No connection could be made. Nothing was sent, so that a retry is safe: `error.retry = "yes"` goes back to
-   * `upstreamPeer`, as long as there are attempts left. Without it there is none.
+   * `upstreamPeer`, as long as there are attempts left and the session's gate allows it. It is what the session's retry
+   * policy says (`onConnectFailure`), unless it is changed here. Not called when a hedge goes on alone.
    */
   failToConnect?(session: Session<C>, peer: HttpPeer, error: ProxyError): void;
 
-  /** The request as it is about to go to the server, a copy to change; `session.request` stays what the client sent. */
+  /**
+   * The request as it is about to go to the server, a copy to change; `session.request` stays what the client sent. Runs for
+   * every attempt.
+   */
   upstreamRequestFilter?(session: Session<C>, request: RequestHead): MaybePromise<void>;
 
   /** Each chunk of the request's body on its way to the server. A changed length needs `Content-Length` deleted. */
   requestBodyFilter?: BodyFilter<C>;
 
-  /** The server's response head, before a cache would see it. */
+  /** The server's response head, before a cache would see it. Not of responses that the retry policy replaces. */
   upstreamResponseFilter?(session: Session<C>, response: ResponseHead): MaybePromise<void>;
 
   /** Each chunk of the response's body, before a cache would see it. */
@@ -95,8 +102,9 @@ export interface ProxyPhases<C = undefined> {
 
   /**
    * An established exchange with the server failed. With `error.retry = "yes"` it is tried again, if nothing was sent to
-   * the client yet and the request can be repeated. Without this phase only a reused connection that died before the
-   * first byte of a response is replaced.
+   * the client yet and the request can be repeated. It is what the session's retry policy says (`onReset`, `onTimeout`),
+   * unless it is changed here. Without a policy only a reused connection that died before the first byte of a
+   * response is replaced (`"reused"`). Not called when a hedge goes on alone.
    */
   errorWhileProxy?(session: Session<C>, peer: HttpPeer, error: ProxyError): void;
 

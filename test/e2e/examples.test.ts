@@ -215,6 +215,19 @@ describe("the example", () => {
     assert.equal(response.body.toString(), "Nobody is there, after 4 tries (UPSTREAM_CONNECT_REFUSED)\n");
   });
 
+  test("failover has another server answer, and a second one beside a slow one", async () => {
+    const closed = `127.0.0.1:${await freePort()}`;
+    const busy = "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n";
+    await using refusing = await startRawOrigin([{ read: "request" }, { send: busy }]);
+    await using silent = await startRawOrigin([{ read: "request" }]);
+    await using good = await startOrigin({ name: "good" });
+    for (const first of [[closed, refusing.address], [silent.address]]) {
+      await using example = await run("failover.ts", { SERVERS: [...first, good.address].join() });
+      assert.equal(await example.get("/"), "good\n");
+    }
+    assert.equal(good.requests.length, 2);
+  });
+
   test("connection-filter lets no one in from a blocked address", async () => {
     await using origin = await startOrigin();
     await using example = await run("connection-filter.ts", {
