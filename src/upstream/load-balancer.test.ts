@@ -1,9 +1,17 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { spawnSync } from "node:child_process";
+import { EventEmitter, once } from "node:events";
+import { describe, test } from "node:test";
+import { patience, withDeadline } from "../../test/kit/deadline.ts";
+import { startOrigin } from "../../test/kit/origins.ts";
+import { ProxyError } from "../base/errors.ts";
+import type { Address } from "../net/address.ts";
+import type { Discovery, DiscoveryListener } from "./discovery/discovery.ts";
 import { BALANCING_POLICIES } from "./group-settings.ts";
+import type { GroupEvent, ServerState } from "./group-status.ts";
 import { LoadBalancer } from "./load-balancer.ts";
 import { HttpPeer } from "./peer.ts";
-import type { Server } from "./server.ts";
+import { type Server, toInit } from "./server.ts";
 
 test("selects servers that a peer can be made of", () => {
   const balancer = new LoadBalancer([
@@ -54,4 +62,156 @@ test("refuses groups that can't work", () => {
   for (const weight of [0, 1.5, 1001, Number.NaN]) {
     assert.throws(() => new LoadBalancer([{ address: "a:1", weight }]), /whole number from 1 to 1000/);
   }
+});
+
+/** What happens to a balancer's servers, to be waited for. */
+class Story {
+  readonly #events = new EventEmitter();
+
+  readonly tell = (event: GroupEvent): void => {
+    if (event.kind === "server") this.#events.emit(`${event.address} ${event.to}`);
+  };
+
+  async hears(address: string, state: ServerState): Promise<void> {
+    const event = once(this.#events, `${address} ${state}`);
+    await withDeadline(event, patience, () => `${address} to be ${state}`);
+  }
+}
+
+function chosen(balancer: LoadBalancer): string[] {
+  return [...new Set(Array.from({ length: 20 }, () => balancer.select().address))].sort();
+}
+
+const QUICK = { interval: 20, timeout: 1_000, jitter: 0 };
+
+describe("a balancer with checks", () => {
+  test("leaves out a server that is gone, and takes it again", async () => {
+    await using staying = await startOrigin();
+    const leaving = await startOrigin();
+    const story = new Story();
+    using balancer = new LoadBalancer([staying.address, leaving.address], {
+      ...{ healthCheck: { kind: "http", ...QUICK }, onEvent: story.tell },
+    });
+    const { address, port } = leaving;
+    await Promise.all([story.hears(address, "down"), leaving[Symbol.asyncDispose]()]);
+    assert.deepEqual(chosen(balancer), [staying.address]);
+    assert.match(balancer.status().servers[1]!.reason, /ECONNREFUSED/);
+    const back = story.hears(address, "up");
+    await using _ = await startOrigin({ port });
+    await back;
+    assert.deepEqual(chosen(balancer), [staying.address, address].sort());
+  });
+
+  test("asks a probe of the program's own", async () => {
+    const story = new Story();
+    let answer: () => boolean = () => false;
+    const probe = async (address: Address): Promise<boolean> => address.kind === "unix" || answer();
+    using balancer = new LoadBalancer(["a:1", "unix:/b"], {
+      healthCheck: [{ probe, ...QUICK }],
+      onEvent: story.tell,
+    });
+    await story.hears("a:1", "down");
+    assert.deepEqual(chosen(balancer), ["unix:/b"]);
+    answer = () => true;
+    await story.hears("a:1", "up");
+    answer = () => {
+      throw new Error("no idea");
+    };
+    await story.hears("a:1", "down");
+    assert.equal(balancer.status().servers[0]!.reason, "no idea");
+    balancer.stop();
+    assert.deepEqual(chosen(balancer), ["unix:/b"], "what is known stays");
+  });
+
+  test("keeps no process alive", () => {
+    const program = `
+      import { LoadBalancer } from ${JSON.stringify(import.meta.resolve("./load-balancer.ts"))};
+      new LoadBalancer(["127.0.0.1:1"], { healthCheck: { kind: "tcp" }, outliers: true, slowStart: 1000 });
+      console.log("done");
+    `;
+    const options = { encoding: "utf8", timeout: 30_000 } as const;
+    const { stdout, status } = spawnSync(process.execPath, ["--input-type=module", "-e", program], options);
+    assert.deepEqual([stdout, status], ["done\n", 0]);
+  });
+});
+
+describe("a balancer", () => {
+  test("ejects servers that fail, and takes them again when their time is over", async () => {
+    const story = new Story();
+    using balancer = new LoadBalancer(["a:1", "b:1"], {
+      ...{ outliers: { consecutive: 2, ejection: 50 }, onEvent: story.tell },
+    });
+    const { watcher } = new HttpPeer(balancer.servers[0]!);
+    for (const _ of [1, 2]) {
+      watcher!.onBegin();
+      watcher!.onEnd(new ProxyError("UPSTREAM_CONNECT_REFUSED"));
+    }
+    assert.deepEqual(chosen(balancer), ["b:1"]);
+    assert.equal(balancer.status().servers[0]!.state, "ejected");
+    await story.hears("a:1", "up");
+    assert.deepEqual(chosen(balancer), ["a:1", "b:1"]);
+  });
+
+  test("does what it is told", () => {
+    const balancer = new LoadBalancer(["a:1", "b:1", "c:1"]);
+    balancer.drain("a:1");
+    balancer.disable("b:1");
+    assert.deepEqual(chosen(balancer), ["c:1"]);
+    balancer.enable("a:1");
+    balancer.setWeight("a:1", 999);
+    assert.deepEqual(
+      balancer.status().servers.map(({ state, weight }) => `${state} ${weight}`),
+      ["up 999", "disabled 1", "up 1"],
+    );
+    balancer.setServers(["d:1", "a:1"]);
+    assert.deepEqual(
+      balancer.servers.map(({ address }) => address),
+      ["d:1", "a:1"],
+    );
+    assert.throws(() => balancer.setServers(["e:1", "nowhere"]), RangeError);
+    assert.deepEqual(
+      balancer.servers.map(({ address }) => address),
+      ["d:1", "a:1"],
+    );
+    assert.throws(() => balancer.drain("b:1"), RangeError);
+    balancer.setServers([]);
+    assert.ok(balancer.isDown);
+    assert.throws(() => balancer.select(), { code: "NO_PEER" });
+  });
+
+  test("keeps together what has the same key", () => {
+    const servers = Array.from({ length: 20 }, (_, i) => `10.0.0.${i}:80`);
+    const byPath = new LoadBalancer(servers, {
+      ...{ policy: "ketama", hashBy: ({ path }: { readonly path: string }) => path },
+    });
+    const byClient = new LoadBalancer(servers, { policy: "maglev" });
+    for (let i = 0; i < 50; i++) {
+      const path = `/${i}`;
+      assert.equal(byPath.select({ path }), byPath.select(path));
+      assert.equal(byPath.select(Buffer.from(path)), byPath.select(path));
+      assert.equal(byClient.select({ client: { address: path } }), byClient.select(path));
+    }
+  });
+
+  test("takes the servers that a discovery of the program's own finds", async () => {
+    let listener: DiscoveryListener | null = null;
+    const discovery: Discovery = {
+      async start(heard) {
+        listener = heard;
+        heard.onServers([toInit("a:1")]);
+      },
+      stop() {
+        listener = null;
+      },
+    };
+    const balancer = new LoadBalancer([], { discovery });
+    await balancer.start();
+    assert.deepEqual(chosen(balancer), ["a:1"]);
+    listener!.onServers([toInit("a:1"), toInit("b:1")]);
+    assert.deepEqual(chosen(balancer), ["a:1", "b:1"]);
+    balancer.stop();
+    assert.equal(listener, null);
+    await balancer.start();
+    assert.notEqual(listener, null);
+  });
 });
