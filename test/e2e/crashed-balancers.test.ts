@@ -12,6 +12,8 @@ import { writeDeadlyToxic } from "./deadly-toxic.ts";
 import { get } from "./sluice.ts";
 
 let directory: TemporaryDirectory;
+/** Requests that are under way when a thread crashes, which is as many as may be. */
+const HELD = 12;
 /** A process knows it by one path only. */
 let deadly: string;
 
@@ -77,7 +79,10 @@ async function startCrashable(threads: number): Promise<Crashable> {
   const path = await directory.write(
     "sluice.yaml",
     `listeners:
-  - { name: web, bind: "127.0.0.1:0", upstream: app }
+  - name: web
+    bind: "127.0.0.1:0"
+    routes:
+      - { upstream: app, limits: { limit: ${HELD}, by: all, algorithm: concurrency } }
 upstreams:
   app: ["${a.address}", "${b.address}"]
 `,
@@ -99,8 +104,6 @@ async function holdOne(port: number): Promise<RawClient> {
   return client;
 }
 
-const HELD = 12;
-
 describe("when a thread of a balancer crashes", () => {
   for (const threads of [1, 2]) {
     test(`what was ordered stands, and what it had under way is over, with ${threads} threads`, async () => {
@@ -111,6 +114,7 @@ describe("when a thread of a balancer crashes", () => {
       const held: RawClient[] = [];
       for (let i = 0; i < HELD; i++) held.push(clients.use(await holdOne(crashable.port)));
       await until("all are under way", () => crashable.status(a).requests === HELD);
+      assert.equal((await get(crashable.port)).status, 429);
       let lost = 0;
       for (const client of held) void client.closed.then(() => lost++);
       await crashable.crash();

@@ -32,11 +32,19 @@ class Stage implements AsyncDisposable {
   }
 }
 
-async function startStage(threads: number, ...upstream: readonly string[]): Promise<Stage> {
+async function startStage(
+  threads: number,
+  upstream: readonly string[] = [],
+  route: readonly string[] = [],
+): Promise<Stage> {
   await using started = new AsyncDisposableStack();
   const a = started.use(await startOrigin({ name: "a" }));
   const b = started.use(await startOrigin({ name: "b" }));
-  const stage = new Stage(a, b, await startBalancer({ threads, servers: [a.address, b.address], upstream }));
+  const stage = new Stage(
+    a,
+    b,
+    await startBalancer({ threads, servers: [a.address, b.address], upstream, route }),
+  );
   started.move();
   return stage;
 }
@@ -44,7 +52,7 @@ async function startStage(threads: number, ...upstream: readonly string[]): Prom
 for (const threads of [1, 2]) {
   describe(`with ${threads} ${threads === 1 ? "thread" : "threads"}`, () => {
     test("the status tells what servers do, that one is down and why, and that it came back", async () => {
-      await using stage = await startStage(threads, "health_check: { tcp: true, interval: 100ms }");
+      await using stage = await startStage(threads, ["health_check: { tcp: true, interval: 100ms }"]);
       const { a, b, balancer } = stage;
       assert.deepEqual(await balancer.shares(20), { a: 10, b: 10 });
       const text = await stage.print("status");
@@ -86,6 +94,17 @@ for (const threads of [1, 2]) {
       assert.deepEqual(await balancer.shares(4), { a: 4 });
     });
 
+    test("the status tells what limits have refused, in all threads", async () => {
+      await using stage = await startStage(threads, [], ["limits: { limit: 5, per: 1m }"]);
+      assert.deepEqual(await stage.balancer.shares(8), { a: 3, b: 2, 429: 3 });
+      const [limit] = JSON.parse(await stage.print("status", "--json")).limits;
+      assert.deepEqual(limit.counts, { allowed: 5, refused: 3, shadowed: 0, errors: 0 });
+      assert.match(
+        await stage.print("status"),
+        /^Limits\nNAME .*\n\S.* sliding_window 5 in 1m00s +5 +3 +0 +0 here$/m,
+      );
+    });
+
     test("a weight changes the shares at once", async () => {
       await using stage = await startStage(threads);
       const { a, balancer } = stage;
@@ -102,7 +121,7 @@ for (const threads of [1, 2]) {
 }
 
 test("with all servers gone, that is logged once and not for every request", async () => {
-  await using stage = await startStage(2, "health_check: { tcp: true, interval: 100ms }");
+  await using stage = await startStage(2, ["health_check: { tcp: true, interval: 100ms }"]);
   const { a, b, balancer } = stage;
   await a[Symbol.asyncDispose]();
   await b[Symbol.asyncDispose]();
