@@ -61,13 +61,14 @@ class SlidingWindow implements LocalLimiter {
     const newest = table.isFresh ? Number.NEGATIVE_INFINITY : numbers[at]!;
     // Another thread's clock may have been read a moment later than this one's.
     const time = newest > now ? newest : now;
+    const ticks = Math.floor(time / this.#tick);
     if (time - newest >= this.#window) this.#clear(slot);
-    else this.#expire(slot, time);
+    else this.#expire(slot, ticks);
     const used = this.#used(slot);
     const isAllowed = used < this.#limit;
-    if (isAllowed) this.#count(slot, time);
+    if (isAllowed) this.#count(slot, time, ticks);
     const reset = numbers[at]! + this.#window - time;
-    const wait = isAllowed ? 0 : TICKS - this.#oldestAge(slot, time);
+    const wait = isAllowed ? 0 : TICKS - this.#oldestAge(slot, ticks);
     table.leave();
     return isAllowed
       ? this.#decision.allow(this.#limit - used - 1, reset)
@@ -82,11 +83,11 @@ class SlidingWindow implements LocalLimiter {
   }
 
   /** Takes off the groups whose last request is a window ago. */
-  #expire(slot: number, time: number): void {
+  #expire(slot: number, ticks: number): void {
     const { halves } = this.#memory;
     const at = slot * this.#stride;
-    while (halves[at + LIVE]! > 0 && this.#oldestAge(slot, time) >= TICKS) {
-      halves[at + HEAD] = (halves[at + HEAD]! + 1) % this.#groups;
+    while (halves[at + LIVE]! > 0 && this.#oldestAge(slot, ticks) >= TICKS) {
+      halves[at + HEAD] = this.#place(halves[at + HEAD]! + 1);
       halves[at + LIVE]! -= 1;
     }
   }
@@ -97,24 +98,29 @@ class SlidingWindow implements LocalLimiter {
   }
 
   /** Ticks since the last request of the oldest group, rounded down; less than 0 for one of this very tick. */
-  #oldestAge(slot: number, time: number): number {
+  #oldestAge(slot: number, ticks: number): number {
     const { halves } = this.#memory;
     const at = slot * this.#stride;
-    const stamp = halves[at + STAMPS + halves[at + HEAD]!]!;
-    const age = (Math.floor(time / this.#tick) - stamp) & 0xffff;
+    const age = (ticks - halves[at + STAMPS + halves[at + HEAD]!]!) & 0xffff;
     return age > OLDEST ? age - 0x1_0000 : age;
   }
 
-  #count(slot: number, time: number): void {
+  #count(slot: number, time: number, ticks: number): void {
     const { numbers, halves } = this.#memory;
     const partial = numbers[slot * NUMBERS + 1]! + 1;
     numbers[slot * NUMBERS] = time;
-    numbers[slot * NUMBERS + 1] = partial % this.#group;
+    numbers[slot * NUMBERS + 1] = partial < this.#group ? partial : 0;
     if (partial < this.#group) return;
     const at = slot * this.#stride;
-    const place = (halves[at + HEAD]! + halves[at + LIVE]!) % this.#groups;
-    halves[at + STAMPS + place] = Math.ceil(time / this.#tick) & 0xffff;
+    const place = this.#place(halves[at + HEAD]! + halves[at + LIVE]!);
+    // Its tick has begun before it: the next one is when it is a window ago for certain.
+    halves[at + STAMPS + place] = (ticks + 1) & 0xffff;
     halves[at + LIVE]! += 1;
+  }
+
+  /** A place in the ring, counted from its beginning and once around at the most. */
+  #place(count: number): number {
+    return count < this.#groups ? count : count - this.#groups;
   }
 }
 
