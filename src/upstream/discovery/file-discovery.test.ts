@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
-import { mkdir, rename, rm, symlink, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { describe, test } from "node:test";
+import { until } from "../../../test/kit/deadline.ts";
 import { DiscoveryRig } from "../../../test/kit/discovery-rig.ts";
 import { createTemporaryDirectory } from "../../../test/kit/files.ts";
 import { HeardNews } from "../../../test/kit/heard-news.ts";
@@ -27,6 +28,14 @@ async function watchFile(path: string): Promise<Watched> {
 async function exchange(path: string, content: string): Promise<void> {
   await writeFile(`${path}.new`, content);
   await rename(`${path}.new`, path);
+}
+
+/** Folders and files that this process has inotify watch. */
+async function countWatches(): Promise<number> {
+  const folder = "/proc/self/fdinfo";
+  const read = (name: string): Promise<string> => readFile(`${folder}/${name}`, "utf8").catch(() => "");
+  const all = await Promise.all((await readdir(folder)).map(read));
+  return all.join("\n").match(/^inotify wd:/gm)?.length ?? 0;
 }
 
 describe("servers from a file", () => {
@@ -162,6 +171,33 @@ describe("servers from a file", () => {
       assert.equal(heard.lists.length, count + 1);
       assert.deepEqual(heard.addresses, [`${name}:1`]);
     }
+  });
+
+  test("are read when a change has settled, each time anew", async () => {
+    await using folder = await createTemporaryDirectory();
+    const path = await folder.write("servers.yaml", "[a:1]");
+    using rig = await new DiscoveryRig({ kind: "file", path }).start();
+    for (const name of ["b", "c", "d"]) {
+      rig.clock.advance(1_100);
+      await rig.untilRounds(rig.rounds);
+      const { rounds } = rig;
+      const changed = rig.clock.now();
+      await writeFile(path, `[${name}:1]`);
+      while (rig.rounds === rounds) {
+        await new Promise(setImmediate);
+        rig.clock.advance(1);
+      }
+      assert.ok(rig.clock.now() - changed >= 100, `read after ${rig.clock.now() - changed} ms`);
+    }
+  });
+
+  test("aren't watched any more after it was stopped", { skip: process.platform !== "linux" }, async () => {
+    await using folder = await createTemporaryDirectory();
+    const before = await countWatches();
+    const { discovery } = await watchFile(await folder.write("servers.yaml", "[a:1]"));
+    assert.equal(await countWatches(), before + 1);
+    discovery.stop();
+    await until("it is watched no more", async () => (await countWatches()) === before);
   });
 
   test("aren't told of any more after it was stopped", async () => {
