@@ -36,12 +36,6 @@ export { Rate, type RateOptions, type RateSample } from "./limits/estimators/rat
 export type { Decision } from "./limits/limiter.ts";
 export type { LimitAlgorithm } from "./limits/limiter-settings.ts";
 export { RateLimiter, type RateLimiterOptions } from "./limits/rate-limiter.ts";
-export { Estimator, type EstimatorOptions } from "./limits/estimators/estimator.ts";
-export { Inflight, type InflightGuard } from "./limits/estimators/inflight.ts";
-export { Rate, type RateOptions, type RateSample } from "./limits/estimators/rate.ts";
-export type { Decision } from "./limits/limiter.ts";
-export type { LimitAlgorithm } from "./limits/limiter-settings.ts";
-export { RateLimiter, type RateLimiterOptions } from "./limits/rate-limiter.ts";
 export { type BackgroundServiceOptions, backgroundService } from "./proxy/background-service.ts";
 export type { ForwardingPolicy } from "./proxy/forwarding.ts";
 export {
