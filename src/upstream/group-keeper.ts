@@ -63,6 +63,7 @@ export class GroupKeeper {
   #discovery: Discovery | null;
   #discoveryError: string | null = null;
   #isRunning = false;
+  #isFinding = false;
   #isDown = false;
 
   /** @throws what making probes and the discovery throws */
@@ -107,12 +108,10 @@ export class GroupKeeper {
     return !this.#members.list.some((server) => isAvailable(server, this.#memory));
   }
 
-  /** Begins to look for servers and after them. Resolves when they have been looked for once. */
-  async start(): Promise<void> {
-    if (this.#isRunning) return;
-    this.#isRunning = true;
-    for (const server of this.#members.list) server.startChecks();
-    this.#wind();
+  /** Begins to look for servers, if they are to be found, before `start` would. Resolves when they have been looked for once. */
+  async find(): Promise<void> {
+    if (this.#isFinding) return;
+    this.#isFinding = true;
     this.#discovery ??= this.#createDiscovery();
     await this.#discovery?.start({
       onServers: (servers) => {
@@ -123,9 +122,19 @@ export class GroupKeeper {
     });
   }
 
+  /** Begins to look for servers and after them. Resolves when they have been looked for once. */
+  async start(): Promise<void> {
+    if (this.#isRunning) return;
+    this.#isRunning = true;
+    for (const server of this.#members.list) server.startChecks();
+    this.#wind();
+    await this.find();
+  }
+
   /** Ends all that goes on by itself; servers stay what they are. */
   stop(): void {
     this.#isRunning = false;
+    this.#isFinding = false;
     for (const server of this.#members.list) server.stopChecks();
     this.#discovery?.stop();
     this.#discovery = null;

@@ -24,3 +24,20 @@ test("a latency goes up at once and comes down slowly", () => {
   assert.ok(Math.abs(meter.of(1) - 20) < 0.01);
   assert.equal(meter.of(0), 0);
 });
+
+test("a latency that nobody measures any more is forgotten little by little", () => {
+  let now = 5_000;
+  const meter = new LatencyMeter(GroupMemory.local(1), () => now);
+  meter.note(0, 300);
+  now += 10_000;
+  assert.ok(Math.abs(meter.of(0) - 300 / Math.E) < 1e-9);
+  now += 190_000;
+  assert.ok(meter.of(0) < 0.001 && meter.of(0) > 0);
+});
+
+test("a server that can't be reached is a slow one", () => {
+  const meter = new LatencyMeter(GroupMemory.local(1), () => 1);
+  meter.note(0, 2);
+  meter.noteUnreachable(0);
+  assert.equal(meter.of(0), 1_000);
+});

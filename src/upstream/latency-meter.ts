@@ -3,10 +3,14 @@ import { type GroupMemory, ServerNumber } from "./group-memory.ts";
 /** Milliseconds after which a measured latency counts for a third. */
 const DECAY_TIME = 10_000;
 
+/** What a server that can't be reached counts as, milliseconds: an error comes quickly, but is no answer. */
+const UNREACHABLE = 1_000;
+
 /**
  * How long servers take to answer: a moving average over all threads that goes up at once and comes down slowly, for a
- * server that has become slow should be noticed by one request, and not be believed for one quick answer.
- * Nothing is measured before somebody asks.
+ * server that has become slow should be noticed by one request, and not be believed for one quick answer. It comes down
+ * also while nothing is measured: a server that nobody asks because it was slow is asked again some day.
+ * Nothing is measured before somebody wants to know.
  */
 export class LatencyMeter {
   /** Whether anybody has asked yet. */
@@ -23,16 +27,26 @@ export class LatencyMeter {
   /** Milliseconds; 0: not known. */
   of(slot: number): number {
     this.isWanted = true;
-    return this.#memory.number(slot, ServerNumber.Latency);
+    const latency = this.#memory.number(slot, ServerNumber.Latency);
+    return latency === 0 ? 0 : latency * this.#kept(slot, this.#now());
   }
 
   note(slot: number, milliseconds: number): void {
     const memory = this.#memory;
     const before = memory.number(slot, ServerNumber.Latency);
     const now = this.#now();
-    const passed = Math.max(now - memory.number(slot, ServerNumber.LatencyAt), 0);
-    const kept = milliseconds >= before ? 0 : Math.exp(-passed / DECAY_TIME);
+    const kept = milliseconds >= before ? 0 : this.#kept(slot, now);
     memory.setNumber(slot, ServerNumber.LatencyAt, now);
     memory.setNumber(slot, ServerNumber.Latency, before * kept + milliseconds * (1 - kept));
+  }
+
+  noteUnreachable(slot: number): void {
+    this.note(slot, UNREACHABLE);
+  }
+
+  /** What is left of what was measured last. */
+  #kept(slot: number, now: number): number {
+    const passed = Math.max(now - this.#memory.number(slot, ServerNumber.LatencyAt), 0);
+    return Math.exp(-passed / DECAY_TIME);
   }
 }

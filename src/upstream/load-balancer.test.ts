@@ -179,6 +179,21 @@ describe("a balancer", () => {
     assert.throws(() => balancer.select(), { code: "NO_PEER" });
   });
 
+  test("lets requests wait for room", async () => {
+    const balancer = new LoadBalancer(["a:1"], {
+      ...{ limits: { pending: 1 }, serverLimits: { requests: 1 } },
+    });
+    await balancer.whenRoom();
+    const { watcher } = new HttpPeer(balancer.select());
+    watcher!.onBegin();
+    assert.throws(() => balancer.select(), { code: "UPSTREAM_OVERLOADED" });
+    const waiting = balancer.whenRoom();
+    await assert.rejects(balancer.whenRoom(), { code: "UPSTREAM_OVERLOADED" });
+    watcher!.onEnd(null);
+    await waiting;
+    assert.equal(balancer.select().address, "a:1");
+  });
+
   test("keeps together what has the same key", () => {
     const servers = Array.from({ length: 20 }, (_, i) => `10.0.0.${i}:80`);
     const byPath = new LoadBalancer(servers, {

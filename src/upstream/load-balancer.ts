@@ -43,7 +43,8 @@ export class LoadBalancer<S extends object = SessionLike> implements Disposable 
       createProbe: (check) => probes.get(check) ?? createProbe(check),
       createDiscovery: (found, its) => discovery ?? createDiscovery(found, its),
     });
-    void this.start();
+    // What goes wrong is told to whoever waits for it.
+    this.start().catch(() => undefined);
   }
 
   /** Those that belong to the group, available or not; another list whenever that changes. */
@@ -79,6 +80,15 @@ export class LoadBalancer<S extends object = SessionLike> implements Disposable 
       refused.add(server);
     }
     throw new ProxyError("NO_PEER", "none of those looked at was accepted");
+  }
+
+  /**
+   * Resolves when there is room for a request; then `select` is to be asked at once. Needs `limits` with `pending`.
+   * @param signal ends the wait: it rejects with the signal's reason
+   * @throws ProxyError `UPSTREAM_OVERLOADED` when as many wait as may, or it took too long
+   */
+  async whenRoom(signal: AbortSignal | null = null): Promise<void> {
+    if (!this.#group.hasRoom) await this.#group.whenRoom(signal);
   }
 
   /**

@@ -113,6 +113,25 @@ describe("a group of servers", () => {
     assert.equal(rig.group.serverAt(7), null);
   });
 
+  test("knows whom it may choose", () => {
+    const rig = new KeptGroup({
+      servers: ["a:1", "b:1", "c:1"],
+      serverLimits: { requests: 1, connections: 0 },
+    });
+    const choosable = (): string =>
+      rig.group.servers
+        .filter((server) => rig.group.mayChoose(server))
+        .map(({ address }) => address[0])
+        .join("");
+    assert.equal(choosable(), "abc");
+    rig.memory.takeOut(rig.server("a:1").slot, Out.Draining);
+    rig.server("b:1").watcher!.onBegin();
+    assert.equal(choosable(), "c");
+    const gone = rig.server("c:1");
+    rig.setServers("a:1", "b:1");
+    assert.equal(rig.group.mayChoose(gone), false);
+  });
+
   test("passes over servers that are full, and says when all are", () => {
     const rig = new KeptGroup({ serverLimits: { requests: 1, connections: 0 } });
     const begun = [1, 2, 3].map(() => {
@@ -180,7 +199,8 @@ describe("a group of servers", () => {
     for (let i = 0; i < 6; i++) group.select(null, null).watcher!.onBegin();
     assert.deepEqual([group.enterRetry(), group.enterRetry()], [true, false], "three at most");
     group.leaveRetry();
-    assert.equal(group.enterRetry(), true);
+    assert.equal(group.enterRetry(rig.server("b:1")), true);
+    assert.equal(rig.status("b:1").counts.retries, 1);
     assert.equal(rig.keeper.status().retries, 3);
     const free = new KeptGroup().group;
     for (let i = 0; i < 100; i++) assert.ok(free.enterRetry());

@@ -3,7 +3,7 @@ import { ProxyError } from "../base/errors.ts";
 import type { Random } from "../base/random.ts";
 import type { Eligibility, PolicyMeans } from "./balancers/balancing-policy.ts";
 import { createPolicy } from "./balancers/create-policy.ts";
-import { type GroupMemory, GroupWord, Out, ServerWord } from "./group-memory.ts";
+import { type GroupMemory, GroupWord, Out, ServerCount, ServerWord } from "./group-memory.ts";
 import { GroupRetries } from "./group-retries.ts";
 import type { GroupSettings } from "./group-settings.ts";
 import { LatencyMeter } from "./latency-meter.ts";
@@ -93,8 +93,9 @@ export class ServerGroup {
    */
   setServers(records: readonly ServerRecord[]): void {
     const places = records.map((record, index) => this.#toPlace(record, index));
+    const staying = new Set(places.map(({ watcher }) => watcher));
     for (const [slot, { watcher }] of this.#places) {
-      if (places.some((place) => place.watcher === watcher)) continue;
+      if (staying.has(watcher)) continue;
       watcher.retire();
       this.#memory.hold(slot, false);
     }
@@ -135,6 +136,14 @@ export class ServerGroup {
     return roomIn(place.gauges) > 0 ? place.server : null;
   }
 
+  /** Whether `select` may choose it now. */
+  mayChoose(server: Server): boolean {
+    this.#refresh();
+    const place = this.#places.get(server.slot);
+    if (place === undefined || !(roomIn(place.gauges) > 0)) return false;
+    return this.#inOrder.some(({ servers, shares }) => (shares[servers.indexOf(server)] ?? 0) > 0);
+  }
+
   /** Whether a request may be sent at once: nothing is full, and nobody in this thread waits already. */
   get hasRoom(): boolean {
     return this.#queue.isEmpty && this.#room() > 0;
@@ -149,9 +158,14 @@ export class ServerGroup {
     return this.#queue.wait(signal);
   }
 
-  /** Whether a repeated attempt may begin. It counts until `leaveRetry`. */
-  enterRetry(): boolean {
-    return this.#retries.enter();
+  /**
+   * Whether a repeated attempt may begin. It counts until `leaveRetry`.
+   * @param failed the server of the attempt that is repeated; null: it isn't known
+   */
+  enterRetry(failed: Server | null = null): boolean {
+    if (!this.#retries.enter()) return false;
+    if (failed !== null) this.#memory.count(failed.slot, ServerCount.retries);
+    return true;
   }
 
   leaveRetry(): void {

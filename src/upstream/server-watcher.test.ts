@@ -104,6 +104,8 @@ describe("a server's watcher", () => {
     watcher.onEnd(null);
     assert.equal(rig.status("a:1").latency, 12);
     assert.equal(rig.status("b:1").latency, null);
+    attempt(watcher, null, new ProxyError("UPSTREAM_CONNECT_REFUSED"));
+    assert.equal(rig.status("a:1").latency, 1_000, "refusing quickly is no quick answer");
     const plain = watched();
     plain.rig.choose(9);
     plain.watcher.onBegin();

@@ -115,8 +115,10 @@ export class ServerWatcher implements AttemptWatcher {
   }
 
   #judgeFailure(error: ProxyError): void {
-    const { memory } = this.#means;
-    memory.count(this.#slot, isConnectFailure(error) ? ServerCount.connectFailures : ServerCount.failures);
+    const { memory, latency } = this.#means;
+    const isUnreachable = error.code.startsWith("UPSTREAM_CONNECT_");
+    memory.count(this.#slot, isUnreachable ? ServerCount.connectFailures : ServerCount.failures);
+    if (isUnreachable && this.isTimed) latency.noteUnreachable(this.#slot);
     this.#forgetOne();
     this.#onFailure();
   }
@@ -133,10 +135,6 @@ export class ServerWatcher implements AttemptWatcher {
     if (this.#good > 0) this.#good--;
     else this.#bad--;
   }
-}
-
-function isConnectFailure({ code }: ProxyError): boolean {
-  return code.startsWith("UPSTREAM_CONNECT_");
 }
 
 function countOfStatus(status: number): ServerCount {
