@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { Worker } from "node:worker_threads";
+import { until } from "../../test/kit/deadline.ts";
 import { allocateLimiterMemory, allocateLimitMemory, createLimiter } from "./create-limiter.ts";
 import { testRateLimiter } from "./limiter.contract.ts";
 import type { LimitAlgorithm, LimiterSettings } from "./limiter-settings.ts";
@@ -202,6 +203,31 @@ describe("limits in two threads", () => {
     const [allowed, limiter] = await takeInThreads(settings, 3, 100_000);
     assert.equal(allowed, 200_000);
     for (let i = 0; i < 3; i++) assert.equal(limiter.take(`key ${i}`, 2000).remaining, 9);
+  });
+});
+
+describe("a limit whose threads die", () => {
+  test("goes on, and what they had under way is taken back", async () => {
+    const settings = settingsOf("concurrency", { limit: 3 });
+    const memory = allocateLimiterMemory(settings, 2);
+    const module = new URL("create-limiter.ts", import.meta.url).href;
+    for (let round = 0; round < 5; round++) {
+      const gate = new SharedArrayBuffer(4);
+      const takes = Number.MAX_SAFE_INTEGER;
+      const workerData = { settings, memory, thread: 1, gate, takes, keys: 1, module };
+      const worker = new Worker(WORKER, { eval: true, workerData });
+      await until("it takes", () => Atomics.load(new Int32Array(gate), 0) === 1);
+      Atomics.store(new Int32Array(gate), 0, 2);
+      await until("it is under way", () => createLimiter(settings, memory, 0).take("key 0", round).isAllowed);
+      await worker.terminate();
+      const living = createLimiter(settings, memory, 0);
+      living.forgetThread?.(1);
+      assert.equal(living.take("key 0", round).remaining, 1);
+      living.release?.("key 0");
+      living.release?.("key 0");
+      assert.equal(living.take("key 0", round).remaining, 2);
+      living.release?.("key 0");
+    }
   });
 });
 
