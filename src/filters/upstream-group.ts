@@ -95,7 +95,7 @@ export class UpstreamGroup implements RetryGate {
       if (this.#settings.retries.backoff === 0) return false;
       tried.clear();
     }
-    return this.#group.enterRetry();
+    return this.#group.enterRetry(last);
   }
 
   leave(): void {
@@ -103,8 +103,6 @@ export class UpstreamGroup implements RetryGate {
   }
 
   #isAnyLeft(tried: ReadonlySet<Server>): boolean {
-    return this.#group.servers.some(
-      (server) => !tried.has(server) && this.#group.serverAt(server.slot) !== null,
-    );
+    return this.#group.servers.some((server) => !tried.has(server) && this.#group.mayChoose(server));
   }
 }

@@ -160,11 +160,11 @@ export class ServerGroup {
 
   /**
    * Whether a repeated attempt may begin. It counts until `leaveRetry`.
-   * @param failed the server of the attempt that is repeated; null: it isn't known
+   * @param failed the server of the attempt that is repeated, if it is known
    */
-  enterRetry(failed: Server | null = null): boolean {
+  enterRetry(failed?: Server): boolean {
     if (!this.#retries.enter()) return false;
-    if (failed !== null) this.#memory.count(failed.slot, ServerCount.retries);
+    if (failed !== undefined) this.#memory.count(failed.slot, ServerCount.retries);
     return true;
   }
 
