@@ -3,8 +3,9 @@ import { readFile } from "node:fs/promises";
 import { describe, test } from "node:test";
 import { createTemporaryDirectory } from "../kit/files.ts";
 import { startOrigin } from "../kit/origins.ts";
+import { freePort } from "../kit/ports.ts";
 import { startSluice } from "../kit/process.ts";
-import { get, startListening } from "./sluice.ts";
+import { get, startHttp, startListening } from "./sluice.ts";
 
 function configuration(upstream: string, threads: number, log: string): string {
   return `threads: ${threads}\n${log}\nlisteners:\n  - bind: 127.0.0.1:0\n    upstream: ${upstream}\n`;
@@ -49,4 +50,15 @@ describe("an access log", () => {
       assert.deepEqual(await sluice.program.exit(), { code: 0, signal: null });
     });
   }
+});
+
+test("the error log tells of servers that are down once, whatever the number of requests", async () => {
+  const dead = [`127.0.0.1:${await freePort()}`, `127.0.0.1:${await freePort()}`];
+  await using sluice = await startHttp(dead, "--threads", "1");
+  for (let i = 0; i < 100; i++)
+    assert.equal((await get(sluice.port)).body.toString(), "HTTP 502 Bad Gateway\n");
+  const codes = [...sluice.program.stderr.matchAll(/"code":"(\w+)"/g)].map(([, code]) => code);
+  // A line for each of the two at most, and one for both of them.
+  assert.ok(codes.length >= 1 && codes.length <= 3, codes.join());
+  assert.equal(codes[0], "UPSTREAM_CONNECT_REFUSED");
 });
