@@ -83,7 +83,7 @@ export class HttpClient implements Disposable {
   /**
    * Sends a request, over an idle connection where there is one. Resolves with the response's head. A request that met an
    * idle connection just as the server closed it is sent once more, if its method is idempotent and its body no iterable.
-   * @throws ProxyError when the server can't be reached or doesn't answer properly; the signal's reason; what the body's
+   * @throws ProxyError when the server can't be reached, has no room or doesn't answer properly; the signal's reason; what the body's
    *   iterable throws; TypeError or RangeError for a method, target or header that isn't allowed
    */
   async request(peer: HttpPeer | string, request: ClientRequest = {}): Promise<ClientResponse> {

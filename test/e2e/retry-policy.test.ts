@@ -14,6 +14,17 @@ const closes: RawScript = [{ read: "request" }, { close: "both" }];
 const unavailable = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 4\r\n\r\nbusy";
 const onUnavailable: Partial<RetryPolicy> = { onStatus: [{ first: 502, last: 504 }] };
 
+/** Answers one request, and resets the connection in the middle of the next. */
+function diesIdle(onDead: () => void = () => undefined): RawScript {
+  return async (connection) => {
+    await connection.readRequest();
+    void connection.write(ok());
+    await connection.readHead();
+    connection.reset();
+    onDead();
+  };
+}
+
 function start(
   members: readonly Member[],
   retries: Partial<RetryPolicy>,
@@ -159,14 +170,8 @@ describe("a server that breaks off before its response", () => {
   });
 
   test("is replaced without leave when its connection had been idle, if only that died", async () => {
-    const once: RawScript = async (connection) => {
-      await connection.readRequest();
-      void connection.write(ok());
-      await connection.readHead();
-      connection.reset();
-    };
     const requests: RawRequest[] = [];
-    await using cluster = await start([once, answering(ok("two"), requests)], {});
+    await using cluster = await start([diesIdle(), answering(ok("two"), requests)], {});
     cluster.gate.most = 0;
     const client = await cluster.proxy.connect();
     await client.exchange(request("GET /"));
@@ -176,15 +181,8 @@ describe("a server that breaks off before its response", () => {
 
   test("is replaced on an idle connection for a POST that has nothing of its body yet", async () => {
     const dead = Promise.withResolvers<void>();
-    const once: RawScript = async (connection) => {
-      await connection.readRequest();
-      void connection.write(ok());
-      await connection.readHead();
-      connection.reset();
-      dead.resolve();
-    };
     const requests: RawRequest[] = [];
-    await using cluster = await start([once, answering(ok("two"), requests)], {});
+    await using cluster = await start([diesIdle(dead.resolve), answering(ok("two"), requests)], {});
     const client = await cluster.proxy.connect();
     await client.exchange(request("GET /"));
     void client.write(request("POST /", "Content-Length: 5"));
@@ -387,13 +385,11 @@ describe("between two attempts", () => {
   });
 
   test("a dead idle connection isn't waited for", async () => {
-    const once: RawScript = async (connection) => {
-      await connection.readRequest();
-      void connection.write(ok());
-      await connection.readHead();
-      connection.reset();
-    };
-    await using cluster = await start([once, answering(ok("two"))], { ...waits, onReset: true }, { random });
+    await using cluster = await start(
+      [diesIdle(), answering(ok("two"))],
+      { ...waits, onReset: true },
+      { random },
+    );
     const client = await cluster.proxy.connect();
     await client.exchange(request("GET /"));
     assert.equal((await client.exchange(request("GET /"))).body.toString(), "two");
