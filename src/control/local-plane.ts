@@ -3,7 +3,7 @@ import { DataPlane } from "../worker/data-plane.ts";
 import { NOTHING_STANDING, type Order, type Standing } from "../worker/orders.ts";
 import type { RunSpec } from "../worker/run-spec.ts";
 import type { SharedMemory } from "../worker/shared-memory.ts";
-import { type Engine, OrderError, type Planes } from "./planes.ts";
+import { answerGone, type Engine, OrderError, type Planes } from "./planes.ts";
 import { SocketKeeper } from "./sockets.ts";
 
 /** The data plane in the calling thread. Its sockets are bound as those of workers are, so that addresses behave the same. */
@@ -14,7 +14,8 @@ export class LocalPlane implements Engine {
   readonly #shared: SharedMemory;
   readonly #memory = allocateCounters(1);
   readonly #sockets = new SocketKeeper(1);
-  #plane: DataPlane | null = null;
+  /** Null before it is asked for. */
+  #plane: Promise<DataPlane> | null = null;
 
   constructor(spec: RunSpec, shared: SharedMemory) {
     this.#spec = spec;
@@ -30,12 +31,12 @@ export class LocalPlane implements Engine {
       shared: this.#shared,
     };
     try {
-      this.#plane = await DataPlane.start(
+      this.#plane = DataPlane.start(
         start,
         (address, owner) => this.#sockets.lend(address, 0, owner),
         (events, dropped) => this.onEvents?.(events, dropped),
       );
-      return this.#plane.addresses;
+      return (await this.#plane).addresses;
     } catch (error) {
       await this.#sockets.close();
       throw error;
@@ -47,8 +48,10 @@ export class LocalPlane implements Engine {
   }
 
   async orderFirst(order: Order): Promise<unknown> {
+    // It will begin with what stands by then.
+    if (this.#plane === null) return await answerGone(order);
     try {
-      return await this.#plane!.obey(order);
+      return await (await this.#plane).obey(order);
     } catch (error) {
       const { message, code = "" } = error as NodeJS.ErrnoException;
       throw new OrderError(message, code);
@@ -65,7 +68,7 @@ export class LocalPlane implements Engine {
 
   async drain(grace: number): Promise<void> {
     await this.#sockets.close();
-    await this.#plane?.drain(grace);
+    await (await this.#plane)?.drain(grace);
   }
 
   stop(): Promise<void> {

@@ -41,20 +41,8 @@ export async function startRunning(spec: RunSpec, threads: number, log: Logger):
   const engine: Engine = threads === 0 ? new LocalPlane(spec, shared) : new Supervisor(spec, shared, log);
   const proxies = new Proxies(engine, createRegistry());
   const upstreams = keepUpstreams(spec, shared, engine, log);
-  const listeners = listenersOf(spec);
-  for (const { name, bind, toxics, mode } of listeners) proxies.adopt(name, bind, toxics, mode);
   engine.standing = () => ({ ...proxies.standing, upstreams: upstreams.standing });
-  const listening = await startPatiently(engine, log);
-  for (const [index, { name, bind }] of listeners.entries())
-    proxies.noteAddress(name, listening[index] ?? bind);
-  try {
-    for (const proxy of spec.snapshot?.proxies ?? []) await proxies.create(proxy);
-    await upstreams.start();
-  } catch (error) {
-    upstreams.stop();
-    await engine.stop();
-    throw error;
-  }
+  const listening = await startAll({ spec, engine, proxies, upstreams, log });
   return {
     get addresses() {
       return [
@@ -80,6 +68,41 @@ export async function startRunning(spec: RunSpec, threads: number, log: Logger):
   };
 }
 
+interface Parts {
+  readonly spec: RunSpec;
+  readonly engine: Engine;
+  readonly proxies: Proxies;
+  readonly upstreams: KeptUpstreams;
+  readonly log: Logger;
+}
+
+/** Resolves with what is listened on by listeners. Rejects with what is wrong, having ended what was begun. */
+async function startAll({ spec, engine, proxies, upstreams, log }: Parts): Promise<readonly string[]> {
+  const listeners = listenersOf(spec);
+  for (const { name, bind, toxics, mode } of listeners) proxies.adopt(name, bind, toxics, mode);
+  try {
+    await findServers(upstreams, log);
+    const listening = await startPatiently(engine, log);
+    for (const [index, { name, bind }] of listeners.entries())
+      proxies.noteAddress(name, listening[index] ?? bind);
+    await openProxies(spec, proxies, engine);
+    await upstreams.start();
+    return listening;
+  } catch (error) {
+    upstreams.stop();
+    throw error;
+  }
+}
+
+async function openProxies({ snapshot }: RunSpec, proxies: Proxies, engine: Engine): Promise<void> {
+  try {
+    for (const proxy of snapshot?.proxies ?? []) await proxies.create(proxy);
+  } catch (error) {
+    await engine.stop();
+    throw error;
+  }
+}
+
 /** Keeps the groups of servers of a configuration for the threads of `engine`. */
 function keepUpstreams(spec: RunSpec, shared: SharedMemory, engine: Engine, log: Logger): KeptUpstreams {
   const upstreams = new KeptUpstreams(routedSnapshot(spec)?.upstreams ?? [], {
@@ -95,6 +118,18 @@ function keepUpstreams(spec: RunSpec, shared: SharedMemory, engine: Engine, log:
   });
   logUpstreams(upstreams, log);
   return upstreams;
+}
+
+/** Milliseconds that listening waits for servers to be found. */
+const LONGEST_SEARCH = 3_000;
+
+/** Without servers the first requests would be refused; but somebody who isn't asked in time may be asked for ever. */
+async function findServers(upstreams: KeptUpstreams, log: Logger): Promise<void> {
+  const { promise: late, resolve } = Promise.withResolvers<"late">();
+  const patience = setTimeout(resolve, LONGEST_SEARCH, "late");
+  const found = await Promise.race([upstreams.find(), late]);
+  clearTimeout(patience);
+  if (found === "late") log.warn("Not all servers could be looked for yet: what is known is used");
 }
 
 /** HTTP listeners of a configuration open themselves; their faults are steered all the same. */

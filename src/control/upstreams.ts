@@ -76,7 +76,12 @@ export class KeptUpstreams implements Upstreams {
     return [...this.#keepers].map(([upstream, { records }]) => ({ upstream, servers: records }));
   }
 
-  /** Begins to look for servers and after them; kept when all that are to be found have been looked for once. */
+  /** Begins to look for servers; kept when all that are to be found have been looked for once. */
+  async find(): Promise<void> {
+    await Promise.all([...this.#keepers.values()].map((keeper) => keeper.find()));
+  }
+
+  /** Begins to look after servers: the first check of each comes an interval later. */
   async start(): Promise<void> {
     await Promise.all([...this.#keepers.values()].map((keeper) => keeper.start()));
   }

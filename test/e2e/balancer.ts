@@ -87,6 +87,8 @@ export interface BalancerOptions {
   readonly threads: number;
   /** None: they are found as `upstream` says. */
   readonly servers: readonly string[];
+  /** Default: any port of the loopback. */
+  readonly bind?: string;
   /** More lines of the upstream, in YAML: `health_check: /`. */
   readonly upstream?: readonly string[];
   /** More lines of the listener's only route. */
@@ -94,14 +96,14 @@ export interface BalancerOptions {
 }
 
 export async function startBalancer(options: BalancerOptions): Promise<Balancer> {
-  const { threads, servers, upstream = [], route = [] } = options;
+  const { threads, servers, bind = "127.0.0.1:0", upstream = [], route = [] } = options;
   const directory = await createTemporaryDirectory();
   const indented = (lines: readonly string[], by: number): string =>
     lines.map((line) => `${" ".repeat(by)}${line}\n`).join("");
   const text = `threads: ${threads}
 admin: { bind: "127.0.0.1:0", token: ${TOKEN} }
 listeners:
-  - bind: "127.0.0.1:0"
+  - bind: "${bind}"
     routes:
       - upstream: api
 ${indented(route, 8)}upstreams:

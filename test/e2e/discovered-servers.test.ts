@@ -5,8 +5,11 @@ import { isDeepStrictEqual } from "node:util";
 import { until } from "../kit/deadline.ts";
 import { createTemporaryDirectory } from "../kit/files.ts";
 import { type Origin, startOrigin } from "../kit/origins.ts";
+import { freePort } from "../kit/ports.ts";
+import { connectRaw } from "../kit/raw-client.ts";
 import { type Balancer, startBalancer } from "./balancer.ts";
 import { get } from "./sluice.ts";
+import { portOf } from "./toxiproxy.ts";
 
 /** A balancer over the servers that a file names. */
 class Stage implements AsyncDisposable {
@@ -78,6 +81,30 @@ describe("servers that are found", () => {
       assert.equal(balancer.logged("An upstream has other servers").length, 4);
     });
   }
+
+  for (const threads of [0, 2]) {
+    test(`are looked for before anything is listened on, with ${threads} threads`, async () => {
+      await using origin = await startOrigin({ name: "a" });
+      const bind = `127.0.0.1:${await freePort()}`;
+      origin.handle("/servers", ({ response, hold }) => hold(() => response.end(listOf([origin]))));
+      const upstream = [`discovery: { http: "${origin.url}/servers" }`];
+      const starting = startBalancer({ threads, servers: [], bind, upstream });
+      await origin.request(0);
+      await assert.rejects(connectRaw(portOf(bind)), { code: "ECONNREFUSED" });
+      origin.release();
+      await using balancer = await starting;
+      assert.deepEqual(await balancer.shares(2), { a: 2 });
+    });
+  }
+
+  test("are not waited for when their source doesn't answer", async () => {
+    await using origin = await startOrigin({ name: "a" });
+    origin.handle("/servers", () => undefined);
+    const upstream = [`discovery: { http: "${origin.url}/servers", timeout: 1m }`];
+    await using balancer = await startBalancer({ threads: 1, servers: [origin.address], upstream });
+    assert.deepEqual(await balancer.shares(2), { a: 2 });
+    assert.equal(balancer.logged("Not all servers could be looked for yet: what is known is used").length, 1);
+  });
 
   test("that can't be looked up are told of in the log and the status", async () => {
     const upstream = ["discovery: { file: /nowhere/servers.json }"];
