@@ -42,10 +42,9 @@ export class UpstreamGroup implements RetryGate {
     return this.#peerOf(this.#choose(session));
   }
 
-  /** Another one may have been quicker than who was let in; then it is the last one's turn again. */
+  /** Another thread may still be quicker than who was let in: then it is the last one's turn again. */
   async #peerInTime(session: Session<unknown>): Promise<HttpPeer> {
-    await this.#group.whenRoom(session.signal);
-    return this.#peerOf(this.#choose(session));
+    return this.#peerOf(await this.#group.whenRoom(() => this.#choose(session), session.signal));
   }
 
   /** The peer for a copy of the request, whose attempts are its own. @throws ProxyError when there is no server */

@@ -183,15 +183,13 @@ describe("a balancer", () => {
     const balancer = new LoadBalancer(["a:1"], {
       ...{ limits: { pending: 1 }, serverLimits: { requests: 1 } },
     });
-    await balancer.whenRoom();
-    const { watcher } = new HttpPeer(balancer.select());
+    const { watcher } = new HttpPeer(await balancer.selectInTime());
     watcher!.onBegin();
     assert.throws(() => balancer.select(), { code: "UPSTREAM_OVERLOADED" });
-    const waiting = balancer.whenRoom();
-    await assert.rejects(balancer.whenRoom(), { code: "UPSTREAM_OVERLOADED" });
+    const waiting = balancer.selectInTime();
+    await assert.rejects(balancer.selectInTime(), { code: "UPSTREAM_OVERLOADED" });
     watcher!.onEnd(null);
-    await waiting;
-    assert.equal(balancer.select().address, "a:1");
+    assert.equal((await waiting).address, "a:1");
   });
 
   test("keeps together what has the same key", () => {

@@ -83,12 +83,16 @@ export class LoadBalancer<S extends object = SessionLike> implements Disposable 
   }
 
   /**
-   * Resolves when there is room for a request; then `select` is to be asked at once. Needs `limits` with `pending`.
+   * The same as `select`, but waits for room as long as `limits.pendingTimeout` says, if fewer wait than `limits.pending`.
    * @param signal ends the wait: it rejects with the signal's reason
-   * @throws ProxyError `UPSTREAM_OVERLOADED` when as many wait as may, or it took too long
+   * @throws ProxyError `UPSTREAM_OVERLOADED` when as many wait as may, or it took too long; what `select` throws
    */
-  async whenRoom(signal: AbortSignal | null = null): Promise<void> {
-    if (!this.#group.hasRoom) await this.#group.whenRoom(signal);
+  async selectInTime(
+    key: string | Uint8Array | S | null = null,
+    signal: AbortSignal | null = null,
+  ): Promise<Server> {
+    if (this.#group.hasRoom) return this.select(key);
+    return this.#group.whenRoom(() => this.select(key), signal);
   }
 
   /**

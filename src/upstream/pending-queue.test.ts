@@ -12,16 +12,14 @@ function fullGroup(pending: number = 3): { rig: KeptGroup; busy: Server } {
   return { rig, busy };
 }
 
+function choose(rig: KeptGroup, signal: AbortSignal | null = null): Promise<Server> {
+  return rig.group.whenRoom(() => rig.group.select(null, null), signal);
+}
+
 /** Waits, then begins a request. */
-async function queue(
-  rig: KeptGroup,
-  name: string,
-  order: string[],
-  signal: AbortSignal | null = null,
-): Promise<Server> {
-  await rig.group.whenRoom(signal);
+async function queue(rig: KeptGroup, name: string, order: string[]): Promise<Server> {
+  const server = await choose(rig);
   order.push(name);
-  const server = rig.group.select(null, null);
   assert.ok(server.watcher!.onBegin());
   return server;
 }
@@ -45,20 +43,20 @@ describe("requests that wait for room", () => {
 
   test("are refused when as many wait as may", async () => {
     const { rig } = fullGroup(1);
-    const first = rig.group.whenRoom();
-    await assert.rejects(rig.group.whenRoom(), { code: "UPSTREAM_OVERLOADED", status: 503 });
+    const first = choose(rig);
+    await assert.rejects(choose(rig), { code: "UPSTREAM_OVERLOADED", status: 503 });
     const refused = assert.rejects(first, { code: "UPSTREAM_OVERLOADED" });
     await rig.pass(1_020, 10);
     await refused;
-    await assert.rejects(fullGroup(0).rig.group.whenRoom(), { code: "UPSTREAM_OVERLOADED" });
+    await assert.rejects(choose(fullGroup(0).rig), { code: "UPSTREAM_OVERLOADED" });
   });
 
   test("wait no longer than they may", async () => {
     const { rig } = fullGroup();
     let state = "waiting";
-    const first = rig.group.whenRoom().catch(() => (state = "refused"));
+    const first = choose(rig).catch(() => (state = "refused"));
     await rig.pass(900, 10);
-    const second = rig.group.whenRoom();
+    const second = choose(rig);
     second.catch(() => undefined);
     assert.equal(state, "waiting");
     await rig.pass(110, 10);
@@ -73,11 +71,11 @@ describe("requests that wait for room", () => {
     const { rig, busy } = fullGroup();
     const leaving = new AbortController();
     const order: string[] = [];
-    const gone = rig.group.whenRoom(leaving.signal);
+    const gone = choose(rig, leaving.signal);
     const stays = queue(rig, "stays", order);
     leaving.abort(new Error("the client left"));
     await assert.rejects(gone, { message: "the client left" });
-    await assert.rejects(rig.group.whenRoom(leaving.signal), { message: "the client left" });
+    await assert.rejects(choose(rig, leaving.signal), { message: "the client left" });
     assert.equal(rig.keeper.status().pending, 1);
     busy.watcher!.onEnd(null);
     await stays;
@@ -95,5 +93,34 @@ describe("requests that wait for room", () => {
     await rig.pass(10, 10);
     await waits;
     assert.deepEqual(order, ["waits"]);
+  });
+
+  test("keep their turn and their time while others are quicker", async () => {
+    const { rig, busy } = fullGroup();
+    let asked = 0;
+    const waits = rig.group.whenRoom(() => {
+      asked++;
+      rig.memory.addUpTo(GroupWord.Requests, 1);
+      return rig.group.select(null, null);
+    });
+    const order: string[] = [];
+    const second = queue(rig, "second", order);
+    busy.watcher!.onEnd(null);
+    assert.equal(asked, 1, "there was room, but another thread has taken it");
+    const refused = assert.rejects(waits, { code: "UPSTREAM_OVERLOADED" });
+    await rig.pass(500, 10);
+    assert.deepEqual([asked, order], [1, []], "nobody passes, nobody is asked without need");
+    second.catch(() => undefined);
+    await rig.pass(520, 10);
+    await refused;
+  });
+
+  test("are told what else is wrong", async () => {
+    const { rig, busy } = fullGroup();
+    const waits = choose(rig);
+    rig.setServers();
+    busy.watcher!.onEnd(null);
+    await assert.rejects(waits, { code: "NO_PEER" });
+    assert.equal(rig.keeper.status().pending, 0);
   });
 });

@@ -7,27 +7,36 @@ import type { GroupLimits } from "./group-settings.ts";
 const LOOK = 10;
 
 /** One request that waits. */
-class Waiter {
-  readonly promise: Promise<void>;
+class Waiter<T = unknown> {
+  readonly promise: Promise<T>;
   /** When it has waited long enough. */
   readonly until: number;
+  readonly #choose: () => T;
   readonly #signal: AbortSignal | null;
   readonly #onAbort: () => void;
-  readonly #settle: { resolve(): void; reject(reason: unknown): void };
+  readonly #settle: { resolve(value: T): void; reject(reason: unknown): void };
 
-  constructor(until: number, signal: AbortSignal | null, onAbort: (waiter: Waiter) => void) {
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
+  constructor(choose: () => T, until: number, signal: AbortSignal | null, onAbort: (waiter: Waiter) => void) {
+    const { promise, resolve, reject } = Promise.withResolvers<T>();
     this.promise = promise;
     this.until = until;
+    this.#choose = choose;
     this.#settle = { resolve, reject };
     this.#signal = signal;
     this.#onAbort = () => onAbort(this);
     signal?.addEventListener("abort", this.#onAbort);
   }
 
-  letIn(): void {
+  /** @returns false when another thread was quicker: it waits on */
+  tryIn(): boolean {
+    try {
+      this.#settle.resolve(this.#choose());
+    } catch (error) {
+      if (error instanceof ProxyError && error.code === "UPSTREAM_OVERLOADED") return false;
+      this.#settle.reject(error);
+    }
     this.#signal?.removeEventListener("abort", this.#onAbort);
-    this.#settle.resolve();
+    return true;
   }
 
   giveUp(): void {
@@ -67,17 +76,18 @@ export class PendingQueue {
   }
 
   /**
-   * Resolves when there was room a moment ago.
+   * Resolves with what `choose` returns when there is room. While that throws UPSTREAM_OVERLOADED, for another thread
+   * was quicker, the request keeps its turn.
    * @param signal its abort ends the wait with its reason
    * @throws ProxyError UPSTREAM_OVERLOADED when as many wait as may, or it took too long
    */
-  wait(signal: AbortSignal | null): Promise<void> {
+  wait<T>(choose: () => T, signal: AbortSignal | null): Promise<T> {
     if (signal?.aborted === true) return Promise.reject(signal.reason);
     if (!this.#memory.addUpTo(GroupWord.Pending, this.#limits.pending)) return Promise.reject(overloaded());
     this.#memory.countGroup(OwnGroupCount.Pending, 1);
     const { pendingTimeout } = this.#limits;
     const until = pendingTimeout === 0 ? Number.POSITIVE_INFINITY : this.#clock.now() + pendingTimeout;
-    const waiter = new Waiter(until, signal, this.#onAbort);
+    const waiter = new Waiter(choose, until, signal, this.#onAbort);
     this.#waiters.add(waiter);
     if (!this.#alarm.isSet) this.#alarm.set(this.#clock.now() + LOOK);
     return waiter.promise;
@@ -96,15 +106,18 @@ export class PendingQueue {
       if (waiter.until > now) break;
       this.#leave(waiter)?.refuse(overloaded());
     }
-    for (let room = this.#room(); room > 0 && this.#waiters.size > 0; room--) this.#letNextIn();
+    for (let room = this.#room(); room > 0 && this.#letNextIn(); room--);
     if (this.#waiters.size > 0) this.#alarm.set(now + LOOK);
   }
 
-  #letNextIn(): void {
+  /** @returns whether somebody was let in */
+  #letNextIn(): boolean {
     for (const waiter of this.#waiters) {
-      this.#leave(waiter)?.letIn();
-      return;
+      if (!waiter.tryIn()) return false;
+      this.#leave(waiter);
+      return true;
     }
+    return false;
   }
 
   /** @returns it, null when it has left already */

@@ -150,12 +150,14 @@ export class ServerGroup {
   }
 
   /**
-   * Resolves when there is room, first for those who came first; then `select` is to be asked at once.
+   * Waits for room, first come, first served.
+   * @param choose asks `select`, as soon as there may be room; as long as it is told that there is none, the wait goes on
    * @param signal ends the wait: it rejects with the signal's reason
-   * @throws ProxyError UPSTREAM_OVERLOADED when as many wait as may, or it took too long
+   * @returns what `choose` returns
+   * @throws ProxyError UPSTREAM_OVERLOADED when as many wait as may, or it took too long; what else `choose` throws
    */
-  whenRoom(signal: AbortSignal | null = null): Promise<void> {
-    return this.#queue.wait(signal);
+  whenRoom<T>(choose: () => T, signal: AbortSignal | null = null): Promise<T> {
+    return this.#queue.wait(choose, signal);
   }
 
   /**
