@@ -134,8 +134,11 @@ class RouteCompiler {
   }
 
   compileLimits({ limits }: RouteSettings): RouteLimits | null {
-    const { limits: memories, thread } = this.#means;
-    return compileLimits(limits, { memories, thread, clients: this.#clients, matcher: this.#matcher });
+    const { limits: memories, thread, toLimiter } = this.#means;
+    return compileLimits(limits, {
+      ...{ memories, thread, clients: this.#clients, matcher: this.#matcher },
+      ...(toLimiter === undefined ? {} : { toLimiter }),
+    });
   }
 
   compile({ name, match, action, response }: RouteSettings): Route {

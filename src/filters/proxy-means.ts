@@ -2,6 +2,7 @@ import type { Random } from "../base/random.ts";
 import type { LimitMemories } from "../limits/create-limiter.ts";
 import type { ServerGroup } from "../upstream/server-group.ts";
 import type { HttpFaults } from "./faults/http-faults.ts";
+import type { LimitMeans } from "./limits/route-limits.ts";
 
 /** What the configured proxy works with beside its settings: its thread's part in what all threads share. */
 export interface ProxyMeans {
@@ -9,6 +10,8 @@ export interface ProxyMeans {
   readonly groups: ReadonlyMap<string, ServerGroup>;
   /** What limits count in, by their names; see `createLimiter`. */
   readonly limits: LimitMemories;
+  /** Makes the limiters of limits that are kept elsewhere. Default: all are kept here. */
+  readonly toLimiter?: LimitMeans["toLimiter"];
   /** What splits and mirrors draw their lots from. */
   readonly random: Random;
   /** Whose counts are written, from 0. */

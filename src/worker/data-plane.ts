@@ -13,6 +13,7 @@ import { EventFeed } from "./event-feed.ts";
 import { ListenerFaultTable } from "./listener-faults.ts";
 import type { WorkerStart } from "./messages.ts";
 import type { Order } from "./orders.ts";
+import { RemoteLimits } from "./remote-limits.ts";
 import { ServerGroups } from "./server-groups.ts";
 import { StreamProxies } from "./stream-proxies.ts";
 import { loadToxics } from "./toxic-modules.ts";
@@ -32,6 +33,7 @@ export class DataPlane {
   readonly #proxies: StreamProxies;
   readonly #faults: ListenerFaultTable;
   readonly #groups: ServerGroups;
+  readonly #limits: RemoteLimits;
   readonly #events: EventFeed;
   readonly #accessSink: LogSink | null;
   readonly #stopping: AbortController;
@@ -41,6 +43,7 @@ export class DataPlane {
     readonly proxies: StreamProxies;
     readonly faults: ListenerFaultTable;
     readonly groups: ServerGroups;
+    readonly limits: RemoteLimits;
     readonly events: EventFeed;
     readonly accessSink: LogSink | null;
     readonly stopping: AbortController;
@@ -49,6 +52,7 @@ export class DataPlane {
     this.#proxies = parts.proxies;
     this.#faults = parts.faults;
     this.#groups = parts.groups;
+    this.#limits = parts.limits;
     this.#events = parts.events;
     this.#accessSink = parts.accessSink;
     this.#stopping = parts.stopping;
@@ -81,15 +85,18 @@ export class DataPlane {
       start.shared.faultCounts,
     );
     const groups = new ServerGroups(start);
+    const limits = new RemoteLimits(start, log);
     const services = await buildServices(spec, {
       ...{ faults, thread, groups: groups.byName, limits: start.shared.limits },
+      toLimiter: limits.toLimiter,
       random: seededRandom(`${spec.seed}/${thread}/routes`),
     });
+    await limits.begun();
     const server = new Server(services, context);
     await server.start(numbered(source));
     await proxies.catchUp(standing);
     for (const { name, switched } of standing.listeners) faults.catchUp(name, switched);
-    return new DataPlane({ server, proxies, faults, groups, events, accessSink: sink, stopping });
+    return new DataPlane({ server, proxies, faults, groups, limits, events, accessSink: sink, stopping });
   }
 
   get addresses(): readonly string[] {
@@ -119,6 +126,7 @@ export class DataPlane {
   async drain(grace: number): Promise<void> {
     this.#stopping.abort();
     await Promise.all([this.#server.drain(grace), this.#proxies.drain(grace)]);
+    this.#limits.close();
     await this.#accessSink?.close();
   }
 }

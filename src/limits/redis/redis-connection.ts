@@ -1,0 +1,71 @@
+import type { RedisClientType } from "redis";
+import { parseRedisUrl } from "./redis-url.ts";
+
+/** Milliseconds until the system has a connection. */
+const CONNECT_TIMEOUT = 5000;
+
+type Client = RedisClientType<Record<string, never>, Record<string, never>, Record<string, never>, 2>;
+
+/** An error that Redis answered with: it is there, and doesn't want to. */
+export class RedisRefusal extends Error {}
+
+/** One connection to Redis, for as long as it lasts. */
+export class RedisConnection {
+  readonly #client: Client;
+  readonly #isReply: (error: unknown) => error is Error;
+
+  private constructor(client: Client, isReply: (error: unknown) => error is Error) {
+    this.#client = client;
+    this.#isReply = isReply;
+  }
+
+  /**
+   * Nothing is sent yet. The client is loaded the first time that one is wanted.
+   * @param onLost told, once or more often, that it is over, unless `open` tells it
+   * @throws RangeError when the URL is none
+   */
+  static async create(url: string, onLost: (error: Error) => void): Promise<RedisConnection> {
+    const { socket, ...target } = parseRedisUrl(url);
+    const { createClient, ErrorReply } = await import("redis");
+    const client: Client = createClient({
+      ...target,
+      socket: { ...socket, connectTimeout: CONNECT_TIMEOUT, reconnectStrategy: false },
+      // Version 2 of its protocol is understood everywhere, also by what stands between.
+      RESP: 2,
+      disableOfflineQueue: true,
+      disableClientInfo: true,
+      maintNotifications: "disabled",
+    });
+    client.on("error", onLost);
+    // What listens for requests keeps a process alive, and not what counts them.
+    client.unref();
+    return new RedisConnection(client, (error) => error instanceof ErrorReply);
+  }
+
+  /** Kept when Redis has answered. A process that hangs is connected to as well. */
+  async open(): Promise<void> {
+    await this.#client.connect();
+    await this.send(["PING"]);
+  }
+
+  /**
+   * What is sent within one turn of the loop goes out at once, and is answered in order.
+   * Rejects with a `RedisRefusal`, or with what ended the connection.
+   */
+  async send(words: readonly string[]): Promise<unknown> {
+    try {
+      return await this.#client.sendCommand(words);
+    } catch (error) {
+      throw this.#isReply(error) ? new RedisRefusal(error.message) : error;
+    }
+  }
+
+  /** Ends it at once. */
+  close(): void {
+    try {
+      this.#client.destroy();
+    } catch {
+      // It was over already.
+    }
+  }
+}
