@@ -343,6 +343,28 @@ describe("a response that the policy doesn't want", () => {
     }
   });
 
+  test("may end later than the good one; then its connection is used again, or closed in time", async () => {
+    const late: RawScript = async (connection) => {
+      await connection.readRequest();
+      void connection.write(unavailable.slice(0, -4));
+      await answered.promise;
+      await connection.write("busy");
+      await connection.readRequest();
+      void connection.write(unavailable.slice(0, -4));
+    };
+    const answered = Promise.withResolvers<void>();
+    const peer = { readTimeout: 1 };
+    await using cluster = await start([late, answering(ok())], onUnavailable, { peer });
+    const client = await cluster.proxy.connect();
+    const idle = (): number => cluster.proxy.connector.pool.size;
+    assert.equal((await client.exchange(request("GET /"))).status, 200);
+    answered.resolve();
+    await until("both connections are idle", () => idle() === 2);
+    assert.equal((await client.exchange(request("GET /"))).status, 200);
+    await until("the one that says no more is closed", () => cluster.proxy.connector.open === 1);
+    assert.deepEqual([idle(), cluster.origins[0]?.connections.length], [1, 1]);
+  });
+
   test("is thrown away one after the other, with one attempt under way at a time", async () => {
     const bad = answering(unavailable);
     await using cluster = await start([bad, bad, bad, answering(ok())], onUnavailable);
