@@ -122,6 +122,26 @@ describe("the example", () => {
     assert.equal(one.requests[0]?.headers.host, "one.one.one.one");
   });
 
+  test("healthy-balancer leaves out a server that is ill, and takes it again", async () => {
+    await using origins = await startTwo();
+    const { one, two } = origins;
+    let status = 500;
+    for (const origin of [one, two])
+      origin.handle("/health", ({ response }) => {
+        response.statusCode = origin === one ? 200 : status;
+        response.end();
+      });
+    const env = { SERVERS: `${one.address},${two.address}`, INTERVAL: "50" };
+    await using example = await run("healthy-balancer.ts", env);
+    await example.program.line(new RegExp(`^${two.address} is down: status 500$`));
+    for (let i = 0; i < 4; i++) assert.equal(await example.get("/"), "one\n");
+    status = 200;
+    await example.program.line(new RegExp(`^${two.address} is up: answers again$`));
+    const answers = [];
+    for (let i = 0; i < 4; i++) answers.push((await example.get("/")).trim());
+    assert.deepEqual(answers.toSorted(), ["one", "one", "two", "two"]);
+  });
+
   test("context remembers what a session is, and counts", async () => {
     await using origins = await startTwo();
     const { one, two } = origins;
