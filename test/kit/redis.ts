@@ -4,11 +4,20 @@ import { findProgram } from "./peer.ts";
 import { freePort } from "./ports.ts";
 import { type RunningProgram, startProgram } from "./process.ts";
 
+export interface RedisOptions {
+  /** Name one only to come back on the port of one that has gone. */
+  readonly port?: number;
+  /** Further arguments of `redis-server`. */
+  readonly args?: readonly string[];
+}
+
 /** A Redis of the system, for one test: it keeps nothing. */
-export async function startRedis(): Promise<{ program: RunningProgram; port: number }> {
-  const port = await freePort();
+export async function startRedis(
+  options: RedisOptions = {},
+): Promise<{ program: RunningProgram; port: number }> {
+  const { port = await freePort(), args = [] } = options;
   const program = await startProgram(findProgram("redis-server")!, [
-    ...["--port", String(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"],
+    ...["--port", String(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", ...args],
   ]);
   await program.line(/Ready to accept connections/);
   return { program, port };
