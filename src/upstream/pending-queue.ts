@@ -58,12 +58,12 @@ export class PendingQueue {
   readonly #limits: GroupLimits;
   readonly #memory: GroupMemory;
   readonly #clock: AlarmClock;
-  readonly #room: () => number;
+  readonly #room: (enough: number) => number;
   readonly #waiters = new Set<Waiter>();
   readonly #alarm: Alarm;
 
-  /** @param room how many more requests the group has room for */
-  constructor(limits: GroupLimits, memory: GroupMemory, clock: AlarmClock, room: () => number) {
+  /** @param room for how many more requests the group has room; more than `enough` need not be counted */
+  constructor(limits: GroupLimits, memory: GroupMemory, clock: AlarmClock, room: (enough: number) => number) {
     this.#limits = limits;
     this.#memory = memory;
     this.#clock = clock;
@@ -97,7 +97,7 @@ export class PendingQueue {
 
   /** A request of this thread has ended. */
   onRoom(): void {
-    if (this.#waiters.size > 0 && this.#room() > 0) this.#letNextIn();
+    if (this.#waiters.size > 0 && this.#room(1) > 0) this.#letNextIn();
   }
 
   #look(): void {
@@ -106,7 +106,7 @@ export class PendingQueue {
       if (waiter.until > now) break;
       this.#leave(waiter)?.refuse(overloaded());
     }
-    for (let room = this.#room(); room > 0 && this.#letNextIn(); room--);
+    for (let room = this.#room(this.#waiters.size); room > 0 && this.#letNextIn(); room--);
     if (this.#waiters.size > 0) this.#alarm.set(now + LOOK);
   }
 

@@ -113,23 +113,23 @@ describe("a group of servers", () => {
     assert.equal(rig.group.serverAt(7), null);
   });
 
-  test("knows whom it may choose", () => {
-    const rig = new KeptGroup({
-      servers: ["a:1", "b:1", "c:1"],
-      serverLimits: { requests: 1, connections: 0 },
-    });
+  test("knows whether there is anybody to choose", () => {
+    const limits = { ...OTHER_LIMITS, requests: 2 };
+    const rig = new KeptGroup({ serverLimits: { requests: 1, connections: 0 }, limits });
     const choosable = (): string =>
-      rig.group.servers
-        .filter((server) => rig.group.mayChoose(server))
-        .map(({ address }) => address[0])
-        .join("");
-    assert.equal(choosable(), "abc");
+      ["a:1", "b:1", "c:1"]
+        .filter((address) => rig.group.canSelect((server) => server.address === address))
+        .join();
+    assert.equal(choosable(), "a:1,b:1,c:1");
     rig.memory.takeOut(rig.server("a:1").slot, Out.Draining);
     rig.server("b:1").watcher!.onBegin();
-    assert.equal(choosable(), "c");
-    const gone = rig.server("c:1");
-    rig.setServers("a:1", "b:1");
-    assert.equal(rig.group.mayChoose(gone), false);
+    assert.equal(choosable(), "c:1");
+    assert.ok(rig.group.canSelect(null));
+    rig.server("c:1").watcher!.onBegin();
+    rig.server("b:1").watcher!.onEnd(null);
+    assert.equal(choosable(), "b:1");
+    rig.server("a:1").watcher!.onBegin();
+    assert.equal(rig.group.canSelect(null), false, "the group is full");
   });
 
   test("passes over servers that are full, and says when all are", () => {

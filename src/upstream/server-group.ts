@@ -54,7 +54,7 @@ export class ServerGroup {
     this.#settings = settings;
     this.#memory = memory;
     memory.put(GroupWord.Kept, keptWords(settings));
-    this.#queue = new PendingQueue(settings.limits, memory, clock, () => this.#room());
+    this.#queue = new PendingQueue(settings.limits, memory, clock, (enough) => this.#room(enough));
     this.#retries = new GroupRetries(settings, memory);
     const latency = new LatencyMeter(memory, () => clock.now());
     this.#policyMeans = {
@@ -136,17 +136,21 @@ export class ServerGroup {
     return roomIn(place.gauges) > 0 ? place.server : null;
   }
 
-  /** Whether `select` may choose it now. */
-  mayChoose(server: Server): boolean {
+  /** Whether `select` would find a server now. */
+  canSelect(isEligible: Eligibility | null): boolean {
     this.#refresh();
-    const place = this.#places.get(server.slot);
-    if (place === undefined || !(roomIn(place.gauges) > 0)) return false;
-    return this.#inOrder.some(({ servers, shares }) => (shares[servers.indexOf(server)] ?? 0) > 0);
+    if (!(roomIn(this.#watcherMeans.gauges) > 0)) return false;
+    return this.#inOrder.some(({ servers, shares }) =>
+      servers.some((server, i) => {
+        if (shares[i] === 0 || isEligible?.(server) === false) return false;
+        return roomIn(this.#places.get(server.slot)!.gauges) > 0;
+      }),
+    );
   }
 
   /** Whether a request may be sent at once: nothing is full, and nobody in this thread waits already. */
   get hasRoom(): boolean {
-    return this.#queue.isEmpty && this.#room() > 0;
+    return this.#queue.isEmpty && this.#room(1) > 0;
   }
 
   /**
@@ -236,8 +240,8 @@ export class ServerGroup {
     return new ProxyError(!isUsable && isIll ? "NO_HEALTHY_SERVER" : "NO_PEER");
   }
 
-  /** How many more requests the group has room for. Without limits no server is looked at. */
-  #room(): number {
+  /** How many more requests the group has room for, or `enough`. Without limits no server is looked at. */
+  #room(enough: number): number {
     const room = roomIn(this.#watcherMeans.gauges);
     const { serverLimits } = this.#settings;
     if (room <= 0 || (serverLimits.requests === 0 && serverLimits.connections === 0)) return room;
@@ -249,6 +253,7 @@ export class ServerGroup {
         if (shares[i] === 0) continue;
         isAny = true;
         inServers += Math.max(roomIn(this.#places.get(servers[i]!.slot)!.gauges), 0);
+        if (inServers >= enough) return Math.min(room, inServers);
       }
     }
     // With nobody there waiting is no use: choosing says why.
