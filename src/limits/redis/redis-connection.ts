@@ -14,9 +14,15 @@ export class RedisConnection {
   readonly #client: Client;
   readonly #isReply: (error: unknown) => error is Error;
 
+  #isClosed = false;
+
   private constructor(client: Client, isReply: (error: unknown) => error is Error) {
     this.#client = client;
     this.#isReply = isReply;
+    // The client forgets that it was destroyed while it was connecting.
+    client.on("connect", () => {
+      if (this.#isClosed) client.destroy();
+    });
   }
 
   /**
@@ -62,10 +68,7 @@ export class RedisConnection {
 
   /** Ends it at once. */
   close(): void {
-    try {
-      this.#client.destroy();
-    } catch {
-      // It was over already.
-    }
+    this.#isClosed = true;
+    this.#client.destroy();
   }
 }
