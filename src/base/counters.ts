@@ -29,6 +29,9 @@ export const Counter = {
   workerCrashes: 23,
   hedges: 24,
   retryRefusals: 25,
+  /** Copies of requests that another upstream has answered, and those that weren't sent or came to nothing. */
+  copies: 26,
+  copyFailures: 27,
 } as const;
 
 export type CounterName = keyof typeof Counter;

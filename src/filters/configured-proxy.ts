@@ -7,13 +7,20 @@ import { changeHeaders } from "./field-changes.ts";
 import { compileKey } from "./keys.ts";
 import { addLimitFields, compileLimits, type RouteLimits } from "./limits/route-limits.ts";
 import { SessionMatcher } from "./matchers/session-matcher.ts";
-import { Mirror } from "./mirror.ts";
+import { type ChoosePeer, Mirror } from "./mirror.ts";
 import type { ProxyMeans } from "./proxy-means.ts";
 import { compileRedirect } from "./redirect.ts";
 import { compileRespond } from "./respond.ts";
 import { compileRewrite, type RequestRewrite } from "./rewrite.ts";
 import { RouteTable, type TableEntry } from "./route-table.ts";
-import type { Action, FieldChanges, ProxySettings, RouteSettings, UpstreamSettings } from "./settings.ts";
+import type {
+  Action,
+  FieldChanges,
+  MirrorSettings,
+  ProxySettings,
+  RouteSettings,
+  UpstreamSettings,
+} from "./settings.ts";
 import { Split } from "./split.ts";
 import { UpstreamGroup } from "./upstream-group.ts";
 
@@ -90,12 +97,15 @@ function toRoutes(routes: readonly Route[], trustedProxies: readonly string[]): 
       session.context = route.split === null ? route : route.split.choose(session);
       return route.filter?.(session);
     },
-    upstreamPeer(session) {
-      const route = session.context!;
-      if (route.mirror !== null && session.tries === 1) route.mirror.copy(session);
-      return route.group!.peerFor(session);
-    },
+    upstreamPeer: (session) => session.context!.group!.peerFor(session),
   };
+  if (routes.some(({ mirror }) => mirror !== null)) {
+    // Once for each request, however often servers are chosen for it.
+    phases.proxyUpstreamFilter = (session) => {
+      session.context!.mirror?.copy(session);
+      return true;
+    };
+  }
   if (routes.some(({ rewrite }) => rewrite !== null)) {
     phases.upstreamRequestFilter = (session, request) => session.context?.rewrite?.(request, session.peer);
   }
@@ -156,11 +166,12 @@ class RouteCompiler {
 
   #toUpstream(base: Route, action: Action & { kind: "upstream" }): Route {
     const { request, split, mirror } = action;
+    const rewrite = request === null ? null : compileRewrite(request);
     const route: Route = {
       ...base,
-      rewrite: request === null ? null : compileRewrite(request),
+      rewrite,
       readsPath: (request?.path.length ?? 0) > 0,
-      mirror: mirror === null ? null : this.#toMirror(mirror),
+      mirror: mirror === null ? null : this.#toMirror(mirror, rewrite),
     };
     if (split === null) return { ...route, group: this.#groupOf(action.upstream) };
     const toRoute = ({ upstream }: { upstream: string }): Route => {
@@ -171,9 +182,11 @@ class RouteCompiler {
     return { ...route, split: new Split(split, toRoute, compile, this.#means.random) };
   }
 
-  #toMirror(settings: NonNullable<(Action & { kind: "upstream" })["mirror"]>): Mirror {
+  #toMirror(settings: MirrorSettings, rewrite: RequestRewrite | null): Mirror {
     const group = this.#groupOf(settings.upstream);
-    return new Mirror(settings, (session) => group.peerForCopy(session), this.#means.random);
+    const { forwarding, connector, counters, random } = this.#means;
+    const choosePeer: ChoosePeer = (session) => group.peerForCopy(session);
+    return new Mirror(settings, { choosePeer, rewrite, forwarding, connector, counters, random });
   }
 
   #groupOf(name: string): UpstreamGroup {

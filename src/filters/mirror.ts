@@ -1,128 +1,130 @@
+import { Counter, type Counters } from "../base/counters.ts";
+import { ProxyError } from "../base/errors.ts";
 import type { Random } from "../base/random.ts";
-import { HttpClient } from "../proxy/http-client.ts";
-import { IncomingBody } from "../proxy/incoming-body.ts";
-import type { BodyTap, Session } from "../proxy/session.ts";
+import { Deadline, type DeadlineOwner, TimeoutQueue } from "../base/timeouts.ts";
+import { ClientExchange, type ExchangeMeans, type OutgoingRequest } from "../proxy/client-exchange.ts";
+import type { Forwarding } from "../proxy/forwarding.ts";
+import type { Session } from "../proxy/session.ts";
+import type { Connector } from "../upstream/connector.ts";
 import type { HttpPeer } from "../upstream/peer.ts";
+import { CopiedBody } from "./copied-body.ts";
+import type { RequestRewrite } from "./rewrite.ts";
 import type { MirrorSettings } from "./settings.ts";
-
-/** Fields that belong to the client's connection or to the framing of its request (RFC 9110 §7.6.1). */
-const CONNECTION_FIELDS: ReadonlySet<string> = new Set([
-  "connection",
-  "expect",
-  "keep-alive",
-  "proxy-connection",
-  "te",
-  "trailer",
-  "transfer-encoding",
-  "upgrade",
-]);
 
 /** Chooses where a copy goes. @throws ProxyError when there is no server */
 export type ChoosePeer = (session: Session<unknown>) => HttpPeer;
 
+/** What copies are sent with: the same as the requests. */
+export interface MirrorMeans {
+  readonly choosePeer: ChoosePeer;
+  /** The route's changes to requests; null: none. */
+  readonly rewrite: RequestRewrite | null;
+  readonly forwarding: Forwarding;
+  readonly connector: Connector;
+  readonly counters: Counters;
+  readonly random: Random;
+}
+
 /**
  * Sends copies of requests to another upstream. Nothing that becomes of a copy is felt by the request: its answer is thrown
  * away, its body is kept for it only up to a limit, and a copy that is late, refused or broken off is just counted.
+ *
+ *     client ══▶ request ══▶ server
+ *                   ╚═▶ copied body ─▶ copy ─▶ another server ─▶ (an answer that nobody reads)
  */
 export class Mirror {
-  /** Copies that were sent, and those that weren't or came to nothing. */
-  sent = 0;
-  failed = 0;
   readonly #settings: MirrorSettings;
-  readonly #choosePeer: ChoosePeer;
-  readonly #random: Random;
-  readonly #client: HttpClient = new HttpClient();
+  readonly #means: MirrorMeans;
+  readonly #exchanges: ExchangeMeans;
+  readonly #timeout: TimeoutQueue;
   #pending = 0;
 
-  constructor(settings: MirrorSettings, choosePeer: ChoosePeer, random: Random) {
+  constructor(settings: MirrorSettings, means: MirrorMeans) {
     this.#settings = settings;
-    this.#choosePeer = choosePeer;
-    this.#random = random;
+    this.#means = means;
+    // Answers are read as they come: none stands still because of us.
+    this.#exchanges = { connector: means.connector, unreadTimeout: new TimeoutQueue(0) };
+    this.#timeout = new TimeoutQueue(settings.timeout);
   }
 
-  /** Copies the request if the lot falls on it. To be called before any of its body has come. */
+  /** Copies the request if the lot falls on it. To be called once, before any of its body has come. */
   copy(session: Session<unknown>): void {
-    const { share, mostPending } = this.#settings;
-    if (share < 1 && this.#random.next() >= share) return;
+    const { share, mostPending, mostBuffered } = this.#settings;
+    if (share < 1 && this.#means.random.next() >= share) return;
     // What switches protocols is a conversation, which only one server can have.
     const { method, body, upgrade } = session.request;
     if (method === "CONNECT" || upgrade !== null) return;
     if (this.#pending >= mostPending) {
-      this.failed++;
+      this.#means.counters.add(Counter.copyFailures);
       return;
     }
-    const copied = body === "none" || body === 0 ? null : new CopiedBody(this.#settings.mostBuffered);
-    if (copied !== null) session.tapBody(copied);
-    void this.#send(session, copied);
+    const copy = new Copy(body === "none" || body === 0 ? null : mostBuffered);
+    if (copy.body !== null) session.tapBody(copy.body);
+    void this.#send(session, copy);
   }
 
-  async #send(session: Session<unknown>, body: CopiedBody | null): Promise<void> {
-    const { method, target } = session.request;
+  async #send(session: Session<unknown>, copy: Copy): Promise<void> {
+    const { counters } = this.#means;
     this.#pending++;
+    this.#timeout.set(copy.deadline);
     try {
-      const response = await this.#client.request(this.#choosePeer(session), {
-        method,
-        target,
-        headers: copiedFields(session),
-        body: body?.content ?? null,
-        signal: AbortSignal.timeout(this.#settings.timeout),
-      });
-      for await (const _ of response.body);
-      this.sent++;
+      const exchange = new ClientExchange(this.#toOutgoing(session, copy), this.#exchanges);
+      exchange.start();
+      await exchange.response;
+      for await (const _ of exchange.body);
+      counters.add(Counter.copies);
     } catch {
       // A copy is nobody's request: there is nobody to tell.
-      this.failed++;
+      counters.add(Counter.copyFailures);
     } finally {
       this.#pending--;
-      body?.close();
+      copy.close();
     }
   }
 
-  close(): void {
-    this.#client.close();
+  /** @throws ProxyError when there is no server, or the request can't be rewritten */
+  #toOutgoing(session: Session<unknown>, { body, signal }: Copy): OutgoingRequest {
+    const { choosePeer, rewrite, forwarding } = this.#means;
+    const { request } = session;
+    const peer = choosePeer(session);
+    const head = request.fork();
+    rewrite?.(head, peer);
+    // Whether the client is to go on is for the other server to say.
+    if (head.expectsContinue) head.headers.delete("expect");
+    const note = { host: "", version: "", additions: null, trusted: null };
+    const { address, port, listener, scheme } = session.client;
+    const client = { address, port, listener, scheme, forwarding: note };
+    const additions = forwarding.additions(head, client, request.protocol === "HTTP/1.1", peer);
+    return { peer, head, length: request.body, body: body?.content ?? null, signal, additions };
   }
 }
 
-function copiedFields({ request, client }: Session<unknown>): [name: string, value: string][] {
-  const listed = new Set((request.headers.get("connection") ?? "").toLowerCase().split(/\s*,\s*/));
-  const fields: [string, string][] = [];
-  let forwardedFor = client.address;
-  for (const [name, value] of request.headers) {
-    const key = name.toLowerCase();
-    if (key === "x-forwarded-for") forwardedFor = `${value}, ${client.address}`;
-    else if (!CONNECTION_FIELDS.has(key) && !listed.has(key)) fields.push([name, value]);
-  }
-  if (forwardedFor !== "") fields.push(["X-Forwarded-For", forwardedFor]);
-  return fields;
-}
+/** One copy on its way. */
+class Copy implements DeadlineOwner {
+  readonly deadline: Deadline = new Deadline(this);
+  readonly body: CopiedBody | null;
+  readonly #over = new AbortController();
 
-/** A request's body on its way to the other server as well, as far as that one keeps up. */
-class CopiedBody implements BodyTap {
-  readonly content: IncomingBody = new IncomingBody({ pause() {}, resume() {}, cancel() {} });
-  readonly #most: number;
-  #closed = false;
-
-  constructor(most: number) {
-    this.#most = most;
+  /** @param mostBuffered null: it has no body */
+  constructor(mostBuffered: number | null) {
+    this.body =
+      mostBuffered === null ? null : new CopiedBody(mostBuffered, (error) => this.#over.abort(error));
   }
 
-  onBytes(bytes: Buffer, start: number, end: number): void {
-    if (this.#closed) return;
-    this.content.push(Buffer.from(bytes.subarray(start, end)));
-    if (this.content.waiting > this.#most) this.onAbort();
+  /** Aborted when it is given up. */
+  get signal(): AbortSignal {
+    return this.#over.signal;
   }
 
-  onEnd(): void {
-    this.content.finish();
+  /** A server that had the whole copy is to blame; otherwise it may have been the client that took its time. */
+  onDeadline(): void {
+    const isServers = this.body === null || this.body.isTaken;
+    this.#over.abort(isServers ? new ProxyError("UPSTREAM_FIRST_BYTE_TIMEOUT") : undefined);
   }
 
-  onAbort(): void {
-    this.content.fail(new Error("The request was broken off, or the other server is too slow"));
-    this.close();
-  }
-
-  /** Nobody sends it any more. */
+  /** It is over, well or not. */
   close(): void {
-    this.#closed = true;
+    this.deadline.clear();
+    this.body?.close();
   }
 }

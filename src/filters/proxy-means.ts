@@ -1,5 +1,8 @@
+import type { Counters } from "../base/counters.ts";
 import type { Random } from "../base/random.ts";
 import type { LimitMemories } from "../limits/create-limiter.ts";
+import type { Forwarding } from "../proxy/forwarding.ts";
+import type { Connector } from "../upstream/connector.ts";
 import type { ServerGroup } from "../upstream/server-group.ts";
 import type { HttpFaults } from "./faults/http-faults.ts";
 import type { LimitMeans } from "./limits/route-limits.ts";
@@ -18,4 +21,9 @@ export interface ProxyMeans {
   readonly thread: number;
   /** Those on the listener's routes, made for the same settings; whoever has them can switch them on and off. */
   readonly faults: HttpFaults;
+  /** The connections that copies of requests share with the requests, so that they are closed together. */
+  readonly connector: Connector;
+  /** What the copies tell about the client: as much as the requests. */
+  readonly forwarding: Forwarding;
+  readonly counters: Counters;
 }

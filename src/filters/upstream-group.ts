@@ -1,5 +1,6 @@
 import type { MaybePromise } from "../proxy/phases.ts";
 import type { RetryGate, Session } from "../proxy/session.ts";
+import type { Eligibility } from "../upstream/balancers/balancing-policy.ts";
 import { HttpPeer } from "../upstream/peer.ts";
 import type { Server } from "../upstream/server.ts";
 import type { ServerGroup } from "../upstream/server-group.ts";
@@ -20,8 +21,10 @@ export class UpstreamGroup implements RetryGate {
   readonly #sticky: StickyCookie | null;
   /** By the server's slot; one that was made for another server there is out of date. */
   readonly #peers: (HttpPeer | undefined)[] = [];
-  /** Servers that a session has tried in vain. Most sessions have none and never get here. */
-  readonly #tried = new WeakMap<Session<unknown>, Set<Server>>();
+  /** Addresses that a session has tried in vain. Most sessions have none and never get here. */
+  readonly #tried = new WeakMap<Session<unknown>, Set<string>>();
+  /** Requests that have waited and are about to begin. */
+  #entering = 0;
 
   constructor(settings: UpstreamSettings, group: ServerGroup, keyOf: KeyOf | null) {
     this.#settings = settings;
@@ -38,26 +41,47 @@ export class UpstreamGroup implements RetryGate {
   peerFor(session: Session<unknown>): MaybePromise<HttpPeer> {
     session.retryPolicy = this.#settings.retries;
     session.retryGate = this;
-    if (this.#settings.limits.pending > 0 && !this.#group.hasRoom) return this.#peerInTime(session);
+    if (this.#settings.limits.pending > 0 && !this.#hasRoom) return this.#peerInTime(session);
     return this.#peerOf(this.#choose(session));
+  }
+
+  /** The room of those who were let in is theirs already, though they begin only when those who run now are done. */
+  get #hasRoom(): boolean {
+    return this.#entering === 0 && this.#group.hasRoom;
   }
 
   /** Another thread may still be quicker than who was let in: then it is the last one's turn again. */
   async #peerInTime(session: Session<unknown>): Promise<HttpPeer> {
-    return this.#peerOf(await this.#group.whenRoom(() => this.#choose(session), session.signal));
+    const enter = (): Server => {
+      const server = this.#choose(session);
+      this.#entering++;
+      return server;
+    };
+    const server = await this.#group.whenRoom(enter, session.signal);
+    this.#entering--;
+    return this.#peerOf(server);
   }
 
   /** The peer for a copy of the request, whose attempts are its own. @throws ProxyError when there is no server */
   peerForCopy(session: Session<unknown>): HttpPeer {
-    return this.#peerOf(this.#group.select(this.#keyOf === null ? null : this.#keyOf(session), null));
+    return this.#peerOf(this.#group.select(this.#keyFor(session), null));
   }
 
   #choose(session: Session<unknown>): Server {
     const tried = session.tries > 1 ? this.#tried.get(session) : undefined;
-    const own = tried === undefined ? this.#stickyServer(session) : null;
-    if (own !== null) return own;
-    const key = this.#keyOf === null ? null : this.#keyOf(session);
-    return this.#group.select(key, tried === undefined ? null : (server) => !tried.has(server));
+    if (tried !== undefined) return this.#chooseOther(session, tried);
+    return this.#stickyServer(session) ?? this.#group.select(this.#keyFor(session), null);
+  }
+
+  #chooseOther(session: Session<unknown>, tried: Set<string>): Server {
+    const server = this.#group.select(this.#keyFor(session), ({ address }) => !tried.has(address));
+    // Whatever becomes of this attempt: a hedge that fails is forgotten by its session.
+    tried.add(server.address);
+    return server;
+  }
+
+  #keyFor(session: Session<unknown>): string | null {
+    return this.#keyOf === null ? null : this.#keyOf(session);
   }
 
   #stickyServer(session: Session<unknown>): Server | null {
@@ -77,7 +101,8 @@ export class UpstreamGroup implements RetryGate {
   /** The `Set-Cookie` for a client whose answer comes from a server that it isn't bound to yet; null for none. */
   cookieFor(session: Session<unknown>): string | null {
     if (this.#sticky === null) return null;
-    const server = this.#group.servers.find((known) => known === session.peer?.address);
+    const address = addressOf(session);
+    const server = this.#group.servers.find((known) => known.address === address);
     return server === undefined ? null : this.#sticky.binding(session, server, this.#group.servers);
   }
 
@@ -88,20 +113,23 @@ export class UpstreamGroup implements RetryGate {
   enter(session: Session<unknown>): boolean {
     const tried = this.#tried.get(session) ?? new Set();
     this.#tried.set(session, tried);
-    const last = this.#group.servers.find((server) => server === session.peer?.address);
-    if (last !== undefined) tried.add(last);
-    if (!this.#isAnyLeft(tried)) {
-      if (this.#settings.retries.backoff === 0) return false;
+    const last = addressOf(session);
+    if (last !== null) tried.add(last);
+    const isNew: Eligibility = ({ address }) => !tried.has(address);
+    if (!this.#group.canSelect(isNew)) {
+      if (this.#settings.retries.backoff === 0 || !this.#group.canSelect(null)) return false;
       tried.clear();
     }
-    return this.#group.enterRetry(last);
+    return this.#group.enterRetry();
   }
 
   leave(): void {
     this.#group.leaveRetry();
   }
+}
 
-  #isAnyLeft(tried: ReadonlySet<Server>): boolean {
-    return this.#group.servers.some((server) => !tried.has(server) && this.#group.mayChoose(server));
-  }
+/** Of the server chosen last. The group may know it as another object meanwhile, with another weight, say. */
+function addressOf({ peer }: Session<unknown>): string | null {
+  const server = peer?.address as Partial<Server> | undefined;
+  return server?.address ?? null;
 }

@@ -21,6 +21,8 @@ export interface OutgoingRequest {
   /** Null: no body. Bytes can be sent again, what an iterable yields can't. */
   readonly body: Buffer | AsyncIterable<Uint8Array | string> | null;
   readonly signal: AbortSignal | null;
+  /** Lines of the proxy's own. Default: none. */
+  readonly additions?: RequestAdditions;
 }
 
 /** What an exchange stands on. */
@@ -101,11 +103,11 @@ export class ClientExchange
   // ── the request ────────────────────────────────────────────────────────────────────────────────────────────────
 
   #send(connection: ClientConnection): void {
-    const { head, length, body } = this.#request;
+    const { head, length, body, additions = NO_ADDITIONS } = this.#request;
     this.#connection = connection;
     connection.begin(this);
     this.reused = connection.reused;
-    connection.sendHead(head, length, NO_ADDITIONS);
+    connection.sendHead(head, length, additions);
     if (body !== null && !Buffer.isBuffer(body)) {
       void this.#stream(connection, body);
       return;

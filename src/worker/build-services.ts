@@ -1,6 +1,7 @@
 import type { ListenerSettings, Snapshot } from "../config/snapshot.ts";
 import { createConfiguredProxy } from "../filters/configured-proxy.ts";
 import type { ProxyMeans } from "../filters/proxy-means.ts";
+import { Forwarding, type ForwardingPolicy } from "../proxy/forwarding.ts";
 import { httpProxy } from "../proxy/http-proxy-service.ts";
 import type { ProxyPhases } from "../proxy/phases.ts";
 import { isPhases, toServices } from "../proxy/program.ts";
@@ -12,7 +13,7 @@ import { loadProgram } from "./program-loader.ts";
 import type { RunSpec } from "./run-spec.ts";
 
 /** What a thread has for its services beside their settings. */
-export interface ServiceMeans extends Omit<ProxyMeans, "faults"> {
+export interface ServiceMeans extends Omit<ProxyMeans, "faults" | "connector" | "forwarding"> {
   readonly faults: ListenerFaultTable;
 }
 
@@ -48,15 +49,18 @@ export async function testProgram(spec: RunSpec): Promise<void> {
 
 /** All listeners of a configuration share one pool: their upstreams are the same. */
 function configuredServices(snapshot: Snapshot, instance: string, means: ServiceMeans): Service[] {
-  const { faults } = means;
-  const parts = { snapshot, instance, faults, connector: new Connector(snapshot.pool) };
+  const connector = new Connector(snapshot.pool);
+  const parts = { snapshot, instance, faults: means.faults, connector };
   return snapshot.listeners.map((listener) => {
-    const onRoutes = faults.onRoutes(snapshot, listener.name);
-    return toService(
-      listener,
-      createConfiguredProxy(snapshot, listener.name, { ...means, faults: onRoutes }),
-      parts,
-    );
+    const faults = means.faults.onRoutes(snapshot, listener.name);
+    const forwarding = new Forwarding(forwardingOf(listener, instance));
+    const phases = createConfiguredProxy(snapshot, listener.name, {
+      ...means,
+      faults,
+      connector,
+      forwarding,
+    });
+    return toService(listener, phases, parts);
   });
 }
 
@@ -73,7 +77,6 @@ function toService<C>(
   phases: ProxyPhases<C>,
   { snapshot, instance, connector, faults }: Parts,
 ): Service {
-  const { forwarding } = listener;
   return httpProxy({
     name: listener.name,
     listen: [listener.bind],
@@ -83,9 +86,14 @@ function toService<C>(
     maxConnections: listener.maxConnections,
     maxConnectionsPerClient: listener.maxConnectionsPerClient,
     requestTimeout: listener.requestTimeout,
-    forwarding: { ...forwarding, via: forwarding.via === "" ? instance : forwarding.via },
+    forwarding: forwardingOf(listener, instance),
     allowConnect: listener.allowConnect,
     retries: snapshot.retries,
     ...(faults === null ? {} : { faults: faults.onConnections(listener.name) }),
   });
+}
+
+/** "" stands for the name of this process. */
+function forwardingOf({ forwarding }: ListenerSettings, instance: string): ForwardingPolicy {
+  return { ...forwarding, via: forwarding.via === "" ? instance : forwarding.via };
 }

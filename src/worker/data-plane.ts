@@ -88,7 +88,7 @@ export class DataPlane {
     const limits = new RemoteLimits(start, log);
     const services = await buildServices(spec, {
       ...{ faults, thread, groups: groups.byName, limits: start.shared.limits },
-      toLimiter: limits.toLimiter,
+      ...{ toLimiter: limits.toLimiter, counters: context.counters },
       random: seededRandom(`${spec.seed}/${thread}/routes`),
     });
     await limits.begun();

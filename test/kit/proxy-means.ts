@@ -1,9 +1,12 @@
 import { threadAlarms } from "../../src/base/alarms.ts";
+import { Counters } from "../../src/base/counters.ts";
 import { seededRandom } from "../../src/base/random.ts";
 import { HttpFaults } from "../../src/filters/faults/http-faults.ts";
 import type { ProxyMeans } from "../../src/filters/proxy-means.ts";
 import type { ProxySettings } from "../../src/filters/settings.ts";
 import { allocateLimitMemory } from "../../src/limits/create-limiter.ts";
+import { Forwarding, NO_FORWARDING } from "../../src/proxy/forwarding.ts";
+import { Connector } from "../../src/upstream/connector.ts";
 import { GroupKeeper } from "../../src/upstream/group-keeper.ts";
 import { GroupMemory } from "../../src/upstream/group-memory.ts";
 import { ServerGroup } from "../../src/upstream/server-group.ts";
@@ -30,5 +33,8 @@ export function proxyMeans(
     random: seededRandom(SEED),
     thread: 0,
     faults,
+    connector: new Connector(),
+    forwarding: new Forwarding(NO_FORWARDING),
+    counters: Counters.local(),
   };
 }
