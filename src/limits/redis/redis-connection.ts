@@ -41,6 +41,8 @@ export class RedisConnection {
       disableOfflineQueue: true,
       disableClientInfo: true,
       maintNotifications: "disabled",
+      // Whoever asks knows how long to wait: a timer for each question would cost as much as half of the rest.
+      commandOptions: { timeout: 0 },
     });
     client.on("error", onLost);
     // What listens for requests keeps a process alive, and not what counts them.

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { describe, test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import { patience, until } from "../../../test/kit/deadline.ts";
@@ -82,12 +83,30 @@ describe("a limit in Redis", { skip }, () => {
     assert.ok((await questions(client)) >= 1);
   });
 
-  test("has keys that tell nothing of what is limited", async () => {
+  test("has keys that tell nothing of what is limited, but can be found by who knows it", async () => {
     const { program, port } = await startRedis();
     await using _ = program;
     using stage = new RedisLimitStage(urlOf(port));
-    await take(stage.limit(), "secret token\r\n{x}");
-    assert.match(await onlyKey(port), /^test:test:fixed_window:[0-9a-f]{32}$/);
+    const secret = "secret token\r\n{x}";
+    await take(stage.limit(), secret);
+    const digits = createHash("sha256").update(secret).digest("hex").slice(0, 32);
+    assert.equal(await onlyKey(port), `test:test:fixed_window:${digits}`);
+  });
+
+  test("needs few rights", async () => {
+    const { program, port } = await startRedis();
+    await using _ = program;
+    using client = await RedisClient.connect(port);
+    const calls = "eval evalsha ping time get set del pexpire lindex llen lpop rpop rpush".split(" ");
+    await client.ask("ACL", "SETUSER", "ann", "on", ">pw", "~test:*", ...calls.map((call) => `+${call}`));
+    using stage = new RedisLimitStage(`redis://ann:pw@127.0.0.1:${port}`);
+    for (const algorithm of ["fixed_window", "sliding_window", "token_bucket"] as const) {
+      const limit = stage.limit({ algorithm, window: 50 }, algorithm);
+      await takeMany(limit, 6);
+      await until("the window is over", async () => (await take(limit)).isAllowed);
+      assert.equal(limit.errors, 0);
+    }
+    assert.deepEqual(stage.events, []);
   });
 
   test("is counted on a Unix socket, in a database of its own, with a password", async () => {

@@ -31,7 +31,7 @@ export interface RedisLimitsMeans {
   readonly report: RedisReport;
 }
 
-export interface RedisReport {
+interface RedisReport {
   onAway(url: string, reason: string): void;
   onBack(url: string): void;
   /** It answered, but with an error. Told each time. */
