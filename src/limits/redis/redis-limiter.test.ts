@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { describe, test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
+import { getCACertificates, setDefaultCACertificates } from "node:tls";
+import { createAuthority } from "../../../test/kit/certificates.ts";
 import { patience, until } from "../../../test/kit/deadline.ts";
 import { createTemporaryDirectory } from "../../../test/kit/files.ts";
 import { skipWithout } from "../../../test/kit/peer.ts";
@@ -119,6 +121,32 @@ describe("a limit in Redis", { skip }, () => {
     assert.deepEqual(await takeMany(local.limit(), 3), [true, true, true]);
     assert.deepEqual(await takeMany(remote.limit(), 3), [true, true, false]);
     assert.deepEqual([local.events, remote.events], [[], []]);
+  });
+
+  test("is counted over TLS, with a Redis that can be trusted", async (context) => {
+    await using directory = await createTemporaryDirectory();
+    const authority = await createAuthority();
+    const { cert, key } = await authority.issue();
+    const files = [await directory.write("cert", cert), await directory.write("key", key)] as const;
+    const port = await freePort();
+    const tls = ["--tls-port", `${port}`, "--tls-auth-clients", "no"];
+    const redis = await startRedis({
+      args: ["--port", "0", ...tls, "--tls-cert-file", files[0], "--tls-key-file", files[1]],
+    }).catch(() => null);
+    if (redis === null) return context.skip("this redis-server knows no TLS");
+    await using _ = redis.program;
+    const url = `rediss://127.0.0.1:${port}`;
+    using wary = new RedisLimitStage(url);
+    await takeMany(wary.limit(), 1);
+    assert.deepEqual(wary.events, ["away"]);
+    assert.match(wary.reasons[0]!, /certificate/);
+    const known = getCACertificates("default");
+    setDefaultCACertificates([...known, authority.cert]);
+    using stage = new RedisLimitStage(url);
+    const limit = stage.limit();
+    assert.deepEqual(await takeMany(limit, 6), [true, true, true, true, true, false]);
+    setDefaultCACertificates(known);
+    assert.deepEqual([stage.events, limit.errors], [[], 0]);
   });
 
   test("is made once for all places that name it, and not for what is under way", () => {
