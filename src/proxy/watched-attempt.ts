@@ -6,6 +6,7 @@ import type { HttpPeer } from "../upstream/peer.ts";
 export abstract class WatchedAttempt {
   /** Null when nobody wants to hear of it, and between two attempts. */
   #watcher: AttemptWatcher | null = null;
+  /** 0 when the attempt isn't timed, or its response was there. */
   #beganAt = 0;
 
   /** False when the server has no room any more; then there is no attempt. */
@@ -13,7 +14,7 @@ export abstract class WatchedAttempt {
     if (watcher === null) return true;
     if (!watcher.onBegin()) return false;
     this.#watcher = watcher;
-    if (watcher.isTimed) this.#beganAt = performance.now();
+    this.#beganAt = watcher.isTimed ? performance.now() : 0;
     return true;
   }
 
@@ -21,7 +22,9 @@ export abstract class WatchedAttempt {
   protected noteResponse(status: number): void {
     const watcher = this.#watcher;
     if (watcher === null) return;
-    watcher.onResponse(status, watcher.isTimed ? performance.now() - this.#beganAt : 0);
+    const waited = this.#waited;
+    this.#beganAt = 0;
+    watcher.onResponse(status, waited);
   }
 
   /** The attempt is over. Nothing happens when it was already, or there was none. */
@@ -29,7 +32,11 @@ export abstract class WatchedAttempt {
     const watcher = this.#watcher;
     if (watcher === null) return;
     this.#watcher = null;
-    watcher.onEnd(error);
+    watcher.onEnd(error, this.#waited);
+  }
+
+  get #waited(): number {
+    return this.#beganAt === 0 ? 0 : performance.now() - this.#beganAt;
   }
 
   /** From now on, what `other` attempted is this one's. */

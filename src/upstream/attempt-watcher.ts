@@ -22,6 +22,7 @@ export interface AttemptWatcher {
   /**
    * The attempt is over.
    * @param error what ended it, on whichever side; null: the response came to its end, or the attempt was given up by the proxy itself
+   * @param waited milliseconds from `onBegin` to this, in vain; 0 when the response's head had come, or it isn't timed
    */
-  onEnd(error: ProxyError | null): void;
+  onEnd(error: ProxyError | null, waited: number): void;
 }

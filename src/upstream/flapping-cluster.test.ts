@@ -266,19 +266,19 @@ class FlappingCluster {
 
   #end({ address, watcher }: Server): void {
     if (this.#chance(0.02)) {
-      watcher!.onEnd(new ProxyError("DOWNSTREAM_CLOSED"));
+      watcher!.onEnd(new ProxyError("DOWNSTREAM_CLOSED"), 0);
       return;
     }
     const condition = this.conditions.get(address)!;
     if (condition === "well" || (condition === "flaky" && this.#chance(0.3))) {
       this.answered++;
       watcher!.onResponse(200, 0);
-      watcher!.onEnd(null);
+      watcher!.onEnd(null, 0);
       return;
     }
     this.failed++;
     if (condition === "failing") watcher!.onResponse(503, 0);
-    watcher!.onEnd(condition === "failing" ? null : new ProxyError("UPSTREAM_CONNECT_REFUSED"));
+    watcher!.onEnd(condition === "failing" ? null : new ProxyError("UPSTREAM_CONNECT_REFUSED"), 0);
   }
 }
 

@@ -27,7 +27,7 @@ function fail(rig: KeptGroup, address: string, times: number = 3): void {
   const { watcher } = rig.server(address);
   for (let i = 0; i < times; i++) {
     watcher!.onBegin();
-    watcher!.onEnd(new ProxyError("UPSTREAM_RESET"));
+    watcher!.onEnd(new ProxyError("UPSTREAM_RESET"), 0);
   }
 }
 
@@ -284,7 +284,7 @@ describe("servers of a keeper", () => {
     assert.match(rig.story[0]!, /no room for 2 of 3 servers: 2 are the most/);
     await rig.pass(12_000);
     assert.equal(rig.chosen(), "b", "its last request is still under way");
-    watcher!.onEnd(null);
+    watcher!.onEnd(null, 0);
     await rig.pass(200);
     assert.equal(rig.chosen(), "bc");
     assert.equal(rig.status("c:1").counts.requests, 0);

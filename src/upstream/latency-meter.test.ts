@@ -35,9 +35,22 @@ test("a latency that nobody measures any more is forgotten little by little", ()
   assert.ok(meter.of(0) < 0.001 && meter.of(0) > 0);
 });
 
-test("a server that can't be reached is a slow one", () => {
+test("a server that fails instead of answering is a slow one", () => {
   const meter = new LatencyMeter(GroupMemory.local(1), () => 1);
   meter.note(0, 2);
-  meter.noteUnreachable(0);
+  meter.noteUnanswered(0, 0.1, true);
   assert.equal(meter.of(0), 1_000);
+  meter.noteUnanswered(0, 5_000, true);
+  assert.equal(meter.of(0), 5_000);
+});
+
+test("a server that was waited for in vain takes that long at least", () => {
+  const meter = new LatencyMeter(GroupMemory.local(2), () => 1);
+  meter.noteUnanswered(0, 100, false);
+  assert.equal(meter.of(0), 100);
+  meter.noteUnanswered(0, 40, false);
+  assert.equal(meter.of(0), 100, "who has left sooner knows nothing new");
+  meter.note(1, 300);
+  meter.noteUnanswered(1, 200, false);
+  assert.equal(meter.of(1), 300);
 });

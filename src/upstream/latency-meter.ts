@@ -3,8 +3,8 @@ import { type GroupMemory, ServerNumber } from "./group-memory.ts";
 /** Milliseconds after which a measured latency counts for a third. */
 const DECAY_TIME = 10_000;
 
-/** What a server that can't be reached counts as, milliseconds: an error comes quickly, but is no answer. */
-const UNREACHABLE = 1_000;
+/** What a server that fails instead of answering counts as, milliseconds, at least: an error comes quickly, but is no answer. */
+const FAILED = 1_000;
 
 /**
  * How long servers take to answer: a moving average over all threads that goes up at once and comes down slowly, for a
@@ -40,8 +40,14 @@ export class LatencyMeter {
     memory.setNumber(slot, ServerNumber.Latency, before * kept + milliseconds * (1 - kept));
   }
 
-  noteUnreachable(slot: number): void {
-    this.note(slot, UNREACHABLE);
+  /**
+   * An answer didn't come within so many milliseconds, so it takes that long at least: a server that never answers must not
+   * stay one of which nothing is known. Less than what is believed anyway says nothing.
+   * @param failed whether it was the server that ended the wait
+   */
+  noteUnanswered(slot: number, milliseconds: number, failed: boolean): void {
+    const least = failed ? Math.max(milliseconds, FAILED) : milliseconds;
+    if (least > this.of(slot)) this.note(slot, least);
   }
 
   /** What is left of what was measured last. */

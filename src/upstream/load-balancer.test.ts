@@ -144,7 +144,7 @@ describe("a balancer", () => {
     const { watcher } = new HttpPeer(balancer.servers[0]!);
     for (const _ of [1, 2]) {
       watcher!.onBegin();
-      watcher!.onEnd(new ProxyError("UPSTREAM_CONNECT_REFUSED"));
+      watcher!.onEnd(new ProxyError("UPSTREAM_CONNECT_REFUSED"), 0);
     }
     assert.deepEqual(chosen(balancer), ["b:1"]);
     assert.equal(balancer.status().servers[0]!.state, "ejected");
@@ -188,7 +188,7 @@ describe("a balancer", () => {
     assert.throws(() => balancer.select(), { code: "UPSTREAM_OVERLOADED" });
     const waiting = balancer.selectInTime();
     await assert.rejects(balancer.selectInTime(), { code: "UPSTREAM_OVERLOADED" });
-    watcher!.onEnd(null);
+    watcher!.onEnd(null, 0);
     assert.equal((await waiting).address, "a:1");
   });
 

@@ -32,7 +32,7 @@ describe("requests that wait for room", () => {
     assert.equal(rig.keeper.status().pending, 3);
     let server = busy;
     for (const [i, next] of waiting.entries()) {
-      server.watcher!.onEnd(null);
+      server.watcher!.onEnd(null, 0);
       assert.equal(rig.group.hasRoom, i === 2, "nobody passes those who wait");
       server = await next;
       assert.equal(order.length, i + 1);
@@ -77,7 +77,7 @@ describe("requests that wait for room", () => {
     await assert.rejects(gone, { message: "the client left" });
     await assert.rejects(choose(rig, leaving.signal), { message: "the client left" });
     assert.equal(rig.keeper.status().pending, 1);
-    busy.watcher!.onEnd(null);
+    busy.watcher!.onEnd(null, 0);
     await stays;
     assert.deepEqual(order, ["stays"]);
     leaving.abort();
@@ -105,7 +105,7 @@ describe("requests that wait for room", () => {
     });
     const order: string[] = [];
     const second = queue(rig, "second", order);
-    busy.watcher!.onEnd(null);
+    busy.watcher!.onEnd(null, 0);
     assert.equal(asked, 1, "there was room, but another thread has taken it");
     const refused = assert.rejects(waits, { code: "UPSTREAM_OVERLOADED" });
     await rig.pass(500, 10);
@@ -119,7 +119,7 @@ describe("requests that wait for room", () => {
     const { rig, busy } = fullGroup();
     const waits = choose(rig);
     rig.setServers();
-    busy.watcher!.onEnd(null);
+    busy.watcher!.onEnd(null, 0);
     await assert.rejects(waits, { code: "NO_PEER" });
     assert.equal(rig.keeper.status().pending, 0);
   });

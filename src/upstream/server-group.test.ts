@@ -126,7 +126,7 @@ describe("a group of servers", () => {
     assert.equal(choosable(), "c:1");
     assert.ok(rig.group.canSelect(null));
     rig.server("c:1").watcher!.onBegin();
-    rig.server("b:1").watcher!.onEnd(null);
+    rig.server("b:1").watcher!.onEnd(null, 0);
     assert.equal(choosable(), "b:1");
     rig.server("a:1").watcher!.onBegin();
     assert.equal(rig.group.canSelect(null), false, "the group is full");
@@ -143,7 +143,7 @@ describe("a group of servers", () => {
     assert.equal(rig.group.hasRoom, false);
     assert.throws(() => rig.group.select(null, null), { code: "UPSTREAM_OVERLOADED", status: 503 });
     assert.equal(rig.group.serverFor("a:1"), null);
-    rig.server("b:1").watcher!.onEnd(null);
+    rig.server("b:1").watcher!.onEnd(null, 0);
     assert.ok(rig.group.hasRoom);
     assert.equal(rig.group.select(null, null).address, "b:1");
   });

@@ -19,7 +19,7 @@ function watched(options: KeptGroupOptions = {}): { rig: KeptGroup; watcher: Att
 function attempt(watcher: AttemptWatcher, status: number | null, error: ProxyError | null = null): void {
   assert.ok(watcher.onBegin());
   if (status !== null) watcher.onResponse(status, 0);
-  watcher.onEnd(error);
+  watcher.onEnd(error, status === null ? 0.5 : 0);
 }
 
 const reset = (): ProxyError => new ProxyError("UPSTREAM_RESET");
@@ -31,8 +31,8 @@ describe("a server's watcher", () => {
     watcher.onBegin();
     assert.deepEqual([rig.status("a:1").requests, rig.status("a:1").connections], [2, 2]);
     watcher.onResponse(201, 0);
-    watcher.onEnd(null);
-    watcher.onEnd(new ProxyError("DOWNSTREAM_CLOSED"));
+    watcher.onEnd(null, 0);
+    watcher.onEnd(new ProxyError("DOWNSTREAM_CLOSED"), 0);
     for (const status of [302, 404, 404, 500]) attempt(watcher, status);
     attempt(watcher, null, new ProxyError("UPSTREAM_CONNECT_REFUSED"));
     attempt(watcher, 200, reset());
@@ -84,7 +84,7 @@ describe("a server's watcher", () => {
     const { rig, watcher } = watched({ outliers: { ...OUTLIERS, consecutive: 11 } });
     for (let i = 0; i < 10; i++) watcher.onBegin();
     for (let i = 0; i < 10; i++) watcher.onResponse(500, 0);
-    for (let i = 0; i < 10; i++) watcher.onEnd(i % 2 === 0 ? null : reset());
+    for (let i = 0; i < 10; i++) watcher.onEnd(i % 2 === 0 ? null : reset(), 0);
     assert.equal(rig.status("a:1").state, "up");
     attempt(watcher, 500);
     assert.equal(rig.status("a:1").state, "ejected");
@@ -97,15 +97,18 @@ describe("a server's watcher", () => {
     rig.choose(1);
     watcher.onBegin();
     assert.equal(watcher.isTimed, false);
-    for (const _ of [1, 2]) watcher.onEnd(null);
+    for (const _ of [1, 2]) watcher.onEnd(null, 0);
     watcher.onBegin();
     assert.equal(watcher.isTimed, true);
     watcher.onResponse(200, 12);
-    watcher.onEnd(null);
+    watcher.onEnd(null, 0);
     assert.equal(rig.status("a:1").latency, 12);
     assert.equal(rig.status("b:1").latency, null);
     attempt(watcher, null, new ProxyError("UPSTREAM_CONNECT_REFUSED"));
     assert.equal(rig.status("a:1").latency, 1_000, "refusing quickly is no quick answer");
+    watcher.onBegin();
+    watcher.onEnd(null, 2_000);
+    assert.equal(rig.status("a:1").latency, 2_000, "it was given up for another one's answer");
     const plain = watched();
     plain.rig.choose(9);
     plain.watcher.onBegin();
@@ -127,10 +130,10 @@ describe("a server's watcher", () => {
         [other, other].map((one) => one.onBegin()),
         [true, false],
       );
-      watcher.onEnd(null);
+      watcher.onEnd(null, 0);
       assert.equal(other.onBegin(), true);
       assert.equal(watcher.onBegin(), false);
-      for (const one of [watcher, other, other]) one.onEnd(null);
+      for (const one of [watcher, other, other]) one.onEnd(null, 0);
       assert.deepEqual(
         [watcher, watcher].map((one) => one.onBegin()),
         [true, true],
@@ -146,8 +149,8 @@ describe("a server's watcher", () => {
     assert.equal(rig.memory.underWay(slot), 1);
     assert.ok(watcher.onBegin());
     assert.equal(rig.memory.underWay(slot), 1);
-    watcher.onEnd(null);
-    watcher.onEnd(null);
+    watcher.onEnd(null, 0);
+    watcher.onEnd(null, 0);
     assert.equal(rig.memory.underWay(slot), 0);
   });
 });

@@ -76,13 +76,14 @@ export class ServerWatcher implements AttemptWatcher {
     if (milliseconds > 0) latency.note(this.#slot, milliseconds);
   }
 
-  onEnd(error: ProxyError | null): void {
+  onEnd(error: ProxyError | null, waited: number): void {
     if (this.#uncounted > 0) {
       this.#uncounted--;
       return;
     }
     if (this.#open === 0) return;
-    const { gauges } = this.#means;
+    const { gauges, latency } = this.#means;
+    if (waited > 0) latency.noteUnanswered(this.#slot, waited, error?.source === "upstream");
     this.#judge(error);
     this.#open--;
     this.#countOpen(-1);
@@ -115,10 +116,9 @@ export class ServerWatcher implements AttemptWatcher {
   }
 
   #judgeFailure(error: ProxyError): void {
-    const { memory, latency } = this.#means;
     const isUnreachable = error.code.startsWith("UPSTREAM_CONNECT_");
-    memory.count(this.#slot, isUnreachable ? ServerCount.connectFailures : ServerCount.failures);
-    if (isUnreachable && this.isTimed) latency.noteUnreachable(this.#slot);
+    const count = isUnreachable ? ServerCount.connectFailures : ServerCount.failures;
+    this.#means.memory.count(this.#slot, count);
     this.#forgetOne();
     this.#onFailure();
   }

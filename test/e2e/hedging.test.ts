@@ -77,6 +77,7 @@ describe("a hedge", () => {
     assert.equal((await client.readResponse()).body.toString(), "second");
     assert.deepEqual(cluster.ends, [[null], [null]]);
     assert.deepEqual([cluster.watchers[0]?.statuses, cluster.watchers[1]?.statuses], [[], [200]]);
+    assert.deepEqual([cluster.watchers[0]?.vain.length, cluster.watchers[1]?.vain.length], [1, 0]);
     assert.deepEqual(seen, [`127.0.0.1:${cluster.origins[1]?.port}`]);
     assert.equal(second.requests[0]?.header("x-copy"), "1");
     assert.equal(await cluster.origins[0]!.connections[0]!.readToEnd().then((rest) => rest.length), 0);

@@ -32,9 +32,9 @@ describe("a peer's watcher", () => {
     await using watched = await watch(answering(ok()));
     const client = await watched.proxy.connect();
     for (let i = 0; i < 3; i++) assert.equal((await client.exchange(request("GET /"))).status, 200);
-    const { begun, statuses, ends, times } = watched.watcher;
+    const { begun, statuses, ends, times, vain } = watched.watcher;
     assert.deepEqual([begun, statuses, ends], [3, [200, 200, 200], [null, null, null]]);
-    assert.equal(times.length, 3);
+    assert.deepEqual([times.length, vain], [3, []]);
   });
 
   test("hears that no connection came about", async () => {
@@ -64,6 +64,7 @@ describe("a peer's watcher", () => {
     client.reset();
     await watched.proxy.settled();
     assert.deepEqual(watched.watcher.ends, ["DOWNSTREAM_CLOSED"]);
+    assert.equal(watched.watcher.vain.length, 1);
   });
 
   test("hears of repeated attempts, and of those that a filter ends", async () => {

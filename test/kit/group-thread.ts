@@ -41,7 +41,7 @@ function hold(held: Server[]): void {
 function end(server: Server, error: ProxyError | null = null): void {
   const watcher = server.watcher!;
   if (error === null) watcher.onResponse(200, 0);
-  watcher.onEnd(error);
+  watcher.onEnd(error, 0);
 }
 
 /** All servers fail a request each. */

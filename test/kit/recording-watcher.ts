@@ -14,6 +14,8 @@ export class RecordingWatcher implements AttemptWatcher {
   readonly times: number[] = [];
   /** How attempts ended: the error's code, or null. */
   readonly ends: (string | null)[] = [];
+  /** How long attempts without a response were waited for. */
+  readonly vain: number[] = [];
   /** How many attempts may be under way at once. */
   most: number = Number.POSITIVE_INFINITY;
 
@@ -35,7 +37,8 @@ export class RecordingWatcher implements AttemptWatcher {
     this.times.push(milliseconds);
   }
 
-  onEnd(error: ProxyError | null): void {
+  onEnd(error: ProxyError | null, waited: number): void {
+    if (waited > 0) this.vain.push(waited);
     this.active--;
     assert.ok(this.active >= 0, "an attempt ended twice");
     this.ends.push(error?.code ?? null);
