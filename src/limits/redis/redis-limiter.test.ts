@@ -216,6 +216,16 @@ describe("a limit whose Redis is in trouble", { skip }, () => {
     }
   });
 
+  test("decides itself when nobody is there, and tells so", async () => {
+    for (const host of ["127.0.0.1", "localhost"]) {
+      using stage = new RedisLimitStage(`redis://${host}:${await freePort()}`);
+      const limit = stage.limit();
+      assert.deepEqual(await takeMany(limit, 6), [true, true, true, true, true, false]);
+      assert.deepEqual([limit.errors, stage.events], [6, ["away"]]);
+      assert.match(stage.reasons[0]!, /ECONNREFUSED/);
+    }
+  });
+
   test("decides itself when it speaks another protocol, and when the URL is none", async () => {
     const { program, port } = await startRedis();
     await using _ = program;

@@ -137,7 +137,7 @@ export class RedisLink {
     this.#connection?.close();
     this.#connection = null;
     this.#isOpen = false;
-    this.#goAway(describeThrown(error));
+    this.#goAway(reasonOf(error));
     this.#begun.resolve();
     if (!this.#isClosed) this.#pause.set(this.#means.clock.now() + this.#nextPause());
   }
@@ -166,4 +166,10 @@ export class RedisLink {
     if (!this.#isClosed) this.#means.onAway(reason);
     for (const watcher of this.#watchers) watcher.onAway();
   }
+}
+
+/** A name with several addresses fails with an error for each, and no words of its own. */
+function reasonOf(error: unknown): string {
+  const isList = error instanceof AggregateError && error.message === "";
+  return isList ? error.errors.map(describeThrown).join(", ") : describeThrown(error);
 }
