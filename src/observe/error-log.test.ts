@@ -38,8 +38,9 @@ describe("the error log", () => {
       report("NO_HEALTHY_SERVER", "api", i % 2 === 0 ? null : "127.0.0.1:1");
       report("NO_HEALTHY_SERVER", "web", null);
       report("UPSTREAM_OVERLOADED", "web", null);
+      report("NO_PEER", "web", null);
     }
-    assert.equal(lines.length, 6);
+    assert.equal(lines.length, 7);
     assert.equal(lines[0]?.request, "GET a.example/ from ::1");
   });
 });

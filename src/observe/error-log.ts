@@ -41,8 +41,12 @@ const OF_SERVER: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "UPSTREAM_CONNECT_FAILED",
 ]);
 
-/** What every request fails with while a whole group is down or full. */
-const OF_GROUP: ReadonlySet<ErrorCode> = new Set<ErrorCode>(["NO_HEALTHY_SERVER", "UPSTREAM_OVERLOADED"]);
+/** What every request fails with while a whole group is down, ordered out or full; the message names the group. */
+const OF_GROUP: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  "NO_HEALTHY_SERVER",
+  "NO_PEER",
+  "UPSTREAM_OVERLOADED",
+]);
 
 /**
  * Writes failed sessions to a log: a client's faults are its own, a server's are for whoever runs the proxy. Servers that

@@ -159,7 +159,11 @@ class FlappingCluster {
 
   #createGroup(thread: number): ServerGroup {
     const random = seededRandom(`${thread}`);
-    return new ServerGroup(this.#settings, this.#open(thread), { random, clock: this.clock });
+    return new ServerGroup(this.#settings, this.#open(thread), {
+      name: "flapping",
+      random,
+      clock: this.clock,
+    });
   }
 
   #chance(share: number): boolean {

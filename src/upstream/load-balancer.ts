@@ -32,11 +32,11 @@ export class LoadBalancer<S extends object = SessionLike> implements Disposable 
     if (servers.length === 0 && settings.discovery === null)
       throw new RangeError("A load balancer needs at least one server");
     const memory = GroupMemory.local(Math.max(settings.mostServers, 1));
-    const { random = seededRandom(freshSeed()), onEvent = () => undefined } = options;
-    const means = { random, clock: idleAlarms };
+    const { name = "balancer", random = seededRandom(freshSeed()), onEvent = () => undefined } = options;
+    const means = { name, random, clock: idleAlarms };
     this.#hashBy = options.hashBy ?? clientAddress;
     this.#group = new ServerGroup(settings, memory, means);
-    this.#keeper = new GroupKeeper(options.name ?? "balancer", settings, memory, {
+    this.#keeper = new GroupKeeper(name, settings, memory, {
       ...means,
       onEvent,
       onServers: (records) => this.#group.setServers(records),

@@ -44,8 +44,12 @@ describe("requests that wait for room", () => {
   test("are refused when as many wait as may", async () => {
     const { rig } = fullGroup(1);
     const first = choose(rig);
-    await assert.rejects(choose(rig), { code: "UPSTREAM_OVERLOADED", status: 503 });
-    const refused = assert.rejects(first, { code: "UPSTREAM_OVERLOADED" });
+    await assert.rejects(choose(rig), {
+      ...{ code: "UPSTREAM_OVERLOADED", status: 503, message: /: kept, as many wait as may$/ },
+    });
+    const refused = assert.rejects(first, {
+      ...{ code: "UPSTREAM_OVERLOADED", message: /: kept, no server had room in time$/ },
+    });
     await rig.pass(1_020, 10);
     await refused;
     await assert.rejects(choose(fullGroup(0).rig), { code: "UPSTREAM_OVERLOADED" });

@@ -55,6 +55,7 @@ class Waiter<T = unknown> {
  * found by looking.
  */
 export class PendingQueue {
+  readonly #group: string;
   readonly #limits: GroupLimits;
   readonly #memory: GroupMemory;
   readonly #clock: AlarmClock;
@@ -62,8 +63,18 @@ export class PendingQueue {
   readonly #waiters = new Set<Waiter>();
   readonly #alarm: Alarm;
 
-  /** @param room for how many more requests the group has room; more than `enough` need not be counted */
-  constructor(limits: GroupLimits, memory: GroupMemory, clock: AlarmClock, room: (enough: number) => number) {
+  /**
+   * @param group its name, for errors
+   * @param room for how many more requests the group has room; more than `enough` need not be counted
+   */
+  constructor(
+    group: string,
+    limits: GroupLimits,
+    memory: GroupMemory,
+    clock: AlarmClock,
+    room: (enough: number) => number,
+  ) {
+    this.#group = group;
     this.#limits = limits;
     this.#memory = memory;
     this.#clock = clock;
@@ -83,7 +94,8 @@ export class PendingQueue {
    */
   wait<T>(choose: () => T, signal: AbortSignal | null): Promise<T> {
     if (signal?.aborted === true) return Promise.reject(signal.reason);
-    if (!this.#memory.addUpTo(GroupWord.Pending, this.#limits.pending)) return Promise.reject(overloaded());
+    if (!this.#memory.addUpTo(GroupWord.Pending, this.#limits.pending))
+      return Promise.reject(this.#refusal("as many wait as may"));
     this.#memory.countGroup(OwnGroupCount.Pending, 1);
     const { pendingTimeout } = this.#limits;
     const until = pendingTimeout === 0 ? Number.POSITIVE_INFINITY : this.#clock.now() + pendingTimeout;
@@ -104,7 +116,7 @@ export class PendingQueue {
     const now = this.#clock.now();
     for (const waiter of this.#waiters) {
       if (waiter.until > now) break;
-      this.#leave(waiter)?.refuse(overloaded());
+      this.#leave(waiter)?.refuse(this.#refusal("no server had room in time"));
     }
     for (let room = this.#room(this.#waiters.size); room > 0 && this.#letNextIn(); room--);
     if (this.#waiters.size > 0) this.#alarm.set(now + LOOK);
@@ -127,8 +139,8 @@ export class PendingQueue {
     this.#memory.countGroup(OwnGroupCount.Pending, -1);
     return waiter;
   }
-}
 
-function overloaded(): ProxyError {
-  return new ProxyError("UPSTREAM_OVERLOADED", "no server had room in time");
+  #refusal(reason: string): ProxyError {
+    return new ProxyError("UPSTREAM_OVERLOADED", `${this.#group}, ${reason}`);
+  }
 }

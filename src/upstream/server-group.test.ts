@@ -84,14 +84,14 @@ describe("a group of servers", () => {
     assert.ok(rig.group.isDown);
   });
 
-  test("says why there is no server", () => {
+  test("says why there is no server, and of which group", () => {
     const rig = new KeptGroup({ servers: ["a:1", "b:1"] });
     const select = (): Server => rig.group.select(null, null);
     rig.memory.takeOut(0, Out.Disabled);
     rig.memory.takeOut(1, Out.Unhealthy);
-    assert.throws(select, { code: "NO_HEALTHY_SERVER", status: 502 });
+    assert.throws(select, { code: "NO_HEALTHY_SERVER", status: 502, message: /: kept$/ });
     rig.memory.takeOut(1, Out.Draining);
-    assert.throws(select, { code: "NO_PEER", status: 503 });
+    assert.throws(select, { code: "NO_PEER", status: 503, message: /: kept$/ });
     rig.setServers();
     assert.throws(select, { code: "NO_PEER", status: 503 });
     assert.ok(rig.group.isDown);
@@ -141,7 +141,9 @@ describe("a group of servers", () => {
     });
     assert.equal(new Set(begun).size, 3);
     assert.equal(rig.group.hasRoom, false);
-    assert.throws(() => rig.group.select(null, null), { code: "UPSTREAM_OVERLOADED", status: 503 });
+    assert.throws(() => rig.group.select(null, null), {
+      ...{ code: "UPSTREAM_OVERLOADED", status: 503, message: /: kept$/ },
+    });
     assert.equal(rig.group.serverFor("a:1"), null);
     rig.server("b:1").watcher!.onEnd(null, 0);
     assert.ok(rig.group.hasRoom);
@@ -151,7 +153,7 @@ describe("a group of servers", () => {
   test("refuses what is over the limits of the group", () => {
     const rig = new KeptGroup({ limits: { ...OTHER_LIMITS, requests: 2 } });
     for (const _ of [1, 2]) assert.ok(rig.group.select(null, null).watcher!.onBegin());
-    assert.throws(() => rig.group.select(null, null), { code: "UPSTREAM_OVERLOADED" });
+    assert.throws(() => rig.group.select(null, null), { code: "UPSTREAM_OVERLOADED", message: /: kept$/ });
     assert.equal(rig.server("c:1").watcher!.onBegin(), false);
   });
 
@@ -172,7 +174,11 @@ describe("a group of servers", () => {
   test("stays what it was when a new server can't be read", () => {
     const clock = new ManualAlarmClock();
     const settings = { ...DEFAULT_GROUP, servers: [{ address: "a:1", weight: 1, priority: 0, zone: null }] };
-    const group = new ServerGroup(settings, GroupMemory.local(2), { clock, random: seededRandom("a") });
+    const group = new ServerGroup(settings, GroupMemory.local(2), {
+      name: "kept",
+      clock,
+      random: seededRandom("a"),
+    });
     const before = group.servers;
     const record = { address: "nowhere", weight: 1, priority: 0, zone: null, slot: 1 };
     assert.throws(() => group.setServers([record]), RangeError);
@@ -180,6 +186,7 @@ describe("a group of servers", () => {
     assert.throws(
       () =>
         new ServerGroup({ ...settings, servers: [record] }, GroupMemory.local(1), {
+          name: "kept",
           clock,
           random: seededRandom("a"),
         }),

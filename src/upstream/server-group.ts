@@ -15,6 +15,8 @@ import { ServerWatcher, type WatcherMeans } from "./server-watcher.ts";
 import { type Gauge, groupGauges, keptWords, roomIn, serverGauges } from "./under-way.ts";
 
 export interface GroupMeans {
+  /** What errors call it. */
+  readonly name: string;
   readonly random: Random;
   /** Of the time that all threads share: `threadAlarms`, or `idleAlarms`. */
   readonly clock: AlarmClock;
@@ -33,6 +35,7 @@ interface Place {
  */
 export class ServerGroup {
   #servers: readonly Server[] = [];
+  readonly #name: string;
   readonly #settings: GroupSettings;
   readonly #memory: GroupMemory;
   readonly #policyMeans: PolicyMeans;
@@ -50,11 +53,12 @@ export class ServerGroup {
   #sawFull = false;
 
   /** @throws RangeError when the address of a server can't be read */
-  constructor(settings: GroupSettings, memory: GroupMemory, { random, clock }: GroupMeans) {
+  constructor(settings: GroupSettings, memory: GroupMemory, { name, random, clock }: GroupMeans) {
+    this.#name = name;
     this.#settings = settings;
     this.#memory = memory;
     memory.put(GroupWord.Kept, keptWords(settings));
-    this.#queue = new PendingQueue(settings.limits, memory, clock, (enough) => this.#room(enough));
+    this.#queue = new PendingQueue(name, settings.limits, memory, clock, (enough) => this.#room(enough));
     this.#retries = new GroupRetries(settings, memory);
     const latency = new LatencyMeter(memory, () => clock.now());
     this.#policyMeans = {
@@ -117,7 +121,7 @@ export class ServerGroup {
    */
   select(key: string | Uint8Array | null, isEligible: Eligibility | null): Server {
     this.#refresh();
-    if (!(roomIn(this.#watcherMeans.gauges) > 0)) throw new ProxyError("UPSTREAM_OVERLOADED");
+    if (!(roomIn(this.#watcherMeans.gauges) > 0)) throw new ProxyError("UPSTREAM_OVERLOADED", this.#name);
     const server = this.#pick(key, isEligible);
     if (server === null) throw this.#refusal();
     return server;
@@ -234,10 +238,10 @@ export class ServerGroup {
   };
 
   #refusal(): ProxyError {
-    if (this.#sawFull) return new ProxyError("UPSTREAM_OVERLOADED");
+    if (this.#sawFull) return new ProxyError("UPSTREAM_OVERLOADED", this.#name);
     const isUsable = this.#inOrder.some((rank) => rank.isUsable);
     const isIll = this.#servers.some(({ slot }) => (this.#memory.of(slot, ServerWord.Out) & BY_ORDER) === 0);
-    return new ProxyError(!isUsable && isIll ? "NO_HEALTHY_SERVER" : "NO_PEER");
+    return new ProxyError(!isUsable && isIll ? "NO_HEALTHY_SERVER" : "NO_PEER", this.#name);
   }
 
   /** How many more requests the group has room for, or `enough`. Without limits no server is looked at. */

@@ -15,9 +15,10 @@ export class ServerGroups {
     const upstreams = routedSnapshot(spec)?.upstreams ?? [];
     this.byName = new Map(
       upstreams.map((upstream) => {
-        const random = seededRandom(`${spec.seed}/${thread}/upstream ${upstream.name}`);
+        const { name } = upstream;
+        const random = seededRandom(`${spec.seed}/${thread}/upstream ${name}`);
         const memory = openGroupMemory(upstream, shared, thread);
-        return [upstream.name, new ServerGroup(upstream, memory, { random, clock: threadAlarms })];
+        return [name, new ServerGroup(upstream, memory, { name, random, clock: threadAlarms })];
       }),
     );
     for (const { upstream, servers } of standing.upstreams) this.#groupOf(upstream).setServers(servers);

@@ -11,7 +11,7 @@ import type { GroupJob, GroupReport } from "./group-threads.ts";
 const { settings, buffer, slots, threads, thread, gate, rounds, work } = workerData as GroupJob;
 const memory = new GroupMemory(buffer, slots, threads, thread);
 const random = seededRandom(`${thread}`);
-const group = new ServerGroup(settings, memory, { random, clock: threadAlarms });
+const group = new ServerGroup(settings, memory, { name: "group", random, clock: threadAlarms });
 const report: GroupReport = { begun: new Array(slots).fill(0), refused: 0, most: 0, mostInGroup: 0 };
 
 function begin(): Server | null {

@@ -33,7 +33,7 @@ export class KeptGroup {
   constructor({ servers = ["a:1", "b:1", "c:1"], slots = 8, ...settings }: KeptGroupOptions = {}) {
     const whole: GroupSettings = { ...DEFAULT_GROUP, ...settings, servers: servers.map(toInit) };
     this.memory = GroupMemory.local(slots);
-    const means = { clock: this.clock, random: seededRandom("kept group") };
+    const means = { name: "kept", clock: this.clock, random: seededRandom("kept group") };
     this.keeper = new GroupKeeper("kept", whole, this.memory, {
       ...means,
       wallClock: () => this.clock.now(),

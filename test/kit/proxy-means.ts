@@ -20,11 +20,12 @@ export function proxyMeans(
   faults: HttpFaults = new HttpFaults(settings, listener, { seed: SEED }),
 ): ProxyMeans {
   const groups = settings.upstreams.map((upstream) => {
+    const { name } = upstream;
     const memory = GroupMemory.local(Math.max(upstream.mostServers, upstream.servers.length, 1));
-    const means = { random: seededRandom(`${SEED}/${upstream.name}`), clock: threadAlarms };
+    const means = { name, random: seededRandom(`${SEED}/${name}`), clock: threadAlarms };
     // Writes down which servers there are; nothing is looked after.
-    new GroupKeeper(upstream.name, upstream, memory, { ...means, onServers() {}, onEvent() {} });
-    return [upstream.name, new ServerGroup(upstream, memory, means)] as const;
+    new GroupKeeper(name, upstream, memory, { ...means, onServers() {}, onEvent() {} });
+    return [name, new ServerGroup(upstream, memory, means)] as const;
   });
   const limits = settings.listeners.flatMap(({ routes }) => routes).flatMap((route) => route.limits);
   return {
