@@ -7,6 +7,7 @@ import type { UploadAnswer } from "../kit/origin-routes.ts";
 import { type Origin, startOrigin } from "../kit/origins.ts";
 import { patternBytes } from "../kit/pattern.ts";
 import { freePort } from "../kit/ports.ts";
+import { createRandom, type Random } from "../kit/random.ts";
 import type { RawRequest } from "../kit/raw-message.ts";
 import { type RawOrigin, type RawScript, startRawOrigin } from "../kit/raw-origin.ts";
 import type { RawSocket } from "../kit/raw-socket.ts";
@@ -405,4 +406,55 @@ describe("what is kept for a second server", () => {
     shadow.release();
     await copiesOf(balancer, 1, 0);
   });
+});
+
+/** Anything that a server may do with a request. */
+function moody(random: Random): RawScript {
+  const answers = [
+    ok(),
+    "HTTP/1.1 500 Oh\r\nContent-Length: 0\r\n\r\n",
+    "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx",
+  ];
+  return async (connection) => {
+    for (;;) {
+      await connection.readHead();
+      const mood = random.below(5);
+      if (mood === 0) return connection.reset();
+      if (mood === 1) return connection.pause();
+      if (mood === 2) await connection.readSome();
+      void connection.write(random.pick(answers));
+      if (mood === 3) return connection.end();
+    }
+  };
+}
+
+test("any number of requests feel nothing of a second server, whatever it does", async () => {
+  const random = createRandom(7);
+  await using main = await startOrigin();
+  await using shadow = await startRawOrigin(moody(random));
+  const mirror = "timeout: 100ms, max_pending: 5, max_buffered: 20kB";
+  await using balancer = await startMirrored(main, shadow.address, {
+    mirror,
+    shadow: "    passive_health: off",
+  });
+  const lane = async (): Promise<void> => {
+    const client = await balancer.connect();
+    for (let i = 0; i < 40; i++) {
+      const size = random.pick([0, 1, 1_000, 30_000, 300_000]);
+      const isChunked = random.below(2) === 0;
+      const field = isChunked ? "Transfer-Encoding: chunked" : `Content-Length: ${size}`;
+      const body = isChunked ? chunked(patternBytes(size), 1 + random.below(20_000)) : patternBytes(size);
+      const head = Buffer.from(request("POST /upload", field));
+      const response = await client.exchange(Buffer.concat([head, body]));
+      const answer = JSON.parse(response.body.toString()) as UploadAnswer;
+      assert.deepEqual([answer.bytes, answer.pattern], [size, true]);
+    }
+  };
+  await Promise.all(Array.from({ length: 8 }, lane));
+  const { counters } = balancer.running;
+  await until("all copies are over", () => {
+    const { copies, copyFailures } = balancer.running.counters;
+    return copies + copyFailures === 320;
+  });
+  assert.ok(counters.responses2xx === 320 && balancer.running.counters.copies > 0);
 });
