@@ -99,6 +99,24 @@ describe("a listener with one upstream", () => {
     assert.equal(run(phases).answer?.status, 503);
   });
 
+  test("sends requests of one key to one server, and spreads those that have none", () => {
+    for (const policy of ["ketama", "maglev"] as const) {
+      const all = settings({});
+      const hashBy = [{ kind: "header", name: "x-user" } as const];
+      const upstreams = [{ ...upstreamOf("one", "10.0.0.1:80", "10.0.0.2:80"), policy, hashBy }];
+      const phases = createConfiguredProxy(
+        { ...all, upstreams },
+        "main",
+        proxyMeans({ ...all, upstreams }, "main"),
+      );
+      const chosen = (init: SessionInit): Set<string> =>
+        new Set(Array.from({ length: 8 }, () => choose(phases, run(phases, init))));
+      assert.equal(chosen({ headers: ["X-User: 7"] }).size, 1);
+      assert.equal(chosen({}).size, 2);
+      assert.equal(chosen({ headers: ["X-User: "] }).size, 2);
+    }
+  });
+
   test("uses the same peer each time", () => {
     const phases = proxy({});
     const peers = [1, 2].map(() => {

@@ -114,6 +114,7 @@ describe("parts of a request as keys", () => {
           [c, d],
         ].map(([x, y]) => key(createSession<unknown>({ headers: [`X-A: ${x}`, `X-B: ${y}`] }).session));
         assert.equal(one === two, a === c && b === d);
+        assert.equal(one === "", a === "" && b === "");
       }),
     );
   });

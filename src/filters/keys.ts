@@ -13,7 +13,7 @@ const DIRECT = new ClientAddresses([]);
 
 /**
  * A function that finds the key of a request. A single part is the key as it is; several are joined so that no two lists of
- * values give the same key. What a request doesn't have counts as empty.
+ * values give the same key. What a request doesn't have counts as empty; where it has nothing of all that, so is the key.
  * @param clients who tells where requests come from. Default: their connections do
  */
 export function compileKey(parts: readonly KeyPart[], clients: ClientAddresses = DIRECT): Key {
@@ -25,12 +25,14 @@ export function compileKey(parts: readonly KeyPart[], clients: ClientAddresses =
 
 function join(keys: readonly Key[], session: Session<unknown>): string {
   let joined = "";
+  let isEmpty = true;
   for (const key of keys) {
     const value = key(session);
+    if (value !== "") isEmpty = false;
     // The length says where a value ends, whatever is in it.
     joined += `${value.length}:${value}`;
   }
-  return joined;
+  return isEmpty ? "" : joined;
 }
 
 function compilePart(part: KeyPart, clients: ClientAddresses): Key {

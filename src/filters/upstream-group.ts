@@ -80,8 +80,9 @@ export class UpstreamGroup implements RetryGate {
     return server;
   }
 
+  /** Requests that have nothing of what keys are made of don't belong together: one server would get them all. */
   #keyFor(session: Session<unknown>): string | null {
-    return this.#keyOf === null ? null : this.#keyOf(session);
+    return this.#keyOf?.(session) || null;
   }
 
   #stickyServer(session: Session<unknown>): Server | null {
