@@ -1,0 +1,143 @@
+import { Http2Error } from "./error-codes.ts";
+import { FRAME_HEAD } from "./frames.ts";
+
+/** What a peer can do too much of. */
+export const Flood = {
+  /** It opens streams and resets them before they are over ("rapid reset", CVE-2023-44487). */
+  PeerReset: 0,
+  /** It makes us reset its streams, by breaking rules or opening too many ("made you reset", CVE-2025-8671). */
+  OwnReset: 1,
+  Settings: 2,
+  Ping: 3,
+  /** DATA without a byte, and without an end of the stream. */
+  EmptyData: 4,
+  /** DATA that is mostly frame head and padding; counted in bytes. */
+  TinyData: 5,
+  WindowUpdate: 6,
+  /** PRIORITY, PRIORITY_UPDATE and frames of unknown types. */
+  Ignored: 7,
+  /** Answers to its frames that it doesn't read. */
+  UnreadAnswers: 8,
+} as const;
+
+export type Flood = (typeof Flood)[keyof typeof Flood];
+
+/** A bucket of allowances: what a peer may do at once, and how soon it may do it again. */
+export interface FloodLimit {
+  readonly burst: number;
+  /** Allowances that come back in a second. */
+  readonly perSecond: number;
+}
+
+export type FloodLimits = { readonly [kind in keyof typeof Flood]: FloodLimit };
+
+/**
+ * Far above what browsers, gRPC clients, load generators and other proxies do. Those that could come near it give something back:
+ * a stream that ends well pays for a reset, DATA that we send for the window updates it calls for, and payload for small frames.
+ */
+export const DEFAULT_FLOOD_LIMITS: FloodLimits = {
+  PeerReset: { burst: 1000, perSecond: 50 },
+  OwnReset: { burst: 200, perSecond: 20 },
+  Settings: { burst: 100, perSecond: 10 },
+  // gRPC clients measure the bandwidth with a PING for each round trip.
+  Ping: { burst: 2000, perSecond: 500 },
+  EmptyData: { burst: 200, perSecond: 20 },
+  TinyData: { burst: 256 * 1024, perSecond: 4096 },
+  WindowUpdate: { burst: 4000, perSecond: 200 },
+  Ignored: { burst: 4000, perSecond: 100 },
+  UnreadAnswers: { burst: 1000, perSecond: 0 },
+};
+
+/** Window updates that one DATA frame of ours may call for: of the stream and the connection, in small steps. */
+const UPDATES_PER_DATA = 8;
+/** Bytes of frame head and padding that one byte of payload pays for: frames of three bytes and more are never too many. */
+const OVERHEAD_PER_BYTE = 4;
+
+const KINDS = Object.keys(Flood) as (keyof typeof Flood)[];
+
+/** Limits in the form in which they are looked up; made once for all connections. */
+export class FloodRules {
+  readonly bursts: Float64Array;
+  /** Allowances a millisecond. */
+  readonly rates: Float64Array;
+
+  constructor(limits: FloodLimits = DEFAULT_FLOOD_LIMITS) {
+    this.bursts = Float64Array.from(KINDS, (kind) => limits[kind].burst);
+    this.rates = Float64Array.from(KINDS, (kind) => limits[kind].perSecond / 1000);
+  }
+}
+
+/**
+ * Counts what a peer does on one connection that is allowed, cheap for it and not for us. Each kind has a bucket of
+ * allowances that fills with time; an empty one is a flood, and the verdict ENHANCE_YOUR_CALM, with which the connection is to
+ * be ended. Time comes in as milliseconds of any clock that doesn't go back.
+ */
+export class FloodGuard {
+  readonly #rules: FloodRules;
+  /** What was done of each kind, for status and logs. */
+  readonly counts: Float64Array = new Float64Array(KINDS.length);
+  /** What of each allowance is used up, and when that was worked out last. */
+  readonly #used: Float64Array = new Float64Array(KINDS.length);
+  readonly #since: Float64Array = new Float64Array(KINDS.length);
+  /** The kind that was too much first, null while there is none. */
+  flood: keyof typeof Flood | null = null;
+
+  constructor(rules: FloodRules) {
+    this.#rules = rules;
+  }
+
+  /** The peer did something of this kind, which isn't DATA. */
+  count(kind: Flood, now: number): Http2Error {
+    this.counts[kind]!++;
+    return this.#use(kind, 1, now);
+  }
+
+  /** @param payload bytes of DATA; @param padding with the byte of its length */
+  countData(payload: number, padding: number, isEndStream: boolean, now: number): Http2Error {
+    const balance = payload * OVERHEAD_PER_BYTE - FRAME_HEAD - padding;
+    if (balance >= 0) {
+      if (this.#used[Flood.TinyData]! > 0) this.#pay(Flood.TinyData, balance);
+      return Http2Error.NoError;
+    }
+    if (payload === 0) {
+      // An end without bytes is how many clients end a stream.
+      if (isEndStream && padding === 0) return Http2Error.NoError;
+      const verdict = this.count(Flood.EmptyData, now);
+      if (verdict !== Http2Error.NoError) return verdict;
+    }
+    this.counts[Flood.TinyData]!++;
+    return this.#use(Flood.TinyData, -balance, now);
+  }
+
+  /** A stream ended as it should, with all of its request and its response. */
+  streamEnded(): void {
+    this.#pay(Flood.PeerReset, 1);
+    this.#pay(Flood.OwnReset, 1);
+  }
+
+  /** We sent a DATA frame. */
+  dataSent(): void {
+    this.#pay(Flood.WindowUpdate, UPDATES_PER_DATA);
+  }
+
+  /** Everything that we wrote so far is out. */
+  answersWritten(): void {
+    this.#used[Flood.UnreadAnswers] = 0;
+  }
+
+  #pay(kind: Flood, allowances: number): void {
+    const used = this.#used[kind]!;
+    if (used > 0) this.#used[kind] = Math.max(0, used - allowances);
+  }
+
+  #use(kind: Flood, allowances: number, now: number): Http2Error {
+    const { bursts, rates } = this.#rules;
+    const recovered = (now - this.#since[kind]!) * rates[kind]!;
+    const used = Math.max(0, this.#used[kind]! - recovered) + allowances;
+    this.#used[kind] = used;
+    this.#since[kind] = now;
+    if (used <= bursts[kind]!) return Http2Error.NoError;
+    this.flood ??= KINDS[kind]!;
+    return Http2Error.EnhanceYourCalm;
+  }
+}
