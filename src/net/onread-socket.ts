@@ -1,5 +1,6 @@
 import { Socket, type SocketConstructorOpts } from "node:net";
 import { sharedReadSlab } from "./slabs.ts";
+import { securedSocket } from "./tls/secured-socket.ts";
 import { Transport, type TransportHandler } from "./transport.ts";
 
 /**
@@ -90,7 +91,7 @@ function readsIntoUserBuffer(handle: unknown): handle is Handle {
 
 /** A transport over any socket, by events. Its chunks are buffers of their own. */
 export function overSocket(socket: Socket, handler: TransportHandler): Transport {
-  const transport = new Transport(socket, handler);
+  const transport = new Transport(socket, handler, securedSocket(socket));
   socket.on("data", (chunk: Buffer) => transport.handleOwnedRead(chunk));
   socket.on("end", () => transport.handleEnd());
   socket.on("drain", () => transport.handleDrain());

@@ -9,6 +9,8 @@ import {
   sharedReadSlab,
   takeBulkSlab,
 } from "./slabs.ts";
+import type { TlsDigest } from "./tls/digest.ts";
+import type { SecuredSocket } from "./tls/secured-socket.ts";
 import type { Wire, WireDirection } from "./wire.ts";
 
 /** What a connection tells its user. */
@@ -68,9 +70,23 @@ export class Transport implements OutputOwner {
   #heldBulk: Slab[] | null = null;
   #error: Error | null = null;
 
-  constructor(socket: Socket, handler: TransportHandler) {
+  /** Where `socket` encrypts: what lies beneath it. */
+  readonly #secured: SecuredSocket | null;
+
+  constructor(socket: Socket, handler: TransportHandler, secured: SecuredSocket | null = null) {
     this.socket = socket;
     this.handler = handler;
+    this.#secured = secured;
+  }
+
+  /** What is known of its TLS; null without. */
+  get tls(): TlsDigest | null {
+    return this.#secured === null ? null : this.#secured.digest;
+  }
+
+  /** The socket that the kernel knows. */
+  get #carrier(): Socket {
+    return this.#secured === null ? this.socket : this.#secured.carrier;
   }
 
   /** The peer's address, "" once it is unknown or on a Unix socket. */
@@ -118,16 +134,24 @@ export class Transport implements OutputOwner {
   #write(view: Buffer, slab: OutputSlab | null): boolean {
     const { socket } = this;
     if (this.closed) return true;
+    // TLS encrypts, or copies, within the call what it gets while nothing waits, although it says later that it is done.
+    const isTaken = this.#secured !== null && socket.writableLength === 0;
     const isBelowMark = socket.write(view);
     if (socket.writableLength === 0) return true;
+    if (isTaken) {
+      if (!isBelowMark) this.#waitForDrain();
+      return true;
+    }
     if (slab !== null) this.#heldOutput = slab;
     else if (reading !== null && view.buffer === reading.buffer.buffer) this.#hold(reading);
     if (isBelowMark) wantDrain(socket);
-    else {
-      this.#wire?.outgoing.pause();
-      this.#block();
-    }
+    else this.#waitForDrain();
     return false;
+  }
+
+  #waitForDrain(): void {
+    this.#wire?.outgoing.pause();
+    this.#block();
   }
 
   #block(): void {
@@ -150,7 +174,7 @@ export class Transport implements OutputOwner {
 
   /** Bytes the kernel has taken so far: as long as this grows, the peer takes something. */
   get takenBytes(): number {
-    return takenBytes(this.socket);
+    return takenBytes(this.#carrier);
   }
 
   /** Ends our direction once everything is sent. */
@@ -173,9 +197,9 @@ export class Transport implements OutputOwner {
     try {
       // While it connects, Node would put the reset off until the connection stands.
       if (socket.connecting) socket.destroy();
-      else socket.resetAndDestroy();
+      else this.#carrier.resetAndDestroy();
     } catch {
-      // Only TCP knows resets: not a Unix socket, not a TLS layer.
+      // Only TCP knows resets, a Unix socket doesn't.
       socket.destroy();
     }
   }

@@ -1,0 +1,41 @@
+import type { Certificate } from "./pem-certificate.ts";
+
+/** Certificates that a name has: one of each type of key. Of two equal sets there is one object only. */
+export interface CertificateSet {
+  readonly certificates: readonly Certificate[];
+}
+
+/** Finds certificates by name: the name itself, then the wildcard over it, then what those get who name nothing known. */
+export class CertificateIndex {
+  readonly #byName = new Map<string, CertificateSet>();
+  /** What is served to those who name nothing, or nothing that is known; null: nothing. */
+  readonly fallback: CertificateSet | null;
+
+  /** @param certificates the first is the fallback; of several for the same name and type of key the first counts */
+  constructor(certificates: readonly Certificate[]) {
+    const lists = new Map<string, Certificate[]>();
+    for (const certificate of certificates) {
+      for (const name of certificate.names) {
+        const list = lists.getOrInsertComputed(name, () => []);
+        if (list.every((other) => other.keyType !== certificate.keyType)) list.push(certificate);
+      }
+    }
+    const sets = new Map<string, CertificateSet>();
+    const toSet = (list: readonly Certificate[]): CertificateSet =>
+      sets.getOrInsertComputed(list.map((one) => one.identity).join(" "), () => ({ certificates: list }));
+    for (const [name, list] of lists) this.#byName.set(name, toSet(list));
+    const [first] = certificates;
+    const list = first === undefined ? undefined : lists.get(first.names[0] ?? "");
+    if (first === undefined) this.fallback = null;
+    else this.fallback = toSet(list?.[0] === first ? list : [first]);
+  }
+
+  /** Null when `serverName` is no name of any certificate. */
+  find(serverName: string): CertificateSet | null {
+    const exact = this.#byName.get(serverName);
+    if (exact !== undefined) return exact;
+    const dot = serverName.indexOf(".");
+    // A wildcard stands for exactly one label (RFC 6125 §6.4.3).
+    return dot === -1 ? null : (this.#byName.get(`*${serverName.slice(dot)}`) ?? null);
+  }
+}

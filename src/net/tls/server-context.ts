@@ -1,0 +1,155 @@
+import { constants, createHash, randomBytes } from "node:crypto";
+import type { Socket } from "node:net";
+import { createServer, type SecureContext, type Server, type TLSSocket } from "node:tls";
+import type { CertificateSet } from "./certificate-index.ts";
+import { digestOf, type TlsDigest } from "./digest.ts";
+import type { TicketKeys } from "./ticket-keys.ts";
+import { type TlsParameters, toNodeParameters } from "./tls-parameters.ts";
+
+/** Which clients must show who they are. */
+export interface ClientCertificates {
+  /** "optional": a client may show none, but what it shows must be good. */
+  readonly mode: "required" | "optional";
+  /** PEM: who may have signed a client's certificate. */
+  readonly ca: readonly string[];
+  /** PEM: lists of what was revoked. With any, there must be one of every authority in the chain. */
+  readonly crl?: readonly string[];
+}
+
+export interface ServerTlsSettings extends TlsParameters {
+  /** Protocols to agree on, the best first. A client that offers none of them is refused. */
+  readonly alpn: readonly string[];
+  /** Null: clients aren't asked. */
+  readonly clientCertificates: ClientCertificates | null;
+  /** Seconds for which a session can be taken up again, by TLS 1.3 at most 604800; 0: never. Default 7200. */
+  readonly sessionTimeout?: number;
+}
+
+/** Hears how a handshake ended. */
+export interface HandshakeOwner {
+  /** The name in the client's hello. */
+  readonly serverName: string;
+  onSecure(socket: TLSSocket, digest: TlsDigest): void;
+  onHandshakeFailed(error: Error): void;
+}
+
+const DEFAULT_SESSION_TIMEOUT = 7_200;
+/** Node's own limit can't be switched off; ours, which counts the whole handshake, comes before it. */
+const NODE_TIMEOUT = 600_000;
+
+const owners = new WeakMap<Socket, HandshakeOwner>();
+
+/** Parts of Node's servers and sockets that have no public name. */
+interface Internals {
+  _sharedCreds: SecureContext;
+  readonly _parent?: Socket;
+}
+
+/**
+ * One certificate, or one of each type of key, with all that a listener wants of TLS. A `tls.Server` that never listens:
+ * sockets are handed to it (its `'connection'` event is made for that), and Node's own rules about who is let in hold.
+ */
+export class ServerContext {
+  readonly #server: Server;
+  readonly #clients: ClientCertificates | null;
+
+  /** @throws Error when OpenSSL refuses a certificate, an authority or a parameter */
+  constructor(settings: ServerTlsSettings, keys: TicketKeys, from: CertificateSet | SecureContext) {
+    const isSet = "certificates" in from;
+    this.#clients = settings.clientCertificates;
+    const certificates = isSet ? toNodeCertificates(from) : {};
+    this.#server = createServer({ ...toServerOptions(settings), ...certificates });
+    const internals = this.#server as unknown as Internals;
+    if (!isSet) {
+      internals._sharedCreds = from;
+      setSessionIdContext(from, settings.clientCertificates);
+    }
+    keys.applyTo(internals._sharedCreds);
+    const status = isSet ? statusOf(from) : null;
+    if (status !== null) this.#server.on("OCSPRequest", (_own, _issuer, answer) => answer(null, status));
+    this.#server.on("secureConnection", (socket) => this.#onSecure(socket));
+    this.#server.on("tlsClientError", (error, socket) => ownerOf(socket)?.onHandshakeFailed(error));
+  }
+
+  /** Hands every secret of its connections to `write`, as lines for the file that SSLKEYLOGFILE names. */
+  logKeys(write: (line: Buffer) => void): void {
+    this.#server.on("keylog", write);
+  }
+
+  /** Shakes hands over `raw`, in whose buffer all that was read of the client must be. */
+  accept(raw: Socket, owner: HandshakeOwner): void {
+    owners.set(raw, owner);
+    this.#server.emit("connection", raw);
+  }
+
+  #onSecure(socket: TLSSocket): void {
+    const owner = ownerOf(socket);
+    if (owner === undefined) {
+      socket.destroy();
+      return;
+    }
+    const digest = digestOf(socket, owner.serverName, this.#clients !== null);
+    // To Node "optional" also means that a bad certificate is as good as none.
+    if (digest.peerCertificate !== null && !socket.authorized) {
+      owner.onHandshakeFailed(new Error(`The client's certificate is refused: ${socket.authorizationError}`));
+      socket.destroy();
+    } else owner.onSecure(socket, digest);
+  }
+}
+
+function ownerOf(socket: TLSSocket): HandshakeOwner | undefined {
+  const raw = carrierOf(socket);
+  return raw === undefined ? undefined : owners.get(raw);
+}
+
+/** The socket beneath a TLS socket. */
+export function carrierOf(socket: TLSSocket): Socket | undefined {
+  return (socket as unknown as Internals)._parent;
+}
+
+function toNodeCertificates({ certificates }: CertificateSet): { cert: string[]; key: string[] } {
+  return { cert: certificates.map((one) => one.chain), key: certificates.map((one) => one.key) };
+}
+
+/** Which of several certificates is sent is settled after the status has to be; the wrong one's would be worse than none. */
+function statusOf({ certificates }: CertificateSet): Buffer | null {
+  const [only, ...others] = certificates;
+  const status = only?.status ?? null;
+  return others.length > 0 || status === null ? null : Buffer.from(status);
+}
+
+function toServerOptions(settings: ServerTlsSettings): object {
+  const { alpn, clientCertificates: clients, sessionTimeout = DEFAULT_SESSION_TIMEOUT } = settings;
+  return {
+    ...toNodeParameters(settings),
+    honorCipherOrder: false,
+    handshakeTimeout: NODE_TIMEOUT,
+    sessionIdContext: sessionIdContext(clients),
+    ...(alpn.length === 0 ? {} : { ALPNProtocols: [...alpn] }),
+    ...(sessionTimeout > 0 ? { sessionTimeout } : { secureOptions: constants.SSL_OP_NO_TICKET }),
+    ...(clients === null ? {} : toClientOptions(clients)),
+  };
+}
+
+function toClientOptions({ mode, ca, crl = [] }: ClientCertificates): object {
+  return {
+    requestCert: true,
+    rejectUnauthorized: mode === "required",
+    ca: [...ca],
+    ...(crl.length === 0 ? {} : { crl: [...crl] }),
+  };
+}
+
+/**
+ * Sessions are taken up again only where the same clients are let in: a session isn't asked for its certificate again, so
+ * one that began under other rules, or before a certificate was revoked, would get past them.
+ */
+function sessionIdContext(clients: ClientCertificates | null): string {
+  return createHash("sha256").update(JSON.stringify(clients)).digest("hex").slice(0, 32);
+}
+
+/** Whom a program's own context lets in isn't known here: where clients are asked, its sessions are good for itself only. */
+function setSessionIdContext(own: SecureContext, clients: ClientCertificates | null): void {
+  const native = own.context as { setSessionIdContext?(id: string): void };
+  native.setSessionIdContext?.(clients === null ? sessionIdContext(null) : randomBytes(16).toString("hex"));
+}
