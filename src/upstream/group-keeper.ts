@@ -156,10 +156,10 @@ export class GroupKeeper {
     const server = this.#serverAt(address);
     const before = this.#memory.of(server.slot, ServerWord.Out);
     const wanted = ORDERED_OUT[order];
-    for (const reason of [Out.Disabled, Out.Draining]) {
-      if (reason === wanted) this.#memory.takeOut(server.slot, reason);
-      else this.#memory.bringBack(server.slot, reason);
-    }
+    // First of all, so that it isn't chosen between one order and the next.
+    if (wanted !== 0) this.#memory.takeOut(server.slot, wanted);
+    for (const reason of [Out.Disabled, Out.Draining])
+      if (reason !== wanted) this.#memory.bringBack(server.slot, reason);
     this.#countServers();
     if ((before & Out.Disabled) !== 0 && wanted === 0) this.#startSlowly(server);
     this.#update(server, BY_ORDER);

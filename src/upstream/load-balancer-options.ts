@@ -26,7 +26,10 @@ type Friendly<S> = S extends { readonly kind: infer K }
   ? { readonly kind: K; readonly tls?: Partial<ProbeTls> } & Partial<Omit<S, "kind" | "tls">>
   : never;
 
-/** A way of your own to see whether a server is well: true, false, or what a probe says. Throwing says no. */
+/**
+ * A way of your own to see whether a server is well: true, false, or what a probe says. Throwing says no, and so does taking
+ * longer than `timeout`: then the signal is aborted, and the next one comes in its time whatever becomes of this one.
+ */
 export type OwnProbe = (address: Address, signal: AbortSignal) => Promise<ProbeResult | boolean>;
 
 /** How servers are asked whether they are well; what is left out has the defaults of `HealthCheckSettings`. */
@@ -165,7 +168,10 @@ class ProgramProbe implements Probe {
   }
 
   async run(address: Address, signal: AbortSignal): Promise<ProbeResult> {
-    const result = await this.#probe(address, signal);
+    const { promise: isOver, resolve } = Promise.withResolvers<boolean>();
+    // The checker counts it by itself; here it is only not waited for any longer.
+    signal.addEventListener("abort", () => resolve(false), { once: true });
+    const result = await Promise.race([this.#probe(address, signal), isOver]);
     if (typeof result !== "boolean") return result;
     return result ? { isHealthy: true } : { isHealthy: false, reason: "the program's probe says so" };
   }

@@ -102,6 +102,19 @@ describe("a balancer with checks", () => {
     assert.deepEqual(chosen(balancer), [staying.address, address].sort());
   });
 
+  test("asks again where a probe of the program's own never came to an end", async () => {
+    const story = new Story();
+    const { promise: never } = Promise.withResolvers<boolean>();
+    const answers = [never, Promise.resolve(true)];
+    using balancer = new LoadBalancer(["a:1"], {
+      healthCheck: { probe: () => answers.shift() ?? Promise.resolve(true), ...QUICK, timeout: 30 },
+      onEvent: story.tell,
+    });
+    await story.hears("a:1", "down");
+    assert.match(balancer.status().servers[0]!.reason, /no answer within 30 ms/);
+    await story.hears("a:1", "up");
+  });
+
   test("asks a probe of the program's own", async () => {
     const story = new Story();
     let answer: () => boolean = () => false;

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import {
+  allocateGroupMemory,
   GroupMemory,
   GroupWord,
   Out,
@@ -20,10 +21,11 @@ const SETTINGS: OutlierSettings = {
 };
 
 class Rig {
-  readonly memory = GroupMemory.local(8);
+  readonly memory: GroupMemory;
   readonly detector: OutlierDetector;
 
-  constructor(settings: Partial<OutlierSettings> = {}, servers: number = 4) {
+  constructor(settings: Partial<OutlierSettings> = {}, servers: number = 4, memory = GroupMemory.local(8)) {
+    this.memory = memory;
     this.detector = new OutlierDetector({ ...SETTINGS, ...settings }, this.memory);
     this.memory.put(GroupWord.Servers, servers);
   }
@@ -47,7 +49,55 @@ class Rig {
   }
 }
 
+/** Memory in which another thread does something between two steps of this one. */
+class ContestedMemory extends GroupMemory {
+  /** Called once, when a word of a server was read. */
+  rival: (() => void) | null = null;
+  /** Called when a server is about to be seen as ejected. */
+  witness: (() => void) | null = null;
+
+  constructor() {
+    super(allocateGroupMemory(8, 1), 8, 1, 0);
+  }
+
+  override of(slot: number, word: ServerWord): number {
+    const value = super.of(slot, word);
+    const { rival } = this;
+    if (word !== ServerWord.Failures) this.rival = null;
+    if (word !== ServerWord.Failures) rival?.();
+    return value;
+  }
+
+  override eject(slot: number): boolean {
+    this.witness?.();
+    return super.eject(slot);
+  }
+}
+
 describe("an outlier detector", () => {
+  test("knows why and until when before a server is seen to be out", () => {
+    const memory = new ContestedMemory();
+    const rig = new Rig({}, 4, memory);
+    let seen: number[] = [];
+    memory.witness = () => {
+      seen = [memory.of(0, ServerWord.Cause), memory.number(0, ServerNumber.EjectedUntil)];
+    };
+    rig.fail(0, 3, 50);
+    assert.deepEqual(seen, [3, 1_050]);
+  });
+
+  test("ejects for the first time only once, also when another thread is quicker", () => {
+    const memory = new ContestedMemory();
+    const rig = new Rig({}, 4, memory);
+    rig.fail(0, 2, 10);
+    memory.rival = () => rig.fail(0, 1, 20);
+    rig.fail(0, 1, 20);
+    assert.ok(rig.isOut(0));
+    assert.equal(memory.number(0, ServerNumber.EjectedUntil), 1_020);
+    assert.equal(memory.get(GroupWord.Ejected), 1);
+    assert.equal(memory.of(0, ServerWord.Ejections), 1);
+  });
+
   test("ejects after so many failures in a row", () => {
     const rig = new Rig();
     rig.fail(0, 2);

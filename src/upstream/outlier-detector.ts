@@ -73,19 +73,22 @@ export class OutlierDetector {
     return requests < this.#settings.minimumRequests ? 0 : (failed / requests) * 100;
   }
 
-  /** The order matters: room is reserved before, and the end is known before anybody can see that the server is out. */
+  /**
+   * The order matters: room is reserved before, and end and cause are known before anybody can see that the server is out. A
+   * thread that comes second writes the same end, for it asked how often there had been one before it saw none.
+   */
   #eject(slot: number, now: number, cause: number): void {
     const memory = this.#memory;
+    const n = memory.of(slot, ServerWord.Ejections) + 1;
     if (memory.of(slot, ServerWord.Out) !== 0) return;
     const most = mostEjected(memory.get(GroupWord.Servers), this.#settings.mostEjected);
     if (!memory.addUpTo(GroupWord.Ejected, most)) return;
-    const n = memory.of(slot, ServerWord.Ejections) + 1;
     memory.setNumber(slot, ServerNumber.EjectedUntil, now + ejectionTime(this.#settings, n));
+    memory.set(slot, ServerWord.Cause, Math.round(cause));
     if (!memory.eject(slot)) {
       memory.add(GroupWord.Ejected, -1);
       return;
     }
-    memory.set(slot, ServerWord.Cause, Math.round(cause));
     memory.set(slot, ServerWord.Ejections, n);
     memory.count(slot, ServerCount.ejections);
   }
