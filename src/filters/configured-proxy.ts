@@ -112,10 +112,11 @@ function toRoutes(routes: readonly Route[], trustedProxies: readonly string[]): 
   if (routes.some(changesResponse)) {
     phases.responseFilter = (session, { headers }) => {
       const { context } = session;
-      const cookie = context?.group?.cookieFor(session) ?? null;
-      if (cookie !== null) headers.append("Set-Cookie", cookie);
       addLimitFields(session, headers);
       if (context?.response != null) changeHeaders(headers, context.response);
+      // Whoever removes the server's cookies doesn't mean this one.
+      const cookie = context?.group?.cookieFor(session) ?? null;
+      if (cookie !== null) headers.append("Set-Cookie", cookie);
     };
   }
   return phases;

@@ -168,25 +168,25 @@ describe("requests that find no room", () => {
 });
 
 describe("what may be under way at once", () => {
-  for (const [limits, most] of [
-    ["{ requests: 3 }", 3],
-    ["{ connections: 3 }", 3],
-    ["{ per_server: { requests: 2 } }", 4],
-    ["{ per_server: { connections: 1 } }", 2],
+  for (const [limits, most, threads] of [
+    ["{ requests: 3 }", 3, 0],
+    ["{ requests: 3 }", 3, 2],
+    ["{ connections: 3 }", 3, 0],
+    ["{ per_server: { requests: 2 } }", 4, 0],
+    ["{ per_server: { requests: 2 } }", 4, 2],
+    ["{ per_server: { connections: 1 } }", 2, 0],
   ] as const) {
-    for (const threads of [0, 2]) {
-      test(`is refused beyond ${limits}, with ${threads} threads`, async () => {
-        await using a = await startOrigin({ name: "a" });
-        await using b = await startOrigin({ name: "b" });
-        await using balancer = await startGroup([a, b], `limits: ${limits}`, { threads });
-        const sent: Sent[] = [];
-        for (let i = 0; i < most; i++) sent.push(await Sent.to(balancer));
-        await until("they are under way", () => a.requests.length + b.requests.length === most);
-        for (let i = 0; i < 4; i++) assert.equal((await balancer.get()).status, 503);
-        assert.deepEqual(await releaseAll([a, b], sent), Array(most).fill(200));
-        assert.equal((await balancer.get()).status, 200);
-      });
-    }
+    test(`is refused beyond ${limits}, with ${threads} threads`, async () => {
+      await using a = await startOrigin({ name: "a" });
+      await using b = await startOrigin({ name: "b" });
+      await using balancer = await startGroup([a, b], `limits: ${limits}`, { threads });
+      const sent: Sent[] = [];
+      for (let i = 0; i < most; i++) sent.push(await Sent.to(balancer));
+      await until("they are under way", () => a.requests.length + b.requests.length === most);
+      for (let i = 0; i < 4; i++) assert.equal((await balancer.get()).status, 503);
+      assert.deepEqual(await releaseAll([a, b], sent), Array(most).fill(200));
+      assert.equal((await balancer.get()).status, 200);
+    });
   }
 
   test("counts a tunnel as a connection until it closes", async () => {
@@ -204,6 +204,13 @@ describe("what may be under way at once", () => {
 });
 
 describe("requests that are repeated", () => {
+  function refuse(origin: Origin, path: string): void {
+    origin.handle(path, ({ response }) => {
+      response.statusCode = 503;
+      response.end("");
+    });
+  }
+
   test("go to another server when they fail, are slow, or get a status that isn't wanted", async () => {
     const unavailable = "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n";
     for (const [script, retry] of [
@@ -238,10 +245,7 @@ describe("requests that are repeated", () => {
   test("are so only as long as the group allows it", async () => {
     await using bad = await startOrigin({ name: "bad" });
     await using good = await startOrigin({ name: "good" });
-    bad.handle("/held", ({ response }) => {
-      response.statusCode = 503;
-      response.end("");
-    });
+    refuse(bad, "/held");
     await using balancer = await startGroup([bad, good], "retry: { on: 503 }\n    limits: { retries: 1 }");
     const repeated = await Sent.to(balancer);
     await good.request(0);
@@ -258,10 +262,7 @@ describe("requests that are repeated", () => {
   test("are so for no more than a share of the requests", async () => {
     await using bad = await startOrigin({ name: "bad" });
     await using good = await startOrigin({ name: "good" });
-    bad.handle("/busy", ({ response }) => {
-      response.statusCode = 503;
-      response.end("");
-    });
+    refuse(bad, "/busy");
     const retry = "retry: { on: 503, budget: { share: 50%, minimum: 0 } }";
     await using balancer = await startGroup([bad, good], retry);
     assert.equal((await balancer.get("/busy")).status, 503);

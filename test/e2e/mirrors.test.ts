@@ -155,6 +155,23 @@ describe("a copy of a request", () => {
     });
   }
 
+  test("has its method, and no body is waited for where that means none", async () => {
+    await using main = await startOrigin();
+    await using shadow = await startOrigin();
+    await using balancer = await startMirrored(main, shadow.address);
+    const client = await balancer.connect();
+    for (const method of ["HEAD", "GET", "DELETE", "POST"])
+      await client.exchange(request(`${method} /bytes/5`, "Content-Length: 0"), { method });
+    await copiesOf(balancer, 4, 0);
+    assert.deepEqual(shadow.requests.map(({ method }) => method).toSorted(), [
+      "DELETE",
+      "GET",
+      "HEAD",
+      "POST",
+    ]);
+    assert.ok(shadow.requests.every(({ headers }) => headers["content-length"] === "0"));
+  });
+
   test("doesn't ask whether the client is to go on", async () => {
     await using main = await startRawOrigin(async (connection) => {
       assert.match(await connection.readHead(), /expect: 100-continue/i);

@@ -186,6 +186,14 @@ describe("the cookie that keeps clients", () => {
     assert.equal(cookies.length, 3);
   });
 
+  test("stays where the server's own are removed", async () => {
+    await using origin = await startRawOrigin(answering(ok("ok", "Set-Cookie: one=1")));
+    const route = "routes: [{ upstream: shop, response_headers: { remove: [set-cookie] } }]";
+    await using balancer = await startComposed(textFor([origin]).replace("upstream: shop", route));
+    const cookies = setCookies(await balancer.get());
+    assert.deepEqual([cookies.length, cookies[0]?.slice(0, 5)], [1, "home="]);
+  });
+
   test("comes with responses that have no body, and with those that have one till their end", async () => {
     const head = (status: string): string => `HTTP/1.1 ${status}\r\nContent-Length: 5\r\n\r\n`;
     for (const [method, answer] of [
