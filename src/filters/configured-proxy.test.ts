@@ -203,6 +203,15 @@ describe("routes", () => {
   });
 });
 
+test("a request is copied before a server is chosen, so once for all attempts", () => {
+  const mirror = { upstream: "two", share: 0, mostPending: 1, mostBuffered: 0, timeout: 1_000 };
+  const phases = proxy({ action: { kind: "upstream", upstream: "one", request: null, split: null, mirror } });
+  assert.deepEqual(Object.keys(phases).sort(), ["proxyUpstreamFilter", "requestFilter", "upstreamPeer"]);
+  const lone = run(phases);
+  assert.equal(phases.proxyUpstreamFilter!(lone.session), true);
+  assert.equal(choose(phases, lone), "10.0.0.1:80");
+});
+
 test("names what isn't there", () => {
   assert.throws(
     () => createConfiguredProxy(settings(), "other", proxyMeans(settings(), "main")),
