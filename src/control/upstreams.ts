@@ -5,7 +5,7 @@ import type { UpstreamSettings } from "../filters/settings.ts";
 import { GroupKeeper } from "../upstream/group-keeper.ts";
 import type { GroupMemory } from "../upstream/group-memory.ts";
 import type { GroupEvent, GroupStatus, ServerOrder, ServerStatus } from "../upstream/group-status.ts";
-import { MAX_WEIGHT } from "../upstream/server.ts";
+import { isWeight, MAX_WEIGHT } from "../upstream/server.ts";
 import type { UpstreamServers } from "../worker/orders.ts";
 
 /** What went wrong with an order to a group of servers. */
@@ -109,7 +109,7 @@ export class KeptUpstreams implements Upstreams {
 
   setWeight(upstream: string, server: string, weight: number): void {
     const keeper = this.#keeperOf(upstream, server);
-    if (!Number.isInteger(weight) || weight < 1 || weight > MAX_WEIGHT)
+    if (!isWeight(weight))
       throw new UpstreamError("INVALID", `a weight is a whole number from 1 to ${MAX_WEIGHT}`);
     keeper.setWeight(server, weight);
   }

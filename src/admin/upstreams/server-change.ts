@@ -1,5 +1,5 @@
 import type { ServerOrder } from "../../upstream/group-status.ts";
-import { MAX_WEIGHT } from "../../upstream/server.ts";
+import { isWeight, MAX_WEIGHT } from "../../upstream/server.ts";
 import { ApiFault } from "../http/api-message.ts";
 
 /** What a server is to be; what isn't said stays. */
@@ -23,7 +23,7 @@ export function readServerChange(body: Uint8Array): ServerChange {
   if (Object.keys(change).length === 0) throw bad(`nothing to change: name ${MEMBERS.join(" or ")}`);
   const { state, weight } = change;
   if (state !== undefined && !ORDERS.includes(state)) throw bad(`state is one of ${ORDERS.join(", ")}`);
-  if (weight !== undefined && !isWeight(weight))
+  if (weight !== undefined && !(typeof weight === "number" && isWeight(weight)))
     throw bad(`weight is a whole number from 1 to ${MAX_WEIGHT}`);
   return change;
 }
@@ -36,10 +36,6 @@ function parseObject(text: string): Record<string, unknown> {
     throw bad((error as Error).message);
   }
   throw bad("an object is expected");
-}
-
-function isWeight(value: unknown): boolean {
-  return Number.isInteger(value) && Number(value) >= 1 && Number(value) <= MAX_WEIGHT;
 }
 
 function bad(reason: string): ApiFault {

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { MAX_WEIGHT } from "../../upstream/server.ts";
+import { isWeight, MAX_WEIGHT } from "../../upstream/server.ts";
 import {
   addClientOptions,
   type ClientContext,
@@ -76,7 +76,7 @@ function setWeight(
 ): Promise<string> {
   requireServer(context, { group, server });
   const weight = Number(required(text, context, "The weight is missing."));
-  if (!Number.isInteger(weight) || weight < 1 || weight > MAX_WEIGHT)
+  if (!isWeight(weight))
     throw new ClientFailure(`${text} is no weight: it is a whole number from 1 to ${MAX_WEIGHT}.`);
   return change(context, { group, server }, { weight }, `has the weight ${weight}`);
 }
