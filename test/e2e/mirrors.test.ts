@@ -155,6 +155,19 @@ describe("a copy of a request", () => {
     });
   }
 
+  test("stays what it is while the next requests come", async () => {
+    await using main = await startOrigin();
+    await using shadow = await startOrigin();
+    await using balancer = await startMirrored(main, shadow.address);
+    const client = await balancer.connect();
+    const wanted = Array.from({ length: 60 }, (_, i) => `/?${i}`);
+    void client.write(wanted.map((target) => request(`GET ${target}`, `X-Target: ${target}`)).join(""));
+    for (const _ of wanted) assert.equal((await client.readResponse()).status, 200);
+    await copiesOf(balancer, wanted.length, 0);
+    const copied = shadow.requests.map(({ url, headers }) => `${url} ${headers["x-target"]}`);
+    assert.deepEqual(copied.toSorted(), wanted.map((target) => `${target} ${target}`).toSorted());
+  });
+
   test("has its method, and no body is waited for where that means none", async () => {
     await using main = await startOrigin();
     await using shadow = await startOrigin();
