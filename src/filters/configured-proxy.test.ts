@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { KeptGroup } from "../../test/kit/kept-group.ts";
 import { proxyMeans } from "../../test/kit/proxy-means.ts";
 import { createSession, type LoneSession, type SessionInit } from "../../test/kit/session.ts";
 import { parseConfig } from "../config/load.ts";
@@ -97,6 +98,20 @@ describe("a listener with one upstream", () => {
     const phases = proxy({ faults: listeners[0]!.routes[0]!.faults });
     assert.deepEqual(Object.keys(phases).sort(), ["requestFilter", "upstreamPeer"]);
     assert.equal(run(phases).answer?.status, 503);
+  });
+
+  test("counts a repeated attempt for the server that failed before it", () => {
+    const all = settings({ action: toUpstream("two") });
+    const { group, ...rig } = new KeptGroup({ servers: ["10.0.0.1:80", "10.0.0.2:80"] });
+    const phases = createConfiguredProxy(all, "main", {
+      ...proxyMeans(all, "main"),
+      groups: new Map([["two", group]]),
+    });
+    assert.equal(tryAll(phases), "10.0.0.1:80 10.0.0.2:80");
+    assert.deepEqual(
+      rig.keeper.status().servers.map(({ counts }) => counts.retries),
+      [1, 0],
+    );
   });
 
   test("sends requests of one key to one server, and spreads those that have none", () => {

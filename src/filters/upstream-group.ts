@@ -121,7 +121,7 @@ export class UpstreamGroup implements RetryGate {
       if (this.#settings.retries.backoff === 0 || !this.#group.canSelect(null)) return false;
       tried.clear();
     }
-    return this.#group.enterRetry();
+    return this.#group.enterRetry(this.#group.servers.find(({ address }) => address === last));
   }
 
   leave(): void {
