@@ -39,6 +39,21 @@ describe("servers from SRV records", () => {
     assert.deepEqual(rig.heard.errors, []);
   });
 
+  test("keep the proportions of weights that are too large", async () => {
+    await using server = await DnsServer.start();
+    const weights = [60_000, 20_000, 30, 0];
+    server.set(name, "SRV", [
+      ...weights.map((weight, i) => srv("a.example", 80 + i, 0, weight)),
+      srv("a.example", 90, 1, 7),
+    ]);
+    server.setAddresses("a.example", ["127.0.0.1"]);
+    using rig = await rigFor(server).start();
+    assert.deepEqual(
+      rig.heard.lists[0]?.map(({ weight }) => weight),
+      [1000, 333, 1, 1, 7],
+    );
+  });
+
   test("have the addresses that came along, and the target isn't asked for", async () => {
     await using server = await DnsServer.start();
     const additionals: Answer[] = [

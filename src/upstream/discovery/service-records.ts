@@ -12,7 +12,7 @@ type SrvSettings = DiscoverySettings & { kind: "srv" };
 
 /**
  * A server for each address of each target of a service (RFC 2782). Each has the target's priority and its weight, but
- * 1 for a weight of 0, and no more than servers can have. Addresses that come along with the records are taken, those of
+ * 1 for a weight of 0; where one of a priority is more than servers can have, all of it are made smaller in proportion. Addresses that come along with the records are taken, those of
  * other targets are asked for.
  */
 export class ServiceRecordFinder implements RecordFinder {
@@ -80,10 +80,15 @@ function toServers(
   known: ReadonlyMap<string, KnownAddresses>,
 ): Required<ServerInit>[] {
   const servers = new Map<string, Required<ServerInit>>();
+  let scale = 1;
+  let scaled = -1;
   for (const { target, port, priority, weight } of services.toSorted(byUse)) {
+    // The heaviest of a priority comes first.
+    if (priority !== scaled) scale = Math.min(1, MAX_WEIGHT / weight);
+    scaled = priority;
     for (const host of known.get(target)?.addresses ?? []) {
       const address = formatHostPort(host, port);
-      const share = Math.min(Math.max(weight, 1), MAX_WEIGHT);
+      const share = Math.max(Math.round(weight * scale), 1);
       if (!servers.has(address)) servers.set(address, { address, weight: share, priority, zone: null });
     }
   }
