@@ -3,7 +3,9 @@ import { test } from "node:test";
 import { fullShares, meansOf, serversOf } from "../../../test/kit/balancing.ts";
 import { Alarm, ManualAlarmClock } from "../../base/alarms.ts";
 import { type Random, seededRandom } from "../../base/random.ts";
+import { GroupMemory } from "../group-memory.ts";
 import type { BalancingPolicyName } from "../group-settings.ts";
+import { LatencyMeter } from "../latency-meter.ts";
 import type { Server } from "../server.ts";
 import type { ServerLoads } from "./balancing-policy.ts";
 import { createPolicy } from "./create-policy.ts";
@@ -18,17 +20,12 @@ const BETWEEN_REQUESTS = 1000 / 150;
 const WORKERS = 8;
 const SERVICE_TIMES = [5, 5, 100];
 
-/** Milliseconds in which what is known of a latency loses most of its weight. */
-const MEMORY = 10_000;
-
-/** A server with a queue, as many workers, and what a group would know of it. */
+/** A server with a queue and as many workers. */
 class SimulatedServer {
   readonly #clock: ManualAlarmClock;
   readonly #random: Random;
   readonly #serviceTime: number;
   readonly #waiting: (() => void)[] = [];
-  #latency = 0;
-  #latencyAt = 0;
   underWay = 0;
 
   constructor(clock: ManualAlarmClock, random: Random, serviceTime: number) {
@@ -37,31 +34,18 @@ class SimulatedServer {
     this.#serviceTime = serviceTime;
   }
 
-  get latency(): number {
-    return this.#latency * Math.exp((this.#latencyAt - this.#clock.now()) / MEMORY);
-  }
-
   request(onEnd: (milliseconds: number) => void): void {
     const begin = this.#clock.now();
     const work = (): void => {
       const alarm = new Alarm(this.#clock, () => {
-        this.#end(this.#clock.now() - begin);
+        this.underWay--;
+        this.#waiting.shift()?.();
         onEnd(this.#clock.now() - begin);
       });
       alarm.set(this.#clock.now() + exponential(this.#random, this.#serviceTime));
     };
     if (++this.underWay <= WORKERS) work();
     else this.#waiting.push(work);
-  }
-
-  #end(milliseconds: number): void {
-    this.underWay--;
-    this.#waiting.shift()?.();
-    const now = this.#clock.now();
-    const kept = Math.exp((this.#latencyAt - now) / MEMORY);
-    const isPeak = milliseconds > this.#latency;
-    this.#latency = isPeak ? milliseconds : this.#latency * kept + milliseconds * (1 - kept);
-    this.#latencyAt = now;
   }
 }
 
@@ -77,16 +61,21 @@ function simulate(name: BalancingPolicyName, seed: string): Float64Array {
   const simulated = SERVICE_TIMES.map(
     (time, place) => new SimulatedServer(clock, seededRandom(`${seed} server ${place}`), time),
   );
+  const meter = new LatencyMeter(GroupMemory.local(SERVICE_TIMES.length), () => clock.now());
   const loads: ServerLoads = {
     requests: (server: Server) => simulated[server.index]!.underWay,
-    latency: (server: Server) => simulated[server.index]!.latency,
+    latency: (server: Server) => meter.of(server.index),
   };
   const policy = createPolicy(name, meansOf(loads, seededRandom(`${seed} policy`)));
   policy.update(servers, fullShares(servers));
   const times: number[] = [];
   for (let i = 0; i < REQUESTS; i++) {
     clock.advance(exponential(arrivals, BETWEEN_REQUESTS));
-    simulated[policy.pick(null, null)!.index]!.request((milliseconds) => times.push(milliseconds));
+    const { index } = policy.pick(null, null)!;
+    simulated[index]!.request((milliseconds) => {
+      meter.note(index, milliseconds);
+      times.push(milliseconds);
+    });
   }
   clock.advance(3_600_000);
   assert.equal(times.length, REQUESTS);
