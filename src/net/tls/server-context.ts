@@ -79,6 +79,8 @@ export class ServerContext {
   /** Shakes hands over `raw`, in whose buffer all that was read of the client must be. */
   accept(raw: Socket, owner: HandshakeOwner): void {
     owners.set(raw, owner);
+    // Whoever ends during the handshake has left. The TLS socket takes this over, until the handshake is done.
+    raw.allowHalfOpen = false;
     this.#server.emit("connection", raw);
   }
 
@@ -88,6 +90,7 @@ export class ServerContext {
       socket.destroy();
       return;
     }
+    socket.allowHalfOpen = true;
     const digest = digestOf(socket, owner.serverName, this.#clients !== null);
     // To Node "optional" also means that a bad certificate is as good as none.
     if (digest.peerCertificate !== null && !socket.authorized) {
