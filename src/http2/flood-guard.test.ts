@@ -62,6 +62,8 @@ describe("floods", () => {
     for (let i = 0; i < 100; i++) assert.equal(guard.count(Flood.Settings, 0), NoError);
     assert.equal(guard.count(Flood.Settings, 99), EnhanceYourCalm);
     assert.equal(guard.count(Flood.Settings, 10_000), NoError);
+    allowedTimes(5000, () => guard.count(Flood.Ping, 10_000));
+    assert.equal(guard.flood, "Settings", "the first one is named");
   });
 
   test("keep to limits of one's own", () => {

@@ -251,6 +251,21 @@ describe("header blocks have limits", () => {
     assertBlock([frame(Headers, 0, 1), more, more, more, last], "connection error ENHANCE_YOUR_CALM");
   });
 
+  test("and room for all that is within them", () => {
+    const long = Array.from({ length: 5000 }, (_, i) => String.fromCharCode(97 + ((i * 7) % 26))).join("");
+    const frames = [
+      frame(Headers, 0, 1, long.slice(0, 700)),
+      frame(Continuation, 0, 1, long.slice(700, 2000)),
+      frame(Continuation, EndHeaders, 1, long.slice(2000)),
+    ];
+    const bytes = Buffer.concat([SERVER_START, ...frames]);
+    for (const size of [1, 7, 600, 1500, bytes.length]) {
+      const count = Math.ceil(bytes.length / size);
+      const pieces = Array.from({ length: count }, (_, i) => bytes.subarray(i * size, (i + 1) * size));
+      assert.deepEqual(readPieces("client", pieces), ["settings end", `headers 1 "${long}"`]);
+    }
+  });
+
   test("that begin anew with each block", () => {
     const one = [frame(Headers, 0, 1), frame(Continuation, 0, 1, block), frame(Continuation, EndHeaders, 1)];
     const told = `headers 1 "${block}"`;
