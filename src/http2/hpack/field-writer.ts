@@ -1,0 +1,284 @@
+import { DEFAULT_TABLE_SIZE } from "../settings.ts";
+import { copyBytes } from "./copy-bytes.ts";
+import { DynamicTable } from "./dynamic-table.ts";
+import {
+  hashName,
+  hashValue,
+  Indexing,
+  indexingOf,
+  knownNameAt,
+  LOWER,
+  STATIC_INDEX,
+} from "./encoder-names.ts";
+import { ENTRY_STRIDE, FIELD_OVERHEAD, LINE_START, MARK, NAME_LENGTH, VALUE_LENGTH } from "./entries.ts";
+import { encodeHuffman, huffmanSize } from "./huffman-encoder.ts";
+import { LAST_STATIC, STATIC_FIELDS, STATIC_TABLE } from "./static-table.ts";
+
+/** Kinds of representation (RFC 7541 §6), as the bits of the first octet, with the bits that are left for an integer. */
+const INDEXED = 0x80;
+const INDEXED_PREFIX = 0x7f;
+const INCREMENTAL = 0x40;
+const INCREMENTAL_PREFIX = 0x3f;
+const SIZE_UPDATE = 0x20;
+const SIZE_UPDATE_PREFIX = 0x1f;
+const NEVER_INDEXED = 0x10;
+const LITERAL_PREFIX = 0x0f;
+const HUFFMAN = 0x80;
+const LENGTH_PREFIX = 0x7f;
+const COLON = 0x3a;
+const SPACE = 0x20;
+
+/** Places for entries by hash: one that is taken is overwritten, which costs some compression and nothing else. */
+const PLACES = 256;
+/** An entry that would take more than this share of the table isn't worth what it pushes out. */
+const LARGEST_SHARE = 0.5;
+
+/**
+ * Writes fields in the shortest way that the table allows, and keeps the encoder's dynamic table.
+ *
+ * Heads resemble each other, and so the field behind the one that was found last is mostly the next one in the table too.
+ * That guess is a comparison of bytes; only where it fails are name and value hashed.
+ */
+export class FieldWriter {
+  readonly #most: number;
+  readonly #table: DynamicTable;
+  /** Numbers of the entries, by the hash of the whole field and by that of the name. */
+  readonly #byField = new Int32Array(PLACES);
+  readonly #byName = new Int32Array(PLACES);
+  /** Sizes that the peer has to be told of: the smallest, then the last one; -1 when there are none (RFC 7541 §4.2). */
+  #smallest = -1;
+  #out: Buffer = Buffer.alloc(0);
+  #at = 0;
+  /** The entry that may come next, and the first that was used in this block. */
+  #guess = 0;
+  #first = 0;
+  #isFirst = true;
+  /** A name in lower case. */
+  #lower: Buffer = Buffer.allocUnsafeSlow(64);
+  /** The field that is being written. */
+  #names: Buffer = this.#out;
+  #nameStart = 0;
+  #nameLength = 0;
+  #nameHash = 0;
+  #values: Buffer = this.#out;
+  #valueStart = 0;
+  #valueLength = 0;
+
+  constructor(tableSize: number = DEFAULT_TABLE_SIZE) {
+    this.#most = tableSize;
+    this.#table = new DynamicTable(DEFAULT_TABLE_SIZE);
+    this.limitTable(DEFAULT_TABLE_SIZE);
+  }
+
+  limitTable(size: number): void {
+    const usable = Math.min(size, this.#most);
+    if (usable === this.#table.maxSize) return;
+    this.#smallest = this.#smallest < 0 ? usable : Math.min(this.#smallest, usable);
+    this.#table.resize(usable);
+  }
+
+  begin(out: Buffer, at: number): void {
+    this.#out = out;
+    this.#at = at;
+    this.#guess = this.#first;
+    this.#isFirst = true;
+    if (this.#smallest < 0) return;
+    const { maxSize } = this.#table;
+    if (this.#smallest < maxSize) this.#integer(SIZE_UPDATE, SIZE_UPDATE_PREFIX, this.#smallest);
+    this.#integer(SIZE_UPDATE, SIZE_UPDATE_PREFIX, maxSize);
+    this.#smallest = -1;
+  }
+
+  end(): number {
+    return this.#at;
+  }
+
+  /** A field of the static table. */
+  writeIndex(index: number): void {
+    this.#out[this.#at++] = INDEXED | index;
+  }
+
+  /** A field whose name, in whatever case, and value stand in these bytes. */
+  write(
+    names: Buffer,
+    nameStart: number,
+    nameEnd: number,
+    values: Buffer,
+    valueStart: number,
+    valueEnd: number,
+  ): void {
+    this.#names = names;
+    this.#nameStart = nameStart;
+    this.#nameLength = nameEnd - nameStart;
+    this.#values = values;
+    this.#valueStart = valueStart;
+    this.#valueLength = valueEnd - valueStart;
+    const guess = this.#slotOf(this.#guess);
+    if (guess >= 0 && this.#isEntry(guess)) this.#writeEntry(this.#guess);
+    else this.#search();
+  }
+
+  #search(): void {
+    const { entries } = this.#table;
+    const nameEnd = this.#nameStart + this.#nameLength;
+    this.#nameHash = hashName(this.#names, this.#nameStart, nameEnd);
+    const known = knownNameAt(this.#names, this.#nameStart, nameEnd, this.#nameHash);
+    const staticIndex = STATIC_INDEX[known]!;
+    const match = staticIndex === 0 ? 0 : this.#staticMatch(staticIndex);
+    if (match > 0) {
+      this.writeIndex(match);
+      return;
+    }
+    const indexing = indexingOf(known, this.#valueLength);
+    const size = this.#nameLength + this.#valueLength + FIELD_OVERHEAD;
+    if (indexing !== Indexing.Yes || size > this.#table.maxSize * LARGEST_SHARE) {
+      const pattern = indexing === Indexing.Never ? NEVER_INDEXED : 0;
+      this.#writeLiteral(pattern, LITERAL_PREFIX, staticIndex);
+      return;
+    }
+    const hash = hashValue(
+      this.#nameHash,
+      this.#values,
+      this.#valueStart,
+      this.#valueStart + this.#valueLength,
+    );
+    const number = this.#byField[hash & (PLACES - 1)]!;
+    const slot = this.#slotOf(number);
+    if (slot >= 0 && entries[slot + MARK] === hash && this.#isEntry(slot)) {
+      this.#writeEntry(number);
+      return;
+    }
+    this.#writeLiteral(INCREMENTAL, INCREMENTAL_PREFIX, staticIndex);
+    this.#remember(hash);
+  }
+
+  /** Where entry `number` stands, -1 when it isn't in the table any more. */
+  #slotOf(number: number): number {
+    const age = (this.#table.inserted - number) | 0;
+    return age > 0 ? this.#table.slotAt(age) : -1;
+  }
+
+  #isEntry(slot: number): boolean {
+    const { bytes, entries } = this.#table;
+    if (entries[slot + VALUE_LENGTH] !== this.#valueLength) return false;
+    if (!this.#isNameOf(slot)) return false;
+    const values = this.#values;
+    const start = this.#valueStart;
+    const shift = entries[slot + LINE_START]! + this.#nameLength + 2 - start;
+    for (let at = start, end = start + this.#valueLength; at < end; at++) {
+      if (values[at] !== bytes[at + shift]) return false;
+    }
+    return true;
+  }
+
+  #isNameOf(slot: number): boolean {
+    const { bytes, entries } = this.#table;
+    if (entries[slot + NAME_LENGTH] !== this.#nameLength) return false;
+    const names = this.#names;
+    const start = this.#nameStart;
+    const shift = entries[slot + LINE_START]! - start;
+    for (let at = start, end = start + this.#nameLength; at < end; at++) {
+      if (LOWER[names[at]!] !== bytes[at + shift]) return false;
+    }
+    return true;
+  }
+
+  /** The entry of the static table with this name, whose first is at `index`, and value; 0 when there is none. */
+  #staticMatch(index: number): number {
+    const { bytes, entries } = STATIC_TABLE;
+    for (let i = index; i <= LAST_STATIC && (i === index || isSameName(i, index)); i++) {
+      const slot = i * ENTRY_STRIDE;
+      if (entries[slot + VALUE_LENGTH] !== this.#valueLength) continue;
+      const valueStart = entries[slot + LINE_START]! + this.#nameLength + 2;
+      if (isSame(this.#values, this.#valueStart, bytes, valueStart, this.#valueLength)) return i;
+    }
+    return 0;
+  }
+
+  #writeEntry(number: number): void {
+    this.#noteUse(number);
+    this.#guess = (number + 1) | 0;
+    this.#integer(INDEXED, INDEXED_PREFIX, LAST_STATIC + ((this.#table.inserted - number) | 0));
+  }
+
+  #noteUse(number: number): void {
+    if (this.#isFirst) this.#first = number;
+    this.#isFirst = false;
+  }
+
+  #writeLiteral(pattern: number, prefix: number, staticIndex: number): void {
+    const index = staticIndex > 0 ? staticIndex : this.#indexOfName();
+    this.#integer(pattern, prefix, index);
+    if (index === 0) this.#writeName();
+    this.#string(this.#values, this.#valueStart, this.#valueStart + this.#valueLength);
+  }
+
+  /** The index of an entry with this name, 0 when none is known. */
+  #indexOfName(): number {
+    const number = this.#byName[this.#nameHash & (PLACES - 1)]!;
+    const slot = this.#slotOf(number);
+    if (slot < 0 || !this.#isNameOf(slot)) return 0;
+    return LAST_STATIC + ((this.#table.inserted - number) | 0);
+  }
+
+  #remember(hash: number): void {
+    const table = this.#table;
+    const number = table.inserted;
+    let at = table.place(this.#nameLength, this.#valueLength, hash);
+    this.#byField[hash & (PLACES - 1)] = number;
+    this.#byName[this.#nameHash & (PLACES - 1)] = number;
+    this.#noteUse(number);
+    const { bytes } = table;
+    const names = this.#names;
+    const nameStart = this.#nameStart;
+    for (let i = 0; i < this.#nameLength; i++) bytes[at++] = LOWER[names[nameStart + i]!]!;
+    bytes[at++] = COLON;
+    bytes[at++] = SPACE;
+    const valueEnd = this.#valueStart + this.#valueLength;
+    copyBytes(this.#values, this.#valueStart, valueEnd, bytes, at);
+  }
+
+  /** The name as a string, in lower case (RFC 9113 §8.2.1). */
+  #writeName(): void {
+    if (this.#nameLength > this.#lower.length) this.#lower = Buffer.allocUnsafeSlow(this.#nameLength * 2);
+    const lower = this.#lower;
+    for (let i = 0; i < this.#nameLength; i++) lower[i] = LOWER[this.#names[this.#nameStart + i]!]!;
+    this.#string(lower, 0, this.#nameLength);
+  }
+
+  /** A string in the shorter of its two forms (RFC 7541 §5.2). */
+  #string(bytes: Buffer, start: number, end: number): void {
+    const length = end - start;
+    const size = huffmanSize(bytes, start, end);
+    if (size < length) {
+      this.#integer(HUFFMAN, LENGTH_PREFIX, size);
+      this.#at = encodeHuffman(bytes, start, end, this.#out, this.#at);
+      return;
+    }
+    this.#integer(0, LENGTH_PREFIX, length);
+    copyBytes(bytes, start, end, this.#out, this.#at);
+    this.#at += length;
+  }
+
+  /** RFC 7541 §5.1. */
+  #integer(pattern: number, prefix: number, value: number): void {
+    const out = this.#out;
+    if (value < prefix) {
+      out[this.#at++] = pattern | value;
+      return;
+    }
+    out[this.#at++] = pattern | prefix;
+    let rest = value - prefix;
+    for (; rest >= 0x80; rest >>>= 7) out[this.#at++] = (rest & 0x7f) | 0x80;
+    out[this.#at++] = rest;
+  }
+}
+
+function isSameName(index: number, other: number): boolean {
+  return STATIC_FIELDS[index]![0] === STATIC_FIELDS[other]![0];
+}
+
+function isSame(bytes: Buffer, start: number, others: Buffer, otherStart: number, length: number): boolean {
+  for (let i = 0; i < length; i++) if (bytes[start + i] !== others[otherStart + i]) return false;
+  return true;
+}

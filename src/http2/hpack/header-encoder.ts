@@ -1,0 +1,204 @@
+import { writeLatin1 } from "../../base/latin1.ts";
+import { FieldId, HOP_BY_HOP, toFieldName } from "../../http/field-names.ts";
+import {
+  FIELD_ID,
+  FIELD_STRIDE,
+  type FieldTable,
+  indexOfField,
+  NAME_END,
+  NAME_START,
+  VALUE_END,
+  VALUE_START,
+} from "../../http/field-table.ts";
+import type { HttpHeaders } from "../../http/http-headers.ts";
+import { Pseudo } from "./field-kinds.ts";
+import { FieldWriter } from "./field-writer.ts";
+import { STATIC_FIELDS } from "./static-table.ts";
+
+const HOP_BY_HOP_BITS: number = HOP_BY_HOP.reduce(
+  (bits, isHop, id) => (isHop === 1 ? bits | (1 << id) : bits),
+  0,
+);
+const HOST_BIT: number = 1 << FieldId.Host;
+const HOST = toFieldName("host");
+
+/** Bytes that a field may take besides its name and value: its first octet, and two lengths. */
+const FIELD_ROOM = 12;
+/** Two changes of the table's size, and the status or the names of the pseudo-header fields, each of which has a static index. */
+const BLOCK_ROOM = 128;
+/** A line needs four bytes at least, so that the room of a field for each is no more than this for each byte. */
+const LINES_FACTOR = 4;
+
+const PSEUDO_NAMES = ["", ":method", ":scheme", ":authority", ":path", ":protocol", ":status"].map((name) =>
+  Buffer.from(name),
+);
+/** The values of pseudo-header fields that the static table has, with their indices. */
+const COMMON: readonly ReadonlyMap<string, number>[] = PSEUDO_NAMES.map(
+  (name) =>
+    new Map(
+      STATIC_FIELDS.flatMap(([other, value], index) =>
+        other === name.toString() && value !== "" ? [[value, index] as const] : [],
+      ),
+    ),
+);
+const LONGEST_COMMON = 11;
+const STATUS_INDEX: ReadonlyMap<number, number> = new Map(
+  Array.from(COMMON[Pseudo.Status]!, ([status, index]) => [Number(status), index]),
+);
+
+const COLON = 0x3a;
+const LF = 0x0a;
+
+/** What a block of this table, overlay and lines takes at most; add the lengths of pseudo-header fields and single fields. */
+export function blockRoom(table: FieldTable, headers: HttpHeaders | null, lines: string): number {
+  const { count } = table;
+  const received = count === 0 ? 0 : table.fieldsEnd - table.offsets[NAME_START]! + count * FIELD_ROOM;
+  const added = headers === null || headers.added === null ? 0 : headers.added.length;
+  const own = headers === null ? 0 : headers.ownBytes + (added + count) * FIELD_ROOM;
+  return BLOCK_ROOM + received + own + lines.length * LINES_FACTOR;
+}
+
+/**
+ * Encodes the field blocks that one connection sends (RFC 7541). A block is what is called between `begin` and `end`, the
+ * pseudo-header fields first; the buffer must have room for it (`blockRoom`):
+ *
+ *     encoder.begin(slab, at);
+ *     encoder.pseudo(Pseudo.Method, "GET");            // … :scheme, :authority, :path
+ *     encoder.fields(table, headers, dropped);         // received fields with their overlay
+ *     encoder.lines("via: 1.1 sluice\r\n");            // fields of the proxy's own
+ *     at = encoder.end();
+ *
+ * What was encoded must be sent, in this order: the other side's table depends on it.
+ */
+export class HeaderEncoder {
+  readonly #writer: FieldWriter;
+  #scratch: Buffer = Buffer.allocUnsafeSlow(256);
+
+  /** @param tableSize bytes of dynamic table that are used at most, if the peer allows as much */
+  constructor(tableSize?: number) {
+    this.#writer = new FieldWriter(tableSize);
+  }
+
+  /** The peer's SETTINGS_HEADER_TABLE_SIZE, when it is received. */
+  limitTable(size: number): void {
+    this.#writer.limitTable(size);
+  }
+
+  begin(out: Buffer, at: number): void {
+    this.#writer.begin(out, at);
+  }
+
+  /** Returns where the block ends. */
+  end(): number {
+    return this.#writer.end();
+  }
+
+  status(status: number): void {
+    const index = STATUS_INDEX.get(status);
+    if (index !== undefined) this.#writer.writeIndex(index);
+    else this.pseudo(Pseudo.Status, String(status));
+  }
+
+  /** A pseudo-header field; its value must be as it is to be. */
+  pseudo(pseudo: Pseudo, value: string): void {
+    const index = value.length > LONGEST_COMMON ? undefined : COMMON[pseudo]!.get(value);
+    if (index !== undefined) {
+      this.#writer.writeIndex(index);
+      return;
+    }
+    const scratch = this.#scratchFor(value.length);
+    const end = writeLatin1(scratch, 0, value);
+    const name = PSEUDO_NAMES[pseudo]!;
+    this.#writer.write(name, 0, name.length, scratch, 0, end);
+  }
+
+  /** Sends the `Host` as `:authority`; false when there is none. */
+  hostAsAuthority(table: FieldTable, headers: HttpHeaders | null): boolean {
+    if (headers !== null && (headers.touchedIds & HOST_BIT) !== 0) {
+      const host = headers.get("host");
+      if (host !== null) this.pseudo(Pseudo.Authority, host);
+      return host !== null;
+    }
+    const index = indexOfField(table, HOST, 0);
+    if (index === -1) return false;
+    const { bytes, offsets } = table;
+    const at = index * FIELD_STRIDE;
+    const name = PSEUDO_NAMES[Pseudo.Authority]!;
+    this.#writer.write(name, 0, name.length, bytes, offsets[at + VALUE_START]!, offsets[at + VALUE_END]!);
+    return true;
+  }
+
+  /**
+   * The received fields as the overlay has changed them, and what it added. Hop-by-hop fields are left out; those that
+   * a `Connection` field named must have been deleted.
+   * @param dropped bit `1 << FieldId` for whatever else is left out: `Host` in requests
+   */
+  fields(table: FieldTable, headers: HttpHeaders | null, dropped: number): void {
+    const omitted = HOP_BY_HOP_BITS | dropped;
+    const { bytes, offsets, count } = table;
+    const changes = headers === null ? null : headers.changes;
+    for (let i = 0, at = 0; i < count; i++, at += FIELD_STRIDE) {
+      const change = changes === null ? undefined : changes[i];
+      if (change === undefined) {
+        if (((omitted >>> offsets[at + FIELD_ID]!) & 1) !== 0) continue;
+        const nameStart = offsets[at + NAME_START]!;
+        const nameEnd = offsets[at + NAME_END]!;
+        this.#writer.write(
+          bytes,
+          nameStart,
+          nameEnd,
+          bytes,
+          offsets[at + VALUE_START]!,
+          offsets[at + VALUE_END]!,
+        );
+      } else if (change !== null && ((omitted >>> change.key.id) & 1) === 0) {
+        this.field(change.key.lowercase, change.value);
+      }
+    }
+    if (headers === null || headers.added === null) return;
+    for (const { key, value } of headers.added) {
+      if (((omitted >>> key.id) & 1) === 0) this.field(key.lowercase, value);
+    }
+  }
+
+  /** One field; white space around its value is left out. */
+  field(name: string, value: string): void {
+    const nameEnd = name.length;
+    const scratch = this.#scratchFor(nameEnd + value.length);
+    writeLatin1(scratch, 0, name);
+    const end = writeLatin1(scratch, nameEnd, value);
+    this.#trimmed(scratch, 0, nameEnd, nameEnd, end);
+  }
+
+  /** Whole field lines as HTTP/1 has them, each ended by CRLF. */
+  lines(lines: string): void {
+    if (lines === "") return;
+    const scratch = this.#scratchFor(lines.length);
+    const end = writeLatin1(scratch, 0, lines);
+    for (let at = 0; at < end; ) {
+      const start = at;
+      while (at < end && scratch[at] !== COLON) at++;
+      const nameEnd = at;
+      while (at < end && scratch[at] !== LF) at++;
+      if (nameEnd < end) this.#trimmed(scratch, start, nameEnd, nameEnd + 1, at - 1);
+      at++;
+    }
+  }
+
+  #trimmed(bytes: Buffer, nameStart: number, nameEnd: number, valueStart: number, valueEnd: number): void {
+    let start = valueStart;
+    let end = valueEnd;
+    while (start < end && isBlank(bytes[start]!)) start++;
+    while (end > start && isBlank(bytes[end - 1]!)) end--;
+    this.#writer.write(bytes, nameStart, nameEnd, bytes, start, end);
+  }
+
+  #scratchFor(length: number): Buffer {
+    if (length > this.#scratch.length) this.#scratch = Buffer.allocUnsafeSlow(length * 2);
+    return this.#scratch;
+  }
+}
+
+function isBlank(byte: number): boolean {
+  return byte === 0x20 || byte === 0x09;
+}
