@@ -272,6 +272,18 @@ describe("servers of a keeper", () => {
     assert.equal(rig.listener, null);
   });
 
+  test("that are quite others get places at once, but no more of them than there may be", async () => {
+    const rig = await started({ servers: ["a:1", "b:1"], slots: 4, mostServers: 2 });
+    rig.setServers("c:1", "d:1", "e:1");
+    assert.equal(rig.chosen(), "cd");
+    assert.match(rig.keeper.status().discoveryError!, /no room for 1 of 3 servers: 2 are the most/);
+    rig.setServers("e:1", "d:1");
+    assert.equal(rig.chosen(), "d", "no place has been let alone for long enough");
+    await rig.pass(10_200);
+    assert.equal(rig.chosen(), "de");
+    assert.equal(rig.keeper.status().discoveryError, null);
+  });
+
   test("get a slot that was free for a while, and wait for it if they must", async () => {
     const rig = await started({ servers: ["a:1", "b:1"], slots: 2 });
     const { watcher } = rig.server("a:1");

@@ -8,6 +8,7 @@ import { Ejections } from "./ejections.ts";
 import { GroupMembers, type MemberChange } from "./group-members.ts";
 import { type GroupMemory, GroupWord, Out, ServerWord } from "./group-memory.ts";
 import type { GroupSettings, HealthCheckSettings } from "./group-settings.ts";
+import { mostServersOf } from "./group-slots.ts";
 import type { GroupEvent, GroupStatus, ServerOrder, ServerState } from "./group-status.ts";
 import { createProbe } from "./health/create-probe.ts";
 import type { Probe } from "./health/probe.ts";
@@ -84,6 +85,7 @@ export class GroupKeeper {
     };
     this.#members = new GroupMembers(
       memory,
+      mostServersOf(settings, memory),
       (record) => new KeptServer(record, this.#wallTime(), checkMeans),
     );
     const slowStart = usesSlowStart(settings.policy) ? settings.slowStart : 0;
@@ -192,7 +194,7 @@ export class GroupKeeper {
       connections: servers.reduce((sum, { connections }) => sum + connections, 0),
       pending: memory.get(GroupWord.Pending),
       retries: memory.get(GroupWord.Retries),
-      discoveryError: this.#discoveryError,
+      discoveryError: this.#discoveryError ?? this.#members.shortage,
     };
   }
 

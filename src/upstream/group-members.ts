@@ -23,9 +23,9 @@ export class GroupMembers {
   readonly #mostServers: number;
   readonly #create: (record: ServerRecord) => KeptServer;
 
-  constructor(memory: GroupMemory, create: (record: ServerRecord) => KeptServer) {
+  constructor(memory: GroupMemory, mostServers: number, create: (record: ServerRecord) => KeptServer) {
     this.#slots = new GroupSlots(memory);
-    this.#mostServers = memory.slots;
+    this.#mostServers = mostServers;
     this.#create = create;
   }
 
@@ -36,6 +36,12 @@ export class GroupMembers {
   /** Whether there are servers without a slot, for whom one may become free. */
   get isCrowded(): boolean {
     return this.#leftOut > 0;
+  }
+
+  /** That some have no slot, as a line for people; null: all have one. */
+  get shortage(): string | null {
+    if (this.#leftOut === 0) return null;
+    return `there is no room for ${this.#leftOut} of ${this.#wanted.length} servers: ${this.#mostServers} are the most`;
   }
 
   get records(): readonly ServerRecord[] {
@@ -54,10 +60,7 @@ export class GroupMembers {
       return problem === null;
     });
     const change = this.settle(now);
-    if (this.#leftOut > 0)
-      problems.push(
-        `there is no room for ${this.#leftOut} of ${this.#wanted.length} servers: ${this.#mostServers} are the most`,
-      );
+    if (this.shortage !== null) problems.push(this.shortage);
     return { ...change, problems: [...problems, ...change.problems] };
   }
 
@@ -70,8 +73,9 @@ export class GroupMembers {
     const removed = before.filter(({ record }) => !stays.has(record.address));
     for (const { slot } of removed) this.#slots.giveBack(slot, now);
     const added: KeptServer[] = [];
+    const room = this.#mostServers - (before.length - removed.length);
     this.#list = this.#wanted.flatMap((init) => {
-      const server = known.get(init.address) ?? this.#admit(init, now, added);
+      const server = known.get(init.address) ?? (added.length < room ? this.#admit(init, now, added) : null);
       if (server === null) return [];
       server.adopt(init);
       return [server];

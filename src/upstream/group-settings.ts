@@ -152,7 +152,7 @@ export interface GroupSettings {
   readonly servers: readonly Required<ServerInit>[];
   /** Null: `servers` are all there are. Otherwise they are those that there are until more is known. */
   readonly discovery: DiscoverySettings | null;
-  /** Servers that there may be at once. */
+  /** Servers that there may be at once; 0: as many as the memory has slots. */
   readonly mostServers: number;
   /** The proxy's own zone; null: it has none. */
   readonly zone: string | null;

@@ -1,7 +1,21 @@
 import { type GroupMemory, OwnCount } from "./group-memory.ts";
+import type { GroupSettings } from "./group-settings.ts";
 
 /** Milliseconds that a thread may take to hear of a change of servers; none takes longer than some turns of its loop. */
 const HEARSAY = 10_000;
+
+/**
+ * Slots for a group: twice its servers, so that quite other servers have room at once, while the places of those that they
+ * come after are still to be let alone.
+ */
+export function slotsFor({ mostServers, servers }: GroupSettings): number {
+  return 2 * Math.max(mostServers, servers.length, 1);
+}
+
+/** Servers that a group may have at once. */
+export function mostServersOf({ mostServers }: GroupSettings, { slots }: GroupMemory): number {
+  return mostServers === 0 ? slots : Math.min(mostServers, slots);
+}
 
 /**
  * Gives out the places in a group's memory. One that was given back is used again when nobody can count anything there for

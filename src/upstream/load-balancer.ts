@@ -5,6 +5,7 @@ import type { Eligibility } from "./balancers/balancing-policy.ts";
 import { createDiscovery } from "./discovery/create-discovery.ts";
 import { GroupKeeper } from "./group-keeper.ts";
 import { GroupMemory } from "./group-memory.ts";
+import { slotsFor } from "./group-slots.ts";
 import type { GroupStatus, ServerOrder } from "./group-status.ts";
 import { createProbe } from "./health/create-probe.ts";
 import { type LoadBalancerOptions, planGroup, type SessionLike } from "./load-balancer-options.ts";
@@ -31,7 +32,7 @@ export class LoadBalancer<S extends object = SessionLike> implements Disposable 
     const { settings, probes, discovery } = planGroup(servers, options);
     if (servers.length === 0 && settings.discovery === null)
       throw new RangeError("A load balancer needs at least one server");
-    const memory = GroupMemory.local(Math.max(settings.mostServers, 1));
+    const memory = GroupMemory.local(slotsFor(settings));
     const { name = "balancer", random = seededRandom(freshSeed()), onEvent = () => undefined } = options;
     const means = { name, random, clock: idleAlarms };
     this.#hashBy = options.hashBy ?? clientAddress;

@@ -6,6 +6,7 @@ import { createPolicy } from "./balancers/create-policy.ts";
 import { type GroupMemory, GroupWord, Out, ServerCount, ServerWord } from "./group-memory.ts";
 import { GroupRetries } from "./group-retries.ts";
 import type { GroupSettings } from "./group-settings.ts";
+import { mostServersOf } from "./group-slots.ts";
 import { LatencyMeter } from "./latency-meter.ts";
 import { OutlierDetector } from "./outlier-detector.ts";
 import { PendingQueue } from "./pending-queue.ts";
@@ -77,7 +78,7 @@ export class ServerGroup {
       now: () => clock.now(),
       onRoom: () => this.#queue.onRoom(),
     };
-    this.setServers(toRecords(settings.servers).slice(0, memory.slots));
+    this.setServers(toRecords(settings.servers).slice(0, mostServersOf(settings, memory)));
   }
 
   /** Those that belong to the group, available or not; another list whenever that changes. */

@@ -3,6 +3,7 @@ import { allocateFaultCounts } from "../filters/faults/fault-counts.ts";
 import type { LimitSettings, UpstreamSettings } from "../filters/settings.ts";
 import { allocateLimitMemory, forgetThread, type LimitMemories } from "../limits/create-limiter.ts";
 import { allocateGroupMemory, GroupMemory } from "../upstream/group-memory.ts";
+import { slotsFor } from "../upstream/group-slots.ts";
 import { type RunSpec, routedSnapshot } from "./run-spec.ts";
 
 /**
@@ -27,7 +28,7 @@ export function allocateSharedMemory(spec: RunSpec, threads: number): SharedMemo
     faultCounts: spec.snapshot === null ? null : allocateFaultCounts(spec.snapshot),
     groups: new Map(
       (snapshot?.upstreams ?? []).map((upstream) => {
-        return [upstream.name, allocateGroupMemory(slotsOf(upstream), threads)];
+        return [upstream.name, allocateGroupMemory(slotsFor(upstream), threads)];
       }),
     ),
     limits: allocateLimitMemory(limitsOf(snapshot), threads),
@@ -50,11 +51,7 @@ export function openGroupMemory(
 ): GroupMemory {
   const buffer = groups.get(upstream.name);
   if (buffer === undefined) throw new RangeError(`${upstream.name} has no memory`);
-  return new GroupMemory(buffer, slotsOf(upstream), threads, thread);
-}
-
-function slotsOf({ mostServers, servers }: UpstreamSettings): number {
-  return Math.max(mostServers, servers.length, 1);
+  return new GroupMemory(buffer, slotsFor(upstream), threads, thread);
 }
 
 /** A thread died: what it had under way is over. To be called before it is replaced. */
