@@ -140,6 +140,8 @@ export class Exchange<C>
       this.#sendRequest();
       return;
     }
+    // A second attempt may have chosen another one meanwhile, and this one's request isn't for it.
+    this.session.peer = this.peer;
     this.#upstreamRequest = this.session.request.fork();
     this.call(upstreamRequestFilter, this.#sendRequest, this.#upstreamRequest);
   }

@@ -283,6 +283,7 @@ export abstract class Failover<C> extends RequestSide<C> implements AttemptAlarm
       return;
     }
     this.peer = hedge.peer;
+    this.session.peer = hedge.peer;
     this.upstreamReused = hedge.reused;
     this.#alarms?.clearAttempt();
     if (error.source !== "upstream") this.fail(error);

@@ -111,6 +111,7 @@ export class Hedge<C> extends WatchedAttempt implements ConnectCallback, Upstrea
     try {
       if (connectedToUpstream !== null) await connectedToUpstream(session, peer);
       if (this.#isOver) return;
+      session.peer = peer;
       const head = upstreamRequestFilter === null ? session.request : session.request.fork();
       if (upstreamRequestFilter !== null) await upstreamRequestFilter(session, head);
       if (!this.#isOver) this.#owner.sendCopy(upstream, head, peer);

@@ -83,6 +83,32 @@ describe("a hedge", () => {
     assert.equal(await cluster.origins[0]!.connections[0]!.readToEnd().then((rest) => rest.length), 0);
   });
 
+  test("and the attempt beside it are each made for their own server", async () => {
+    const [first, second] = [new Slow(), new Slow()];
+    const { promise: isReady, resolve: goOn } = Promise.withResolvers<void>();
+    await using cluster = await start(
+      [first.script, second.script],
+      {},
+      {
+        phases: {
+          connectedToUpstream: ({ tries }) => (tries === 1 ? isReady : undefined),
+          upstreamRequestFilter: ({ peer }, { headers }) => headers.set("X-Peer", String(peer)),
+        },
+      },
+    );
+    const client = await cluster.proxy.connect();
+    void client.write(request("GET /"));
+    await until("the first server is chosen", () => cluster.watchers[0]?.begun === 1);
+    cluster.clock.advance(AFTER);
+    await until("the second server is asked", () => second.requests.length === 1);
+    goOn();
+    await until("the first server is asked", () => first.requests.length === 1);
+    for (const [i, { requests }] of [first, second].entries())
+      assert.equal(requests[0]?.header("x-peer"), `127.0.0.1:${cluster.origins[i]?.port}`);
+    first.answer(ok("first"));
+    assert.equal((await client.readResponse()).body.toString(), "first");
+  });
+
   test("is given up when the first server answers after all", async () => {
     const first = new Slow();
     const second = new Slow();
