@@ -7,7 +7,9 @@ export const Flood = {
   PeerReset: 0,
   /** It makes us reset its streams, by breaking rules or opening too many ("made you reset", CVE-2025-8671). */
   OwnReset: 1,
+  /** Also acknowledgements of what we never sent. */
   Settings: 2,
+  /** Also answers to what we never sent. */
   Ping: 3,
   /** DATA without a byte, and without an end of the stream. */
   EmptyData: 4,
@@ -23,7 +25,7 @@ export const Flood = {
 export type Flood = (typeof Flood)[keyof typeof Flood];
 
 /** A bucket of allowances: what a peer may do at once, and how soon it may do it again. */
-export interface FloodLimit {
+interface FloodLimit {
   readonly burst: number;
   /** Allowances that come back in a second. */
   readonly perSecond: number;

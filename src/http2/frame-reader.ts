@@ -64,7 +64,7 @@ export const DEFAULT_FRAME_LIMITS: FrameLimits = {
  */
 export class FrameReader {
   readonly #sink: FrameSink;
-  readonly #limits: FrameLimits;
+  readonly #frameSize: number;
   readonly #block: HeaderBlock;
   readonly #isServer: boolean;
   #state: number;
@@ -76,6 +76,8 @@ export class FrameReader {
   /** Of the payload, what the state is about to read. */
   #left = 0;
   #padding = 0;
+  /** What HEADERS said of the stream; CONTINUATION has no such flag. */
+  #endsStream = false;
   /** What came of a frame's head, a setting or a short payload; the preface's bytes are only counted. */
   readonly #kept: Buffer = Buffer.allocUnsafe(KEPT_PAYLOAD);
   #keptLength = 0;
@@ -83,7 +85,7 @@ export class FrameReader {
   /** @param role ours; a server is sent the client's preface first */
   constructor(role: "server" | "client", sink: FrameSink, limits: FrameLimits = DEFAULT_FRAME_LIMITS) {
     this.#sink = sink;
-    this.#limits = limits;
+    this.#frameSize = limits.frameSize;
     this.#block = new HeaderBlock(limits.blockBytes, limits.continuations);
     this.#isServer = role === "server";
     this.#state = this.#isServer ? State.Preface : State.FrameHead;
@@ -163,9 +165,7 @@ export class FrameReader {
     const type = bytes[at + 3]!;
     const flags = bytes[at + 4]!;
     const streamId = readUint31(bytes, at + 5);
-    const problem =
-      this.#findProblemInOrder(type, flags, length, streamId) ??
-      (this.#block.isOpen ? null : findFrameProblem(type, flags, length, streamId));
+    const problem = this.#findProblem(type, flags, length, streamId);
     this.#type = type;
     this.#flags = flags;
     this.#streamId = streamId;
@@ -175,16 +175,17 @@ export class FrameReader {
     else this.#enter(type, length);
   }
 
-  /** Whether this frame may stand here at all, and be so long. */
-  #findProblemInOrder(type: number, flags: number, length: number, streamId: number): FrameProblem | null {
-    if (length > this.#limits.frameSize) return TOO_LONG;
+  /** Whether this frame may stand here at all, may be so long, and is one by its head. */
+  #findProblem(type: number, flags: number, length: number, streamId: number): FrameProblem | null {
+    if (length > this.#frameSize) return TOO_LONG;
     if (this.#block.isOpen) {
-      if (type !== FrameType.Continuation || streamId !== this.#streamId) return INTERLEAVED;
-    } else if (this.#isFirst) {
+      return type === FrameType.Continuation && streamId === this.#streamId ? null : INTERLEAVED;
+    }
+    if (this.#isFirst) {
       if (type !== FrameType.Settings || (flags & FrameFlag.Ack) !== 0) return NO_SETTINGS_FIRST;
       this.#isFirst = false;
     }
-    return null;
+    return findFrameProblem(type, flags, length, streamId);
   }
 
   #refuse(problem: FrameProblem, length: number): void {
@@ -203,7 +204,8 @@ export class FrameReader {
         else this.#beginData(0);
         return;
       case FrameType.Headers:
-        this.#block.open((this.#flags & FrameFlag.EndStream) !== 0);
+        this.#endsStream = (this.#flags & FrameFlag.EndStream) !== 0;
+        if ((this.#flags & FrameFlag.EndHeaders) === 0) this.#block.open();
         if (headersPrefix(this.#flags) !== 0) this.#state = State.HeadersPrefix;
         else this.#beginFragment();
         return;
@@ -303,34 +305,30 @@ export class FrameReader {
     if (this.#left === 0) this.#endFragment();
   }
 
+  /** Most blocks are all of one frame, in one piece. */
   #fragment(bytes: Buffer, at: number, end: number): number {
-    const stop = Math.min(end, at + this.#left);
-    this.#left -= stop - at;
-    const isAlone =
-      this.#left === 0 && (this.#flags & FrameFlag.EndHeaders) !== 0 && this.#block.length === 0;
-    if (isAlone) {
+    const isWhole = end - at >= this.#left;
+    if (isWhole && this.#block.length === 0 && (this.#flags & FrameFlag.EndHeaders) !== 0) {
+      const stop = at + this.#left;
       this.#endBlock(bytes, at, stop);
       return stop;
     }
+    const stop = isWhole ? at + this.#left : end;
+    this.#left -= stop - at;
     this.#block.append(bytes, at, stop);
-    if (this.#left === 0) this.#endFragment();
+    if (isWhole) this.#endFragment();
     return stop;
   }
 
   #endFragment(): void {
-    if ((this.#flags & FrameFlag.EndHeaders) === 0) this.#skipPadding();
+    if ((this.#flags & FrameFlag.EndHeaders) === 0) this.#skipNext(this.#padding);
     else this.#endBlock(this.#block.bytes, 0, this.#block.length);
   }
 
   #endBlock(bytes: Buffer, start: number, end: number): void {
-    const { endsStream } = this.#block;
-    this.#block.clear();
-    this.#skipPadding();
-    this.#sink.onHeaders(this.#streamId, bytes, start, end, endsStream);
-  }
-
-  #skipPadding(): void {
+    if (this.#block.isOpen || this.#block.length > 0) this.#block.clear();
     this.#skipNext(this.#padding);
+    this.#sink.onHeaders(this.#streamId, bytes, start, end, this.#endsStream);
   }
 
   // ── SETTINGS (§6.5) ────────────────────────────────────────────────────────────────────────────────────────────

@@ -11,10 +11,8 @@ export class HeaderBlock {
   readonly #maxContinuations: number;
   bytes: Buffer = NO_BYTES;
   length = 0;
-  /** True from HEADERS to the frame with END_HEADERS. */
+  /** True between HEADERS and the frame with END_HEADERS, when they aren't the same: CONTINUATION must come. */
   isOpen = false;
-  /** What HEADERS said of the stream; CONTINUATION has no such flag. */
-  endsStream = false;
   #continuations = 0;
 
   constructor(limit: number, maxContinuations: number) {
@@ -22,9 +20,8 @@ export class HeaderBlock {
     this.#maxContinuations = maxContinuations;
   }
 
-  open(endsStream: boolean): void {
+  open(): void {
     this.isOpen = true;
-    this.endsStream = endsStream;
     this.#continuations = 0;
   }
 

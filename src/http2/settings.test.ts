@@ -75,11 +75,11 @@ describe("what we say of ourselves", () => {
   test("is what differs from the defaults", () => {
     assert.deepEqual(toSettingList("client", DEFAULT_LOCAL_SETTINGS), [
       [SettingId.EnablePush, 0],
-      [SettingId.MaxHeaderListSize, 32_768],
+      [SettingId.MaxHeaderListSize, 65_536],
     ]);
     assert.deepEqual(toSettingList("server", DEFAULT_LOCAL_SETTINGS), [
       [SettingId.MaxConcurrentStreams, 128],
-      [SettingId.MaxHeaderListSize, 32_768],
+      [SettingId.MaxHeaderListSize, 65_536],
       [SettingId.NoRfc7540Priorities, 1],
     ]);
   });

@@ -14,7 +14,7 @@ export const SettingId = {
 } as const;
 
 export const DEFAULT_TABLE_SIZE = 4096;
-export const DEFAULT_WINDOW = 65_535;
+const DEFAULT_WINDOW = 65_535;
 
 /** What we tell a peer about ourselves. */
 export interface LocalSettings {
@@ -35,7 +35,7 @@ export const DEFAULT_LOCAL_SETTINGS: LocalSettings = {
   maxConcurrentStreams: 128,
   initialWindowSize: DEFAULT_WINDOW,
   maxFrameSize: DEFAULT_FRAME_SIZE,
-  maxHeaderListSize: 32 * 1024,
+  maxHeaderListSize: 64 * 1024,
   enableConnectProtocol: false,
 };
 

@@ -111,8 +111,9 @@ export class StreamNumbers {
     return id !== 0 && (id & 1) === this.#parity;
   }
 
+  /** Whether nobody has opened `id`. Push is off, so that the other side never opens any. */
   isIdle(id: number): boolean {
-    return id > this.highest;
+    return id > this.highest || !this.owns(id);
   }
 
   /** Whether HEADERS with this number open a stream (§5.1.1). */
