@@ -5,11 +5,19 @@ export interface CertificateSet {
   readonly certificates: readonly Certificate[];
 }
 
+/** Equal for sets of the same certificates. */
+export function identityOf({ certificates }: CertificateSet): string {
+  return certificates.map((one) => one.identity).join(" ");
+}
+
 /** Finds certificates by name: the name itself, then the wildcard over it, then what those get who name nothing known. */
 export class CertificateIndex {
   readonly #byName = new Map<string, CertificateSet>();
   /** What is served to those who name nothing, or nothing that is known; null: nothing. */
   readonly fallback: CertificateSet | null;
+
+  /** All sets that can be found. */
+  readonly sets: readonly CertificateSet[];
 
   /** @param certificates the first is the fallback; of several for the same name and type of key the first counts */
   constructor(certificates: readonly Certificate[]) {
@@ -22,12 +30,13 @@ export class CertificateIndex {
     }
     const sets = new Map<string, CertificateSet>();
     const toSet = (list: readonly Certificate[]): CertificateSet =>
-      sets.getOrInsertComputed(list.map((one) => one.identity).join(" "), () => ({ certificates: list }));
+      sets.getOrInsertComputed(identityOf({ certificates: list }), () => ({ certificates: list }));
     for (const [name, list] of lists) this.#byName.set(name, toSet(list));
     const [first] = certificates;
     const list = first === undefined ? undefined : lists.get(first.names[0] ?? "");
     if (first === undefined) this.fallback = null;
     else this.fallback = toSet(list?.[0] === first ? list : [first]);
+    this.sets = [...sets.values()];
   }
 
   /** Null when `serverName` is no name of any certificate. */
