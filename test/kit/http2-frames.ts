@@ -154,3 +154,13 @@ export function assertReads(
     assert.deepEqual(readPieces(role, pieces, limits), expected, `cut at ${cut}`);
   }
 }
+
+/** Asserts what a server reads of frames that follow what a client says first. */
+export function assertServerReads(frames: readonly Buffer[], expected: readonly string[]): void {
+  assertReads("server", Buffer.concat([CLIENT_START, ...frames]), ["settings end", ...expected]);
+}
+
+/** Asserts that a frame ends the connection: nothing that follows is told. */
+export function assertEnds(bad: Buffer, code: string): void {
+  assertServerReads([bad, frame(FrameType.Ping, 0, 0, "12345678")], [`connection error ${code}`]);
+}
