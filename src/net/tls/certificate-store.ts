@@ -10,7 +10,7 @@ import type { TicketKeys } from "./ticket-keys.ts";
  * A program's own answer to a hello; null: the store's. The same context should come again for the same certificate, for
  * making one costs a millisecond.
  */
-export type ContextCallback = (
+type ContextCallback = (
   serverName: string,
   alpn: readonly string[],
 ) => SecureContext | null | PromiseLike<SecureContext | null>;

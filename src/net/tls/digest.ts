@@ -2,7 +2,7 @@ import type { X509Certificate } from "node:crypto";
 import type { TLSSocket } from "node:tls";
 
 /** What is known of a peer's certificate. */
-export class PeerCertificate {
+class PeerCertificate {
   readonly x509: X509Certificate;
 
   constructor(x509: X509Certificate) {

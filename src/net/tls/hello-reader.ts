@@ -10,7 +10,7 @@ export type HelloOutcome =
   | { readonly kind: "refused"; readonly problem: HelloProblem };
 
 /** Bytes of a handshake message. Hellos have 200 to 2000; post-quantum key shares and tickets come on top. */
-export const LONGEST_HELLO: number = 16 * 1024;
+const LONGEST_HELLO = 16 * 1024;
 
 const RECORD_HEADER = 5;
 const HANDSHAKE_HEADER = 4;

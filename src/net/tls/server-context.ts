@@ -106,7 +106,7 @@ function ownerOf(socket: TLSSocket): HandshakeOwner | undefined {
 }
 
 /** The socket beneath a TLS socket. */
-export function carrierOf(socket: TLSSocket): Socket | undefined {
+function carrierOf(socket: TLSSocket): Socket | undefined {
   return (socket as unknown as Internals)._parent;
 }
 

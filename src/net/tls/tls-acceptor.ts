@@ -14,7 +14,7 @@ import type { HandshakeOwner, ServerContext } from "./server-context.ts";
 export type TlsChoice = ServerContext | "pass" | "refuse";
 
 /** Why a connection didn't get through its handshake. */
-export type TlsFailureKind =
+type TlsFailureKind =
   /** What came was no hello that we take. */
   | "hello"
   /** Nobody serves the name that it asks for. */

@@ -1,7 +1,7 @@
 import { createSecureContext } from "node:tls";
 import { describeThrown } from "../../base/errors.ts";
 
-export type TlsVersion = "TLSv1.2" | "TLSv1.3";
+type TlsVersion = "TLSv1.2" | "TLSv1.3";
 
 /** What both sides of TLS can be told. */
 export interface TlsParameters {
@@ -19,7 +19,7 @@ export interface TlsParameters {
  * Mozilla's "intermediate" list (Server Side TLS 5.7): forward secrecy and authenticated encryption only. Which one is
  * taken is the client's choice, who knows whether it has instructions for AES.
  */
-export const INTERMEDIATE_CIPHERS: string = [
+const INTERMEDIATE_CIPHERS = [
   "TLS_AES_128_GCM_SHA256",
   "TLS_AES_256_GCM_SHA384",
   "TLS_CHACHA20_POLY1305_SHA256",
@@ -32,7 +32,7 @@ export const INTERMEDIATE_CIPHERS: string = [
 ].join(":");
 
 /** The hybrid of X25519 and ML-KEM first, so that what is recorded today can't be read by a quantum computer later. */
-export const DEFAULT_GROUPS = "X25519MLKEM768:X25519:P-256:P-384";
+const DEFAULT_GROUPS = "X25519MLKEM768:X25519:P-256:P-384";
 
 interface NodeParameters {
   readonly minVersion: TlsVersion;
