@@ -8,8 +8,10 @@ import {
   NAME_LENGTH,
   VALUE_LENGTH,
 } from "./entries.ts";
+import { viewOf } from "./memory.ts";
 
 const NO_BYTES = Buffer.alloc(0);
+const NO_VIEW = viewOf(NO_BYTES);
 const NO_ENTRIES = new Int32Array(0);
 
 /**
@@ -24,6 +26,7 @@ const NO_ENTRIES = new Int32Array(0);
  */
 export class DynamicTable implements FieldEntries {
   bytes: Buffer = NO_BYTES;
+  view: DataView = NO_VIEW;
   entries: Int32Array = NO_ENTRIES;
   /** Number of entries. */
   count = 0;
@@ -92,6 +95,7 @@ export class DynamicTable implements FieldEntries {
     const most = Math.max(1, Math.floor(this.maxSize / FIELD_OVERHEAD));
     this.#mask = 2 ** Math.ceil(Math.log2(most)) - 1;
     this.bytes = Buffer.allocUnsafeSlow(this.maxSize * 2);
+    this.view = viewOf(this.bytes);
     this.entries = new Int32Array((this.#mask + 1) * ENTRY_STRIDE);
     this.#next = 0;
     for (let age = count; age > 0; age--) {

@@ -1,3 +1,5 @@
+import type { Memory } from "./memory.ts";
+
 /**
  * Fields of a static or dynamic table: bytes, and four numbers an entry. Each is kept as the line that it is in HTTP/1,
  * `name: value` with a line end, so that fields which were sent one after the other can be copied in one piece:
@@ -6,8 +8,7 @@
  *
  * The mark is the owner's: a decoder keeps the field's kind there, an encoder its hash.
  */
-export interface FieldEntries {
-  readonly bytes: Buffer;
+export interface FieldEntries extends Memory {
   readonly entries: Int32Array;
 }
 

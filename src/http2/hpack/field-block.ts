@@ -9,7 +9,6 @@ import {
   VALUE_END,
   VALUE_START,
 } from "../../http/field-table.ts";
-import { copyBytes } from "./copy-bytes.ts";
 import { joinCrumbs } from "./crumbs.ts";
 import {
   FIELD_OVERHEAD,
@@ -21,6 +20,7 @@ import {
   VALUE_LENGTH,
 } from "./entries.ts";
 import { BAD_NAME, BAD_VALUE, COOKIE, LAST_PLAIN_KIND, LOOKED_AT, Pseudo, pseudoOf } from "./field-kinds.ts";
+import { copyBytes, type Memory, viewOf } from "./memory.ts";
 
 /** What a block of fields is; it decides which pseudo-header fields there must and may be. */
 export const BlockKind = { Request: 0, Response: 1, Trailers: 2 } as const;
@@ -35,7 +35,7 @@ export interface BlockLimits {
   readonly fields: number;
 }
 
-export const DEFAULT_BLOCK_LIMITS: BlockLimits = { listSize: 64 * 1024, fields: 128 };
+const DEFAULT_BLOCK_LIMITS: BlockLimits = { listSize: 64 * 1024, fields: 128 };
 
 /** Why a block was refused: it is malformed (RFC 9113 §8.1.1), or over a limit (the last two). */
 export type FieldProblem =
@@ -68,14 +68,13 @@ const SPACE = 0x20;
 const ZERO = 0x30;
 const STAR = 0x2a;
 const FIRST_ROOM = 4096;
-const NO_BYTES = Buffer.alloc(0);
 
 /**
  * A decoded block of fields, written as the lines that they are in HTTP/1, so that nothing has to be parsed or made again
  * to send them on. One block serves a whole thread, one head after the other:
  *
- *     bytes:  | :method: GET ⏎ | … | host: (:authority) ⏎ | accept: … ⏎ | cookie: … ⏎ |
- *                                  ▲ fieldsStart                                      ▲ fieldsEnd
+ *     bytes:  | values of pseudo-header fields | host: (:authority) ⏎ | accept: … ⏎ | cookie: … ⏎ |
+ *                                              ▲ fieldsStart                                      ▲ fieldsEnd
  *
  * - `:authority` comes back as a `host` line, the first of the regular fields.
  * - The crumbs of a cookie are joined to one line (RFC 9113 §8.2.3).
@@ -84,8 +83,10 @@ const NO_BYTES = Buffer.alloc(0);
  * Fields that were sent one after the other stand one after the other in the decoder's table, so that a head which is sent
  * again is a few runs of bytes: they are gathered, and copied when another begins.
  */
-export class FieldBlock implements FieldTable {
+export class FieldBlock implements FieldTable, Memory {
   bytes: Buffer = Buffer.allocUnsafeSlow(FIRST_ROOM);
+  /** @internal */
+  view: DataView = viewOf(this.bytes);
   readonly offsets: Int32Array;
   count = 0;
   fieldsStart = 0;
@@ -106,7 +107,7 @@ export class FieldBlock implements FieldTable {
   readonly #ranges = new Int32Array(14);
   /** Where the next line goes. What is in the run stands before it, though not yet in `bytes`. */
   #end = 0;
-  #run: Buffer = NO_BYTES;
+  #run: Memory = this;
   #runStart = 0;
   #runEnd = 0;
   /** True once there are regular fields. */
@@ -170,7 +171,8 @@ export class FieldBlock implements FieldTable {
   }
 
   /** @internal for decoders: adds a field of a table. */
-  addEntry({ bytes, entries }: FieldEntries, slot: number): void {
+  addEntry(table: FieldEntries, slot: number): void {
+    const { entries } = table;
     const nameLength = entries[slot + NAME_LENGTH]!;
     const valueLength = entries[slot + VALUE_LENGTH]!;
     const kind = entries[slot + MARK]!;
@@ -179,16 +181,23 @@ export class FieldBlock implements FieldTable {
     const length = nameLength + valueLength + LINE_PUNCTUATION;
     if (kind > LAST_PLAIN_KIND) {
       const at = this.reserve(length);
-      copyBytes(bytes, start, start + length, this.bytes, at);
-      this.addLine(nameLength, valueLength, kind);
+      const pseudo = pseudoOf(kind);
+      if (pseudo === Pseudo.None) {
+        copyBytes(table, start, start + length, this, at);
+        this.addLine(nameLength, valueLength, kind);
+      } else if (this.#isWell(kind)) {
+        const valueStart = start + nameLength + 2;
+        copyBytes(table, valueStart, valueStart + valueLength, this, at);
+        this.#addPseudo(pseudo, nameLength, at, valueLength);
+      }
       return;
     }
     if (!this.#isOpen) this.#openFields(0);
     if (!this.#mayKeep(nameLength, valueLength)) return;
-    if (bytes === this.#run && start === this.#runEnd) this.#runEnd += length;
+    if (table === this.#run && start === this.#runEnd) this.#runEnd += length;
     else {
       this.#flush();
-      this.#run = bytes;
+      this.#run = table;
       this.#runStart = start;
       this.#runEnd = start + length;
     }
@@ -200,7 +209,7 @@ export class FieldBlock implements FieldTable {
     if (this.problem !== null || !this.#isWell(kind)) return;
     const pseudo = pseudoOf(kind);
     if (pseudo !== Pseudo.None) {
-      this.#addPseudo(pseudo, nameLength, valueLength);
+      this.#addPseudo(pseudo, nameLength, this.#end + nameLength + 2, valueLength);
       return;
     }
     if (!this.#isOpen) this.#openFields(nameLength + valueLength + LINE_PUNCTUATION);
@@ -249,6 +258,7 @@ export class FieldBlock implements FieldTable {
     const larger = Buffer.allocUnsafeSlow(Math.max(needed, this.bytes.length * 2));
     this.bytes.copy(larger);
     this.bytes = larger;
+    this.view = viewOf(larger);
   }
 
   /** Copies the run to where it belongs. */
@@ -256,7 +266,7 @@ export class FieldBlock implements FieldTable {
     const length = this.#runEnd - this.#runStart;
     if (length === 0) return;
     this.#grow(0);
-    copyBytes(this.#run, this.#runStart, this.#runEnd, this.bytes, this.#end - length);
+    copyBytes(this.#run, this.#runStart, this.#runEnd, this, this.#end - length);
     this.#runStart = this.#runEnd = 0;
   }
 
@@ -291,7 +301,7 @@ export class FieldBlock implements FieldTable {
   }
 
   /** They come first, once each, and in the right kind of message (RFC 9113 §8.3). */
-  #addPseudo(pseudo: Pseudo, nameLength: number, valueLength: number): void {
+  #addPseudo(pseudo: Pseudo, nameLength: number, valueStart: number, valueLength: number): void {
     const bit = 1 << pseudo;
     const isMisplaced = this.#isOpen || (this.pseudo & bit) !== 0;
     if (isMisplaced || (ALLOWED_PSEUDO[this.#kind] & bit) === 0) {
@@ -300,10 +310,8 @@ export class FieldBlock implements FieldTable {
     }
     if (!this.#mayKeep(nameLength, valueLength)) return;
     this.pseudo |= bit;
-    const valueStart = this.#end + nameLength + 2;
     this.#ranges[pseudo * 2] = valueStart;
-    this.#ranges[pseudo * 2 + 1] = valueStart + valueLength;
-    this.#end = valueStart + valueLength + 2;
+    this.#ranges[pseudo * 2 + 1] = this.#end = valueStart + valueLength;
   }
 
   /** The regular fields begin, with the host, before which the first of them makes way if it is written already. */

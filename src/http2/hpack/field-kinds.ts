@@ -38,8 +38,8 @@ const COOKIE_NAME = Buffer.from("cookie");
 const TRAILERS = Buffer.from("trailers");
 
 /** Bits of `BYTE_FLAGS`; a string's flags are those of all its bytes. */
-export const NOT_IN_VALUE: number = 1 << 26;
-export const NOT_IN_NAME: number = 1 << 27;
+const NOT_IN_VALUE: number = 1 << 26;
+const NOT_IN_NAME: number = 1 << 27;
 
 /** What each byte must not stand in. Names are tokens in lower case (RFC 9113 §8.2.1). */
 export const BYTE_FLAGS: Int32Array = Int32Array.from({ length: 256 }, (_, byte) => {

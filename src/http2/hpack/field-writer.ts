@@ -1,5 +1,4 @@
 import { DEFAULT_TABLE_SIZE } from "../settings.ts";
-import { copyBytes } from "./copy-bytes.ts";
 import { DynamicTable } from "./dynamic-table.ts";
 import {
   hashName,
@@ -12,6 +11,7 @@ import {
 } from "./encoder-names.ts";
 import { ENTRY_STRIDE, FIELD_OVERHEAD, LINE_START, MARK, NAME_LENGTH, VALUE_LENGTH } from "./entries.ts";
 import { encodeHuffman, huffmanSize } from "./huffman-encoder.ts";
+import { copyBytes, isSameBytes, type Memory, toMemory } from "./memory.ts";
 import { LAST_STATIC, STATIC_FIELDS, STATIC_TABLE } from "./static-table.ts";
 
 /** Kinds of representation (RFC 7541 §6), as the bits of the first octet, with the bits that are left for an integer. */
@@ -27,6 +27,8 @@ const HUFFMAN = 0x80;
 const LENGTH_PREFIX = 0x7f;
 const COLON = 0x3a;
 const SPACE = 0x20;
+
+const NOTHING = toMemory(Buffer.alloc(0));
 
 /** Places for entries by hash: one that is taken is overwritten, which costs some compression and nothing else. */
 const PLACES = 256;
@@ -47,7 +49,7 @@ export class FieldWriter {
   readonly #byName = new Int32Array(PLACES);
   /** Sizes that the peer has to be told of: the smallest, then the last one; -1 when there are none (RFC 7541 §4.2). */
   #smallest = -1;
-  #out: Buffer = Buffer.alloc(0);
+  #out: Buffer = NOTHING.bytes;
   #at = 0;
   /** The entry that may come next, and the first that was used in this block. */
   #guess = 0;
@@ -56,11 +58,11 @@ export class FieldWriter {
   /** A name in lower case. */
   #lower: Buffer = Buffer.allocUnsafeSlow(64);
   /** The field that is being written. */
-  #names: Buffer = this.#out;
+  #names: Memory = NOTHING;
   #nameStart = 0;
   #nameLength = 0;
   #nameHash = 0;
-  #values: Buffer = this.#out;
+  #values: Memory = NOTHING;
   #valueStart = 0;
   #valueLength = 0;
 
@@ -100,10 +102,10 @@ export class FieldWriter {
 
   /** A field whose name, in whatever case, and value stand in these bytes. */
   write(
-    names: Buffer,
+    names: Memory,
     nameStart: number,
     nameEnd: number,
-    values: Buffer,
+    values: Memory,
     valueStart: number,
     valueEnd: number,
   ): void {
@@ -121,8 +123,8 @@ export class FieldWriter {
   #search(): void {
     const { entries } = this.#table;
     const nameEnd = this.#nameStart + this.#nameLength;
-    this.#nameHash = hashName(this.#names, this.#nameStart, nameEnd);
-    const known = knownNameAt(this.#names, this.#nameStart, nameEnd, this.#nameHash);
+    this.#nameHash = hashName(this.#names.bytes, this.#nameStart, nameEnd);
+    const known = knownNameAt(this.#names.bytes, this.#nameStart, nameEnd, this.#nameHash);
     const staticIndex = STATIC_INDEX[known]!;
     const match = staticIndex === 0 ? 0 : this.#staticMatch(staticIndex);
     if (match > 0) {
@@ -138,7 +140,7 @@ export class FieldWriter {
     }
     const hash = hashValue(
       this.#nameHash,
-      this.#values,
+      this.#values.bytes,
       this.#valueStart,
       this.#valueStart + this.#valueLength,
     );
@@ -158,39 +160,43 @@ export class FieldWriter {
     return age > 0 ? this.#table.slotAt(age) : -1;
   }
 
+  /** Entries keep the names as they were spelt, so that the usual field is one piece of bytes that is there once more. */
   #isEntry(slot: number): boolean {
-    const { bytes, entries } = this.#table;
-    if (entries[slot + VALUE_LENGTH] !== this.#valueLength) return false;
-    if (!this.#isNameOf(slot)) return false;
-    const values = this.#values;
+    const { entries } = this.#table;
+    const nameLength = this.#nameLength;
+    const valueLength = this.#valueLength;
+    if (entries[slot + VALUE_LENGTH] !== valueLength || entries[slot + NAME_LENGTH] !== nameLength)
+      return false;
+    const line = entries[slot + LINE_START]!;
     const start = this.#valueStart;
-    const shift = entries[slot + LINE_START]! + this.#nameLength + 2 - start;
-    for (let at = start, end = start + this.#valueLength; at < end; at++) {
-      if (values[at] !== bytes[at + shift]) return false;
-    }
-    return true;
+    const end = start + valueLength;
+    const isOneLine = this.#names === this.#values && this.#nameStart + nameLength + 2 === start;
+    if (isOneLine && isSameBytes(this.#names, this.#nameStart, end, this.#table, line)) return true;
+    return this.#isNameOf(slot) && isSameBytes(this.#values, start, end, this.#table, line + nameLength + 2);
   }
 
   #isNameOf(slot: number): boolean {
     const { bytes, entries } = this.#table;
     if (entries[slot + NAME_LENGTH] !== this.#nameLength) return false;
-    const names = this.#names;
+    const names = this.#names.bytes;
     const start = this.#nameStart;
     const shift = entries[slot + LINE_START]! - start;
     for (let at = start, end = start + this.#nameLength; at < end; at++) {
-      if (LOWER[names[at]!] !== bytes[at + shift]) return false;
+      if (LOWER[names[at]!] !== LOWER[bytes[at + shift]!]) return false;
     }
     return true;
   }
 
   /** The entry of the static table with this name, whose first is at `index`, and value; 0 when there is none. */
   #staticMatch(index: number): number {
-    const { bytes, entries } = STATIC_TABLE;
+    const { entries } = STATIC_TABLE;
+    const start = this.#valueStart;
+    const end = start + this.#valueLength;
     for (let i = index; i <= LAST_STATIC && (i === index || isSameName(i, index)); i++) {
       const slot = i * ENTRY_STRIDE;
       if (entries[slot + VALUE_LENGTH] !== this.#valueLength) continue;
       const valueStart = entries[slot + LINE_START]! + this.#nameLength + 2;
-      if (isSame(this.#values, this.#valueStart, bytes, valueStart, this.#valueLength)) return i;
+      if (isSameBytes(this.#values, start, end, STATIC_TABLE, valueStart)) return i;
     }
     return 0;
   }
@@ -210,7 +216,7 @@ export class FieldWriter {
     const index = staticIndex > 0 ? staticIndex : this.#indexOfName();
     this.#integer(pattern, prefix, index);
     if (index === 0) this.#writeName();
-    this.#string(this.#values, this.#valueStart, this.#valueStart + this.#valueLength);
+    this.#string(this.#values.bytes, this.#valueStart, this.#valueStart + this.#valueLength);
   }
 
   /** The index of an entry with this name, 0 when none is known. */
@@ -224,25 +230,23 @@ export class FieldWriter {
   #remember(hash: number): void {
     const table = this.#table;
     const number = table.inserted;
-    let at = table.place(this.#nameLength, this.#valueLength, hash);
+    const start = table.place(this.#nameLength, this.#valueLength, hash);
     this.#byField[hash & (PLACES - 1)] = number;
     this.#byName[this.#nameHash & (PLACES - 1)] = number;
     this.#noteUse(number);
-    const { bytes } = table;
-    const names = this.#names;
-    const nameStart = this.#nameStart;
-    for (let i = 0; i < this.#nameLength; i++) bytes[at++] = LOWER[names[nameStart + i]!]!;
-    bytes[at++] = COLON;
-    bytes[at++] = SPACE;
-    const valueEnd = this.#valueStart + this.#valueLength;
-    copyBytes(this.#values, this.#valueStart, valueEnd, bytes, at);
+    const nameEnd = start + this.#nameLength;
+    copyBytes(this.#names, this.#nameStart, this.#nameStart + this.#nameLength, table, start);
+    table.bytes[nameEnd] = COLON;
+    table.bytes[nameEnd + 1] = SPACE;
+    copyBytes(this.#values, this.#valueStart, this.#valueStart + this.#valueLength, table, nameEnd + 2);
   }
 
   /** The name as a string, in lower case (RFC 9113 §8.2.1). */
   #writeName(): void {
     if (this.#nameLength > this.#lower.length) this.#lower = Buffer.allocUnsafeSlow(this.#nameLength * 2);
     const lower = this.#lower;
-    for (let i = 0; i < this.#nameLength; i++) lower[i] = LOWER[this.#names[this.#nameStart + i]!]!;
+    const { bytes } = this.#names;
+    for (let i = 0; i < this.#nameLength; i++) lower[i] = LOWER[bytes[this.#nameStart + i]!]!;
     this.#string(lower, 0, this.#nameLength);
   }
 
@@ -256,8 +260,7 @@ export class FieldWriter {
       return;
     }
     this.#integer(0, LENGTH_PREFIX, length);
-    copyBytes(bytes, start, end, this.#out, this.#at);
-    this.#at += length;
+    this.#at += bytes.copy(this.#out, this.#at, start, end);
   }
 
   /** RFC 7541 §5.1. */
@@ -276,9 +279,4 @@ export class FieldWriter {
 
 function isSameName(index: number, other: number): boolean {
   return STATIC_FIELDS[index]![0] === STATIC_FIELDS[other]![0];
-}
-
-function isSame(bytes: Buffer, start: number, others: Buffer, otherStart: number, length: number): boolean {
-  for (let i = 0; i < length; i++) if (bytes[start + i] !== others[otherStart + i]) return false;
-  return true;
 }

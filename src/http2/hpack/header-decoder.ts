@@ -1,5 +1,4 @@
 import { DEFAULT_TABLE_SIZE } from "../settings.ts";
-import { copyBytes } from "./copy-bytes.ts";
 import { DynamicTable } from "./dynamic-table.ts";
 import {
   ENTRY_STRIDE,
@@ -12,6 +11,7 @@ import {
 import type { BlockKind, FieldBlock } from "./field-block.ts";
 import { BAD_VALUE, BYTE_FLAGS, kindOfField, kindOfName } from "./field-kinds.ts";
 import { decodedFlags, decodedRoom, decodedSize, decodeHuffman } from "./huffman-decoder.ts";
+import { copyBytes } from "./memory.ts";
 import { LAST_STATIC, STATIC_TABLE } from "./static-table.ts";
 
 /** How the decoding of a block ended. */
@@ -147,16 +147,16 @@ export class HeaderDecoder {
     bytes[valueEnd] = CR;
     bytes[valueEnd + 1] = LF;
     const kind = kindOfField(nameKind, bytes, valueStart, valueEnd, this.#flags);
-    if (isIncremental) this.#remember(bytes, start, nameEnd - start, valueEnd - valueStart, kind);
+    if (isIncremental) this.#remember(block, start, nameEnd - start, valueEnd - valueStart, kind);
     block.addLine(nameEnd - start, valueEnd - valueStart, kind);
     return true;
   }
 
-  #remember(bytes: Buffer, start: number, nameLength: number, valueLength: number, kind: number): void {
+  #remember(block: FieldBlock, start: number, nameLength: number, valueLength: number, kind: number): void {
     const place = this.#table.place(nameLength, valueLength, kind);
     if (place < 0) return;
     const end = start + nameLength + valueLength + LINE_PUNCTUATION;
-    copyBytes(bytes, start, end, this.#table.bytes, place);
+    copyBytes(block, start, end, this.#table, place);
   }
 
   /** A field that wasn't decoded because it is longer than any limit. It is larger than the table too, which it empties. */
@@ -214,12 +214,11 @@ export class HeaderDecoder {
 }
 
 /** Copies the name of an entry to `at` in the block's bytes, and makes room for it; returns where it ends. */
-function copyName({ bytes, entries }: FieldEntries, slot: number, block: FieldBlock, at: number): number {
-  const from = entries[slot + LINE_START]!;
-  const length = entries[slot + NAME_LENGTH]!;
+function copyName(source: FieldEntries, slot: number, block: FieldBlock, at: number): number {
+  const from = source.entries[slot + LINE_START]!;
+  const length = source.entries[slot + NAME_LENGTH]!;
   block.reserve(length + LINE_PUNCTUATION);
-  const to = block.bytes;
-  for (let i = 0; i < length; i++) to[at + i] = bytes[from + i]!;
+  copyBytes(source, from, from + length, block, at);
   return at + length;
 }
 

@@ -13,6 +13,7 @@ import {
 import type { HttpHeaders } from "../../http/http-headers.ts";
 import { Pseudo } from "./field-kinds.ts";
 import { FieldWriter } from "./field-writer.ts";
+import { type Memory, memoryOf, toMemory } from "./memory.ts";
 import { STATIC_FIELDS } from "./static-table.ts";
 
 const HOP_BY_HOP_BITS: number = HOP_BY_HOP.reduce(
@@ -30,14 +31,14 @@ const BLOCK_ROOM = 128;
 const LINES_FACTOR = 4;
 
 const PSEUDO_NAMES = ["", ":method", ":scheme", ":authority", ":path", ":protocol", ":status"].map((name) =>
-  Buffer.from(name),
+  toMemory(Buffer.from(name)),
 );
 /** The values of pseudo-header fields that the static table has, with their indices. */
 const COMMON: readonly ReadonlyMap<string, number>[] = PSEUDO_NAMES.map(
-  (name) =>
+  ({ bytes }) =>
     new Map(
       STATIC_FIELDS.flatMap(([other, value], index) =>
-        other === name.toString() && value !== "" ? [[value, index] as const] : [],
+        other === bytes.toString() && value !== "" ? [[value, index] as const] : [],
       ),
     ),
 );
@@ -72,7 +73,7 @@ export function blockRoom(table: FieldTable, headers: HttpHeaders | null, lines:
  */
 export class HeaderEncoder {
   readonly #writer: FieldWriter;
-  #scratch: Buffer = Buffer.allocUnsafeSlow(256);
+  #scratch: Memory = toMemory(Buffer.allocUnsafeSlow(256));
 
   /** @param tableSize bytes of dynamic table that are used at most, if the peer allows as much */
   constructor(tableSize?: number) {
@@ -107,9 +108,9 @@ export class HeaderEncoder {
       return;
     }
     const scratch = this.#scratchFor(value.length);
-    const end = writeLatin1(scratch, 0, value);
+    const end = writeLatin1(scratch.bytes, 0, value);
     const name = PSEUDO_NAMES[pseudo]!;
-    this.#writer.write(name, 0, name.length, scratch, 0, end);
+    this.#writer.write(name, 0, name.bytes.length, scratch, 0, end);
   }
 
   /** Sends the `Host` as `:authority`; false when there is none. */
@@ -124,7 +125,14 @@ export class HeaderEncoder {
     const { bytes, offsets } = table;
     const at = index * FIELD_STRIDE;
     const name = PSEUDO_NAMES[Pseudo.Authority]!;
-    this.#writer.write(name, 0, name.length, bytes, offsets[at + VALUE_START]!, offsets[at + VALUE_END]!);
+    this.#writer.write(
+      name,
+      0,
+      name.bytes.length,
+      memoryOf(bytes),
+      offsets[at + VALUE_START]!,
+      offsets[at + VALUE_END]!,
+    );
     return true;
   }
 
@@ -135,7 +143,8 @@ export class HeaderEncoder {
    */
   fields(table: FieldTable, headers: HttpHeaders | null, dropped: number): void {
     const omitted = HOP_BY_HOP_BITS | dropped;
-    const { bytes, offsets, count } = table;
+    const { offsets, count } = table;
+    const memory = memoryOf(table.bytes);
     const changes = headers === null ? null : headers.changes;
     for (let i = 0, at = 0; i < count; i++, at += FIELD_STRIDE) {
       const change = changes === null ? undefined : changes[i];
@@ -144,10 +153,10 @@ export class HeaderEncoder {
         const nameStart = offsets[at + NAME_START]!;
         const nameEnd = offsets[at + NAME_END]!;
         this.#writer.write(
-          bytes,
+          memory,
           nameStart,
           nameEnd,
-          bytes,
+          memory,
           offsets[at + VALUE_START]!,
           offsets[at + VALUE_END]!,
         );
@@ -165,8 +174,8 @@ export class HeaderEncoder {
   field(name: string, value: string): void {
     const nameEnd = name.length;
     const scratch = this.#scratchFor(nameEnd + value.length);
-    writeLatin1(scratch, 0, name);
-    const end = writeLatin1(scratch, nameEnd, value);
+    writeLatin1(scratch.bytes, 0, name);
+    const end = writeLatin1(scratch.bytes, nameEnd, value);
     this.#trimmed(scratch, 0, nameEnd, nameEnd, end);
   }
 
@@ -174,27 +183,29 @@ export class HeaderEncoder {
   lines(lines: string): void {
     if (lines === "") return;
     const scratch = this.#scratchFor(lines.length);
-    const end = writeLatin1(scratch, 0, lines);
+    const { bytes } = scratch;
+    const end = writeLatin1(bytes, 0, lines);
     for (let at = 0; at < end; ) {
       const start = at;
-      while (at < end && scratch[at] !== COLON) at++;
+      while (at < end && bytes[at] !== COLON) at++;
       const nameEnd = at;
-      while (at < end && scratch[at] !== LF) at++;
+      while (at < end && bytes[at] !== LF) at++;
       if (nameEnd < end) this.#trimmed(scratch, start, nameEnd, nameEnd + 1, at - 1);
       at++;
     }
   }
 
-  #trimmed(bytes: Buffer, nameStart: number, nameEnd: number, valueStart: number, valueEnd: number): void {
+  #trimmed(memory: Memory, nameStart: number, nameEnd: number, valueStart: number, valueEnd: number): void {
+    const { bytes } = memory;
     let start = valueStart;
     let end = valueEnd;
     while (start < end && isBlank(bytes[start]!)) start++;
     while (end > start && isBlank(bytes[end - 1]!)) end--;
-    this.#writer.write(bytes, nameStart, nameEnd, bytes, start, end);
+    this.#writer.write(memory, nameStart, nameEnd, memory, start, end);
   }
 
-  #scratchFor(length: number): Buffer {
-    if (length > this.#scratch.length) this.#scratch = Buffer.allocUnsafeSlow(length * 2);
+  #scratchFor(length: number): Memory {
+    if (length > this.#scratch.bytes.length) this.#scratch = toMemory(Buffer.allocUnsafeSlow(length * 2));
     return this.#scratch;
   }
 }

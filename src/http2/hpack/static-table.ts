@@ -1,5 +1,6 @@
 import { ENTRY_STRIDE, type FieldEntries } from "./entries.ts";
 import { BYTE_FLAGS, kindOfField, kindOfName } from "./field-kinds.ts";
+import { toMemory } from "./memory.ts";
 
 /** RFC 7541 Appendix A, from index 1 on. */
 const LINES: readonly string[] = `:authority:
@@ -92,7 +93,7 @@ function toEntries(): FieldEntries {
     entries.set([start, name.length, value.length, kind], index * ENTRY_STRIDE);
     start = valueEnd + 2;
   });
-  return { bytes, entries };
+  return { ...toMemory(bytes), entries };
 }
 
 function flagsOf(bytes: Buffer, start: number, end: number): number {
