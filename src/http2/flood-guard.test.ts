@@ -32,9 +32,9 @@ describe("floods", () => {
         kind,
       );
       assert.equal(guard.flood, kind);
-      assert.equal(guard.counts[Flood[kind]], burst + 1);
+      assert.equal(guard.countOf(Flood[kind]), burst + 1);
       for (const other of KINDS) {
-        if (other !== kind) assert.equal(guard.counts[Flood[other]], 0);
+        if (other !== kind) assert.equal(guard.countOf(Flood[other]), 0);
       }
     }
   });

@@ -55,6 +55,14 @@ const UPDATES_PER_DATA = 8;
 /** Bytes of frame head and padding that one byte of payload pays for: frames of three bytes and more are never too many. */
 const OVERHEAD_PER_BYTE = 4;
 
+/** What of an allowance is used up. */
+const USED = 0;
+/** When that was worked out last. */
+const SINCE = 1;
+/** How often it was done. */
+const COUNT = 2;
+const STRIDE = 3;
+
 const KINDS = Object.keys(Flood) as (keyof typeof Flood)[];
 
 /** Limits in the form in which they are looked up; made once for all connections. */
@@ -76,11 +84,8 @@ export class FloodRules {
  */
 export class FloodGuard {
   readonly #rules: FloodRules;
-  /** What was done of each kind, for status and logs. */
-  readonly counts: Float64Array = new Float64Array(KINDS.length);
-  /** What of each allowance is used up, and when that was worked out last. */
-  readonly #used: Float64Array = new Float64Array(KINDS.length);
-  readonly #since: Float64Array = new Float64Array(KINDS.length);
+  /** For each kind `USED`, `SINCE` and `COUNT`, in one array: a connection that does nothing has one of these too. */
+  readonly #notes: Float64Array = new Float64Array(KINDS.length * STRIDE);
   /** The kind that was too much first, null while there is none. */
   flood: keyof typeof Flood | null = null;
 
@@ -88,9 +93,13 @@ export class FloodGuard {
     this.#rules = rules;
   }
 
+  /** How often the peer did something of this kind, for status and logs. */
+  countOf(kind: Flood): number {
+    return this.#notes[kind * STRIDE + COUNT]!;
+  }
+
   /** The peer did something of this kind, which isn't DATA. */
   count(kind: Flood, now: number): Http2Error {
-    this.counts[kind]!++;
     return this.#use(kind, 1, now);
   }
 
@@ -98,7 +107,7 @@ export class FloodGuard {
   countData(payload: number, padding: number, isEndStream: boolean, now: number): Http2Error {
     const balance = payload * OVERHEAD_PER_BYTE - FRAME_HEAD - padding;
     if (balance >= 0) {
-      if (this.#used[Flood.TinyData]! > 0) this.#pay(Flood.TinyData, balance);
+      this.#pay(Flood.TinyData, balance);
       return Http2Error.NoError;
     }
     if (payload === 0) {
@@ -107,7 +116,6 @@ export class FloodGuard {
       const verdict = this.count(Flood.EmptyData, now);
       if (verdict !== Http2Error.NoError) return verdict;
     }
-    this.counts[Flood.TinyData]!++;
     return this.#use(Flood.TinyData, -balance, now);
   }
 
@@ -124,20 +132,24 @@ export class FloodGuard {
 
   /** Everything that we wrote so far is out. */
   answersWritten(): void {
-    this.#used[Flood.UnreadAnswers] = 0;
+    this.#notes[Flood.UnreadAnswers * STRIDE + USED] = 0;
   }
 
   #pay(kind: Flood, allowances: number): void {
-    const used = this.#used[kind]!;
-    if (used > 0) this.#used[kind] = Math.max(0, used - allowances);
+    const at = kind * STRIDE + USED;
+    const used = this.#notes[at]!;
+    if (used > 0) this.#notes[at] = Math.max(0, used - allowances);
   }
 
   #use(kind: Flood, allowances: number, now: number): Http2Error {
+    const notes = this.#notes;
+    const at = kind * STRIDE;
     const { bursts, rates } = this.#rules;
-    const recovered = (now - this.#since[kind]!) * rates[kind]!;
-    const used = Math.max(0, this.#used[kind]! - recovered) + allowances;
-    this.#used[kind] = used;
-    this.#since[kind] = now;
+    const recovered = (now - notes[at + SINCE]!) * rates[kind]!;
+    const used = Math.max(0, notes[at + USED]! - recovered) + allowances;
+    notes[at + USED] = used;
+    notes[at + SINCE] = now;
+    notes[at + COUNT]!++;
     if (used <= bursts[kind]!) return Http2Error.NoError;
     this.flood ??= KINDS[kind]!;
     return Http2Error.EnhanceYourCalm;

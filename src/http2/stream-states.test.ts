@@ -90,6 +90,11 @@ describe("the numbers of streams", () => {
       [false, true, false, true, false, true, true],
     );
     assert.equal(numbers.endingOf(3), Ending.Unknown);
+    numbers.close(5, Ending.Complete);
+    assert.deepEqual(
+      [1, 3, 5].map((id) => numbers.endingOf(id)),
+      [Ending.Unknown, Ending.Unknown, Ending.Complete],
+    );
   });
 
   test("are remembered with how their streams ended, the latest ones", () => {
@@ -99,7 +104,7 @@ describe("the numbers of streams", () => {
       numbers.close(id, (1 + (id % 3)) as Ending);
     }
     for (let id = 1; id < 2000; id += 2) {
-      const isRemembered = id >= 2000 - 512;
+      const isRemembered = id >= 2000 - 256;
       assert.equal(numbers.endingOf(id), isRemembered ? 1 + (id % 3) : Ending.Unknown, `${id}`);
     }
   });
@@ -110,6 +115,6 @@ describe("the numbers of streams", () => {
     numbers.close(MAX_31_BITS, Ending.WeReset);
     numbers.close(MAX_31_BITS, Ending.PeerReset);
     assert.equal(numbers.endingOf(MAX_31_BITS), Ending.WeReset);
-    assert.equal(numbers.endingOf(MAX_31_BITS - 512), Ending.Unknown);
+    assert.equal(numbers.endingOf(MAX_31_BITS - 256), Ending.Unknown);
   });
 });

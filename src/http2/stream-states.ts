@@ -90,15 +90,18 @@ export function judgeOnClosed(ending: Ending, type: number): Verdict {
   return type === FrameType.Headers ? Verdict.ProtocolError : Verdict.StreamClosed;
 }
 
-/** Streams whose end is remembered, the latest ones: a power of two. */
-const REMEMBERED = 256;
+/** Streams whose end is remembered, the latest ones: 2 to the power of `PLACE_BITS`. */
+const REMEMBERED = 128;
+const PLACE_BITS = 7;
+/** Bits of an ending. */
+const ENDING_BITS = 2;
 
 /** The numbers of one side's streams: which are new, and how the latest that are gone have ended. */
 export class StreamNumbers {
   /** The highest number so far, 0 before the first. */
   highest = 0;
   readonly #parity: number;
-  /** A stream's number and its ending, at the place that the number says; the later one has it. */
+  /** At the place that the middle bits of a stream's number say, its upper bits and its ending; the later stream has it. */
   #endings: Uint32Array | null = null;
 
   /** @param side whose streams these are: clients use odd numbers, servers even ones */
@@ -125,23 +128,26 @@ export class StreamNumbers {
     this.highest = id;
   }
 
-  /** Notes how a stream ended. What ended it first counts. */
+  /** Notes how one of these streams ended. What ended it first counts. */
   close(id: number, ending: Ending): void {
-    this.#endings ??= new Uint32Array(REMEMBERED * 2);
-    const place = placeOf(id);
-    if (this.#endings[place] === id) return;
-    this.#endings[place] = id;
-    this.#endings[place + 1] = ending;
+    if (this.endingOf(id) !== Ending.Unknown) return;
+    this.#endings ??= new Uint32Array(REMEMBERED);
+    this.#endings[placeOf(id)] = (upperBits(id) << ENDING_BITS) | ending;
   }
 
-  /** How a stream that is gone has ended. */
+  /** How one of these streams that is gone has ended. */
   endingOf(id: number): Ending {
-    const place = placeOf(id);
-    if (this.#endings === null || this.#endings[place] !== id) return Ending.Unknown;
-    return this.#endings[place + 1]! as Ending;
+    const word = this.#endings === null ? 0 : this.#endings[placeOf(id)]!;
+    if (word >>> ENDING_BITS !== upperBits(id)) return Ending.Unknown;
+    return (word & ((1 << ENDING_BITS) - 1)) as Ending;
   }
 }
 
+/** The lowest bit is the same for all streams of a side. */
 function placeOf(id: number): number {
-  return ((id >>> 1) & (REMEMBERED - 1)) * 2;
+  return (id >>> 1) & (REMEMBERED - 1);
+}
+
+function upperBits(id: number): number {
+  return id >>> (1 + PLACE_BITS);
 }
