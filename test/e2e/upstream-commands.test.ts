@@ -160,6 +160,15 @@ describe("the commands", () => {
     await watching.exit();
   });
 
+  test("end with the program that reads them", async () => {
+    await using stage = await startStage(1);
+    await using watching = await stage.balancer.start("status", "--watch");
+    await watching.line(/^api: round_robin, 2 of 2 servers up/);
+    watching.closeOutput();
+    assert.deepEqual(await watching.exit(), { code: 0, signal: null });
+    assert.equal(watching.stderr, "");
+  });
+
   test("say what is wrong, and what was probably meant", async () => {
     await using stage = await startStage(1);
     const { balancer, a } = stage;

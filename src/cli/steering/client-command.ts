@@ -49,6 +49,7 @@ export function clientAction<F>(work: Work<F>): (this: Command) => Promise<void>
   return async function act(this: Command): Promise<void> {
     const flags = this.optsWithGlobals<F & ClientFlags>();
     const names = this.registeredArguments.map((_, i) => this.args[i] ?? "");
+    process.stdout.once("error", leaveWithReader);
     try {
       const client = new ApiClient({ url: flags.host, token: flags.token ?? null });
       process.stdout.write(await work({ client, flags, command: this }, ...names));
@@ -58,6 +59,12 @@ export function clientAction<F>(work: Work<F>): (this: Command) => Promise<void>
       process.exitCode = Exit.Failed;
     }
   };
+}
+
+/** Whoever read the output is gone, as behind `| head`: there is nobody left to print for. */
+function leaveWithReader(error: NodeJS.ErrnoException): void {
+  if (error.code !== "EPIPE") throw error;
+  process.exit();
 }
 
 /** What has to be there: without it the command's help is shown and `message` told. */
