@@ -58,6 +58,13 @@ describe("servers from a file", () => {
     assert.deepEqual([...first.heard.errors, ...second.heard.errors], []);
   });
 
+  test("are read behind a byte order mark", async () => {
+    await using folder = await createTemporaryDirectory();
+    using watched = await watchFile(await folder.write("servers.yaml", "\uFEFF- a:1\r\n- b:1\r\n"));
+    assert.deepEqual(watched.heard.errors, []);
+    assert.deepEqual(watched.heard.addresses, ["a:1", "b:1"]);
+  });
+
   test("change when it is written, and when another file takes its place", async () => {
     await using folder = await createTemporaryDirectory();
     const path = await folder.write("servers.yaml", "[a:1]");

@@ -84,9 +84,9 @@ async function readText(path: string): Promise<string> {
   return readFile(path, "utf8");
 }
 
-/** JSON is YAML, too. */
+/** JSON is YAML, too. The parser takes a list behind a byte order mark for a mistake. */
 function parseText(text: string): unknown {
-  const document = parseDocument(text);
+  const document = parseDocument(text.replace(/^\uFEFF/, ""));
   const [error] = document.errors;
   if (error !== undefined) throw new RangeError(error.message.replace(/:?\n[\s\S]*$/, ""));
   return document.toJS();
