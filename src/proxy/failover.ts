@@ -116,7 +116,9 @@ export abstract class Failover<C> extends RequestSide<C> implements AttemptAlarm
   onUpstreamError(error: Error): void {
     const failure = toProxyError(error);
     this.upstream = null;
-    this.endAttempt(failure);
+    // An idle connection that had died says nothing about the server.
+    const isStale = failure.retry === "reused" && this.upstreamReused && this.session.response === null;
+    this.endAttempt(isStale ? null : failure);
     if (this.isDone) return;
     if (this.isHeadSent) this.fail(failure);
     else if (!this.#relyOnHedge()) this.#afterFailure(failure);
@@ -139,7 +141,7 @@ export abstract class Failover<C> extends RequestSide<C> implements AttemptAlarm
 
   get #mayRepeat(): boolean {
     const { retryPolicy, request } = this.session;
-    return mayRepeat(retryPolicy, request.method, this.isSentWhole);
+    return mayRepeat(retryPolicy, request.method, this.isActedOn);
   }
 
   get #mayTryAgain(): boolean {

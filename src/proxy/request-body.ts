@@ -59,11 +59,9 @@ export class RequestBody<C> implements PumpOwner {
     return this.#sent !== null;
   }
 
-  /** True when a server may have got all of the body, however that is framed. */
-  get isSentWhole(): boolean {
-    return (
-      this.#ended || (typeof this.#length === "number" && this.#begun && this.#sentBytes >= this.#length)
-    );
+  /** True when a server may have got some of the body, or all that there is of it. */
+  get isSent(): boolean {
+    return this.#ended || this.#sentBytes > 0 || (this.#begun && this.#length === 0);
   }
 
   /** True when nothing of the body is missing and all of it can be sent again. */

@@ -39,9 +39,9 @@ export abstract class RequestSide<C> extends Attempts<C> implements DownstreamSi
     return this.#stream !== null;
   }
 
-  /** True when a server may have got all of the request. */
-  protected get isSentWhole(): boolean {
-    return this.#body === null || this.#body.isSentWhole;
+  /** True when a server may have acted on the request: it has got all of it, or some of its body. */
+  protected get isActedOn(): boolean {
+    return this.#body === null || this.#body.isSent;
   }
 
   /** True when all of the request is there to be sent to a second server. */
@@ -55,7 +55,7 @@ export abstract class RequestSide<C> extends Attempts<C> implements DownstreamSi
     if (plan.errorWhileProxy !== null) return retryBufferSize;
     const { retryPolicy, request } = this.session;
     if (repeatsSent(retryPolicy))
-      return mayRepeat(retryPolicy, request.method, this.isSentWhole) ? retryBufferSize : 0;
+      return mayRepeat(retryPolicy, request.method, this.isActedOn) ? retryBufferSize : 0;
     // All that may happen is that an idle connection dies. For that alone no copies are made of uploads.
     return this.upstreamReused && mayRepeat(retryPolicy, request.method, true) ? retryBufferSize : 0;
   }

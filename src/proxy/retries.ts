@@ -6,7 +6,7 @@ export interface RetryPolicy {
   readonly maxTries: number;
   /**
    * Also repeats requests whose method isn't idempotent after they may have reached a server: it may have acted on the
-   * first one (RFC 9110 §9.2.2). A request that can't have reached it whole is repeated whatever its method.
+   * first one (RFC 9110 §9.2.2). One of whose body nothing was sent yet is repeated whatever its method.
    */
   readonly nonIdempotent: boolean;
   /** When no connection could be made. Otherwise only where `failToConnect` asks for it. */

@@ -17,7 +17,7 @@ function policy(changes: Partial<RetryPolicy> = {}): RetryPolicy {
 }
 
 describe("a request", () => {
-  test("that a server may have got whole is repeated only where that does no harm", () => {
+  test("that a server may have acted on is repeated only where that does no harm", () => {
     for (const method of ["GET", "PUT", "DELETE", "HEAD", "OPTIONS", "TRACE", "POST", "PATCH", "get"]) {
       const isIdempotent = !["POST", "PATCH", "get"].includes(method);
       assert.equal(mayRepeat(policy(), method, true), isIdempotent, method);

@@ -8,7 +8,7 @@ import { isIdempotent, type RetryPolicy } from "./retries.ts";
  *
  *     fails to connect ─ nothing was sent ──────────────────────────────▶ onConnectFailure
  *     dies on a reused connection ─┐                                  ┌─▶ replaced, whatever the policy
- *     dies on a fresh one ─────────┤  sent whole and not idempotent?  ├─▶ onReset
+ *     dies on a fresh one ─────────┤  body begun, not idempotent?     ├─▶ onReset
  *     takes too long ──────────────┤    yes: nobody repeats it        ├─▶ onTimeout
  *     is answered with a status ───┘    no ───────────────────────────┴─▶ onStatus
  */
@@ -20,9 +20,9 @@ const TIMEOUTS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "UPSTREAM_WRITE_TIMEOUT",
 ]);
 
-/** Whether a request of this method may be repeated. One that never reached a server whole can't have been carried out. */
-export function mayRepeat(policy: RetryPolicy, method: string, isSentWhole: boolean): boolean {
-  return !isSentWhole || policy.nonIdempotent || isIdempotent(method);
+/** Whether a request of this method may be repeated. Without a byte of its body no server can have acted on it. */
+export function mayRepeat(policy: RetryPolicy, method: string, isActedOn: boolean): boolean {
+  return !isActedOn || policy.nonIdempotent || isIdempotent(method);
 }
 
 /** Whether this policy ever repeats a request after some of it was sent to a server that was reached. */

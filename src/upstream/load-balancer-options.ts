@@ -60,7 +60,7 @@ export interface LoadBalancerOptions<S extends object = SessionLike> {
   readonly retryBudget?: GroupSettings["retryBudget"];
   /** Servers that there may ever be at once. Default 256, or twice those of the beginning. */
   readonly mostServers?: number;
-  /** Hears what happens to servers. */
+  /** Hears what happens to servers. What it throws becomes a warning of the process. */
   readonly onEvent?: (event: GroupEvent) => void;
   /** Where chance comes from. Default: a seed of its own. */
   readonly random?: Random;

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { EventEmitter, once } from "node:events";
 import { describe, test } from "node:test";
-import { patience, withDeadline } from "../../test/kit/deadline.ts";
+import { patience, until, withDeadline } from "../../test/kit/deadline.ts";
 import { startOrigin } from "../../test/kit/origins.ts";
 import { ProxyError } from "../base/errors.ts";
 import type { Address } from "../net/address.ts";
@@ -100,6 +100,20 @@ describe("a balancer with checks", () => {
     await using _ = await startOrigin({ port });
     await back;
     assert.deepEqual(chosen(balancer), [staying.address, address].sort());
+  });
+
+  test("goes on when whoever hears of it throws", async () => {
+    const leaving = await startOrigin();
+    const warned = once(process, "warning") as Promise<[Error]>;
+    using balancer = new LoadBalancer([leaving.address, "127.0.0.1:1"], {
+      ...{ name: "loud", healthCheck: { kind: "http", ...QUICK } },
+      onEvent: () => {
+        throw new Error("no");
+      },
+    });
+    await leaving[Symbol.asyncDispose]();
+    assert.match((await warned)[0].message, /onEvent of the load balancer loud failed: no/);
+    await until("both are down", () => balancer.status().servers.every(({ state }) => state === "down"));
   });
 
   test("asks again where a probe of the program's own never came to an end", async () => {

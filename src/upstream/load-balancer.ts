@@ -1,12 +1,12 @@
 import { idleAlarms } from "../base/alarms.ts";
-import { ProxyError } from "../base/errors.ts";
+import { describeThrown, ProxyError } from "../base/errors.ts";
 import { freshSeed, seededRandom } from "../base/random.ts";
 import type { Eligibility } from "./balancers/balancing-policy.ts";
 import { createDiscovery } from "./discovery/create-discovery.ts";
 import { GroupKeeper } from "./group-keeper.ts";
 import { GroupMemory } from "./group-memory.ts";
 import { slotsFor } from "./group-slots.ts";
-import type { GroupStatus, ServerOrder } from "./group-status.ts";
+import type { GroupEvent, GroupStatus, ServerOrder } from "./group-status.ts";
 import { createProbe } from "./health/create-probe.ts";
 import { type LoadBalancerOptions, planGroup, type SessionLike } from "./load-balancer-options.ts";
 import { type Server, type ServerInit, toInit, toServer } from "./server.ts";
@@ -39,7 +39,7 @@ export class LoadBalancer<S extends object = SessionLike> implements Disposable 
     this.#group = new ServerGroup(settings, memory, means);
     this.#keeper = new GroupKeeper(name, settings, memory, {
       ...means,
-      onEvent,
+      onEvent: (event) => tell(onEvent, name, event),
       onServers: (records) => this.#group.setServers(records),
       createProbe: (check) => probes.get(check) ?? createProbe(check),
       createDiscovery: (found, its) => discovery ?? createDiscovery(found, its),
@@ -160,4 +160,13 @@ export class LoadBalancer<S extends object = SessionLike> implements Disposable 
 /** Programs pass whatever they have: what has no client has nothing in common with anything. */
 function clientAddress(session: object): string | null {
   return "client" in session ? (session as SessionLike).client.address : null;
+}
+
+/** Nothing that a program makes of an event may keep the group from being looked after. */
+function tell(onEvent: (event: GroupEvent) => void, name: string, event: GroupEvent): void {
+  try {
+    onEvent(event);
+  } catch (thrown) {
+    process.emitWarning(`onEvent of the load balancer ${name} failed: ${describeThrown(thrown)}`);
+  }
 }

@@ -100,14 +100,14 @@ describe("a server that breaks off before its response", () => {
     }
   });
 
-  test("is followed by another one for any method whose body isn't out whole", async () => {
+  test("is followed by another one as long as no server can have acted on the request", async () => {
     const framings = [
-      ["Content-Length: 11", "hello ", "world"],
-      ["Content-Length: 11", "", "hello world"],
-      ["Transfer-Encoding: chunked", "6\r\nhello \r\n", "5\r\nworld\r\n0\r\n\r\n"],
-      ["Transfer-Encoding: chunked", "", "6\r\nhello \r\n5\r\nworld\r\n0\r\n\r\n"],
+      ["PUT", "Content-Length: 11", "hello ", "world"],
+      ["POST", "Content-Length: 11", "", "hello world"],
+      ["PUT", "Transfer-Encoding: chunked", "6\r\nhello \r\n", "5\r\nworld\r\n0\r\n\r\n"],
+      ["POST", "Transfer-Encoding: chunked", "", "6\r\nhello \r\n5\r\nworld\r\n0\r\n\r\n"],
     ] as const;
-    for (const [field, first, rest] of framings) {
+    for (const [method, field, first, rest] of framings) {
       const requests: RawRequest[] = [];
       const dead = Promise.withResolvers<void>();
       const dying: RawScript = async (connection) => {
@@ -118,7 +118,7 @@ describe("a server that breaks off before its response", () => {
       };
       await using cluster = await start([dying, answering(ok(), requests)], { onReset: true });
       const client = await cluster.proxy.connect();
-      void client.write(request("POST /", field) + first);
+      void client.write(request(`${method} /`, field) + first);
       await dead.promise;
       await until("the next one is asked", () => cluster.watchers[1]?.begun === 1);
       void client.write(rest);
@@ -126,6 +126,15 @@ describe("a server that breaks off before its response", () => {
       assert.equal(requests[0]?.body.toString(), "hello world");
       assert.equal(cluster.proxy.count("retries"), 1);
     }
+  });
+
+  test("ends a POST of whose body something was sent", async () => {
+    const dying: RawScript = [{ read: "head" }, { read: 5 }, { close: "reset" }];
+    await using cluster = await start([dying, answering(ok())], { onReset: true });
+    const client = await cluster.proxy.connect();
+    void client.write(`${request("POST /", "Content-Length: 11")}hello`);
+    assert.equal((await client.readResponse()).status, 502);
+    assert.equal(cluster.watchers[1]?.begun, 0);
   });
 
   test("ends the request when the body is too long to be kept", async () => {
@@ -314,12 +323,12 @@ describe("a response that the policy doesn't want", () => {
     }
   });
 
-  test("that comes before the body is out whole is followed by another one for any method", async () => {
+  test("that comes before the body is out whole is followed by another one", async () => {
     const requests: RawRequest[] = [];
     const early: RawScript = [{ read: "head" }, { send: unavailable }];
     await using cluster = await start([early, answering(ok(), requests)], onUnavailable);
     const client = await cluster.proxy.connect();
-    void client.write(`${request("POST /", "Content-Length: 5")}he`);
+    void client.write(`${request("PUT /", "Content-Length: 5")}he`);
     await until("the next one is asked", () => cluster.watchers[1]?.begun === 1);
     void client.write("llo");
     assert.equal((await client.readResponse()).status, 200);

@@ -56,7 +56,7 @@ const settings = section(
     non_idempotent: flag()
       .optional()
       .describe(
-        "Repeats POST and the like too, even if a server may have acted on them. Those that can't have reached a server whole are repeated in any case. Default: `retry_non_idempotent` of the document.",
+        "Repeats POST and the like too, even if a server may have acted on them. Those of whose body nothing was sent yet are repeated in any case. Default: `retry_non_idempotent` of the document.",
       ),
     try_timeout: duration
       .prefault(0)
