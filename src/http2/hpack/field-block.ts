@@ -19,7 +19,16 @@ import {
   NAME_LENGTH,
   VALUE_LENGTH,
 } from "./entries.ts";
-import { BAD_NAME, BAD_VALUE, COOKIE, LAST_PLAIN_KIND, LOOKED_AT, Pseudo, pseudoOf } from "./field-kinds.ts";
+import {
+  BAD_NAME,
+  BAD_VALUE,
+  COOKIE,
+  GUARDED,
+  LAST_PLAIN_KIND,
+  LOOKED_AT,
+  Pseudo,
+  pseudoOf,
+} from "./field-kinds.ts";
 import { copyBytes, type Memory, viewOf } from "./memory.ts";
 
 /** What a block of fields is; it decides which pseudo-header fields there must and may be. */
@@ -100,6 +109,10 @@ export class FieldBlock implements FieldTable, Memory {
   /** Bytes as SETTINGS_MAX_HEADER_LIST_SIZE counts them. */
   listSize = 0;
   problem: FieldProblem | null = null;
+  /** 1 for each field that was sent as never to be indexed, which we must then send in the same way (RFC 7541 §6.2.3). */
+  readonly guarded: Uint8Array;
+  /** False as long as there is no such field, which is the usual case. */
+  hasGuarded = false;
 
   readonly #limits: BlockLimits;
   #kind: BlockKind = BlockKind.Request;
@@ -120,6 +133,7 @@ export class FieldBlock implements FieldTable, Memory {
     this.#limits = limits;
     // The host comes before any limit is asked.
     this.offsets = new Int32Array((limits.fields + 1) * FIELD_STRIDE);
+    this.guarded = new Uint8Array(limits.fields + 1);
   }
 
   /** The value of a pseudo-header field, "" when it isn't there. */
@@ -156,6 +170,8 @@ export class FieldBlock implements FieldTable, Memory {
     this.contentLength = -1;
     this.listSize = 0;
     this.problem = null;
+    if (this.hasGuarded) this.guarded.fill(0);
+    this.hasGuarded = false;
     this.fieldsStart = 0;
     this.#end = 0;
     this.#runStart = this.#runEnd = 0;
@@ -206,6 +222,16 @@ export class FieldBlock implements FieldTable, Memory {
 
   /** @internal for decoders: adds the field whose line was written at the place that `reserve` told. */
   addLine(nameLength: number, valueLength: number, kind: number): void {
+    if ((kind & GUARDED) === 0) this.#addLine(nameLength, valueLength, kind);
+    else {
+      this.#addLine(nameLength, valueLength, kind & ~GUARDED);
+      // A crumb is guarded with the cookie that it was put to.
+      if (this.count > 0 && pseudoOf(kind) === Pseudo.None) this.guarded[this.count - 1] = 1;
+      this.hasGuarded = true;
+    }
+  }
+
+  #addLine(nameLength: number, valueLength: number, kind: number): void {
     if (this.problem !== null || !this.#isWell(kind)) return;
     const pseudo = pseudoOf(kind);
     if (pseudo !== Pseudo.None) {
@@ -383,6 +409,8 @@ export class FieldBlock implements FieldTable, Memory {
   #joinCrumbs(): number {
     // All that there is, once more, is room enough for the joined line.
     this.#grow(this.#end - this.fieldsStart);
+    // Fields change their places; one too many that is guarded does no harm.
+    if (this.hasGuarded) this.guarded.fill(1, this.#firstCrumb, this.count);
     this.count = joinCrumbs(this.bytes, this.offsets, this.count, this.#firstCrumb);
     return this.offsets[(this.count - 1) * FIELD_STRIDE + VALUE_END]! + 2;
   }

@@ -17,6 +17,8 @@ export const COOKIE: number = 1 << 9;
 export const LOOKED_AT: number = 1 << 10;
 export const BAD_NAME: number = 1 << 11;
 export const BAD_VALUE: number = 1 << 12;
+/** Sent as never to be indexed. No table remembers such a field; this is said of one that is being decoded. */
+export const GUARDED: number = 1 << 13;
 
 /** Pseudo-header fields (RFC 9113 §8.3, RFC 8441 §4). */
 export const Pseudo = {

@@ -109,15 +109,41 @@ export class FieldWriter {
     valueStart: number,
     valueEnd: number,
   ): void {
+    this.#take(names, nameStart, nameEnd, values, valueStart, valueEnd);
+    const guess = this.#slotOf(this.#guess);
+    if (guess >= 0 && this.#isEntry(guess)) this.#writeEntry(this.#guess);
+    else this.#search();
+  }
+
+  /** The same for a field that nobody may ever index. */
+  writeGuarded(
+    names: Memory,
+    nameStart: number,
+    nameEnd: number,
+    values: Memory,
+    valueStart: number,
+    valueEnd: number,
+  ): void {
+    this.#take(names, nameStart, nameEnd, values, valueStart, valueEnd);
+    this.#nameHash = hashName(names.bytes, nameStart, nameEnd);
+    const known = knownNameAt(names.bytes, nameStart, nameEnd, this.#nameHash);
+    this.#writeLiteral(NEVER_INDEXED, LITERAL_PREFIX, STATIC_INDEX[known]!);
+  }
+
+  #take(
+    names: Memory,
+    nameStart: number,
+    nameEnd: number,
+    values: Memory,
+    valueStart: number,
+    valueEnd: number,
+  ): void {
     this.#names = names;
     this.#nameStart = nameStart;
     this.#nameLength = nameEnd - nameStart;
     this.#values = values;
     this.#valueStart = valueStart;
     this.#valueLength = valueEnd - valueStart;
-    const guess = this.#slotOf(this.#guess);
-    if (guess >= 0 && this.#isEntry(guess)) this.#writeEntry(this.#guess);
-    else this.#search();
   }
 
   #search(): void {

@@ -9,7 +9,7 @@ import {
   NAME_LENGTH,
 } from "./entries.ts";
 import type { BlockKind, FieldBlock } from "./field-block.ts";
-import { BAD_VALUE, BYTE_FLAGS, kindOfField, kindOfName } from "./field-kinds.ts";
+import { BAD_VALUE, BYTE_FLAGS, GUARDED, kindOfField, kindOfName } from "./field-kinds.ts";
 import { decodedFlags, decodedRoom, decodedSize, decodeHuffman } from "./huffman-decoder.ts";
 import { copyBytes } from "./memory.ts";
 import { LAST_STATIC, STATIC_TABLE } from "./static-table.ts";
@@ -28,6 +28,8 @@ export type DecodeOutcome = (typeof DecodeOutcome)[keyof typeof DecodeOutcome];
 const INDEXED = 0x80;
 const INCREMENTAL = 0x40;
 const SIZE_UPDATE = 0x20;
+const NEVER_INDEXED = 0x10;
+const NEVER_INDEXED_BITS = 0xf0;
 const HUFFMAN = 0x80;
 /** Octets after the prefix of an integer: they hold all that can occur, and a number never overflows (RFC 7541 §5.1). */
 const INTEGER_OCTETS = 4;
@@ -121,6 +123,7 @@ export class HeaderDecoder {
 
   /** A name, given or by index, and a value (RFC 7541 §6.2). They are written as a line where the block wants its next one. */
   #literal(block: FieldBlock, prefix: number, isIncremental: boolean): boolean {
+    const isGuarded = (this.#bytes[this.#at]! & NEVER_INDEXED_BITS) === NEVER_INDEXED;
     const index = this.#integer(prefix);
     if (index < 0) return false;
     const start = block.reserve(0);
@@ -148,7 +151,7 @@ export class HeaderDecoder {
     bytes[valueEnd + 1] = LF;
     const kind = kindOfField(nameKind, bytes, valueStart, valueEnd, this.#flags);
     if (isIncremental) this.#remember(block, start, nameEnd - start, valueEnd - valueStart, kind);
-    block.addLine(nameEnd - start, valueEnd - valueStart, kind);
+    block.addLine(nameEnd - start, valueEnd - valueStart, isGuarded ? kind | GUARDED : kind);
     return true;
   }
 

@@ -5,7 +5,7 @@ import { decodeBlock, encodeBlock, hex, literals, type Pair } from "../../../tes
 import { FieldId } from "../../http/field-names.ts";
 import { EMPTY_TABLE, type FieldTable, type HeadSource } from "../../http/field-table.ts";
 import { HttpHeaders } from "../../http/http-headers.ts";
-import { BlockKind } from "./field-block.ts";
+import { BlockKind, FieldBlock } from "./field-block.ts";
 import { Pseudo } from "./field-kinds.ts";
 import { DecodeOutcome, HeaderDecoder } from "./header-decoder.ts";
 import { blockRoom, HeaderEncoder } from "./header-encoder.ts";
@@ -74,6 +74,49 @@ describe("fields", () => {
       ["x-forwarded-for", "203.0.113.7"],
       ["x-empty", ""],
     ]);
+  });
+});
+
+describe("fields that came as never to be indexed", () => {
+  const guardedLiteral = (name: string, value: string) => {
+    const bytes = literals([[name, value]]);
+    bytes[0] = 0x10;
+    return bytes;
+  };
+
+  test("go on as such, and no others", () => {
+    const fields = [literals([["a", "1"]]), guardedLiteral("x-secret", "2"), literals([["b", "3"]])];
+    const { block } = decodeBlock(Buffer.concat(fields), Trailers);
+    assert.deepEqual([...block.guarded.subarray(0, 3)], [0, 1, 0]);
+    const encoder = new HeaderEncoder();
+    const decoder = new HeaderDecoder();
+    for (const size of [20, 12]) {
+      const out = Buffer.alloc(blockRoom(block, null, ""));
+      encoder.begin(out, 0);
+      encoder.fields(block, null, 0, block.hasGuarded ? block.guarded : null);
+      const bytes = out.subarray(0, encoder.end());
+      assert.equal(bytes.length, size);
+      const sent = decodeBlock(bytes, Trailers, decoder);
+      assert.deepEqual(sent.pairs, [
+        ["a", "1"],
+        ["x-secret", "2"],
+        ["b", "3"],
+      ]);
+      assert.deepEqual([...sent.block.guarded.subarray(0, 3)], [0, 1, 0]);
+    }
+  });
+
+  test("are forgotten with the block, and are cookies too", () => {
+    const block = new FieldBlock();
+    const decoder = new HeaderDecoder();
+    const crumbs = [literals([["cookie", "a=1"]]), guardedLiteral("cookie", "b=2")];
+    decodeBlock(Buffer.concat(crumbs), Trailers, decoder, block);
+    assert.deepEqual([block.count, block.guarded[0], block.hasGuarded], [1, 1, true]);
+    const apart = [crumbs[1]!, literals([["x", "y"]]), crumbs[0]!];
+    decodeBlock(Buffer.concat(apart), Trailers, decoder, block);
+    assert.deepEqual([block.count, block.guarded[1]], [2, 1]);
+    decodeBlock(literals([["cookie", "a=1"]]), Trailers, decoder, block);
+    assert.deepEqual([block.guarded[0], block.hasGuarded], [0, false]);
   });
 });
 

@@ -140,33 +140,37 @@ export class HeaderEncoder {
    * The received fields as the overlay has changed them, and what it added. Hop-by-hop fields are left out; those that
    * a `Connection` field named must have been deleted.
    * @param dropped bit `1 << FieldId` for whatever else is left out: `Host` in requests
+   * @param guarded 1 for each received field that must never be indexed; `FieldBlock.guarded` where it `hasGuarded`
    */
-  fields(table: FieldTable, headers: HttpHeaders | null, dropped: number): void {
+  fields(
+    table: FieldTable,
+    headers: HttpHeaders | null,
+    dropped: number,
+    guarded: Uint8Array | null = null,
+  ): void {
     const omitted = HOP_BY_HOP_BITS | dropped;
     const { offsets, count } = table;
     const memory = memoryOf(table.bytes);
     const changes = headers === null ? null : headers.changes;
     for (let i = 0, at = 0; i < count; i++, at += FIELD_STRIDE) {
       const change = changes === null ? undefined : changes[i];
-      if (change === undefined) {
-        if (((omitted >>> offsets[at + FIELD_ID]!) & 1) !== 0) continue;
-        const nameStart = offsets[at + NAME_START]!;
-        const nameEnd = offsets[at + NAME_END]!;
-        this.#writer.write(
-          memory,
-          nameStart,
-          nameEnd,
-          memory,
-          offsets[at + VALUE_START]!,
-          offsets[at + VALUE_END]!,
-        );
-      } else if (change !== null && ((omitted >>> change.key.id) & 1) === 0) {
-        this.field(change.key.lowercase, change.value);
+      if (change !== undefined) {
+        if (change !== null && !isOmitted(omitted, change.key.id))
+          this.field(change.key.lowercase, change.value);
+        continue;
       }
+      if (isOmitted(omitted, offsets[at + FIELD_ID]!)) continue;
+      const nameStart = offsets[at + NAME_START]!;
+      const nameEnd = offsets[at + NAME_END]!;
+      const valueStart = offsets[at + VALUE_START]!;
+      const valueEnd = offsets[at + VALUE_END]!;
+      if (guarded !== null && guarded[i] === 1) {
+        this.#writer.writeGuarded(memory, nameStart, nameEnd, memory, valueStart, valueEnd);
+      } else this.#writer.write(memory, nameStart, nameEnd, memory, valueStart, valueEnd);
     }
     if (headers === null || headers.added === null) return;
     for (const { key, value } of headers.added) {
-      if (((omitted >>> key.id) & 1) === 0) this.field(key.lowercase, value);
+      if (!isOmitted(omitted, key.id)) this.field(key.lowercase, value);
     }
   }
 
@@ -208,6 +212,10 @@ export class HeaderEncoder {
     if (length > this.#scratch.bytes.length) this.#scratch = toMemory(Buffer.allocUnsafeSlow(length * 2));
     return this.#scratch;
   }
+}
+
+function isOmitted(omitted: number, id: number): boolean {
+  return ((omitted >>> id) & 1) !== 0;
 }
 
 function isBlank(byte: number): boolean {
