@@ -1,20 +1,13 @@
 import { EMPTY_TABLE, nameAt, valueAt } from "../../src/http/field-table.ts";
 import { HttpHeaders } from "../../src/http/http-headers.ts";
 import { type BlockKind, FieldBlock } from "../../src/http2/hpack/field-block.ts";
-import { Pseudo } from "../../src/http2/hpack/field-kinds.ts";
+import { PSEUDO_NAMES, Pseudo } from "../../src/http2/hpack/field-kinds.ts";
 import { type DecodeOutcome, HeaderDecoder } from "../../src/http2/hpack/header-decoder.ts";
 import { blockRoom, type HeaderEncoder } from "../../src/http2/hpack/header-encoder.ts";
 
 export type Pair = readonly [name: string, value: string];
 
-const PSEUDO_NAMES: Readonly<Record<string, Pseudo>> = {
-  ":method": Pseudo.Method,
-  ":scheme": Pseudo.Scheme,
-  ":authority": Pseudo.Authority,
-  ":path": Pseudo.Path,
-  ":protocol": Pseudo.Protocol,
-  ":status": Pseudo.Status,
-};
+const pseudoNames = PSEUDO_NAMES.map(String);
 
 /** Fields as literals that no table remembers, without Huffman coding; names and values may be anything. */
 export function literals(fields: readonly Pair[]): Buffer {
@@ -42,10 +35,12 @@ export function hex(digits: string): Buffer {
 
 /** The pseudo-header fields of a block, then its regular fields, without the host line that repeats `:authority`. */
 export function pairsOf(block: FieldBlock): Pair[] {
-  const pseudo = Object.entries(PSEUDO_NAMES).filter(([, number]) => (block.pseudo & (1 << number)) !== 0);
+  const pseudo = pseudoNames.flatMap((name, i): Pair[] =>
+    (block.pseudo & (1 << i)) === 0 ? [] : [[name, block.pseudoText(i as Pseudo)]],
+  );
   const hasAuthority = (block.pseudo & (1 << Pseudo.Authority)) !== 0;
   return [
-    ...pseudo.map(([name, number]): Pair => [name, block.pseudoText(number)]),
+    ...pseudo,
     ...Array.from({ length: block.count }, (_, i): Pair => [nameAt(block, i), valueAt(block, i)]).slice(
       hasAuthority ? 1 : 0,
     ),
@@ -78,7 +73,7 @@ export function encodeBlock(encoder: HeaderEncoder, fields: readonly Pair[]): Bu
   const size = pseudo.reduce((sum, [, value]) => sum + value.length, 0);
   const out = Buffer.alloc(blockRoom(EMPTY_TABLE, headers, "") + size);
   encoder.begin(out, 0);
-  for (const [name, value] of pseudo) encoder.pseudo(PSEUDO_NAMES[name]!, value);
+  for (const [name, value] of pseudo) encoder.pseudo(pseudoNames.indexOf(name) as Pseudo, value);
   encoder.fields(EMPTY_TABLE, headers, 0);
   return out.subarray(0, encoder.end());
 }

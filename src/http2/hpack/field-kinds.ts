@@ -33,9 +33,16 @@ export const Pseudo = {
 
 export type Pseudo = (typeof Pseudo)[keyof typeof Pseudo];
 
-const PSEUDO_NAMES = ["", ":method", ":scheme", ":authority", ":path", ":protocol", ":status"].map((name) =>
-  Buffer.from(name),
-);
+/** By number. */
+export const PSEUDO_NAMES: readonly Buffer[] = [
+  "",
+  ":method",
+  ":scheme",
+  ":authority",
+  ":path",
+  ":protocol",
+  ":status",
+].map((name) => Buffer.from(name));
 const COOKIE_NAME = Buffer.from("cookie");
 const TRAILERS = Buffer.from("trailers");
 

@@ -100,37 +100,8 @@ export class FieldWriter {
     this.#out[this.#at++] = INDEXED | index;
   }
 
-  /** A field whose name, in whatever case, and value stand in these bytes. */
-  write(
-    names: Memory,
-    nameStart: number,
-    nameEnd: number,
-    values: Memory,
-    valueStart: number,
-    valueEnd: number,
-  ): void {
-    this.#take(names, nameStart, nameEnd, values, valueStart, valueEnd);
-    const guess = this.#slotOf(this.#guess);
-    if (guess >= 0 && this.#isEntry(guess)) this.#writeEntry(this.#guess);
-    else this.#search();
-  }
-
-  /** The same for a field that nobody may ever index. */
-  writeGuarded(
-    names: Memory,
-    nameStart: number,
-    nameEnd: number,
-    values: Memory,
-    valueStart: number,
-    valueEnd: number,
-  ): void {
-    this.#take(names, nameStart, nameEnd, values, valueStart, valueEnd);
-    this.#nameHash = hashName(names.bytes, nameStart, nameEnd);
-    const known = knownNameAt(names.bytes, nameStart, nameEnd, this.#nameHash);
-    this.#writeLiteral(NEVER_INDEXED, LITERAL_PREFIX, STATIC_INDEX[known]!);
-  }
-
-  #take(
+  /** The next field: its name, in whatever case, and value stand in these bytes. */
+  take(
     names: Memory,
     nameStart: number,
     nameEnd: number,
@@ -144,6 +115,22 @@ export class FieldWriter {
     this.#values = values;
     this.#valueStart = valueStart;
     this.#valueLength = valueEnd - valueStart;
+  }
+
+  /** Writes the field that was taken. */
+  write(): void {
+    const guess = this.#slotOf(this.#guess);
+    if (guess >= 0 && this.#isEntry(guess)) this.#writeEntry(this.#guess);
+    else this.#search();
+  }
+
+  /** Writes it as one that nobody may ever index. */
+  writeGuarded(): void {
+    const { bytes } = this.#names;
+    const nameEnd = this.#nameStart + this.#nameLength;
+    this.#nameHash = hashName(bytes, this.#nameStart, nameEnd);
+    const known = knownNameAt(bytes, this.#nameStart, nameEnd, this.#nameHash);
+    this.#writeLiteral(NEVER_INDEXED, LITERAL_PREFIX, STATIC_INDEX[known]!);
   }
 
   #search(): void {

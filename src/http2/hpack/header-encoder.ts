@@ -11,7 +11,7 @@ import {
   VALUE_START,
 } from "../../http/field-table.ts";
 import type { HttpHeaders } from "../../http/http-headers.ts";
-import { Pseudo } from "./field-kinds.ts";
+import { PSEUDO_NAMES, Pseudo } from "./field-kinds.ts";
 import { FieldWriter } from "./field-writer.ts";
 import { type Memory, memoryOf, toMemory } from "./memory.ts";
 import { STATIC_FIELDS } from "./static-table.ts";
@@ -30,11 +30,10 @@ const BLOCK_ROOM = 128;
 /** A line needs four bytes at least, so that the room of a field for each is no more than this for each byte. */
 const LINES_FACTOR = 4;
 
-const PSEUDO_NAMES = ["", ":method", ":scheme", ":authority", ":path", ":protocol", ":status"].map((name) =>
-  toMemory(Buffer.from(name)),
-);
+const NAMES: readonly Memory[] = PSEUDO_NAMES.map(toMemory);
+
 /** The values of pseudo-header fields that the static table has, with their indices. */
-const COMMON: readonly ReadonlyMap<string, number>[] = PSEUDO_NAMES.map(
+const COMMON: readonly ReadonlyMap<string, number>[] = NAMES.map(
   ({ bytes }) =>
     new Map(
       STATIC_FIELDS.flatMap(([other, value], index) =>
@@ -49,6 +48,8 @@ const STATUS_INDEX: ReadonlyMap<number, number> = new Map(
 
 const COLON = 0x3a;
 const LF = 0x0a;
+const SPACE = 0x20;
+const TAB = 0x09;
 
 /** What a block of this table, overlay and lines takes at most; add the lengths of pseudo-header fields and single fields. */
 export function blockRoom(table: FieldTable, headers: HttpHeaders | null, lines: string): number {
@@ -109,8 +110,9 @@ export class HeaderEncoder {
     }
     const scratch = this.#scratchFor(value.length);
     const end = writeLatin1(scratch.bytes, 0, value);
-    const name = PSEUDO_NAMES[pseudo]!;
-    this.#writer.write(name, 0, name.bytes.length, scratch, 0, end);
+    const name = NAMES[pseudo]!;
+    this.#writer.take(name, 0, name.bytes.length, scratch, 0, end);
+    this.#writer.write();
   }
 
   /** Sends the `Host` as `:authority`; false when there is none. */
@@ -124,8 +126,8 @@ export class HeaderEncoder {
     if (index === -1) return false;
     const { bytes, offsets } = table;
     const at = index * FIELD_STRIDE;
-    const name = PSEUDO_NAMES[Pseudo.Authority]!;
-    this.#writer.write(
+    const name = NAMES[Pseudo.Authority]!;
+    this.#writer.take(
       name,
       0,
       name.bytes.length,
@@ -133,6 +135,7 @@ export class HeaderEncoder {
       offsets[at + VALUE_START]!,
       offsets[at + VALUE_END]!,
     );
+    this.#writer.write();
     return true;
   }
 
@@ -164,9 +167,9 @@ export class HeaderEncoder {
       const nameEnd = offsets[at + NAME_END]!;
       const valueStart = offsets[at + VALUE_START]!;
       const valueEnd = offsets[at + VALUE_END]!;
-      if (guarded !== null && guarded[i] === 1) {
-        this.#writer.writeGuarded(memory, nameStart, nameEnd, memory, valueStart, valueEnd);
-      } else this.#writer.write(memory, nameStart, nameEnd, memory, valueStart, valueEnd);
+      this.#writer.take(memory, nameStart, nameEnd, memory, valueStart, valueEnd);
+      if (guarded !== null && guarded[i] === 1) this.#writer.writeGuarded();
+      else this.#writer.write();
     }
     if (headers === null || headers.added === null) return;
     for (const { key, value } of headers.added) {
@@ -176,11 +179,13 @@ export class HeaderEncoder {
 
   /** One field; white space around its value is left out. */
   field(name: string, value: string): void {
-    const nameEnd = name.length;
-    const scratch = this.#scratchFor(nameEnd + value.length);
-    writeLatin1(scratch.bytes, 0, name);
-    const end = writeLatin1(scratch.bytes, nameEnd, value);
-    this.#trimmed(scratch, 0, nameEnd, nameEnd, end);
+    const scratch = this.#scratchFor(name.length + value.length + 2);
+    const { bytes } = scratch;
+    const nameEnd = writeLatin1(bytes, 0, name);
+    bytes[nameEnd] = COLON;
+    bytes[nameEnd + 1] = SPACE;
+    const end = writeLatin1(bytes, nameEnd + 2, value);
+    this.#trimmed(scratch, 0, nameEnd, nameEnd + 2, end);
   }
 
   /** Whole field lines as HTTP/1 has them, each ended by CRLF. */
@@ -205,7 +210,8 @@ export class HeaderEncoder {
     let end = valueEnd;
     while (start < end && isBlank(bytes[start]!)) start++;
     while (end > start && isBlank(bytes[end - 1]!)) end--;
-    this.#writer.write(memory, nameStart, nameEnd, memory, start, end);
+    this.#writer.take(memory, nameStart, nameEnd, memory, start, end);
+    this.#writer.write();
   }
 
   #scratchFor(length: number): Memory {
@@ -219,5 +225,5 @@ function isOmitted(omitted: number, id: number): boolean {
 }
 
 function isBlank(byte: number): boolean {
-  return byte === 0x20 || byte === 0x09;
+  return byte === SPACE || byte === TAB;
 }
