@@ -25,8 +25,8 @@ const HOST = toFieldName("host");
 
 /** Bytes that a field may take besides its name and value: its first octet, and two lengths. */
 const FIELD_ROOM = 12;
-/** Two changes of the table's size, and the status or the names of the pseudo-header fields, each of which has a static index. */
-const BLOCK_ROOM = 128;
+/** Two changes of the table's size, all pseudo-header fields, and `FIELD_ROOM` for eight single fields. */
+const BLOCK_ROOM = 192;
 /** A line needs four bytes at least, so that the room of a field for each is no more than this for each byte. */
 const LINES_FACTOR = 4;
 
@@ -51,7 +51,10 @@ const LF = 0x0a;
 const SPACE = 0x20;
 const TAB = 0x09;
 
-/** What a block of this table, overlay and lines takes at most; add the lengths of pseudo-header fields and single fields. */
+/**
+ * What a block of this table, overlay and lines takes at most. Add the lengths of pseudo-header fields' values, and of the names and
+ * values of up to eight single fields.
+ */
 export function blockRoom(table: FieldTable, headers: HttpHeaders | null, lines: string): number {
   const { count } = table;
   const received = count === 0 ? 0 : table.fieldsEnd - table.offsets[NAME_START]! + count * FIELD_ROOM;
