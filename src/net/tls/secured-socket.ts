@@ -8,14 +8,17 @@ export interface SecuredSocket {
   readonly digest: TlsDigest;
 }
 
-const secured = new WeakMap<Socket, SecuredSocket>();
+/** On the socket itself: a weak map with an entry a connection is work for every garbage collection. */
+const SECURED = Symbol("secured");
+
+type MarkedSocket = Socket & { [SECURED]?: SecuredSocket };
 
 /** Notes what `socket` is, for the transport over it. */
 export function noteSecured(socket: Socket, what: SecuredSocket): void {
-  secured.set(socket, what);
+  (socket as MarkedSocket)[SECURED] = what;
 }
 
 /** Null for a socket without TLS. */
 export function securedSocket(socket: Socket): SecuredSocket | null {
-  return secured.get(socket) ?? null;
+  return (socket as MarkedSocket)[SECURED] ?? null;
 }

@@ -37,7 +37,10 @@ const DEFAULT_SESSION_TIMEOUT = 7_200;
 /** Node's own limit can't be switched off; ours, which counts the whole handshake, comes before it. */
 const NODE_TIMEOUT = 600_000;
 
-const owners = new WeakMap<Socket, HandshakeOwner>();
+/** On the socket beneath, to find who started its handshake. */
+const OWNER = Symbol("owner");
+
+type OwnedSocket = Socket & { [OWNER]?: HandshakeOwner | null };
 
 /** Parts of Node's servers and sockets that have no public name. */
 interface Internals {
@@ -78,7 +81,7 @@ export class ServerContext {
 
   /** Shakes hands over `raw`, in whose buffer all that was read of the client must be. */
   accept(raw: Socket, owner: HandshakeOwner): void {
-    owners.set(raw, owner);
+    (raw as OwnedSocket)[OWNER] = owner;
     // Whoever ends during the handshake has left. The TLS socket takes this over, until the handshake is done.
     raw.allowHalfOpen = false;
     this.#server.emit("connection", raw);
@@ -86,7 +89,8 @@ export class ServerContext {
 
   #onSecure(socket: TLSSocket): void {
     const owner = ownerOf(socket);
-    if (owner === undefined) {
+    forgetOwner(socket);
+    if (owner === null) {
       socket.destroy();
       return;
     }
@@ -100,9 +104,14 @@ export class ServerContext {
   }
 }
 
-function ownerOf(socket: TLSSocket): HandshakeOwner | undefined {
-  const raw = carrierOf(socket);
-  return raw === undefined ? undefined : owners.get(raw);
+function ownerOf(socket: TLSSocket): HandshakeOwner | null {
+  return (carrierOf(socket) as OwnedSocket | undefined)?.[OWNER] ?? null;
+}
+
+/** What a handshake needed isn't kept for as long as its connection stands. */
+function forgetOwner(socket: TLSSocket): void {
+  const raw = carrierOf(socket) as OwnedSocket | undefined;
+  if (raw !== undefined) raw[OWNER] = null;
 }
 
 /** The socket beneath a TLS socket. */
