@@ -1,4 +1,6 @@
-export type LimitAlgorithm = "fixed_window" | "sliding_window" | "token_bucket" | "concurrency";
+export const LIMIT_ALGORITHMS = ["fixed_window", "sliding_window", "token_bucket", "concurrency"] as const;
+
+export type LimitAlgorithm = (typeof LIMIT_ALGORITHMS)[number];
 
 /** What a limiter goes by. */
 export interface LimiterSettings {
@@ -15,6 +17,8 @@ export interface LimiterSettings {
 
 /** @throws RangeError when a limit can't be kept with these */
 export function checkLimiterSettings({ algorithm, limit, window, burst, mostKeys }: LimiterSettings): void {
+  if (!LIMIT_ALGORITHMS.includes(algorithm))
+    throw new RangeError(`There is no algorithm ${algorithm}: there are ${LIMIT_ALGORITHMS.join(", ")}`);
   checkCount("limit", limit);
   checkCount("mostKeys", mostKeys);
   if (algorithm === "token_bucket") checkCount("burst", burst);

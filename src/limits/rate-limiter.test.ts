@@ -33,5 +33,9 @@ describe("a limiter of a program", () => {
       name: "RangeError",
       message: /limit is a whole number/,
     });
+    assert.throws(() => new RateLimiter({ limit: 1, algorithm: "fixed" as "fixed_window" }), {
+      name: "RangeError",
+      message: /^There is no algorithm fixed: there are fixed_window, /,
+    });
   });
 });

@@ -1,5 +1,6 @@
 import type { Random } from "../base/random.ts";
 import type { Address } from "../net/address.ts";
+import { checkGroup } from "./check-group.ts";
 import type { Discovery } from "./discovery/discovery.ts";
 import {
   type BalancingPolicyName,
@@ -116,6 +117,7 @@ export function planGroup<S extends object>(
     limits: { ...DEFAULT_GROUP.limits, ...limits },
     serverLimits: { ...DEFAULT_GROUP.serverLimits, ...serverLimits },
   };
+  checkGroup(settings);
   const probes = checks.flatMap(({ settings: check, probe }) => (probe ? [[check, probe] as const] : []));
   return { settings, probes: new Map(probes), discovery: own };
 }
@@ -127,6 +129,11 @@ function planOutliers(outliers: boolean | Partial<OutlierSettings>): OutlierSett
   if (outliers === false) return null;
   return { ...DEFAULT_OUTLIERS, ...(outliers === true ? {} : outliers) };
 }
+
+const KINDS = "tcp, tls, http and grpc";
+
+/** What a program without types may have written. */
+type CheckKind = { readonly kind: unknown };
 
 interface CheckPlan {
   readonly settings: HealthCheckSettings;
@@ -149,6 +156,8 @@ function planCheck(options: HealthCheckOptions): CheckPlan {
       return { settings: { ...DEFAULT_HTTP, ...common, tls } };
     case "grpc":
       return { settings: { service: "", ...common, tls } };
+    default:
+      throw new RangeError(`There is no health check ${(common as CheckKind).kind}: there are ${KINDS}`);
   }
 }
 

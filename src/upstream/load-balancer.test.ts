@@ -10,6 +10,7 @@ import type { Discovery, DiscoveryListener } from "./discovery/discovery.ts";
 import { BALANCING_POLICIES } from "./group-settings.ts";
 import type { GroupEvent, ServerState } from "./group-status.ts";
 import { LoadBalancer } from "./load-balancer.ts";
+import type { LoadBalancerOptions } from "./load-balancer-options.ts";
 import { HttpPeer } from "./peer.ts";
 import { type Server, toInit } from "./server.ts";
 
@@ -62,6 +63,19 @@ test("refuses groups that can't work", () => {
   for (const weight of [0, 1.5, 1001, Number.NaN]) {
     assert.throws(() => new LoadBalancer([{ address: "a:1", weight }]), /whole number from 1 to 1000/);
   }
+  const cases: readonly (readonly [options: LoadBalancerOptions, message: RegExp])[] = [
+    [{ policy: "keta" as "ketama" }, /^There is no policy keta: there are round_robin, /],
+    [{ healthCheck: { kind: "ping" as "tcp" } }, /^There is no health check ping: there are tcp, /],
+    [{ healthCheck: { kind: "tcp", interval: 0 } }, /healthCheck\.interval is a number from 1 to/],
+    [{ healthCheck: { kind: "tcp", interval: Number.NaN } }, /interval is a number .*, and not NaN/],
+    [{ healthCheck: [{ kind: "tcp", rise: 0 }] }, /healthCheck\.rise is a whole number from 1/],
+    [{ outliers: { mostEjected: 50 } }, /outliers\.mostEjected is a number from 0 to 1, and not 50/],
+    [{ slowStart: -1 }, /slowStart is a number from 0/],
+    [{ panic: 30 }, /panic is a number from 0 to 1/],
+    [{ mostServers: 1.5 }, /mostServers is a whole number from 1/],
+  ];
+  for (const [options, message] of cases)
+    assert.throws(() => new LoadBalancer(["a:1"], options), { name: "RangeError", message });
 });
 
 /** What happens to a balancer's servers, to be waited for. */

@@ -1,5 +1,6 @@
 import * as z from "zod";
 import type { KeyPart, LimitSettings, RedisSettings } from "../../filters/settings.ts";
+import { LIMIT_ALGORITHMS } from "../../limits/limiter-settings.ts";
 import { refuse } from "../scenario-toxic.ts";
 import { ipRange } from "./addresses.ts";
 import { CLIENT_KEY, keyParts } from "./key.ts";
@@ -21,8 +22,6 @@ import {
 const MOST = 2 ** 31 - 1;
 const MOST_KEYS = 65_536;
 const LEAST_WINDOW = 10;
-
-const ALGORITHMS = ["fixed_window", "sliding_window", "token_bucket", "concurrency"] as const;
 
 const REDIS_EXPECTED = "a URL that begins with redis://, rediss:// or redis+unix://";
 
@@ -62,7 +61,7 @@ const keys = {
     .describe(
       "What is limited apart: each client, each value of a header, …; `all`: all requests together. Default: `client`.",
     ),
-  algorithm: choice(ALGORITHMS)
+  algorithm: choice(LIMIT_ALGORITHMS)
     .optional()
     .describe(
       "`sliding_window` and `fixed_window` count requests, `token_bucket` lets `burst` requests through at once, `concurrency` limits those that are under way. Default: `sliding_window`, or `token_bucket` where there is a `burst`.",
