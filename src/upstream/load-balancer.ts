@@ -26,7 +26,8 @@ export class LoadBalancer<S extends object = SessionLike> implements Disposable 
   #started: Promise<void> | null = null;
 
   /**
-   * @throws RangeError when there is no server and nothing to find one, an address can't be read, or a weight or an option isn't allowed
+   * @throws RangeError when there is no server and nothing to find one, an address can't be read, or a weight or an option
+   * isn't allowed
    */
   constructor(servers: readonly (string | ServerInit)[], options: LoadBalancerOptions<S> = {}) {
     const { settings, probes, discovery } = planGroup(servers, options);
