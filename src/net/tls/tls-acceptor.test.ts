@@ -3,12 +3,14 @@ import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { describe, test } from "node:test";
 import { connect as connectTls, createSecureContext } from "node:tls";
+import { Recorder } from "../../../test/kit/accepted-transport.ts";
 import { createAuthority } from "../../../test/kit/certificates.ts";
 import { captureHello, fragment, makeHello, serverNames } from "../../../test/kit/client-hello.ts";
 import { until } from "../../../test/kit/deadline.ts";
 import { connectRaw } from "../../../test/kit/raw-client.ts";
 import { connectSecurely, visitSecurely } from "../../../test/kit/tls-client.ts";
 import { createServerContext, startTlsServer } from "../../../test/kit/tls-server.ts";
+import { adoptAccepted } from "../onread-socket.ts";
 import { HandshakeLimit } from "./handshake-limit.ts";
 import { ServerContext } from "./server-context.ts";
 import { TicketKeys } from "./ticket-keys.ts";
@@ -95,6 +97,25 @@ describe("what comes first", () => {
       (await answerTo(server.port, Buffer.from("GET / HTTP/1.1\r\n"))).toString(),
       "got GET / HTTP/1.1\r\n",
     );
+  });
+
+  test("a transport can take over what is handed over, and hears the rest", async () => {
+    const handler = new Recorder();
+    await using server = await startTlsServer({
+      choose: context,
+      onPlainHttp: (socket, bytes) => {
+        const transport = adoptAccepted(socket, handler);
+        handler.onData(bytes, 0, bytes.length);
+        transport.sendText("continue");
+      },
+    });
+    await using client = await connectRaw(server.port);
+    await client.write("POST / ");
+    await client.readUntil("continue");
+    await client.write("HTTP/1.1");
+    await until("the rest came", () => handler.text === "POST / HTTP/1.1");
+    client.end();
+    await until("the end came", () => handler.events.includes("end"));
   });
 
   test("something else is closed, a bad hello with an alert", async () => {
