@@ -16,6 +16,7 @@ export function checkUpstreams(upstreams: unknown): Finding[] {
 
 function checkUpstream(section: Section, path: Path): Finding[] {
   return [
+    ...checkTwins(section["servers"], [...path, "servers"]),
     ...checkPolicy(section, path),
     ...checkSticky(section, path),
     ...entriesAt(section["health_check"], [...path, "health_check"]).flatMap(checkTimeout),
@@ -25,6 +26,16 @@ function checkUpstream(section: Section, path: Path): Finding[] {
     ...findVainIn(section, path, "passive_health", "window", ["failure_ratio"]),
     ...findVainIn(section, path, "passive_health", "minimum_requests", ["failure_ratio"]),
   ];
+}
+
+function checkTwins(servers: unknown, path: Path): Finding[] {
+  if (!Array.isArray(servers)) return [];
+  const addresses = servers.map((server) => (isSection(server) ? server["address"] : server));
+  return addresses.flatMap((address, index) => {
+    if (addresses.indexOf(address) === index) return [];
+    const message = `${String(address)} is there twice and counts once: it has its first weight`;
+    return [{ path: [...path, index], message, expected: "a weight" }];
+  });
 }
 
 function checkPolicy({ balance, slow_start }: Section, path: Path): Finding[] {

@@ -284,6 +284,7 @@ describe("what has no effect", () => {
   const warningsFor = (upstream: string): string[] => parse(upstream).warnings.map(formatProblem);
 
   for (const [upstream, warning] of [
+    ["{ servers: [1, 2, { address: 1, weight: 5 }] }", /app\.servers\[2\]: 1 is there twice and counts once/],
     ["{ servers: [1, 2], balance: ketama }", /app\.balance: ketama goes by clients' addresses/],
     [
       "{ servers: [1, 2], balance: { policy: random, by: path } }",
