@@ -94,7 +94,7 @@ export class Mirror {
     const note = { host: "", version: "", additions: null, trusted: null };
     const { address, port, listener, scheme } = session.client;
     const client = { address, port, listener, scheme, forwarding: note };
-    const additions = forwarding.additions(head, client, request.protocol === "HTTP/1.1", peer);
+    const additions = forwarding.additions(head, client, request.protocol, peer);
     return { peer, head, length: request.body, body: body?.content ?? null, signal, additions };
   }
 }

@@ -56,7 +56,7 @@ function checkField(name: string, value: string): void {
 
 /** The head of a request. Untouched parts stay the bytes they came as. */
 export class RequestHead extends Head<RequestSource> {
-  /** The protocol it was made in: `HTTP/1.0`, `HTTP/1.1`. */
+  /** The protocol it was made in: `HTTP/1.0`, `HTTP/1.1`, `HTTP/2`. */
   protocol = "HTTP/1.1";
   /** True when the client waits for a 100 before it sends the body. */
   expectsContinue = false;

@@ -3,7 +3,8 @@ import { ProxyError } from "../base/errors.ts";
 import { Deadline, type DeadlineOwner, type TimeoutQueue, threadClock } from "../base/timeouts.ts";
 import type { BodyLength, ResponseHead } from "../http/heads.ts";
 import type { HttpHeaders } from "../http/http-headers.ts";
-import type { ByteSink, ByteStream, Malformation } from "../http/streams.ts";
+import type { Http1Application, RequestSink } from "../http/server-application.ts";
+import type { ByteSink, ByteStream, DownstreamStream, Malformation } from "../http/streams.ts";
 import { adoptAccepted } from "../net/onread-socket.ts";
 import { output } from "../net/output.ts";
 import type { Transport, TransportHandler } from "../net/transport.ts";
@@ -19,7 +20,6 @@ import { isEmptyLineBegun, isPersistent, skipEmptyLines, toRequestHead } from ".
 import { frameResponse } from "./response-framing.ts";
 import { responseLines } from "./response-lines.ts";
 import { ResponseWriter } from "./response-writer.ts";
-import type { ClientSide, RequestSink, ServerApplication } from "./server-application.ts";
 import { LINGER_IN_ALL, type ServerOptions } from "./server-options.ts";
 import { WriteWatch, type WriteWatchOwner } from "./write-watch.ts";
 
@@ -51,7 +51,7 @@ const HOLD_LIMIT = 64 * 1024;
  * stops. A client that doesn't take its responses gets no further request answered.
  */
 export class ServerConnection
-  implements TransportHandler, ClientSide, IntakeOwner, DeadlineOwner, WriteWatchOwner
+  implements TransportHandler, DownstreamStream, IntakeOwner, DeadlineOwner, WriteWatchOwner
 {
   readonly transport: Transport;
   /** Requests begun on this connection. */
@@ -60,12 +60,12 @@ export class ServerConnection
   bytesSent = 0;
   /** Bytes of body received in the current request. */
   bytesReceived = 0;
-  /** True when the current request was made in HTTP/1.1. */
-  isHttp11 = true;
   /** @internal what the application remembers of this connection */
   note: unknown = null;
 
-  readonly #application: ServerApplication;
+  readonly #application: Http1Application<ServerConnection>;
+  /** True when the current request was made in HTTP/1.1. */
+  #isHttp11 = true;
   readonly #options: ServerOptions;
   readonly #deadline: Deadline = new Deadline(this);
   #watch: WriteWatch | null = null;
@@ -91,7 +91,7 @@ export class ServerConnection
   #writer: ResponseWriter | null = null;
   #tunnel: TransportByteStream | null = null;
 
-  constructor(socket: Socket, options: ServerOptions, application: ServerApplication) {
+  constructor(socket: Socket, options: ServerOptions, application: Http1Application<ServerConnection>) {
     this.#options = options;
     this.#application = application;
     this.transport = adoptAccepted(socket, this);
@@ -144,7 +144,7 @@ export class ServerConnection
 
   /** Reads on or stops reading: the one place that decides it, but for tunnels. */
   #regulate(): void {
-    if (this.#state === State.Tunnel) return;
+    if (this.#state >= State.Tunnel) return;
     if (this.#wantsBytes) this.transport.resume();
     else this.transport.pause();
   }
@@ -185,9 +185,18 @@ export class ServerConnection
     if (outcome === ScanOutcome.Complete) this.#beginRequest(scan);
     scans.giveBack(scan);
     if (outcome === ScanOutcome.Complete) return headEnd;
-    if (outcome === ScanOutcome.Refused) this.#refuse(problem);
-    else this.#waitForHead(bytes, at, end);
+    if (outcome === ScanOutcome.Incomplete) this.#waitForHead(bytes, at, end);
+    else if (problem !== "UNSUPPORTED_VERSION" || !this.#handOver(bytes, at, end)) this.#refuse(problem);
     return end;
+  }
+
+  /** Another version may be spoken from the beginning on only. */
+  #handOver(bytes: Buffer, start: number, end: number): boolean {
+    if (this.requestCount > 0) return false;
+    this.#deadline.clear();
+    if (this.#application.onOtherVersion?.(this, bytes, start, end) !== true) return false;
+    this.#state = State.Closed;
+    return true;
   }
 
   #waitForHead(bytes: Buffer, start: number, end: number): void {
@@ -218,14 +227,14 @@ export class ServerConnection
     this.requestCount++;
     this.#state = State.Active;
     this.#deadline.clear();
-    this.isHttp11 = scan.minorVersion > 0;
+    this.#isHttp11 = scan.minorVersion > 0;
     this.bytesReceived = 0;
     this.bytesSent = 0;
     this.#headSent = false;
     this.#method = head.method;
     this.#keepAlive = isPersistent(scan);
     this.#awaitsContinue = head.expectsContinue;
-    const sink = this.#application.onRequest(this, head);
+    const sink = this.#application.onRequest(this, head, this);
     this.#sink = sink;
     const hasBody = head.body !== "none" && head.body !== 0;
     if (hasBody) {
@@ -292,12 +301,12 @@ export class ServerConnection
       this.#awaitsContinue = false;
       this.#intake?.excuseDelay();
     }
-    if (this.isHttp11 && !this.transport.closed) writeResponseHead(output, this.transport, head, "none", "");
+    if (this.#isHttp11 && !this.transport.closed) writeResponseHead(output, this.transport, head, "none", "");
   }
 
   sendHead(head: ResponseHead, body: BodyLength, keepAlive: boolean): void {
     const isToHead = this.#method === "HEAD";
-    const framing = frameResponse(head.status, body, this.#method, this.isHttp11);
+    const framing = frameResponse(head.status, body, this.#method, this.#isHttp11);
     this.#endedByClose = framing === "until-close" && !isToHead;
     // Without a 100 nobody knows whether the body will come: what follows can't be told from it (RFC 9110 §10.1.1).
     const isBodyInDoubt = this.#awaitsContinue && !this.requestComplete;
@@ -305,7 +314,7 @@ export class ServerConnection
     this.#headSent = true;
     if (this.transport.closed) return;
     this.#writer ??= new ResponseWriter(this.transport);
-    this.#writer.writeHead(head, framing, responseLines(head, this.#keepAlive, this.isHttp11), isToHead);
+    this.#writer.writeHead(head, framing, responseLines(head, this.#keepAlive, this.#isHttp11), isToHead);
   }
 
   malform(how: Malformation): void {

@@ -3,8 +3,8 @@ import { notPromised, ProxyError, toProxyError } from "../base/errors.ts";
 import { Deadline, type DeadlineOwner } from "../base/timeouts.ts";
 import { type BodyLength, type RequestHead, ResponseHead } from "../http/heads.ts";
 import type { HttpHeaders } from "../http/http-headers.ts";
+import type { RequestSink } from "../http/server-application.ts";
 import type { DownstreamStream, UpstreamSink, UpstreamStream } from "../http/streams.ts";
-import type { RequestSink } from "../http1/server-application.ts";
 import type { HttpPeer } from "../upstream/peer.ts";
 import { sentLength } from "./body-length.ts";
 import { Failover } from "./failover.ts";
@@ -51,7 +51,8 @@ export class Exchange<C>
   readonly downstream: DownstreamStream;
   readonly client: ForwardedClient;
   readonly proxy: HttpProxy<C>;
-  readonly #isHttp11: boolean;
+  /** Of the request as it came, whatever filters make of it. */
+  readonly #protocol: string;
   readonly isConnect: boolean;
   readonly #isHead: boolean;
   #state: number = State.Preparing;
@@ -74,14 +75,13 @@ export class Exchange<C>
     downstream: DownstreamStream,
     request: RequestHead,
     client: ForwardedClient,
-    isHttp11: boolean,
   ) {
     super();
     this.proxy = proxy;
     this.downstream = downstream;
     this.client = client;
-    this.#isHttp11 = isHttp11;
-    const { method } = request;
+    const { method, protocol } = request;
+    this.#protocol = protocol;
     this.isConnect = method === "CONNECT";
     this.#isHead = method === "HEAD";
     this.session = new Session(this, request, proxy.retries);
@@ -159,7 +159,7 @@ export class Exchange<C>
   protected sendHeadTo(upstream: UpstreamStream, head: RequestHead, peer: HttpPeer): BodyLength {
     const { plan, forwarding } = this.proxy;
     const length = sentLength(head.body, head.touchedHeaders, plan.filtersRequestBody);
-    const additions = forwarding.additions(head, this.client, this.#isHttp11, peer);
+    const additions = forwarding.additions(head, this.client, this.#protocol, peer);
     upstream.sendHead(head, length, additions);
     return length;
   }

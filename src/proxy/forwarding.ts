@@ -77,18 +77,18 @@ export class Forwarding {
   }
 
   /** The lines for one request, `head` as it is about to be sent to `peer`. */
-  additions(head: RequestHead, client: ForwardedClient, isHttp11: boolean, peer: HttpPeer): RequestAdditions {
-    const additions = this.#forwardingOf(head, client, isHttp11);
+  additions(head: RequestHead, client: ForwardedClient, protocol: string, peer: HttpPeer): RequestAdditions {
+    const additions = this.#forwardingOf(head, client, protocol);
     const host = lacksHost(head) ? hostLine(peer) : "";
     const upgrade = upgradeOf(head);
     if (host === "" && upgrade === null) return additions;
     return { lines: host + additions.lines, dropped: additions.dropped, upgrade };
   }
 
-  #forwardingOf(head: RequestHead, client: ForwardedClient, isHttp11: boolean): RequestAdditions {
+  #forwardingOf(head: RequestHead, client: ForwardedClient, protocol: string): RequestAdditions {
     const { via, mode } = this.#policy;
     if (via === null && mode === "off") return NOTHING;
-    const version = isHttp11 ? "1.1" : "1.0";
+    const version = versionOf(protocol);
     if ((presentIn(head) & this.#special) !== 0) return this.#rewritten(head, client, version);
     const note = client.forwarding;
     if (note.additions === null || note.host !== head.host || note.version !== version) {
@@ -137,6 +137,12 @@ export class Forwarding {
     note.trusted ??= client.address === "" || this.#trusted.has(client.address);
     return note.trusted;
   }
+}
+
+/** What `Via` says of a protocol (RFC 9110 §7.6.3): its name is left out, for it is HTTP. */
+function versionOf(protocol: string): string {
+  if (protocol === "HTTP/1.1") return "1.1";
+  return protocol === "HTTP/2" ? "2" : "1.0";
 }
 
 /** `X-Forwarded-For` grows by one address; the other two keep what the first proxy saw. */

@@ -4,8 +4,8 @@ import { notPromised } from "../base/errors.ts";
 import type { Faults } from "../chaos/faults.ts";
 import { layFaults } from "../chaos/faulty-wire.ts";
 import type { RequestHead } from "../http/heads.ts";
-import type { HeadProblem } from "../http1/head-limits.ts";
-import type { RequestSink, ServerApplication } from "../http1/server-application.ts";
+import type { Http1Application, RequestSink } from "../http/server-application.ts";
+import type { DownstreamStream } from "../http/streams.ts";
 import { ServerConnection } from "../http1/server-connection.ts";
 import { ServerOptions, type ServerSettings } from "../http1/server-options.ts";
 import { plainAddress } from "../net/address.ts";
@@ -27,7 +27,7 @@ export interface HttpServiceOptions {
 }
 
 /** Serves a proxy program on the connections of one listener, in one thread. */
-export class HttpService<C> implements ServerApplication {
+export class HttpService<C> implements Http1Application<ServerConnection> {
   draining = false;
   readonly #proxy: HttpProxy<C>;
   readonly #options: HttpServiceOptions;
@@ -98,9 +98,9 @@ export class HttpService<C> implements ServerApplication {
     this.#perClient!.set(address, (this.#perClient!.get(address) ?? 0) + 1);
   }
 
-  onRequest(connection: ServerConnection, head: RequestHead): RequestSink {
+  onRequest(stream: DownstreamStream, head: RequestHead, connection: ServerConnection): RequestSink {
     const client = (connection.note as Client | null) ?? this.#note(connection);
-    return new Exchange(this.#proxy, connection, head, client, connection.isHttp11);
+    return new Exchange(this.#proxy, stream, head, client);
   }
 
   #note(connection: ServerConnection): Client {
@@ -109,7 +109,7 @@ export class HttpService<C> implements ServerApplication {
     return client;
   }
 
-  onRefused(_connection: ServerConnection, _problem: HeadProblem, status: number): void {
+  onRefused(_connection: ServerConnection, _problem: string, status: number): void {
     const { counters } = this.#proxy;
     counters.add(Counter.requestsRefused);
     counters.add(status >= 500 ? Counter.responses5xx : Counter.responses4xx);

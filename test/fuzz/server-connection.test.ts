@@ -47,7 +47,7 @@ function moody(random: Random): Handlers {
 
 function answer(request: ServedRequest, random: Random): void {
   // Of an unknown length it would end an HTTP/1.0 connection.
-  const isPlain = random.below(3) > 0 || !request.connection.isHttp11;
+  const isPlain = random.below(3) > 0 || request.head.protocol === "HTTP/1.0";
   if (isPlain) request.answer(request.target, { headers: { "X-Seen": "1" } });
   else {
     request.sendHead(random.below(2) === 0 ? "unknown" : request.target.length, {

@@ -2,8 +2,7 @@ import { createServer, type Server } from "node:net";
 import type { ProxyError } from "../../src/base/errors.ts";
 import { type BodyLength, type RequestHead, ResponseHead } from "../../src/http/heads.ts";
 import type { HeadersInit, HttpHeaders } from "../../src/http/http-headers.ts";
-import type { HeadProblem } from "../../src/http1/head-limits.ts";
-import type { ClientSide, RequestSink, ServerApplication } from "../../src/http1/server-application.ts";
+import type { RequestSink, ServerApplication } from "../../src/http/server-application.ts";
 import { ServerConnection } from "../../src/http1/server-connection.ts";
 import { ServerOptions, type ServerSettings } from "../../src/http1/server-options.ts";
 import { until } from "./deadline.ts";
@@ -11,7 +10,7 @@ import { listen } from "./ports.ts";
 
 /** A request as a connection hands it over; answers are up to the test. */
 export class ServedRequest implements RequestSink {
-  readonly connection: ClientSide;
+  readonly connection: ServerConnection;
   readonly head: RequestHead;
   readonly method: string;
   readonly target: string;
@@ -23,7 +22,7 @@ export class ServedRequest implements RequestSink {
   onBody: (() => void) | null = null;
   readonly #server: Http1Server;
 
-  constructor(server: Http1Server, connection: ClientSide, head: RequestHead) {
+  constructor(server: Http1Server, connection: ServerConnection, head: RequestHead) {
     this.#server = server;
     this.connection = connection;
     this.head = head;
@@ -95,13 +94,13 @@ export interface Handlers {
 }
 
 /** Server connections behind a port, with an application that records what they say. */
-export class Http1Server implements ServerApplication, AsyncDisposable {
+export class Http1Server implements ServerApplication<ServerConnection>, AsyncDisposable {
   port = 0;
   draining = false;
   readonly handlers: Handlers;
   readonly options: ServerOptions;
   readonly requests: ServedRequest[] = [];
-  readonly refused: HeadProblem[] = [];
+  readonly refused: string[] = [];
   readonly connections: ServerConnection[] = [];
   headTimeouts = 0;
   closed = 0;
@@ -115,13 +114,13 @@ export class Http1Server implements ServerApplication, AsyncDisposable {
     });
   }
 
-  onRequest(connection: ClientSide, head: RequestHead): RequestSink {
+  onRequest(connection: ServerConnection, head: RequestHead): RequestSink {
     const request = new ServedRequest(this, connection, head);
     this.requests.push(request);
     return request;
   }
 
-  onRefused(_connection: ClientSide, problem: HeadProblem): void {
+  onRefused(_connection: ServerConnection, problem: string): void {
     this.refused.push(problem);
   }
 
