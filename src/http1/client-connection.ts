@@ -11,6 +11,7 @@ import type {
 } from "../http/streams.ts";
 import { output } from "../net/output.ts";
 import type { Transport, TransportHandler } from "../net/transport.ts";
+import { WriteWatch, type WriteWatchOwner } from "../net/write-watch.ts";
 import { BODY_REFUSED, BodyDecoder, type BodySink } from "./body-decoder.ts";
 import { BodyWriter } from "./body-writer.ts";
 import { TransportByteStream } from "./byte-stream.ts";
@@ -20,7 +21,6 @@ import { ScanOutcome } from "./head-limits.ts";
 import type { HeadScan } from "./head-scan.ts";
 import { holdMore } from "./held-bytes.ts";
 import { isSwitch, mayBeReused, toResponseHead } from "./response-rules.ts";
-import { WriteWatch, type WriteWatchOwner } from "./write-watch.ts";
 
 const State = {
   /** No request is under way. */

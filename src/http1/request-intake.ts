@@ -2,9 +2,9 @@ import { ProxyError } from "../base/errors.ts";
 import type { Deadline } from "../base/timeouts.ts";
 import type { BodyLength } from "../http/heads.ts";
 import { HttpHeaders } from "../http/http-headers.ts";
+import { RateGuard } from "../http/rate-guard.ts";
 import { BODY_REFUSED, BodyDecoder, type BodySink } from "./body-decoder.ts";
 import type { HeadScan } from "./head-scan.ts";
-import { RateGuard } from "./rate-guard.ts";
 import type { ServerOptions } from "./server-options.ts";
 
 /** Unread bytes of a request body that are read for the sake of the connection. */

@@ -8,6 +8,7 @@ import type { ByteSink, ByteStream, DownstreamStream, Malformation } from "../ht
 import { adoptAccepted } from "../net/onread-socket.ts";
 import { output } from "../net/output.ts";
 import type { Transport, TransportHandler } from "../net/transport.ts";
+import { WriteWatch, type WriteWatchOwner } from "../net/write-watch.ts";
 import { TransportByteStream } from "./byte-stream.ts";
 import { writeResponseHead } from "./head-encoder.ts";
 import { HEAD_PROBLEMS, type HeadProblem, ScanOutcome } from "./head-limits.ts";
@@ -21,7 +22,6 @@ import { frameResponse } from "./response-framing.ts";
 import { responseLines } from "./response-lines.ts";
 import { ResponseWriter } from "./response-writer.ts";
 import { LINGER_IN_ALL, type ServerOptions } from "./server-options.ts";
-import { WriteWatch, type WriteWatchOwner } from "./write-watch.ts";
 
 const State = {
   /** Between requests, or in the middle of a head. */

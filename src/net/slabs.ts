@@ -6,7 +6,7 @@ const OUTPUT_SLAB = READ_SLAB + 4 * 1024;
 const BULK_SLAB = 256 * 1024;
 /** Unused bulk slabs a thread keeps for the next fast connection. */
 const SPARE_BULK_SLABS = 8;
-const SPARE_OUTPUT_SLABS = 8;
+const SPARE_OUTPUT_SLABS = 32;
 
 /**
  * A buffer to read into. Writers with a view of it in a write that is still pending count as its holders: as long as

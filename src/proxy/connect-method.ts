@@ -2,8 +2,8 @@ import { ProxyError } from "../base/errors.ts";
 import { ResponseHead } from "../http/heads.ts";
 import type { ByteSink, ByteStream, UpstreamSink, UpstreamStream } from "../http/streams.ts";
 import { TransportByteStream } from "../http1/byte-stream.ts";
-import { WriteWatch, type WriteWatchOwner } from "../http1/write-watch.ts";
 import type { Transport, TransportHandler } from "../net/transport.ts";
+import { WriteWatch, type WriteWatchOwner } from "../net/write-watch.ts";
 import type { HttpPeer } from "../upstream/peer.ts";
 
 /**

@@ -1,5 +1,5 @@
 import { Deadline, type DeadlineOwner, type TimeoutQueue } from "../base/timeouts.ts";
-import type { Transport } from "../net/transport.ts";
+import type { Transport } from "./transport.ts";
 
 /** Told when a peer takes nothing any more. */
 export interface WriteWatchOwner {
