@@ -229,4 +229,20 @@ describe("a request that has waited", () => {
     const peer = rig.upstream.peerFor(newSession());
     assert.ok(!(peer instanceof Promise), "it waits for nobody");
   });
+
+  test("begins to wait when another thread takes the room while it chooses", async () => {
+    let thief: (() => void) | null = null;
+    const keyOf = (): string => {
+      thief?.();
+      return "k";
+    };
+    const rig = new Rig({ servers: ["a:1"], limits, keyOf });
+    const { watcher } = await rig.choose(newSession());
+    thief = () => assert.ok(watcher!.onBegin());
+    const chosen = rig.choose(newSession());
+    thief = null;
+    assert.equal(rig.kept.keeper.status().pending, 1);
+    watcher!.onEnd(null, 0);
+    assert.equal(String(await chosen), "a:1");
+  });
 });

@@ -1,3 +1,4 @@
+import { toProxyError } from "../base/errors.ts";
 import type { MaybePromise } from "../proxy/phases.ts";
 import type { RetryGate, Session } from "../proxy/session.ts";
 import type { Eligibility } from "../upstream/balancers/balancing-policy.ts";
@@ -41,8 +42,20 @@ export class UpstreamGroup implements RetryGate {
   peerFor(session: Session<unknown>): MaybePromise<HttpPeer> {
     session.retryPolicy = this.#settings.retries;
     session.retryGate = this;
-    if (this.#settings.limits.pending > 0 && !this.#hasRoom) return this.#peerInTime(session);
-    return this.#peerOf(this.#choose(session));
+    return this.#settings.limits.pending > 0
+      ? this.#peerOrWait(session)
+      : this.#peerOf(this.#choose(session));
+  }
+
+  #peerOrWait(session: Session<unknown>): MaybePromise<HttpPeer> {
+    if (!this.#hasRoom) return this.#peerInTime(session);
+    try {
+      return this.#peerOf(this.#choose(session));
+    } catch (error) {
+      // Another thread took the room since it was looked for.
+      if (toProxyError(error).code === "UPSTREAM_OVERLOADED") return this.#peerInTime(session);
+      throw error;
+    }
   }
 
   /** The room of those who were let in is theirs already, though they begin only when those who run now are done. */

@@ -11,7 +11,10 @@ export interface RetryPolicy {
   readonly nonIdempotent: boolean;
   /** When no connection could be made. Otherwise only where `failToConnect` asks for it. */
   readonly onConnectFailure: boolean;
-  /** When a connection dies before the response, also one that wasn't used before. A reused one is replaced in any case. */
+  /**
+   * When a connection dies before the response, also one that wasn't used before, or what comes is no response. A reused
+   * one that died is replaced in any case.
+   */
   readonly onReset: boolean;
   /** When a server takes longer than it may, `tryTimeout` included. */
   readonly onTimeout: boolean;

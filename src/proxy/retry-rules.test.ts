@@ -74,7 +74,12 @@ describe("a failure", () => {
       assert.equal(judged(code, { onReset: true }), "no");
       assert.equal(judged(code, { onTimeout: true }), "yes");
     }
-    assert.equal(judged("UPSTREAM_BAD_RESPONSE", { onTimeout: true, onReset: true }), "no");
+  });
+
+  test("of what a server says that is no response is repeated by onReset", () => {
+    assert.equal(judged("UPSTREAM_BAD_RESPONSE", { onTimeout: true }), "no");
+    assert.equal(judged("UPSTREAM_BAD_RESPONSE", { onReset: true }), "yes");
+    assert.equal(judged("UPSTREAM_BAD_RESPONSE", { onReset: true }, false, true), "no");
   });
 
   test("within the response's head is a failure before the response, one behind it isn't", () => {

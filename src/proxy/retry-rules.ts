@@ -20,6 +20,13 @@ const TIMEOUTS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "UPSTREAM_WRITE_TIMEOUT",
 ]);
 
+/** What ends a connection before a response. What a server says that is no HTTP ends it too. */
+const RESETS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  "UPSTREAM_CLOSED",
+  "UPSTREAM_RESET",
+  "UPSTREAM_BAD_RESPONSE",
+]);
+
 /** Whether a request of this method may be repeated. Without a byte of its body no server can have acted on it. */
 export function mayRepeat(policy: RetryPolicy, method: string, isActedOn: boolean): boolean {
   return !isActedOn || policy.nonIdempotent || isIdempotent(method);
@@ -50,7 +57,7 @@ export function judgeFailure(
 ): void {
   // A reused connection is replaced without that being anybody's retry.
   if (error.retry === "yes" || (error.retry === "reused" && reused)) return;
-  const isReset = (error.code === "UPSTREAM_CLOSED" || error.code === "UPSTREAM_RESET") && !isAnswered;
+  const isReset = RESETS.has(error.code) && !isAnswered;
   if ((policy.onReset && isReset) || (policy.onTimeout && TIMEOUTS.has(error.code))) error.retry = "yes";
 }
 

@@ -114,7 +114,6 @@ describe("a group's memory", () => {
     const [one, two] = threads();
     const begin = (memory: GroupMemory, slot: number): void => {
       memory.count(slot, OwnCount.Requests);
-      memory.count(slot, OwnCount.Connections);
       memory.addTo(slot, ServerWord.Requests, 1);
       memory.add(GroupWord.Requests, 1);
     };

@@ -101,9 +101,8 @@ export type ServerCount = (typeof ServerCount)[ServerCountName];
 
 /** What else a thread notes of a server. */
 export const OwnCount = {
-  /** Its part of `ServerWord.Requests` and `Connections`: to be taken back when it dies. */
+  /** Its part of `ServerWord.Requests` and `Connections`, each request being on one: to be taken back when it dies. */
   Requests: 9,
-  Connections: 10,
   /** Requests that said something about the server, good or bad. */
   Judged: 11,
   /** 1 while the server is in this thread's list. */
@@ -274,6 +273,12 @@ export class GroupMemory {
     this.#rows[this.#row + (1 + slot) * ROW_SLOT + what]! += by;
   }
 
+  /** What this thread counts of the server in `slot`, by `ServerCount` and `OwnCount`: for whoever counts all the time. */
+  ownRow(slot: number): Float64Array {
+    const at = this.#row + (1 + slot) * ROW_SLOT;
+    return this.#rows.subarray(at, at + ROW_SLOT);
+  }
+
   /** Notes whether the server in `slot` is in this thread's list. */
   hold(slot: number, holds: boolean): void {
     this.#rows[this.#row + (1 + slot) * ROW_SLOT + OwnCount.Holds] = holds ? 1 : 0;
@@ -301,12 +306,11 @@ export class GroupMemory {
     const kept = this.get(GroupWord.Kept);
     for (let slot = 0; slot < this.slots; slot++) {
       const requests = this.#lose(this.#rowOf(thread, slot) + OwnCount.Requests);
-      const connections = this.#lose(this.#rowOf(thread, slot) + OwnCount.Connections);
       this.#lose(this.#rowOf(thread, slot) + OwnCount.Holds);
       if ((kept & Kept.ServerRequests) !== 0) this.addTo(slot, ServerWord.Requests, -requests);
-      if ((kept & Kept.ServerConnections) !== 0) this.addTo(slot, ServerWord.Connections, -connections);
+      if ((kept & Kept.ServerConnections) !== 0) this.addTo(slot, ServerWord.Connections, -requests);
       if ((kept & Kept.Requests) !== 0) this.add(GroupWord.Requests, -requests);
-      if ((kept & Kept.Connections) !== 0) this.add(GroupWord.Connections, -connections);
+      if ((kept & Kept.Connections) !== 0) this.add(GroupWord.Connections, -requests);
     }
     const own = thread * rowLength(this.slots);
     this.add(GroupWord.Pending, -this.#lose(own + OwnGroupCount.Pending));

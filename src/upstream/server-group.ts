@@ -49,6 +49,8 @@ export class ServerGroup {
   /** The version that the ranks are of; -1: none. */
   #version = -1;
   #isDown = true;
+  /** The server that every choice leads to; null when there are several, or some may be full. */
+  #only: Server | null = null;
   /** Of the choice that is being made. */
   #isEligible: Eligibility | null = null;
   #sawFull = false;
@@ -122,6 +124,7 @@ export class ServerGroup {
    */
   select(key: string | Uint8Array | null, isEligible: Eligibility | null): Server {
     this.#refresh();
+    if (this.#only !== null && isEligible === null) return this.#only;
     if (!(roomIn(this.#watcherMeans.gauges) > 0)) throw new ProxyError("UPSTREAM_OVERLOADED", this.#name);
     const server = this.#pick(key, isEligible);
     if (server === null) throw this.#refusal();
@@ -211,24 +214,29 @@ export class ServerGroup {
     this.#version = version;
     for (const rank of this.#inOrder) rank.refresh(this.#memory, this.#settings.panic);
     this.#isDown = this.#inOrder.every(({ available }) => available === 0);
+    this.#only = this.#watcherMeans.gauges.length > 0 || this.#isLimited ? null : onlyOf(this.#inOrder);
   }
 
   #pick(key: string | Uint8Array | null, isEligible: Eligibility | null): Server | null {
-    const { serverLimits } = this.#settings;
-    const isLimited = serverLimits.requests > 0 || serverLimits.connections > 0;
     this.#isEligible = isEligible;
     this.#sawFull = false;
     try {
       for (let i = 0; i < this.#inOrder.length; i++) {
         const rank = this.#inOrder[i]!;
         if (!rank.isUsable) continue;
-        const server = rank.policy.pick(key, isLimited ? this.#hasRoomToo : isEligible);
+        const server = rank.policy.pick(key, this.#isLimited ? this.#hasRoomToo : isEligible);
         if (server !== null) return server;
       }
       return null;
     } finally {
       this.#isEligible = null;
     }
+  }
+
+  /** True when servers may be full. */
+  get #isLimited(): boolean {
+    const { requests, connections } = this.#settings.serverLimits;
+    return requests > 0 || connections > 0;
   }
 
   readonly #hasRoomToo: Eligibility = (server) => {
@@ -248,8 +256,7 @@ export class ServerGroup {
   /** How many more requests the group has room for, or `enough`. Without limits no server is looked at. */
   #room(enough: number): number {
     const room = roomIn(this.#watcherMeans.gauges);
-    const { serverLimits } = this.#settings;
-    if (room <= 0 || (serverLimits.requests === 0 && serverLimits.connections === 0)) return room;
+    if (room <= 0 || !this.#isLimited) return room;
     this.#refresh();
     let inServers = 0;
     let isAny = false;
@@ -264,6 +271,13 @@ export class ServerGroup {
     // With nobody there waiting is no use: choosing says why.
     return isAny ? Math.min(room, inServers) : room;
   }
+}
+
+/** The only server that may be chosen at first; null when there are several. */
+function onlyOf(ranks: readonly ServerRank[]): Server | null {
+  const first = ranks.find(({ isUsable }) => isUsable);
+  const servers = first?.servers.filter((_, i) => first.shares[i]! > 0) ?? [];
+  return servers.length === 1 ? servers[0]! : null;
 }
 
 function isSame(a: Server, b: Server): boolean {

@@ -30,6 +30,8 @@ export class ServerWatcher implements AttemptWatcher {
   readonly #slot: number;
   readonly #gauges: readonly Gauge[];
   readonly #means: WatcherMeans;
+  /** What this thread counts of the server. */
+  readonly #row: Float64Array;
   /** Attempts under way, and those of them that had a response. */
   #open = 0;
   #good = 0;
@@ -42,6 +44,7 @@ export class ServerWatcher implements AttemptWatcher {
     this.#slot = slot;
     this.#gauges = gauges;
     this.#means = means;
+    this.#row = means.memory.ownRow(slot);
   }
 
   /** The server has left the group: what begins from now on isn't counted. */
@@ -54,7 +57,7 @@ export class ServerWatcher implements AttemptWatcher {
       this.#uncounted++;
       return true;
     }
-    const { gauges, latency, memory } = this.#means;
+    const { gauges, latency } = this.#means;
     if (!enterAll(gauges)) return false;
     if (!enterAll(this.#gauges)) {
       leaveAll(gauges);
@@ -62,15 +65,15 @@ export class ServerWatcher implements AttemptWatcher {
     }
     if (this.#open === 0) this.isTimed = latency.isWanted;
     this.#open++;
-    memory.count(this.#slot, ServerCount.requests);
-    this.#countOpen(1);
+    this.#row[ServerCount.requests]! += 1;
+    this.#row[OwnCount.Requests]! += 1;
     return true;
   }
 
   onResponse(status: number, milliseconds: number): void {
-    const { memory, latency, outliers } = this.#means;
+    const { latency, outliers } = this.#means;
     if (this.#open === 0) return;
-    memory.count(this.#slot, countOfStatus(status));
+    this.#row[countOfStatus(status)]! += 1;
     if (outliers?.isFailure(status) === true) this.#bad++;
     else this.#good++;
     if (milliseconds > 0) latency.note(this.#slot, milliseconds);
@@ -86,15 +89,10 @@ export class ServerWatcher implements AttemptWatcher {
     if (waited > 0) latency.noteUnanswered(this.#slot, waited, error?.source === "upstream");
     this.#judge(error);
     this.#open--;
-    this.#countOpen(-1);
+    this.#row[OwnCount.Requests]! -= 1;
     leaveAll(this.#gauges);
     leaveAll(gauges);
     this.#means.onRoom();
-  }
-
-  #countOpen(by: number): void {
-    this.#means.memory.count(this.#slot, OwnCount.Requests, by);
-    this.#means.memory.count(this.#slot, OwnCount.Connections, by);
   }
 
   #judge(error: ProxyError | null): void {
@@ -110,22 +108,21 @@ export class ServerWatcher implements AttemptWatcher {
       this.#onFailure();
     } else if (this.#good > 0) {
       this.#good--;
-      this.#means.memory.count(this.#slot, OwnCount.Judged);
+      this.#row[OwnCount.Judged]! += 1;
       this.#means.outliers?.onSuccess(this.#slot);
     }
   }
 
   #judgeFailure(error: ProxyError): void {
     const isUnreachable = error.code.startsWith("UPSTREAM_CONNECT_");
-    const count = isUnreachable ? ServerCount.connectFailures : ServerCount.failures;
-    this.#means.memory.count(this.#slot, count);
+    this.#row[isUnreachable ? ServerCount.connectFailures : ServerCount.failures]! += 1;
     this.#forgetOne();
     this.#onFailure();
   }
 
   #onFailure(): void {
-    const { memory, outliers } = this.#means;
-    memory.count(this.#slot, OwnCount.Judged);
+    const { outliers } = this.#means;
+    this.#row[OwnCount.Judged]! += 1;
     if (outliers !== null) outliers.onFailure(this.#slot, this.#means.now());
   }
 

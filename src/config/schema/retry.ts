@@ -51,7 +51,7 @@ const settings = section(
     on: oneOrMore(condition, CONDITION_EXPECTED)
       .prefault(["connect_failure", "reset"])
       .describe(
-        "When: a connection can't be made (`connect_failure`), dies before the response (`reset`), takes too long (`timeout`), or the response has one of these statuses.",
+        "When: a connection can't be made (`connect_failure`), dies before the response or brings something that is none (`reset`), takes too long (`timeout`), or the response has one of these statuses.",
       ),
     non_idempotent: flag()
       .optional()
