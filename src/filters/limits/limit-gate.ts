@@ -47,7 +47,7 @@ export class LimitGate {
     // Who isn't refused has nothing to go by.
     this.policy = headers && !shadow ? policyItem(settings) : null;
     this.key = compileKey(settings.key, means.clients);
-    this.#label = limitLabel(name);
+    this.#label = limitLabel(settings);
     this.#items = new RemainingItems(this.#label);
     this.#settings = settings;
     this.#allowed = allow.length === 0 ? null : new IpRanges(allow);

@@ -11,15 +11,26 @@ import type { LimitSettings } from "../settings.ts";
  * A partition key isn't told: it would be the client's address, or what it proves by a header.
  */
 
-/** The name of a limit as a structured string, which is ASCII (RFC 9651 §3.3.3). */
-export function limitLabel(name: string): string {
+/**
+ * The name of a limit as a structured string, which is ASCII (RFC 9651 §3.3.3). One that has no name of its own is called by
+ * what it allows: its place in the configuration is nothing to clients.
+ */
+export function limitLabel({ name, algorithm, limit, window }: LimitSettings): string {
+  if (!name.includes("[")) return structuredString(name);
+  return structuredString(
+    algorithm === "concurrency" ? `${limit} at once` : `${limit} per ${window / 1000}s`,
+  );
+}
+
+function structuredString(name: string): string {
   const ascii = name.replace(/[^\x20-\x7e]/gu, (character) => encodeURIComponent(character.toWellFormed()));
   return `"${ascii.replace(/["\\]/g, "\\$&")}"`;
 }
 
 /** What a limit allows. The same for all responses. */
-export function policyItem({ name, algorithm, limit, window, burst }: LimitSettings): string {
-  const item = `${limitLabel(name)};q=${limit}`;
+export function policyItem(settings: LimitSettings): string {
+  const { algorithm, limit, window, burst } = settings;
+  const item = `${limitLabel(settings)};q=${limit}`;
   if (algorithm === "concurrency") return `${item};qu="concurrent-requests"`;
   // Only whole seconds can be told (§3.1.3).
   const timed = window % 1000 === 0 ? `${item};w=${window / 1000}` : item;
