@@ -202,7 +202,10 @@ function startProxy(ports: readonly number[], options: SoakOptions): Promise<Run
   const servers = ports.map((port) => `127.0.0.1:${port}`);
   const settings = ["--bind", "127.0.0.1:0", "--threads", String(threads), "--log-level", "error"];
   if (program === undefined) {
-    return startSluice(["http", ...servers.flatMap((server) => ["--upstream", server]), ...settings]);
+    const upstreams = servers.flatMap((server) => ["--upstream", server]);
+    // Servers that break their connections all the time are ill; and a probe is no order.
+    const unwatched = ["--active-health-check-interval", "0"];
+    return startSluice(["http", ...upstreams, ...unwatched, ...settings]);
   }
   return startSluice(["run", program, ...settings], { env: { SOAK_UPSTREAMS: servers.join() } });
 }
