@@ -1,8 +1,11 @@
 /** Which side of the proxy an error comes from; it decides the status a client gets and whom to look at. */
 export type ErrorSource = "downstream" | "upstream" | "internal";
 
-/** `reused`: safe only when the connection had been used before, for then the server may have closed it in between. */
-export type RetryRule = "yes" | "no" | "reused";
+/**
+ * `reused`: safe only when the connection had been used before, for then the server may have closed it in between.
+ * `untouched`: the server said that it did nothing with the request; safe with any method, and nothing that speaks against it.
+ */
+export type RetryRule = "yes" | "no" | "reused" | "untouched";
 
 type ErrorKind = readonly [
   source: ErrorSource,
@@ -46,6 +49,7 @@ const ERROR_KINDS = {
     "The server closed the connection before the response was complete",
   ],
   UPSTREAM_RESET: ["upstream", 502, "reused", "The server reset the connection"],
+  UPSTREAM_REFUSED: ["upstream", 503, "untouched", "The server did not take the request"],
   UPSTREAM_BAD_RESPONSE: ["upstream", 502, "no", "The server's response breaks HTTP's rules"],
   UPSTREAM_FIRST_BYTE_TIMEOUT: ["upstream", 504, "no", "The server did not start its response in time"],
   UPSTREAM_READ_TIMEOUT: ["upstream", 504, "no", "The server stopped in the middle of its response"],

@@ -85,6 +85,8 @@ export interface DownstreamSink {
 export interface UpstreamStream {
   /** True when this connection had carried a request before the one that `begin` was called for. */
   readonly reused: boolean;
+  /** True when the server can say that it did nothing with a request, which is then sent again, whatever its method. */
+  readonly mayRefuse: boolean;
   readonly blocked: boolean;
   /** Called first: who hears what comes of the request. */
   begin(sink: UpstreamSink): void;

@@ -84,6 +84,11 @@ export class ClientConnection
     this.#keeper = keeper;
   }
 
+  /** HTTP/1 has no words for it. */
+  get mayRefuse(): boolean {
+    return false;
+  }
+
   get reused(): boolean {
     return this.requestCount > 1;
   }

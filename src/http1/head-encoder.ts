@@ -1,5 +1,7 @@
 import { writeLatin1 } from "../base/latin1.ts";
-import { FieldId, HOP_BY_HOP } from "../http/field-names.ts";
+import { declaresLength } from "../http/declared-length.ts";
+import { fieldBit, HOP_BY_HOP_BITS, NOT_IN_TRAILERS } from "../http/field-bits.ts";
+import { FieldId } from "../http/field-names.ts";
 import { FIELD_ID, FIELD_STRIDE, type FieldTable, NAME_START } from "../http/field-table.ts";
 import type { BodyLength, RequestHead, ResponseHead } from "../http/heads.ts";
 import type { HttpHeaders, OwnField } from "../http/http-headers.ts";
@@ -7,29 +9,7 @@ import type { RequestAdditions } from "../http/streams.ts";
 import type { Output, OutputOwner } from "../net/output.ts";
 import { ReceivedRequest, ReceivedResponse } from "./received-head.ts";
 
-/** Field ids as bits. */
-function bit(id: FieldId): number {
-  return 1 << id;
-}
-
-/** Never copied: they belong to the connection the head came on. */
-const HOP_BY_HOP_BITS: number = HOP_BY_HOP.reduce(
-  (bits, isHop, id) => (isHop === 1 ? bits | (1 << id) : bits),
-  0,
-);
-const CONTENT_LENGTH = bit(FieldId.ContentLength);
-/** Besides hop-by-hop fields, what a trailer section must not hold: it would change framing or routing (RFC 9110 §6.5.1). */
-const NOT_IN_TRAILERS =
-  HOP_BY_HOP_BITS |
-  CONTENT_LENGTH |
-  bit(FieldId.Host) |
-  bit(FieldId.Trailer) |
-  bit(FieldId.Expect) |
-  bit(FieldId.Via) |
-  bit(FieldId.Forwarded) |
-  bit(FieldId.XForwardedFor) |
-  bit(FieldId.XForwardedProto) |
-  bit(FieldId.XForwardedHost);
+const CONTENT_LENGTH = fieldBit(FieldId.ContentLength);
 
 /** The empty line behind the fields. */
 const END = [0x0d, 0x0a] as const;
@@ -49,7 +29,7 @@ export function writeRequestHead(
   const table = source.table();
   const rawLine = !head.lineChanged && source instanceof ReceivedRequest ? source.lineStart() : -1;
   const line = rawLine >= 0 ? "" : `${head.method} ${head.target} HTTP/1.1\r\n`;
-  const keepsLength = isDeclaredAs(head.body, body, table, touchedHeaders);
+  const keepsLength = declaresLength(head, body);
   const dropped = HOP_BY_HOP_BITS | additions.dropped | (keepsLength ? 0 : CONTENT_LENGTH);
   const upgrade =
     additions.upgrade === null ? "" : `Connection: Upgrade\r\nUpgrade: ${additions.upgrade}\r\n`;
@@ -81,8 +61,7 @@ export function writeResponseHead(
   const table = source.table();
   const rawLine = !head.lineChanged && source instanceof ReceivedResponse ? source.lineStart() : -1;
   const line = rawLine >= 0 ? "" : `HTTP/1.1 ${head.status} ${head.reason}\r\n`;
-  const keepsLength =
-    body === "none" ? mayDeclareAnything(head.status) : isDeclaredAs(head.body, body, table, touchedHeaders);
+  const keepsLength = body === "none" ? mayDeclareAnything(head.status) : declaresLength(head, body);
   const dropped = HOP_BY_HOP_BITS | (keepsLength ? 0 : CONTENT_LENGTH);
   const framing = keepsLength ? "" : framingLines(body);
   writeHead(output, owner, { line, rawLine, table, headers: touchedHeaders, dropped, framing, lines });
@@ -125,20 +104,6 @@ interface HeadPlan {
   /** What says how the body is framed, and the proxy's other fields: whole lines. Mostly empty, so never put together. */
   readonly framing: string;
   readonly lines: string;
-}
-
-/**
- * The received length field may stay where it is: it was checked when it came in and says what is sent. A head made here
- * has none, whatever its body is.
- */
-function isDeclaredAs(
-  received: BodyLength,
-  sent: ResponseFraming,
-  table: FieldTable,
-  headers: HttpHeaders | null,
-): boolean {
-  if (received !== sent || received === "unknown" || table.count === 0) return false;
-  return headers === null || (headers.touchedIds & CONTENT_LENGTH) === 0;
 }
 
 function framingLines(body: ResponseFraming): string {

@@ -2,7 +2,7 @@ import { Counter } from "../base/counters.ts";
 import { ProxyError } from "../base/errors.ts";
 import type { UpstreamSink, UpstreamStream } from "../http/streams.ts";
 import type { Transport } from "../net/transport.ts";
-import type { ConnectAttempt, ConnectCallback } from "../upstream/connector.ts";
+import type { ConnectCallback, PendingStream, StreamCallback } from "../upstream/connect-attempt.ts";
 import { HttpPeer } from "../upstream/peer.ts";
 import { ConnectStream } from "./connect-method.ts";
 import { Flow } from "./flow.ts";
@@ -12,7 +12,7 @@ import type { HttpProxy } from "./http-proxy.ts";
 const MAX_REFUSALS = 8;
 
 /** How a session gets a server: chooses one, and takes an idle connection to it or makes one. */
-export abstract class Attempts<C> extends Flow<C> implements ConnectCallback, UpstreamSink {
+export abstract class Attempts<C> extends Flow<C> implements ConnectCallback, StreamCallback, UpstreamSink {
   abstract readonly proxy: HttpProxy<C>;
   /** Whether the client asked for a tunnel, whatever filters make of its request. */
   abstract readonly isConnect: boolean;
@@ -20,7 +20,7 @@ export abstract class Attempts<C> extends Flow<C> implements ConnectCallback, Up
   upstreamReused = false;
   /** The server of the attempt that is under way, or was last. */
   protected peer: HttpPeer | null = null;
-  #connecting: ConnectAttempt | null = null;
+  #connecting: PendingStream | null = null;
   #refusals = 0;
   #needsFreshConnection = false;
 
@@ -69,15 +69,20 @@ export abstract class Attempts<C> extends Flow<C> implements ConnectCallback, Up
       return;
     }
     this.suspend();
-    this.#connecting = proxy.connector.connect(peer, this);
+    this.#connecting = this.isConnect
+      ? proxy.connector.connect(peer, this)
+      : proxy.connector.openStream(peer, this);
   }
 
+  /** For a CONNECT. */
   onConnected(transport: Transport): void {
-    const { proxy } = this;
-    const peer = this.peer!;
+    this.onStream(new ConnectStream(transport, this.peer!), true);
+  }
+
+  onStream(stream: UpstreamStream, isNew: boolean): void {
     this.#connecting = null;
-    proxy.counters.add(Counter.upstreamConnects);
-    this.#begin(this.isConnect ? new ConnectStream(transport, peer) : proxy.connector.adopt(transport, peer));
+    this.proxy.counters.add(isNew ? Counter.upstreamConnects : Counter.upstreamReuses);
+    this.#begin(stream);
   }
 
   #begin(upstream: UpstreamStream): void {

@@ -2,10 +2,9 @@ import { ProxyError, toProxyError } from "../base/errors.ts";
 import { Deadline, type DeadlineOwner, type TimeoutQueue } from "../base/timeouts.ts";
 import type { BodyLength, RequestHead, ResponseHead } from "../http/heads.ts";
 import type { HttpHeaders } from "../http/http-headers.ts";
-import type { RequestAdditions, UpstreamSink } from "../http/streams.ts";
-import type { ClientConnection } from "../http1/client-connection.ts";
-import type { Transport } from "../net/transport.ts";
-import type { ConnectAttempt, ConnectCallback, Connector } from "../upstream/connector.ts";
+import type { RequestAdditions, UpstreamSink, UpstreamStream } from "../http/streams.ts";
+import type { PendingStream, StreamCallback } from "../upstream/connect-attempt.ts";
+import type { Connector } from "../upstream/connector.ts";
 import type { HttpPeer } from "../upstream/peer.ts";
 import { LengthCheck } from "./body-length.ts";
 import { type BodySource, IncomingBody } from "./incoming-body.ts";
@@ -43,7 +42,7 @@ const NO_ADDITIONS: RequestAdditions = { lines: "", dropped: 0, upgrade: null };
  */
 export class ClientExchange
   extends WatchedAttempt
-  implements UpstreamSink, ConnectCallback, BodySource, DeadlineOwner
+  implements UpstreamSink, StreamCallback, BodySource, DeadlineOwner
 {
   /** Kept when the response's head is there. */
   readonly response: Promise<ResponseHead>;
@@ -56,8 +55,8 @@ export class ClientExchange
   readonly #means: ExchangeMeans;
   readonly #answer = Promise.withResolvers<ResponseHead>();
   readonly #deadline: Deadline = new Deadline(this);
-  #attempt: ConnectAttempt | null = null;
-  #connection: ClientConnection | null = null;
+  #attempt: PendingStream | null = null;
+  #connection: UpstreamStream | null = null;
   #answered = false;
   #over = false;
   #retried = false;
@@ -87,12 +86,12 @@ export class ClientExchange
   }
 
   #connect(): void {
-    this.#attempt = this.#means.connector.connect(this.#request.peer, this);
+    this.#attempt = this.#means.connector.openStream(this.#request.peer, this);
   }
 
-  onConnected(transport: Transport): void {
+  onStream(stream: UpstreamStream): void {
     this.#attempt = null;
-    this.#send(this.#means.connector.adopt(transport, this.#request.peer));
+    this.#send(stream);
   }
 
   onConnectFailed(error: ProxyError): void {
@@ -102,7 +101,7 @@ export class ClientExchange
 
   // ── the request ────────────────────────────────────────────────────────────────────────────────────────────────
 
-  #send(connection: ClientConnection): void {
+  #send(connection: UpstreamStream): void {
     const { head, length, body, additions = NO_ADDITIONS } = this.#request;
     this.#connection = connection;
     connection.begin(this);
@@ -117,7 +116,7 @@ export class ClientExchange
   }
 
   /** Sends pieces as they come, no faster than the server takes them. */
-  async #stream(connection: ClientConnection, body: AsyncIterable<Uint8Array | string>): Promise<void> {
+  async #stream(connection: UpstreamStream, body: AsyncIterable<Uint8Array | string>): Promise<void> {
     const check = new LengthCheck(this.#request.length);
     try {
       for await (const piece of body) {
@@ -195,7 +194,7 @@ export class ClientExchange
     this.onUpstreamDrained();
     const failure = toProxyError(error);
     if (this.#over) return;
-    this.endAttempt(failure);
+    this.endAttempt(failure.retry === "untouched" ? null : failure);
     if (!this.#mayRetry(failure)) {
       this.#fail(failure);
       return;
@@ -214,7 +213,9 @@ export class ClientExchange
   #mayRetry(error: ProxyError): boolean {
     const { head, body } = this.#request;
     const isReplayable = body === null || Buffer.isBuffer(body);
-    if (this.#answered || this.#retried || !this.reused || !isReplayable) return false;
+    if (this.#answered || this.#retried || !isReplayable) return false;
+    if (error.retry === "untouched") return true;
+    if (!this.reused) return false;
     return error.retry === "yes" || (error.retry === "reused" && isIdempotent(head.method));
   }
 

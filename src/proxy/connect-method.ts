@@ -12,6 +12,7 @@ import type { HttpPeer } from "../upstream/peer.ts";
  */
 export class ConnectStream implements UpstreamStream, TransportHandler, WriteWatchOwner {
   readonly reused = false;
+  readonly mayRefuse = false;
   readonly #transport: Transport;
   readonly #watch: WriteWatch;
   #sink: UpstreamSink | null = null;

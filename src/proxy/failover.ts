@@ -116,8 +116,10 @@ export abstract class Failover<C> extends RequestSide<C> implements AttemptAlarm
   onUpstreamError(error: Error): void {
     const failure = toProxyError(error);
     this.upstream = null;
-    // An idle connection that had died says nothing about the server.
-    const isStale = failure.retry === "reused" && this.upstreamReused && this.session.response === null;
+    // An idle connection that had died says nothing about the server, nor does one that it is about to close.
+    const isStale =
+      failure.retry === "untouched" ||
+      (failure.retry === "reused" && this.upstreamReused && this.session.response === null);
     this.endAttempt(isStale ? null : failure);
     if (this.isDone) return;
     if (this.isHeadSent) this.fail(failure);
@@ -132,7 +134,8 @@ export abstract class Failover<C> extends RequestSide<C> implements AttemptAlarm
     if (!this.tell("errorWhileProxy", this.proxy.plan.errorWhileProxy, error)) return;
     const { retry } = error;
     if (retry !== "no" && this.#mayTryAgain) {
-      if (retry === "yes" ? this.#tryAgain() : upstreamReused && isRepeatable && this.#replace()) return;
+      const isReplaced = retry === "untouched" || (upstreamReused && isRepeatable);
+      if (retry === "yes" ? this.#tryAgain() : isReplaced && this.#replace()) return;
     }
     this.fail(error);
   }

@@ -3,8 +3,7 @@ import { ProxyError, toProxyError } from "../base/errors.ts";
 import type { RequestHead, ResponseHead } from "../http/heads.ts";
 import type { HttpHeaders } from "../http/http-headers.ts";
 import type { UpstreamSink, UpstreamStream } from "../http/streams.ts";
-import type { Transport } from "../net/transport.ts";
-import type { ConnectAttempt, ConnectCallback } from "../upstream/connector.ts";
+import type { PendingStream, StreamCallback } from "../upstream/connect-attempt.ts";
 import { HttpPeer } from "../upstream/peer.ts";
 import type { HttpProxy } from "./http-proxy.ts";
 import type { RetryGate, Session } from "./session.ts";
@@ -29,7 +28,7 @@ export interface HedgeOwner<C> extends UpstreamSink {
  *     first   ──▶ ……………………………………………… (given up)
  *     hedge        └─ upstreamPeer ─▶ connect ─▶ send ─▶ head ══▶ the relay
  */
-export class Hedge<C> extends WatchedAttempt implements ConnectCallback, UpstreamSink {
+export class Hedge<C> extends WatchedAttempt implements StreamCallback, UpstreamSink {
   /** Who let it begin. */
   readonly gate: RetryGate | null;
   peer: HttpPeer | null = null;
@@ -41,7 +40,7 @@ export class Hedge<C> extends WatchedAttempt implements ConnectCallback, Upstrea
   connectedAt = 0;
   readonly #owner: HedgeOwner<C>;
   readonly #first: HttpPeer;
-  #connecting: ConnectAttempt | null = null;
+  #connecting: PendingStream | null = null;
   #hasWon = false;
   #isOver = false;
 
@@ -78,19 +77,18 @@ export class Hedge<C> extends WatchedAttempt implements ConnectCallback, Upstrea
     session.peer = peer;
     const idle = proxy.connector.take(peer);
     if (idle === null) {
-      this.#connecting = proxy.connector.connect(peer, this);
+      this.#connecting = proxy.connector.openStream(peer, this);
       return;
     }
     proxy.counters.add(Counter.upstreamReuses);
     void this.#begin(idle, peer);
   }
 
-  onConnected(transport: Transport): void {
-    const { connector, counters } = this.#owner.proxy;
-    const peer = this.peer!;
+  onStream(stream: UpstreamStream, isNew: boolean): void {
+    const { counters } = this.#owner.proxy;
     this.#connecting = null;
-    counters.add(Counter.upstreamConnects);
-    void this.#begin(connector.adopt(transport, peer), peer);
+    counters.add(isNew ? Counter.upstreamConnects : Counter.upstreamReuses);
+    void this.#begin(stream, this.peer!);
   }
 
   onConnectFailed(error: ProxyError): void {

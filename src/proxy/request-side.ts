@@ -52,7 +52,7 @@ export abstract class RequestSide<C> extends Attempts<C> implements DownstreamSi
   /** @internal bytes of the request that are kept to be sent again: none where nobody could ask for it */
   get replayLimit(): number {
     const { plan, retryBufferSize } = this.proxy;
-    if (plan.errorWhileProxy !== null) return retryBufferSize;
+    if (plan.errorWhileProxy !== null || this.upstream?.mayRefuse === true) return retryBufferSize;
     const { retryPolicy, request } = this.session;
     if (repeatsSent(retryPolicy))
       return mayRepeat(retryPolicy, request.method, this.isActedOn) ? retryBufferSize : 0;

@@ -55,8 +55,8 @@ export function judgeFailure(
   reused: boolean,
   isAnswered: boolean,
 ): void {
-  // A reused connection is replaced without that being anybody's retry.
-  if (error.retry === "yes" || (error.retry === "reused" && reused)) return;
+  // A reused connection is replaced without that being anybody's retry, as is one that took nothing of the request.
+  if (error.retry === "yes" || error.retry === "untouched" || (error.retry === "reused" && reused)) return;
   const isReset = RESETS.has(error.code) && !isAnswered;
   if ((policy.onReset && isReset) || (policy.onTimeout && TIMEOUTS.has(error.code))) error.retry = "yes";
 }

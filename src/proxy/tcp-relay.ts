@@ -9,7 +9,7 @@ import { TransportByteStream } from "../http1/byte-stream.ts";
 import { formatHostPort, plainAddress } from "../net/address.ts";
 import { encodeProxyHeader, type ProxiedAddresses } from "../net/proxy-protocol.ts";
 import type { Transport, TransportHandler } from "../net/transport.ts";
-import { ConnectAttempt, type ConnectCallback } from "../upstream/connector.ts";
+import { ConnectAttempt, type ConnectCallback } from "../upstream/connect-attempt.ts";
 import { kindOfCut } from "./kind-of-cut.ts";
 import { type ProxyHeaderListener, ProxyHeaderReader } from "./proxy-header-reader.ts";
 import type { ConnectionState, StreamEvent, StreamProxySettings, StreamTraffic } from "./stream-proxy.ts";

@@ -1,49 +1,57 @@
-import { type ErrorCode, ProxyError } from "../base/errors.ts";
-import { Deadline, type DeadlineOwner, TimeoutQueue } from "../base/timeouts.ts";
+import type { ProxyError } from "../base/errors.ts";
+import type { UpstreamStream } from "../http/streams.ts";
 import { ClientConnection } from "../http1/client-connection.ts";
-import { connectTo } from "../net/connect.ts";
-import type { Transport, TransportHandler } from "../net/transport.ts";
+import type { Transport } from "../net/transport.ts";
+import {
+  ConnectAttempt,
+  type ConnectCallback,
+  type PendingStream,
+  type StreamCallback,
+} from "./connect-attempt.ts";
 import type { HttpPeer } from "./peer.ts";
-import { ConnectionPool, type PoolOptions } from "./pool.ts";
+import { ConnectionPool, DEFAULT_POOL_OPTIONS, type PoolOptions } from "./pool.ts";
+import { SharedPool } from "./shared-pool.ts";
 
-/** Told how an attempt to connect ended. */
-export interface ConnectCallback {
-  /** The connection is the callee's now, which sets its handler at once. */
-  onConnected(transport: Transport): void;
-  onConnectFailed(error: ProxyError): void;
-}
-
-const connectTimeouts = new Map<number, TimeoutQueue>();
-
-function connectTimeout(duration: number): TimeoutQueue {
-  return connectTimeouts.getOrInsertComputed(duration, () => new TimeoutQueue(duration));
-}
-
-/** Gives out connections to servers: an idle one where there is one, else a new one. */
+/** Gives out streams to servers: on a connection that is there, where it has room, else on a new one. */
 export class Connector {
   readonly pool: ConnectionPool;
-  /** Connections that stand, idle ones included. */
-  open = 0;
+  /** Connections that carry many requests at once. */
+  readonly shared: SharedPool;
+  /** Connections with one request at a time that stand, idle ones included. */
+  #open = 0;
 
-  constructor(options?: PoolOptions) {
+  constructor(options: PoolOptions = DEFAULT_POOL_OPTIONS) {
     this.pool = new ConnectionPool(options);
+    this.shared = new SharedPool(options);
   }
 
-  /** An idle connection, at once. */
-  take(peer: HttpPeer): ClientConnection | null {
-    return this.pool.take(peer);
+  /** Connections that stand, idle ones included. */
+  get open(): number {
+    return this.#open + this.shared.open;
   }
 
-  /** Opens a new connection. The attempt can be given up. */
+  /** A stream on a connection that stands, at once. */
+  take(peer: HttpPeer): UpstreamStream | null {
+    return peer.isShared ? this.shared.take(peer) : this.pool.take(peer);
+  }
+
+  /** A stream on a connection that may have to be made. It can be given up. */
+  openStream(peer: HttpPeer, callback: StreamCallback): PendingStream {
+    return peer.isShared
+      ? this.shared.join(peer, callback)
+      : new ConnectAttempt(peer, new SoleStream(this, peer, callback));
+  }
+
+  /** Opens a new connection for whatever the callee makes of it. The attempt can be given up. */
   connect(peer: HttpPeer, callback: ConnectCallback): ConnectAttempt {
     return new ConnectAttempt(peer, callback);
   }
 
-  /** A new connection to `peer` as one for HTTP/1 requests, which comes to the pool between them. */
+  /** @internal a new connection to `peer` as one for HTTP/1 requests, which comes to the pool between them */
   adopt(transport: Transport, peer: HttpPeer): ClientConnection {
-    this.open++;
+    this.#open++;
     const keeper = this.pool.keeperFor(peer, () => {
-      this.open--;
+      this.#open--;
     });
     const connection = new ClientConnection(peer.client, keeper);
     keeper.connection = connection;
@@ -54,65 +62,27 @@ export class Connector {
 
   close(): void {
     this.pool.close();
+    this.shared.close();
   }
 }
 
-/** A connection in the making, within the peer's time; it can be given up. */
-export class ConnectAttempt implements TransportHandler, DeadlineOwner {
-  readonly #callback: ConnectCallback;
-  readonly #deadline: Deadline = new Deadline(this);
-  #transport: Transport | null = null;
-  #timedOut = false;
-  #cancelled = false;
+/** Makes a stream of a new connection that carries one request at a time. */
+class SoleStream implements ConnectCallback {
+  readonly #connector: Connector;
+  readonly #peer: HttpPeer;
+  readonly #callback: StreamCallback;
 
-  constructor(peer: HttpPeer, callback: ConnectCallback) {
+  constructor(connector: Connector, peer: HttpPeer, callback: StreamCallback) {
+    this.#connector = connector;
+    this.#peer = peer;
     this.#callback = callback;
-    const { localAddress } = peer.options;
-    const options = { keepAlive: peer.keepAlive, ...(localAddress === undefined ? {} : { localAddress }) };
-    connectTimeout(peer.connectTimeout).set(this.#deadline);
-    try {
-      this.#transport = connectTo(peer.address, options, this, () => this.#onConnect());
-    } catch (error) {
-      // A local address that is none, say. Whoever asked isn't ready for an answer before it has the attempt.
-      process.nextTick(() => this.onClose(error as Error));
-    }
   }
 
-  /** Nobody wants the connection any more. */
-  cancel(): void {
-    this.#cancelled = true;
-    this.#deadline.clear();
-    this.#transport?.destroy();
+  onConnected(transport: Transport): void {
+    this.#callback.onStream(this.#connector.adopt(transport, this.#peer), true);
   }
 
-  #onConnect(): void {
-    this.#deadline.clear();
-    if (!this.#cancelled) this.#callback.onConnected(this.#transport!);
+  onConnectFailed(error: ProxyError): void {
+    this.#callback.onConnectFailed(error);
   }
-
-  onDeadline(): void {
-    this.#timedOut = true;
-    this.#transport?.destroy();
-  }
-
-  onClose(error: Error | null): void {
-    this.#deadline.clear();
-    if (!this.#cancelled) this.#callback.onConnectFailed(connectError(error, this.#timedOut));
-  }
-
-  // Nothing comes before the connection stands.
-  onData(): void {}
-  onEnd(): void {}
-  onBlocked(): void {}
-  onDrain(): void {}
-}
-
-/** Why no connection came about, as an error that may be retried. */
-export function connectError(error: Error | null, timedOut: boolean): ProxyError {
-  const cause = error === null ? undefined : { cause: error };
-  const systemCode = (error as NodeJS.ErrnoException | null)?.code;
-  let code: ErrorCode = "UPSTREAM_CONNECT_FAILED";
-  if (timedOut || systemCode === "ETIMEDOUT") code = "UPSTREAM_CONNECT_TIMEOUT";
-  else if (systemCode === "ECONNREFUSED") code = "UPSTREAM_CONNECT_REFUSED";
-  return new ProxyError(code, error?.message, cause);
 }

@@ -1,4 +1,9 @@
 import { ClientOptions, type ClientSettings, DEFAULT_CLIENT_SETTINGS } from "../http1/client-options.ts";
+import {
+  DEFAULT_HTTP2_CLIENT_SETTINGS,
+  Http2ClientOptions,
+  type Http2ClientSettings,
+} from "../http2/client-options.ts";
 import { type Address, formatAddress, parseAddress } from "../net/address.ts";
 import type { AttemptWatcher } from "./attempt-watcher.ts";
 import type { Server } from "./server.ts";
@@ -19,6 +24,10 @@ export interface PeerOptions {
   readonly localAddress?: string;
   /** Connections are only shared by peers of the same group. Default "". */
   readonly group?: string;
+  /** What the server speaks: `h2c` is HTTP/2 without TLS, which it must know beforehand. Default `http1`. */
+  readonly protocol?: "http1" | "h2c";
+  /** For `h2c`: silence after which a PING asks whether the server is still there. Default 0: never. */
+  readonly pingInterval?: number;
 }
 
 const DEFAULT_CONNECT_TIMEOUT = 5_000;
@@ -65,6 +74,11 @@ export class HttpPeer {
     return this.#text;
   }
 
+  /** @internal true when one connection carries many requests at once */
+  get isShared(): boolean {
+    return this.options.protocol === "h2c";
+  }
+
   get connectTimeout(): number {
     return this.options.connectTimeout ?? DEFAULT_CONNECT_TIMEOUT;
   }
@@ -86,6 +100,11 @@ export class HttpPeer {
   get client(): ClientOptions {
     return this.options === NO_OPTIONS ? defaultClient() : clientFor(this.options);
   }
+
+  /** @internal the same, of connections that carry many requests */
+  get http2Client(): Http2ClientOptions {
+    return http2ClientFor(this.options);
+  }
 }
 
 const NO_OPTIONS: PeerOptions = Object.freeze({});
@@ -105,4 +124,22 @@ function clientFor(options: PeerOptions): ClientOptions {
   };
   const key = `${settings.firstByteTimeout} ${settings.readTimeout} ${settings.writeTimeout}`;
   return clients.getOrInsertComputed(key, () => new ClientOptions(settings));
+}
+
+const http2Clients = new Map<string, Http2ClientOptions>();
+
+function http2ClientFor(options: PeerOptions): Http2ClientOptions {
+  const { firstByteTimeout, readTimeout, writeTimeout, pingInterval, streams } =
+    DEFAULT_HTTP2_CLIENT_SETTINGS;
+  const settings: Http2ClientSettings = {
+    firstByteTimeout: options.firstByteTimeout ?? firstByteTimeout,
+    readTimeout: options.readTimeout ?? readTimeout,
+    writeTimeout: options.writeTimeout ?? writeTimeout,
+    pingInterval: options.pingInterval ?? pingInterval,
+    streams,
+  };
+  return http2Clients.getOrInsertComputed(
+    Object.values(settings).join(" "),
+    () => new Http2ClientOptions(settings),
+  );
 }

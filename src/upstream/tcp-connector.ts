@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { Deadline, type DeadlineOwner, TimeoutQueue } from "../base/timeouts.ts";
-import { connectError } from "./connector.ts";
+import { connectError } from "./connect-attempt.ts";
 import { HttpPeer } from "./peer.ts";
 import { DEFAULT_POOL_OPTIONS, type PoolOptions } from "./pool.ts";
 

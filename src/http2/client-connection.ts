@@ -1,0 +1,265 @@
+import { ProxyError } from "../base/errors.ts";
+import { Deadline, type DeadlineOwner } from "../base/timeouts.ts";
+import type { BodyLength, RequestHead } from "../http/heads.ts";
+import { HttpHeaders } from "../http/http-headers.ts";
+import type { RequestAdditions } from "../http/streams.ts";
+import type { Transport } from "../net/transport.ts";
+import type { Http2ClientOptions } from "./client-options.ts";
+import { type ClientStreamOwner, Http2ClientStream } from "./client-stream.ts";
+import { ConnectionCore } from "./connection-core.ts";
+import { Http2Error, nameOfHttp2Error } from "./error-codes.ts";
+import { FrameType, MAX_31_BITS } from "./frames.ts";
+import { BlockKind, type FieldBlock } from "./hpack/field-block.ts";
+import { DecodeOutcome } from "./hpack/header-decoder.ts";
+import { CLIENT_PREFACE } from "./preface.ts";
+import { giveBlockBack, takeBlock } from "./received-block.ts";
+import { encodeRequest, requestRoom } from "./request-writer.ts";
+import { judgeOnStream, Verdict } from "./stream-states.ts";
+
+/** Who gives the streams of a connection out. */
+export interface Http2ConnectionKeeper {
+  /** There may be room for more streams than before, or none is left on it. */
+  onRoomChanged(connection: Http2ClientConnection): void;
+  /** The connection is gone. */
+  onClosed(connection: Http2ClientConnection, error: ProxyError): void;
+}
+
+/**
+ * The client's side of an HTTP/2 connection: many requests at once, each on a stream of its own.
+ *
+ *     created ─▶ preface, SETTINGS ─▶ one stream ─▶ server's SETTINGS ─▶ as many as it allows ─┬─▶ GOAWAY ─▶ the rest ends ─▶ gone
+ *                                                                                            └─▶ gone
+ */
+export class Http2ClientConnection
+  extends ConnectionCore<Http2ClientStream>
+  implements ClientStreamOwner, DeadlineOwner
+{
+  /** Streams that were opened. */
+  requestCount = 0;
+  readonly #options: Http2ClientOptions;
+  readonly #keeper: Http2ConnectionKeeper;
+  readonly #ping: Deadline = new Deadline(this);
+  /** Streams that were given out and have sent nothing yet. */
+  #places = 0;
+  #nextId = 1;
+  #goingAway = false;
+  #hasAnswered = false;
+  #isGone = false;
+
+  constructor(transport: Transport, options: Http2ClientOptions, keeper: Http2ConnectionKeeper) {
+    super("client", transport, options.limits);
+    this.#options = options;
+    this.#keeper = keeper;
+    transport.handler = this.handler;
+    const output = this.reserve(CLIENT_PREFACE.length);
+    output.at += CLIENT_PREFACE.copy(output.slab, output.at);
+    this.writeFirstSettings();
+    this.#watch();
+  }
+
+  /** Streams under way, those that were only given out included. */
+  get active(): number {
+    return this.streams.size + this.#places;
+  }
+
+  /** True while streams may be opened at all. */
+  get usable(): boolean {
+    return !this.#goingAway && !this.failed && !this.transport.closed && !this.transport.ended;
+  }
+
+  /** How many streams it can carry at once. Before the server has said how many it allows, the first is tried alone. */
+  get capacity(): number {
+    return this.hasPeerSettings
+      ? Math.min(this.#options.settings.streams, this.peer.maxConcurrentStreams)
+      : 1;
+  }
+
+  get hasRoom(): boolean {
+    return this.active < this.capacity && this.usable;
+  }
+
+  /** A stream for one request. There must be room. */
+  takeStream(): Http2ClientStream {
+    this.#places++;
+    return new Http2ClientStream(
+      this,
+      this.#options,
+      this.peer.initialWindowSize,
+      this.createReceiveWindow(),
+      this.#hasAnswered,
+    );
+  }
+
+  /** Takes no more streams, and ends with its last one. */
+  retire(): void {
+    this.#goingAway = true;
+    this.#endIfDone();
+  }
+
+  // ── for its streams ────────────────────────────────────────────────────────────────────────────────────────────
+
+  releasePlace(): void {
+    this.#places--;
+    this.#onFewer();
+  }
+
+  openStream(
+    stream: Http2ClientStream,
+    head: RequestHead,
+    body: BodyLength,
+    additions: RequestAdditions,
+  ): boolean {
+    this.#places--;
+    if (!this.usable) {
+      this.#onFewer();
+      return false;
+    }
+    // The window may have been changed since the stream was given out.
+    stream.sends.available = this.peer.initialWindowSize;
+    this.beginHeaders(requestRoom(head, additions));
+    const scheme = this.transport.tls === null ? "http" : "https";
+    encodeRequest(this.encoder, scheme, head, body, additions);
+    this.addStream(stream, this.#nextId);
+    this.#nextId += 2;
+    this.requestCount++;
+    this.endHeaders(stream, body === "none");
+    if (this.#nextId > MAX_31_BITS) this.#goingAway = true;
+    return true;
+  }
+
+  get takenBytes(): number {
+    return this.transport.takenBytes;
+  }
+
+  isStuck(takenBefore: number): boolean {
+    if (!this.transport.blocked) return true;
+    if (this.takenBytes > takenBefore) return false;
+    this.#lose(new ProxyError("UPSTREAM_WRITE_TIMEOUT"));
+    return true;
+  }
+
+  protected onStreamGone(): void {
+    this.#onFewer();
+  }
+
+  #onFewer(): void {
+    if (this.#isGone) return;
+    if (this.#goingAway) this.#endIfDone();
+    else this.#keeper.onRoomChanged(this);
+  }
+
+  #endIfDone(): void {
+    if (this.active === 0) this.shut();
+  }
+
+  // ── what comes in ──────────────────────────────────────────────────────────────────────────────────────────────
+
+  override onBytes(bytes: Buffer, start: number, end: number): void {
+    this.#watch();
+    super.onBytes(bytes, start, end);
+  }
+
+  protected override onPeerSettings(): void {
+    this.#keeper.onRoomChanged(this);
+  }
+
+  onHeaders(streamId: number, bytes: Buffer, start: number, end: number, isEndStream: boolean): void {
+    const stream = this.streams.get(streamId);
+    const isTrailers = stream?.hasHead === true;
+    const block = takeBlock();
+    const kind = isTrailers ? BlockKind.Trailers : BlockKind.Response;
+    const outcome = this.decoder.decode(bytes, start, end, block, kind);
+    if (outcome === DecodeOutcome.Broken) {
+      this.fail(Http2Error.CompressionError, "A header block that can't be decoded");
+    } else if (stream === undefined) this.judgeAbsent(streamId, FrameType.Headers);
+    else if (outcome === DecodeOutcome.Refused) {
+      this.breakStream(stream, Http2Error.ProtocolError, block.problem ?? "a malformed head");
+    } else this.#takeBlock(stream, block, isTrailers, isEndStream);
+    giveBlockBack(block);
+  }
+
+  #takeBlock(stream: Http2ClientStream, block: FieldBlock, isTrailers: boolean, isEnd: boolean): void {
+    if (judgeOnStream(stream.state, FrameType.Headers) !== Verdict.Accept) {
+      this.breakStream(stream, Http2Error.StreamClosed, "a head after the end of the stream");
+      return;
+    }
+    this.#hasAnswered = true;
+    if (isTrailers) {
+      if (isEnd) this.endMessage(stream, HttpHeaders.copyOf(block));
+      else this.breakStream(stream, Http2Error.ProtocolError, "a second head");
+      return;
+    }
+    const problem = stream.takeHead(block, isEnd);
+    if (problem !== null) this.breakStream(stream, Http2Error.ProtocolError, problem);
+    else if (isEnd && !stream.isClosed) this.endMessage(stream, null);
+  }
+
+  protected findDataProblem(stream: Http2ClientStream, length: number): string | null {
+    return stream.findDataProblem(length);
+  }
+
+  protected findEndProblem(stream: Http2ClientStream): string | null {
+    return stream.findEndProblem();
+  }
+
+  onPriorityUpdate(): void {}
+
+  /** Streams above the last one that the server deals with were not looked at (RFC 9113 §6.8). */
+  onGoaway(lastStreamId: number, code: number, bytes: Buffer, start: number, end: number): void {
+    this.#goingAway = true;
+    this.#goawayReason = `${nameOfHttp2Error(code)} ${bytes.toString("latin1", start, end)}`;
+    const refused = [...this.streams.values()].filter(({ id }) => id > lastStreamId);
+    for (const stream of refused) this.forgetStream(stream);
+    for (const stream of refused) stream.onRefused();
+    if (!this.#isGone) this.#keeper.onRoomChanged(this);
+    this.#endIfDone();
+  }
+
+  #goawayReason = "";
+
+  // ── whether it is alive ────────────────────────────────────────────────────────────────────────────────────────
+
+  #watch(): void {
+    if (this.#options.settings.pingInterval > 0) this.#options.pingInterval.set(this.#ping);
+  }
+
+  /** Nothing came for a while. */
+  onDeadline(): void {
+    if (this.pingsOwed > 0) {
+      this.#lose(new ProxyError("UPSTREAM_CLOSED", "it doesn't answer a PING"));
+      return;
+    }
+    this.writePing();
+    this.#watch();
+  }
+
+  // ── its end ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  protected onFailure(code: Http2Error, message: string): void {
+    this.#lose(new ProxyError("UPSTREAM_BAD_RESPONSE", `${nameOfHttp2Error(code)}: ${message}`));
+  }
+
+  onSocketEnd(): void {
+    this.#lose(new ProxyError("UPSTREAM_CLOSED", this.#goawayReason || undefined));
+  }
+
+  onSocketClose(error: Error | null): void {
+    const cause = error === null ? undefined : { cause: error };
+    this.#lose(new ProxyError(error === null ? "UPSTREAM_CLOSED" : "UPSTREAM_RESET", error?.message, cause));
+    this.#ping.clear();
+    this.#keeper.onClosed(this, this.#lost!);
+  }
+
+  #lost: ProxyError | null = null;
+
+  #lose(error: ProxyError): void {
+    if (this.#isGone) return;
+    this.#isGone = true;
+    this.#lost = error;
+    this.#goingAway = true;
+    this.reader.stop();
+    this.shut();
+    this.loseStreams((stream) => stream.onConnectionLost(error));
+    this.#keeper.onRoomChanged(this);
+  }
+}

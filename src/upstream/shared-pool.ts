@@ -1,0 +1,352 @@
+import { type ErrorCode, ProxyError } from "../base/errors.ts";
+import { Deadline, type DeadlineOwner, TimeoutQueue } from "../base/timeouts.ts";
+import { Http2ClientConnection, type Http2ConnectionKeeper } from "../http2/client-connection.ts";
+import type { Http2ClientStream } from "../http2/client-stream.ts";
+import type { Transport } from "../net/transport.ts";
+import {
+  ConnectAttempt,
+  type ConnectCallback,
+  connectTimeout,
+  type StreamCallback,
+} from "./connect-attempt.ts";
+import type { HttpPeer } from "./peer.ts";
+import type { PoolOptions } from "./pool.ts";
+
+/** Connections of a thread to one peer: further requests wait for room on them. */
+const MAX_CONNECTIONS = 32;
+
+/** What the connections of all peers have in common. */
+interface SharedMeans {
+  readonly options: PoolOptions;
+  readonly idleTimeout: TimeoutQueue;
+  onOpened(): void;
+  onClosed(): void;
+  onIdle(entry: SharedConnection): void;
+  onBusy(): void;
+  /** There is nothing any more to be remembered of this peer. */
+  forget(connections: PeerConnections): void;
+  readonly isClosed: boolean;
+}
+
+/**
+ * Connections that carry many requests at once, by the whole identity of the peer. The first with room gets the next
+ * request, so that there are few and what isn't needed any more becomes idle.
+ */
+export class SharedPool implements SharedMeans {
+  readonly options: PoolOptions;
+  readonly idleTimeout: TimeoutQueue;
+  /** Connections that stand, and those of them that are idle. */
+  open = 0;
+  idle = 0;
+  isClosed = false;
+  readonly #peers = new Map<string, PeerConnections>();
+
+  constructor(options: PoolOptions) {
+    this.options = options;
+    const { idleTimeout } = options;
+    this.idleTimeout = new TimeoutQueue(idleTimeout === 0 ? Number.MAX_SAFE_INTEGER : idleTimeout);
+  }
+
+  /** A stream on a connection with room, if there is one and nobody waits for it. */
+  take(peer: HttpPeer): Http2ClientStream | null {
+    return this.#connectionsOf(peer).take();
+  }
+
+  /** A stream on the next connection with room, which may have to be made. */
+  join(peer: HttpPeer, callback: StreamCallback): Waiter {
+    return this.#connectionsOf(peer).join(peer, callback);
+  }
+
+  /** Closes idle connections now, others with their last stream. */
+  close(): void {
+    this.isClosed = true;
+    for (const connections of this.#peers.values()) connections.retire();
+  }
+
+  onOpened(): void {
+    this.open++;
+  }
+
+  onClosed(): void {
+    this.open--;
+  }
+
+  onIdle(entry: SharedConnection): void {
+    const { size } = this.options;
+    if (size === 0 || this.isClosed) {
+      entry.connection.retire();
+      return;
+    }
+    if (this.idle >= size) (this.idleTimeout.oldest as SharedConnection | null)?.onDeadline();
+    this.idle++;
+    entry.isIdle = true;
+    this.idleTimeout.set(entry.deadline);
+  }
+
+  onBusy(): void {
+    this.idle--;
+  }
+
+  forget(connections: PeerConnections): void {
+    connections.isListed = false;
+    this.#peers.delete(connections.key);
+  }
+
+  /** Remembered in the peer, so that one that is used again needs no look-up. */
+  #connectionsOf(peer: HttpPeer): PeerConnections {
+    const known = peer.idle;
+    if (known instanceof PeerConnections && known.means === this && known.isListed) return known;
+    const { key } = peer;
+    const connections = this.#peers.getOrInsertComputed(key, () => new PeerConnections(key, this));
+    peer.idle = connections;
+    return connections;
+  }
+}
+
+/** The connections to one peer, those in the making, and who waits for room. */
+class PeerConnections implements Http2ConnectionKeeper {
+  readonly key: string;
+  readonly means: SharedMeans;
+  /** False once the pool has forgotten it. */
+  isListed = true;
+  readonly #entries: SharedConnection[] = [];
+  #connecting = 0;
+  #waiting: Waiter[] = [];
+  #peer: HttpPeer | null = null;
+  /** Streams that a connection to this peer carries, by the last one that said. */
+  #capacity = 0;
+  #servesSoon = false;
+
+  constructor(key: string, means: SharedMeans) {
+    this.key = key;
+    this.means = means;
+  }
+
+  take(): Http2ClientStream | null {
+    return this.#waiting.length > 0 ? null : (this.#withRoom()?.takeStream() ?? null);
+  }
+
+  #withRoom(): SharedConnection | null {
+    for (let i = 0; i < this.#entries.length; i++) {
+      const entry = this.#entries[i]!;
+      if (entry.connection.hasRoom) return entry;
+    }
+    return null;
+  }
+
+  join(peer: HttpPeer, callback: StreamCallback): Waiter {
+    const waiter = new Waiter(this, callback);
+    this.#peer = peer;
+    this.#waiting.push(waiter);
+    connectTimeout(peer.connectTimeout).set(waiter.deadline);
+    this.#cover();
+    this.#serveSoon();
+    return waiter;
+  }
+
+  /** @internal */
+  leave(waiter: Waiter): void {
+    const index = this.#waiting.indexOf(waiter);
+    if (index !== -1) this.#waiting.splice(index, 1);
+  }
+
+  /** Why one that has waited too long gets nothing. */
+  get lateError(): ErrorCode {
+    const isReady = this.#entries.some(({ connection }) => connection.hasPeerSettings);
+    return isReady ? "UPSTREAM_OVERLOADED" : "UPSTREAM_CONNECT_TIMEOUT";
+  }
+
+  retire(): void {
+    for (const { connection } of [...this.#entries]) connection.retire();
+  }
+
+  // ── connections ────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /**
+   * Makes connections for those that wait, as many as it takes by what is known of the server: a burst of requests
+   * waits for the first one, and only what that can't carry has another made.
+   */
+  #cover(): void {
+    const peer = this.#peer!;
+    const capacity = this.#capacity === 0 ? peer.http2Client.settings.streams : this.#capacity;
+    let room = this.#connecting * capacity;
+    for (const { connection } of this.#entries) {
+      if (connection.usable && !connection.hasPeerSettings) room += capacity - connection.active;
+      else if (connection.hasRoom) room += connection.capacity - connection.active;
+    }
+    while (this.#waiting.length > room && this.#entries.length + this.#connecting < MAX_CONNECTIONS) {
+      this.#connecting++;
+      room += capacity;
+      new ConnectAttempt(peer, new ConnectionMaker(this));
+    }
+  }
+
+  /** @internal */
+  onConnected(transport: Transport): void {
+    this.#connecting--;
+    const connection = new Http2ClientConnection(transport, this.#peer!.http2Client, this);
+    this.#entries.push(new SharedConnection(connection, this.means));
+    this.means.onOpened();
+    if (this.means.isClosed) connection.retire();
+    // The first is tried with one request, at once: it needn't wait for the server's settings.
+    this.#serve();
+  }
+
+  /** @internal */
+  onConnectFailed(error: ProxyError): void {
+    this.#connecting--;
+    this.#failWaiting(error);
+  }
+
+  /** Those that wait have nothing to wait for, unless there is another connection. */
+  #failWaiting(error: ProxyError): void {
+    if (this.#connecting > 0 || this.#entries.some(({ connection }) => connection.usable)) return;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const waiter of waiting) waiter.fail(error);
+    this.#forgetIfEmpty();
+  }
+
+  onRoomChanged(connection: Http2ClientConnection): void {
+    if (connection.hasPeerSettings && connection.capacity > 0) this.#capacity = connection.capacity;
+    const entry = this.#entries.find((other) => other.connection === connection);
+    if (entry === undefined) return;
+    if (!connection.usable) this.#remove(entry);
+    else if (connection.active === 0 && this.#waiting.length === 0) entry.becomeIdle();
+    if (this.#waiting.length > 0) this.#serveSoon();
+  }
+
+  onClosed(connection: Http2ClientConnection, error: ProxyError): void {
+    this.means.onClosed();
+    const entry = this.#entries.find((other) => other.connection === connection);
+    if (entry !== undefined) this.#remove(entry);
+    // A server that never said a word of HTTP/2 won't the next time.
+    if (!connection.hasPeerSettings) this.#failWaiting(toConnectError(error));
+    this.#forgetIfEmpty();
+  }
+
+  #remove(entry: SharedConnection): void {
+    entry.leaveIdle();
+    this.#entries.splice(this.#entries.indexOf(entry), 1);
+  }
+
+  #forgetIfEmpty(): void {
+    const isUsed = this.#entries.length > 0 || this.#connecting > 0 || this.#waiting.length > 0;
+    if (!isUsed && this.isListed) this.means.forget(this);
+  }
+
+  // ── who waits ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Not within what a connection is about: a stream that ends mustn't have another begun in the middle of that. */
+  #serveSoon(): void {
+    if (this.#servesSoon) return;
+    this.#servesSoon = true;
+    process.nextTick(() => {
+      this.#servesSoon = false;
+      this.#serve();
+    });
+  }
+
+  #serve(): void {
+    for (let entry = this.#withRoom(); entry !== null && this.#waiting.length > 0; entry = this.#withRoom()) {
+      const waiter = this.#waiting.shift()!;
+      const isNew = entry.isNew;
+      waiter.serve(entry.takeStream(), isNew);
+    }
+    if (this.#waiting.length > 0) this.#cover();
+    else for (const entry of this.#entries) if (entry.connection.active === 0) entry.becomeIdle();
+  }
+}
+
+/** An error of a connection as that of its making. */
+function toConnectError(error: ProxyError): ProxyError {
+  return new ProxyError("UPSTREAM_CONNECT_FAILED", error.message, { cause: error });
+}
+
+/** An attempt to connect whose connection is nobody's in particular. */
+class ConnectionMaker implements ConnectCallback {
+  readonly #connections: PeerConnections;
+
+  constructor(connections: PeerConnections) {
+    this.#connections = connections;
+  }
+
+  onConnected(transport: Transport): void {
+    this.#connections.onConnected(transport);
+  }
+
+  onConnectFailed(error: ProxyError): void {
+    this.#connections.onConnectFailed(error);
+  }
+}
+
+/** A connection with its place in the pool. */
+class SharedConnection implements DeadlineOwner {
+  readonly connection: Http2ClientConnection;
+  readonly deadline: Deadline = new Deadline(this);
+  isIdle = false;
+  /** True until it was used. */
+  isNew = true;
+  readonly #means: SharedMeans;
+
+  constructor(connection: Http2ClientConnection, means: SharedMeans) {
+    this.connection = connection;
+    this.#means = means;
+  }
+
+  takeStream(): Http2ClientStream {
+    this.isNew = false;
+    if (this.isIdle) this.leaveIdle();
+    return this.connection.takeStream();
+  }
+
+  becomeIdle(): void {
+    if (!this.isIdle) this.#means.onIdle(this);
+  }
+
+  leaveIdle(): void {
+    this.deadline.clear();
+    if (!this.isIdle) return;
+    this.isIdle = false;
+    this.#means.onBusy();
+  }
+
+  /** Nobody needed it. */
+  onDeadline(): void {
+    this.connection.retire();
+  }
+}
+
+/** Somebody who waits for a stream; it can be given up. */
+export class Waiter implements DeadlineOwner {
+  readonly deadline: Deadline = new Deadline(this);
+  readonly #connections: PeerConnections;
+  readonly #callback: StreamCallback;
+
+  constructor(connections: PeerConnections, callback: StreamCallback) {
+    this.#connections = connections;
+    this.#callback = callback;
+  }
+
+  cancel(): void {
+    this.deadline.clear();
+    this.#connections.leave(this);
+  }
+
+  onDeadline(): void {
+    this.#connections.leave(this);
+    this.#callback.onConnectFailed(new ProxyError(this.#connections.lateError, "no stream was free in time"));
+  }
+
+  /** @internal */
+  serve(stream: Http2ClientStream, isNew: boolean): void {
+    this.deadline.clear();
+    this.#callback.onStream(stream, isNew);
+  }
+
+  /** @internal */
+  fail(error: ProxyError): void {
+    this.deadline.clear();
+    this.#callback.onConnectFailed(new ProxyError(error.code, undefined, { cause: error }));
+  }
+}
