@@ -282,6 +282,7 @@ export class Exchange<C>
     this.#state = State.Answering;
     this.#headSent = true;
     session.response = response.head;
+    session.attendant?.onOwnResponse(response.head.headers);
     this.releaseBody();
     sendOwnResponse(this, response, this.#isHead, this.#keepAlive);
   }

@@ -1,6 +1,6 @@
 import type { ProxyError } from "../base/errors.ts";
 import type { RequestHead, ResponseHead } from "../http/heads.ts";
-import type { HeadersInit } from "../http/http-headers.ts";
+import type { HeadersInit, HttpHeaders } from "../http/http-headers.ts";
 import type { HttpPeer } from "../upstream/peer.ts";
 import type { ResponseFaults } from "./response-faults.ts";
 import type { RetryPolicy } from "./retries.ts";
@@ -84,6 +84,8 @@ export interface BodyTap {
 
 /** @internal something that a filter keeps with a session, and that has to know when it is over */
 export interface SessionAttendant {
+  /** A response that no server made is about to be sent. Must not throw. */
+  onOwnResponse(headers: HttpHeaders): void;
   /** The session is over, well or not. Comes once; must not throw. */
   onSessionEnd(): void;
 }

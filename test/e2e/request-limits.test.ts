@@ -10,6 +10,7 @@ import { until } from "../kit/deadline.ts";
 import { proxyMeans } from "../kit/proxy-means.ts";
 import type { RawRequest, RawResponse } from "../kit/raw-message.ts";
 import { type RawOrigin, type RawScript, startRawOrigin } from "../kit/raw-origin.ts";
+import { startComposed } from "./composed.ts";
 import { answering, ok, type ProxyUnderTest, request, startProxy } from "./proxy.ts";
 
 /** An origin, and as many proxies before it as there are to be threads, which share what they know of limits. */
@@ -144,4 +145,21 @@ describe("one request at a time", () => {
     await using limited = await startLimited(script, one);
     for (let i = 0; i < 3; i++) assert.equal((await ask(limited.proxy)).status, 502);
   });
+});
+
+test("every answer tells what is left of the limits it has passed, whoever made it", async () => {
+  await using composed = await startComposed(`
+listeners:
+  - bind: "127.0.0.1:0"
+    routes:
+      - { match: { path: /here }, respond: "ok", limits: [all, own] }
+      - { match: { path: /gone }, redirect: /here, limits: [all] }
+      - { upstream: "127.0.0.1:1", limits: [all] }
+limits: { all: { limit: 4, per: 1h }, own: { limit: 1, per: 1h } }`);
+  const told: (string | null)[] = [];
+  for (const path of ["/here", "/gone", "/", "/here"]) {
+    const response = await composed.get(path);
+    told.push(`${response.status} ${response.header("ratelimit")?.replaceAll(/;t=\d+/g, "")}`);
+  }
+  assert.deepEqual(told, ['200 "all";r=3, "own";r=0', '302 "all";r=2', '502 "all";r=1', '429 "own";r=0']);
 });

@@ -49,6 +49,24 @@ class Passed implements SessionAttendant {
     this.#held = { limiter, key, next: this.#held };
   }
 
+  /** Tells how much is left of the limits that let the session in. */
+  addFields(headers: HttpHeaders): void {
+    if (this.rateLimit === "") return;
+    // A server may have limits of its own: those are further items of the same lists.
+    headers.append("RateLimit-Policy", this.policy);
+    headers.append("RateLimit", this.rateLimit);
+  }
+
+  onOwnResponse(headers: HttpHeaders): void {
+    this.addFields(headers);
+  }
+
+  /** A limit behind those that let it in has refused the session, and is the only one to be told of. */
+  onRefusal(): void {
+    this.rateLimit = "";
+    this.giveBack();
+  }
+
   giveBack(): void {
     for (let held = this.#held; held !== null; held = held.next) held.limiter.release!(held.key);
     this.#held = null;
@@ -128,10 +146,7 @@ export class RouteLimits {
 
 /** Tells in the response to a session how much is left of the limits that it passed. */
 export function addLimitFields({ attendant }: Session<unknown>, headers: HttpHeaders): void {
-  if (!(attendant instanceof Passed) || attendant.rateLimit === "") return;
-  // A server may have limits of its own: those are further items of the same lists.
-  headers.append("RateLimit-Policy", attendant.policy);
-  headers.append("RateLimit", attendant.rateLimit);
+  if (attendant instanceof Passed) attendant.addFields(headers);
 }
 
 /** Does what a limit has decided; whether the request may go on. */
@@ -143,7 +158,7 @@ function settle(
   decision: Decision,
 ): boolean {
   if (!gate.letsIn(decision)) {
-    passed?.giveBack();
+    passed?.onRefusal();
     gate.refuse(session, decision);
     return false;
   }
