@@ -32,6 +32,11 @@ export const Counter = {
   /** Copies of requests that another upstream has answered, and those that weren't sent or came to nothing. */
   copies: 26,
   copyFailures: 27,
+  /** Of clients; their streams count as requests too. */
+  http2Connections: 28,
+  http2Streams: 29,
+  /** Connections that were ended because the client did too much of what is allowed. */
+  http2Floods: 30,
 } as const;
 
 export type CounterName = keyof typeof Counter;

@@ -69,7 +69,6 @@ export class ServerConnection
   readonly #options: ServerOptions;
   readonly #deadline: Deadline = new Deadline(this);
   #watch: WriteWatch | null = null;
-  #remoteAddress: string | null = null;
   #state: number = State.Head;
   #sink: RequestSink | null = null;
   /** The beginning of a head, or bytes that came too early. */
@@ -194,9 +193,8 @@ export class ServerConnection
   #handOver(bytes: Buffer, start: number, end: number): boolean {
     if (this.requestCount > 0) return false;
     this.#deadline.clear();
-    if (this.#application.onOtherVersion?.(this, bytes, start, end) !== true) return false;
-    this.#state = State.Closed;
-    return true;
+    if (this.#application.onOtherVersion?.(this, bytes, start, end) === true) this.#state = State.Closed;
+    return this.#state === State.Closed;
   }
 
   #waitForHead(bytes: Buffer, start: number, end: number): void {
@@ -266,12 +264,6 @@ export class ServerConnection
     if (!this.#processing) this.#regulate();
   }
 
-  /** The client's address, remembered: it can't be asked for once the socket is closed. "" on a Unix socket. */
-  get remoteAddress(): string {
-    this.#remoteAddress ??= this.transport.remoteAddress;
-    return this.#remoteAddress;
-  }
-
   get requestComplete(): boolean {
     return this.#intake === null || this.#intake.complete;
   }
@@ -294,7 +286,6 @@ export class ServerConnection
   get blocked(): boolean {
     return this.transport.blocked;
   }
-
   /** Only HTTP/1.1 clients understand 1xx (RFC 9110 §15.2). */
   sendInformational(head: ResponseHead): void {
     if (head.status === 100 && this.#awaitsContinue) {

@@ -96,6 +96,12 @@ export class FrameReader {
     return this.#state === State.Stopped;
   }
 
+  /** True in the middle of a frame that isn't DATA, or of a header block: the rest of it should come at once. */
+  get isGathering(): boolean {
+    if (this.#block.isOpen || this.#keptLength > 0) return true;
+    return this.#state !== State.FrameHead && this.#state !== State.Data && this.#state !== State.Stopped;
+  }
+
   /** Reads all of `bytes[start..end)`, unless it is stopped. Not to be called from within the sink. */
   read(bytes: Buffer, start: number, end: number): void {
     let at = start;

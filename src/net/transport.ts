@@ -69,6 +69,7 @@ export class Transport implements OutputOwner {
   #heldOutput: OutputSlab | null = null;
   #heldBulk: Slab[] | null = null;
   #error: Error | null = null;
+  #remoteAddress: string | null = null;
 
   /** Where `socket` encrypts: what lies beneath it. */
   readonly #secured: SecuredSocket | null;
@@ -89,9 +90,10 @@ export class Transport implements OutputOwner {
     return this.#secured === null ? this.socket : this.#secured.carrier;
   }
 
-  /** The peer's address, "" once it is unknown or on a Unix socket. */
+  /** The peer's address, "" on a Unix socket. It can be asked for while the socket is open, and again when it was. */
   get remoteAddress(): string {
-    return this.socket.remoteAddress ?? "";
+    this.#remoteAddress ??= this.socket.remoteAddress ?? "";
+    return this.#remoteAddress;
   }
 
   // ── what goes out ──────────────────────────────────────────────────────────────────────────────────────────────

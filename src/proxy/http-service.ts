@@ -8,7 +8,11 @@ import type { Http1Application, RequestSink } from "../http/server-application.t
 import type { DownstreamStream } from "../http/streams.ts";
 import { ServerConnection } from "../http1/server-connection.ts";
 import { ServerOptions, type ServerSettings } from "../http1/server-options.ts";
+import { startsWithPreface } from "../http2/preface.ts";
+import { Http2ServerConnection } from "../http2/server-connection.ts";
+import { Http2ServerOptions } from "../http2/server-options.ts";
 import { plainAddress } from "../net/address.ts";
+import type { Transport } from "../net/transport.ts";
 import { Exchange } from "./exchange.ts";
 import type { ForwardedClient, ForwardingNote } from "./forwarding.ts";
 import type { HttpProxy } from "./http-proxy.ts";
@@ -27,12 +31,14 @@ export interface HttpServiceOptions {
 }
 
 /** Serves a proxy program on the connections of one listener, in one thread. */
-export class HttpService<C> implements Http1Application<ServerConnection> {
+export class HttpService<C> implements Http1Application<ClientConnection> {
   draining = false;
   readonly #proxy: HttpProxy<C>;
   readonly #options: HttpServiceOptions;
   readonly #server: ServerOptions;
-  readonly #connections = new Set<ServerConnection>();
+  /** Null when clients may not speak HTTP/2. */
+  readonly #http2: Http2ServerOptions | null;
+  readonly #connections = new Set<ClientConnection>();
   readonly #perClient: Map<string, number> | null;
   readonly #listener: string;
   readonly #faults: Faults | null;
@@ -43,6 +49,8 @@ export class HttpService<C> implements Http1Application<ServerConnection> {
     this.#listener = listener;
     this.#options = options;
     this.#server = new ServerOptions(options.settings);
+    const { settings } = this.#server;
+    this.#http2 = settings.http2 ? new Http2ServerOptions(settings) : null;
     this.#perClient = (options.maxConnectionsPerClient ?? 0) > 0 ? new Map() : null;
     this.#faults = options.faults ?? null;
     this.#faults?.whenActive(() => this.#layFaults());
@@ -71,7 +79,7 @@ export class HttpService<C> implements Http1Application<ServerConnection> {
     const connection = new ServerConnection(socket, this.#server, this);
     this.#connections.add(connection);
     if (this.#faults?.isActive === true) layFaults(this.#faults, connection.transport);
-    if (this.#perClient !== null) this.#countClient(plainAddress(connection.remoteAddress));
+    if (this.#perClient !== null) this.#countClient(plainAddress(connection.transport.remoteAddress));
   }
 
   #admits(socket: Socket): boolean {
@@ -98,20 +106,37 @@ export class HttpService<C> implements Http1Application<ServerConnection> {
     this.#perClient!.set(address, (this.#perClient!.get(address) ?? 0) + 1);
   }
 
-  onRequest(stream: DownstreamStream, head: RequestHead, connection: ServerConnection): RequestSink {
+  onRequest(stream: DownstreamStream, head: RequestHead, connection: ClientConnection): RequestSink {
     const client = (connection.note as Client | null) ?? this.#note(connection);
+    if (head.protocol === "HTTP/2") this.#proxy.counters.add(Counter.http2Streams);
     return new Exchange(this.#proxy, stream, head, client);
   }
 
-  #note(connection: ServerConnection): Client {
+  #note(connection: ClientConnection): Client {
     const client = new Client(connection, this.#listener);
     connection.note = client;
     return client;
   }
 
-  onRefused(_connection: ServerConnection, _problem: string, status: number): void {
+  /** Clients that know it begin in HTTP/2 on the same port (RFC 9113 §3.3). */
+  onOtherVersion(connection: ServerConnection, bytes: Buffer, start: number, end: number): boolean {
+    if (this.#http2 === null || startsWithPreface(bytes, start, end) === "no") return false;
+    const successor = new Http2ServerConnection(connection.transport, this.#http2, this);
+    this.#connections.delete(connection);
+    this.#connections.add(successor);
+    this.#proxy.counters.add(Counter.http2Connections);
+    successor.onBytes(bytes, start, end);
+    return true;
+  }
+
+  onFlood(): void {
+    this.#proxy.counters.add(Counter.http2Floods);
+  }
+
+  onRefused(_connection: ClientConnection, _problem: string, status: number): void {
     const { counters } = this.#proxy;
     counters.add(Counter.requestsRefused);
+    if (status === 0) return;
     counters.add(status >= 500 ? Counter.responses5xx : Counter.responses4xx);
   }
 
@@ -120,10 +145,10 @@ export class HttpService<C> implements Http1Application<ServerConnection> {
     this.#proxy.counters.add(Counter.responses4xx);
   }
 
-  onClosed(connection: ServerConnection): void {
+  onClosed(connection: ClientConnection): void {
     if (!this.#connections.delete(connection)) return;
     this.#proxy.counters.add(Counter.connectionsOpen, -1);
-    if (this.#perClient !== null) this.#forgetClient(plainAddress(connection.remoteAddress));
+    if (this.#perClient !== null) this.#forgetClient(plainAddress(connection.transport.remoteAddress));
     if (this.#connections.size === 0) this.#onEmpty?.();
   }
 
@@ -150,6 +175,14 @@ export class HttpService<C> implements Http1Application<ServerConnection> {
   }
 }
 
+/** A client's connection, whatever it speaks. */
+interface ClientConnection {
+  readonly transport: Transport;
+  note: unknown;
+  drain(): void;
+  destroy(): void;
+}
+
 /** What is known of a client's connection, found out when its first request comes. */
 class Client implements ForwardedClient {
   readonly address: string;
@@ -158,8 +191,8 @@ class Client implements ForwardedClient {
   readonly scheme = "http";
   readonly forwarding: ForwardingNote = { host: "", version: "", additions: null, trusted: null };
 
-  constructor(connection: ServerConnection, listener: string) {
-    this.address = plainAddress(connection.remoteAddress);
+  constructor(connection: ClientConnection, listener: string) {
+    this.address = plainAddress(connection.transport.remoteAddress);
     this.port = connection.transport.socket.remotePort ?? 0;
     this.listener = listener;
   }

@@ -154,6 +154,7 @@ function toServerSettings(
     keepAliveTimeout: timeout.keepalive,
     writeTimeout: timeout.write,
     minimumRate: limit.minimum_rate,
+    http2: DEFAULT_SERVER_SETTINGS.http2,
   };
 }
 

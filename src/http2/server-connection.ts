@@ -1,0 +1,333 @@
+import { ProxyError } from "../base/errors.ts";
+import { Deadline, type DeadlineOwner, type TimeoutQueue } from "../base/timeouts.ts";
+import type { BodyLength, RequestHead, ResponseHead } from "../http/heads.ts";
+import { HttpHeaders } from "../http/http-headers.ts";
+import type { RequestSink, ServerApplication } from "../http/server-application.ts";
+import type { Transport } from "../net/transport.ts";
+import { WriteWatch, type WriteWatchOwner } from "../net/write-watch.ts";
+import { ConnectionCore } from "./connection-core.ts";
+import { Http2Error } from "./error-codes.ts";
+import { Flood } from "./flood-guard.ts";
+import { writeFrameHead } from "./frame-writer.ts";
+import { FRAME_HEAD, FrameFlag, FrameType, MAX_31_BITS } from "./frames.ts";
+import { BlockKind, type FieldBlock } from "./hpack/field-block.ts";
+import { DecodeOutcome } from "./hpack/header-decoder.ts";
+import { parsePriority } from "./priority.ts";
+import { isOverLimit, REQUEST_PROBLEMS, type RequestProblem, toRequestHead } from "./request-rules.ts";
+import { encodeResponse, responseRoom } from "./response-block.ts";
+import type { Http2ServerOptions } from "./server-options.ts";
+import { ServerStream, type ServerStreamOwner } from "./server-stream.ts";
+import type { StreamCore } from "./stream-core.ts";
+import { Ending, judgeOnStream, Verdict } from "./stream-states.ts";
+
+/** What answers the requests of an HTTP/2 listener. */
+export interface Http2Application extends ServerApplication<Http2ServerConnection> {
+  /** The client did too much of something that is allowed; the connection is closing. */
+  onFlood(connection: Http2ServerConnection, kind: string): void;
+}
+
+const State = {
+  Open: 0,
+  /** The client was told that no more is to come, and may not have heard of it. */
+  Retiring: 1,
+  /** No new streams are taken; closes with the last one. */
+  Finishing: 2,
+  /** All is said; waits for the client to close. */
+  Closing: 3,
+  Closed: 4,
+} as const;
+
+/** Bytes that may wait for a client which doesn't read, before nothing more is heard from it. */
+const UNSENT_LIMIT = 256 * 1024;
+
+/**
+ * The server's side of an HTTP/2 connection.
+ *
+ *     Open ──▶ Retiring ──▶ Finishing ──▶ Closing ──▶ Closed
+ *              GOAWAY(max)  GOAWAY(last)  no stream is left
+ *      └── a rule is broken, too much of something, idle for too long ──▶ Closing
+ */
+export class Http2ServerConnection
+  extends ConnectionCore<ServerStream>
+  implements ServerStreamOwner, DeadlineOwner, WriteWatchOwner
+{
+  /** @internal what the application remembers of this connection */
+  note: unknown = null;
+  /** Requests begun on this connection. */
+  requestCount = 0;
+  readonly options: Http2ServerOptions;
+  readonly #application: Http2Application;
+  #state: number = State.Open;
+  /** Waits for settings, the rest of a frame, the next request; in the end for the client to close. */
+  readonly #deadline: Deadline = new Deadline(this);
+  /** Waits for the client to hear that it shall go. */
+  #retirement: Deadline | null = null;
+  #watch: WriteWatch | null = null;
+
+  /** Takes over a transport on which nothing has been said. */
+  constructor(transport: Transport, options: Http2ServerOptions, application: Http2Application) {
+    super("server", transport, options.limits);
+    this.options = options;
+    this.#application = application;
+    transport.handler = this.handler;
+    options.headTimeout.set(this.#deadline);
+    this.writeFirstSettings();
+  }
+
+  // ── requests ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+  onHeaders(streamId: number, bytes: Buffer, start: number, end: number, isEnd: boolean): void {
+    const stream = this.streams.get(streamId);
+    const block = this.options.takeBlock();
+    const kind = stream === undefined ? BlockKind.Request : BlockKind.Trailers;
+    // Whoever it is for: the table has to stay in step.
+    const outcome = this.decoder.decode(bytes, start, end, block, kind);
+    if (outcome === DecodeOutcome.Broken) {
+      this.fail(Http2Error.CompressionError, "A header block that can't be decoded");
+    } else if (stream !== undefined) this.#endByTrailers(stream, block, isEnd);
+    else if (this.numbers.isNew(streamId)) this.#open(streamId, block, isEnd);
+    else this.judgeAbsent(streamId, FrameType.Headers);
+    this.options.giveBack(block);
+  }
+
+  #endByTrailers(stream: ServerStream, block: FieldBlock, isEnd: boolean): void {
+    if (judgeOnStream(stream.state, FrameType.Headers) !== Verdict.Accept) {
+      this.breakStream(stream, Http2Error.StreamClosed, "HEADERS after the end of the stream");
+    } else if (!isEnd || block.problem !== null) {
+      this.breakStream(stream, Http2Error.ProtocolError, "A second header block that is no trailer section");
+    } else this.endMessage(stream, HttpHeaders.copyOf(block));
+  }
+
+  #open(streamId: number, block: FieldBlock, isEnd: boolean): void {
+    // The client was told which was the last one.
+    if (this.#state >= State.Finishing) return;
+    const stream = new ServerStream(this, this.peer.initialWindowSize, this.createReceiveWindow());
+    this.addStream(stream, streamId);
+    const { problem } = block;
+    if (this.streams.size > this.limits.local.maxConcurrentStreams) {
+      this.#refuseStream(stream, Http2Error.RefusedStream, "TOO_MANY_STREAMS");
+    } else if (problem !== null && !isOverLimit(problem)) {
+      this.#refuseStream(stream, Http2Error.ProtocolError, problem);
+    } else if (isEnd && block.contentLength > 0) {
+      this.#refuseStream(stream, Http2Error.ProtocolError, "BAD_CONTENT_LENGTH");
+    } else {
+      if (isEnd) this.endRemote(stream);
+      this.#begin(stream, problem ?? this.#toHead(block, isEnd));
+    }
+  }
+
+  #toHead(block: FieldBlock, isEnd: boolean): RequestHead | RequestProblem {
+    const head = toRequestHead(block, isEnd, this.options.settings.head.requestLine);
+    return typeof head !== "string" && this.options.isTooLarge(head.body) ? "BODY_TOO_LARGE" : head;
+  }
+
+  #refuseStream(stream: ServerStream, code: Http2Error, problem: string): void {
+    this.#application.onRefused(this, problem, 0);
+    this.breakStream(stream, code, problem);
+  }
+
+  #begin(stream: ServerStream, head: RequestHead | RequestProblem): void {
+    this.#deadline.clear();
+    this.requestCount++;
+    if (typeof head === "string") {
+      const status = REQUEST_PROBLEMS[head];
+      this.#application.onRefused(this, head, status);
+      stream.answer(status);
+    } else stream.begin(head);
+    const { requestsPerConnection } = this.options.settings;
+    if (requestsPerConnection > 0 && this.requestCount >= requestsPerConnection) this.retire();
+  }
+
+  onRequest(stream: ServerStream, head: RequestHead): RequestSink {
+    return this.#application.onRequest(stream, head, this);
+  }
+
+  protected findDataProblem(stream: ServerStream, length: number): string | null {
+    return stream.findDataProblem(length);
+  }
+
+  protected findEndProblem(stream: ServerStream): string | null {
+    return stream.findEndProblem();
+  }
+
+  override onReset(streamId: number, code: number): void {
+    const kind = this.streams.has(streamId) ? Flood.PeerReset : Flood.Ignored;
+    if (this.countFlood(kind)) super.onReset(streamId, code);
+  }
+
+  /** Of streams that nobody has opened yet nothing is kept: they say it again in their request. */
+  onPriorityUpdate(streamId: number, bytes: Buffer, start: number, end: number): void {
+    const stream = this.streams.get(streamId);
+    if (!this.countFlood(Flood.Ignored) || stream === undefined) return;
+    stream.toldPriority = parsePriority(bytes, start, end);
+    this.setPriority(stream, stream.toldPriority);
+  }
+
+  /** Priorities matter only to streams that have to wait, so nobody looks for them before. */
+  override schedule(stream: StreamCore): void {
+    const told = (stream as ServerStream).findPriority();
+    if (told !== null) this.setPriority(stream, told);
+    super.schedule(stream);
+  }
+
+  onGoaway(): void {}
+
+  // ── responses ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+  writeHead(stream: ServerStream, head: ResponseHead, framing: BodyLength, isEnd: boolean): void {
+    const { malformation } = stream;
+    const breaksFraming = malformation === "chunk" && !isEnd;
+    this.beginHeaders(responseRoom(head));
+    encodeResponse(this.encoder, head, framing, malformation === "chunk" && isEnd ? "header" : malformation);
+    this.endHeaders(stream, isEnd);
+    if (breaksFraming) this.#writeBrokenData(stream);
+    if (isEnd) stream.onLocalEnd();
+  }
+
+  /** More padding than there is payload. */
+  #writeBrokenData(stream: ServerStream): void {
+    const output = this.reserve(FRAME_HEAD + 1);
+    output.at = writeFrameHead(output.slab, output.at, 1, FrameType.Data, FrameFlag.Padded, stream.id);
+    output.slab[output.at++] = 255;
+  }
+
+  writeInformational(stream: ServerStream, head: ResponseHead): void {
+    this.beginHeaders(responseRoom(head));
+    encodeResponse(this.encoder, head, "none", null);
+    this.endHeaders(stream, false);
+  }
+
+  override sendEndOf(stream: StreamCore, trailers: HttpHeaders | null): void {
+    super.sendEndOf(stream, trailers);
+    (stream as ServerStream).onLocalEnd();
+  }
+
+  // ── the connection ─────────────────────────────────────────────────────────────────────────────────────────────
+
+  override onBytes(bytes: Buffer, start: number, end: number): void {
+    super.onBytes(bytes, start, end);
+    if (this.#state >= State.Closing) return;
+    this.#watchIdle();
+    // Answers to what it sends would pile up.
+    if (this.transport.blocked && this.transport.socket.writableLength > UNSENT_LIMIT) this.transport.pause();
+  }
+
+  /** A connection waits for the rest of what has begun, or without a stream for the next one. */
+  #watchIdle(): void {
+    if (!this.hasPeerSettings) return;
+    const { headTimeout, keepAliveTimeout } = this.options;
+    if (this.reader.isGathering) {
+      if (!this.#deadline.isIn(headTimeout)) headTimeout.set(this.#deadline);
+    } else if (this.streams.size > 0) this.#deadline.clear();
+    else if (!this.#deadline.isIn(keepAliveTimeout)) keepAliveTimeout.set(this.#deadline);
+  }
+
+  protected onStreamGone(stream: ServerStream, ending: Ending): void {
+    stream.onGone(ending === Ending.Complete);
+    if (this.streams.size > 0) return;
+    if (this.#state === State.Open || this.#state === State.Retiring) {
+      if (this.hasPeerSettings) this.options.keepAliveTimeout.set(this.#deadline);
+    } else if (this.#state === State.Finishing) this.#close();
+  }
+
+  retire(): void {
+    if (this.#state !== State.Open) return;
+    this.#state = State.Retiring;
+    this.writeGoaway(MAX_31_BITS, Http2Error.NoError, "");
+    this.writePing();
+    this.#retirement = new Deadline(this);
+    this.options.linger.set(this.#retirement);
+  }
+
+  /** Takes no new requests, and closes as soon as those under way are answered. */
+  drain(): void {
+    this.retire();
+  }
+
+  override onPingAck(): void {
+    super.onPingAck();
+    if (this.#state === State.Retiring && this.pingsOwed === 0) this.#finish();
+  }
+
+  /** The client has heard of it: what it sends now, it sends knowing that. */
+  #finish(): void {
+    this.#retirement?.clear();
+    this.#state = State.Finishing;
+    this.writeGoaway(this.numbers.highest, Http2Error.NoError, "");
+    if (this.streams.size === 0) this.#close();
+  }
+
+  /** Ends our direction and listens on for a while: closing at once would reset the connection under the last answer. */
+  #close(): void {
+    if (this.#state >= State.Closing) return;
+    this.#state = State.Closing;
+    this.reader.stop();
+    this.#retirement?.clear();
+    this.output.flush();
+    this.transport.end();
+    this.options.linger.set(this.#deadline);
+    if (this.transport.hasUnsent) this.#watchWrite();
+    this.transport.resume();
+  }
+
+  destroy(): void {
+    this.transport.destroy();
+  }
+
+  protected onFailure(code: Http2Error, message: string): void {
+    if (this.#state >= State.Closing) return;
+    if (code === Http2Error.EnhanceYourCalm) this.#application.onFlood(this, this.flood.flood ?? message);
+    this.#close();
+    this.loseStreams((stream) => stream.onConnectionLost(new ProxyError("DOWNSTREAM_BAD_REQUEST", message)));
+  }
+
+  onDeadline(queue: TimeoutQueue): void {
+    const { headTimeout, keepAliveTimeout } = this.options;
+    if (queue === headTimeout) {
+      this.#application.onHeadTimeout(this);
+      this.fail(Http2Error.NoError, "What began did not go on in time");
+    } else if (queue === keepAliveTimeout) this.fail(Http2Error.NoError, "");
+    else if (this.#state === State.Retiring) this.#finish();
+    else this.transport.destroy();
+  }
+
+  override onSocketBlocked(): void {
+    this.#watchWrite();
+  }
+
+  #watchWrite(): void {
+    this.#watch ??= new WriteWatch(this.transport, this.options.writeTimeout, this);
+    this.#watch.start();
+  }
+
+  override onSocketDrain(): void {
+    this.#watch?.stop();
+    if (this.#state >= State.Closing) return;
+    super.onSocketDrain();
+    this.transport.resume();
+  }
+
+  onStuck(): void {
+    this.loseStreams((stream) => stream.onConnectionLost(new ProxyError("DOWNSTREAM_WRITE_TIMEOUT")));
+    this.transport.reset();
+  }
+
+  /** A client says GOAWAY when it wants its streams to be finished. Without its direction no window would ever grow again. */
+  onSocketEnd(): void {
+    this.#close();
+    this.loseStreams((stream) => stream.onConnectionLost(new ProxyError("DOWNSTREAM_CLOSED")));
+  }
+
+  onSocketClose(error: Error | null): void {
+    this.#state = State.Closed;
+    this.reader.stop();
+    this.#deadline.clear();
+    this.#retirement?.clear();
+    this.#watch?.stop();
+    const options = error === null ? undefined : { cause: error };
+    this.loseStreams((stream) =>
+      stream.onConnectionLost(new ProxyError("DOWNSTREAM_CLOSED", undefined, options)),
+    );
+    this.#application.onClosed(this);
+  }
+}
