@@ -44,6 +44,8 @@ export class Http2ClientConnection
   #nextId = 1;
   #goingAway = false;
   #hasAnswered = false;
+  /** After the server has refused a stream: as many as it has now, until one of them ends. */
+  #most: number = Number.POSITIVE_INFINITY;
   #isGone = false;
 
   constructor(transport: Transport, options: Http2ClientOptions, keeper: Http2ConnectionKeeper) {
@@ -69,13 +71,12 @@ export class Http2ClientConnection
 
   /** How many streams it can carry at once. Before the server has said how many it allows, the first is tried alone. */
   get capacity(): number {
-    return this.hasPeerSettings
-      ? Math.min(this.#options.settings.streams, this.peer.maxConcurrentStreams)
-      : 1;
+    if (!this.hasPeerSettings) return 1;
+    return Math.min(this.#options.settings.streams, this.peer.maxConcurrentStreams);
   }
 
   get hasRoom(): boolean {
-    return this.active < this.capacity && this.usable;
+    return this.active < this.capacity && this.active < this.#most && this.usable;
   }
 
   /** A stream for one request. There must be room. */
@@ -138,7 +139,13 @@ export class Http2ClientConnection
     return true;
   }
 
+  override onReset(streamId: number, code: number): void {
+    super.onReset(streamId, code);
+    if (code === Http2Error.RefusedStream) this.#most = Math.max(1, this.active);
+  }
+
   protected onStreamGone(): void {
+    this.#most = Number.POSITIVE_INFINITY;
     this.#onFewer();
   }
 

@@ -171,6 +171,8 @@ class PeerConnections implements Http2ConnectionKeeper {
     const capacity = this.#capacity === 0 ? peer.http2Client.settings.streams : this.#capacity;
     let room = this.#connecting * capacity;
     for (const { connection } of this.#entries) {
+      // A server that lets nobody in now won't let in more connections either.
+      if (connection.usable && connection.capacity === 0) return;
       if (connection.usable && !connection.hasPeerSettings) room += capacity - connection.active;
       else if (connection.hasRoom) room += connection.capacity - connection.active;
     }
@@ -187,7 +189,6 @@ class PeerConnections implements Http2ConnectionKeeper {
     const connection = new Http2ClientConnection(transport, this.#peer!.http2Client, this);
     this.#entries.push(new SharedConnection(connection, this.means));
     this.means.onOpened();
-    if (this.means.isClosed) connection.retire();
     // The first is tried with one request, at once: it needn't wait for the server's settings.
     this.#serve();
   }
@@ -213,7 +214,9 @@ class PeerConnections implements Http2ConnectionKeeper {
     if (entry === undefined) return;
     if (!connection.usable) this.#remove(entry);
     else if (connection.active === 0 && this.#waiting.length === 0) entry.becomeIdle();
-    if (this.#waiting.length > 0) this.#serveSoon();
+    // One that is lost before it was ready is no reason for another: `onClosed` decides.
+    const wasReady = connection.usable || connection.hasPeerSettings;
+    if (this.#waiting.length > 0 && wasReady) this.#serveSoon();
   }
 
   onClosed(connection: Http2ClientConnection, error: ProxyError): void {

@@ -48,6 +48,10 @@ export class Http2Talk implements FrameSink {
   /** What else was heard: acknowledgements, GOAWAY, errors. */
   readonly notes: string[] = [];
   readonly receives: ReceiveWindow;
+  /** Leaves PING unanswered. */
+  mutesPings = false;
+  /** Lets the other side send no more than its windows hold. */
+  mutesWindows = false;
   readonly #sends = new SendWindow(65_535);
   readonly #socket: Socket;
   readonly #reader: FrameReader;
@@ -125,6 +129,16 @@ export class Http2Talk implements FrameSink {
     }
   }
 
+  /** Tells other settings than at first. */
+  sendSettings(list: readonly (readonly [id: number, value: number])[]): void {
+    this.#write(settingsSize(list.length), (out) => writeSettings(out, 0, list));
+  }
+
+  /** Bytes as they are, whether they are frames or not. */
+  sendRaw(bytes: Buffer): void {
+    this.#socket.write(bytes);
+  }
+
   sendPing(payload: string): void {
     this.#write(PING_FRAME, (out) => writePing(out, 0, Buffer.from(payload), 0, false));
   }
@@ -167,7 +181,8 @@ export class Http2Talk implements FrameSink {
   }
 
   #allow(id: number, increment: number): void {
-    if (increment > 0) this.#write(WINDOW_UPDATE_FRAME, (out) => writeWindowUpdate(out, 0, id, increment));
+    if (increment > 0 && !this.mutesWindows)
+      this.#write(WINDOW_UPDATE_FRAME, (out) => writeWindowUpdate(out, 0, id, increment));
   }
 
   onHeaders(streamId: number, bytes: Buffer, start: number, end: number, isEndStream: boolean): void {
@@ -198,7 +213,7 @@ export class Http2Talk implements FrameSink {
   }
 
   onPing(bytes: Buffer, start: number): void {
-    this.#write(PING_FRAME, (out) => writePing(out, 0, bytes, start, true));
+    if (!this.mutesPings) this.#write(PING_FRAME, (out) => writePing(out, 0, bytes, start, true));
   }
 
   onPingAck(bytes: Buffer, start: number): void {

@@ -1,0 +1,75 @@
+import { once } from "node:events";
+import { createServer, type Server } from "node:net";
+import { type BlockKind, FieldBlock } from "../../src/http2/hpack/field-block.ts";
+import { Pseudo } from "../../src/http2/hpack/field-kinds.ts";
+import { HeaderDecoder } from "../../src/http2/hpack/header-decoder.ts";
+import { literals, type Pair } from "./hpack.ts";
+import { Http2Talk } from "./http2-talk.ts";
+import { listen } from "./ports.ts";
+
+/** One connection of a server that says whatever frames its test wants. */
+export class FrameConnection extends Http2Talk {
+  readonly #decoder = new HeaderDecoder();
+  readonly #block = new FieldBlock();
+  /** Method and path of each request, in the order in which they came. */
+  readonly requests: string[] = [];
+
+  /** Settles when the request with this index has come; its stream's number. */
+  async request(index: number): Promise<number> {
+    const id = index * 2 + 1;
+    await this.until(() => this.streams.has(id) && this.stream(id).blocks.length > 0);
+    return id;
+  }
+
+  override onHeaders(streamId: number, bytes: Buffer, start: number, end: number, isEnd: boolean): void {
+    const kind = (this.streams.get(streamId)?.blocks.length ?? 0) > 0 ? 2 : 0;
+    this.#decoder.decode(bytes, start, end, this.#block, kind as BlockKind);
+    if (kind === 0) {
+      this.requests.push(`${this.#block.pseudoText(Pseudo.Method)} ${this.#block.pseudoText(Pseudo.Path)}`);
+    }
+    super.onHeaders(streamId, bytes, start, end, isEnd);
+  }
+
+  respond(id: number, status: number, fields: readonly Pair[], isEnd: boolean): void {
+    this.sendHeaders(id, literals([[":status", String(status)], ...fields]), isEnd);
+  }
+
+  /** A whole response. */
+  async answer(id: number, body: string): Promise<void> {
+    this.respond(id, 200, [], false);
+    await this.sendBody(id, Buffer.from(body));
+  }
+}
+
+/** A server of frames: each connection is its script's, which gets its number from 0. */
+export class FrameServer implements AsyncDisposable {
+  readonly connections: FrameConnection[] = [];
+  port = 0;
+  readonly server: Server;
+
+  constructor(script: (connection: FrameConnection, index: number) => Promise<void> | void) {
+    this.server = createServer((socket) => {
+      const connection = new FrameConnection("server", socket);
+      const index = this.connections.push(connection) - 1;
+      Promise.resolve(script(connection, index)).catch((error: Error) => {
+        connection.notes.push(error.message);
+        socket.destroy();
+      });
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const connection of this.connections) connection.close();
+    const closed = once(this.server, "close");
+    this.server.close();
+    await closed;
+  }
+}
+
+export async function startFrameServer(
+  script: (connection: FrameConnection, index: number) => Promise<void> | void,
+): Promise<FrameServer> {
+  const server = new FrameServer(script);
+  server.port = await listen(server.server);
+  return server;
+}
