@@ -13,7 +13,7 @@ import { type RetryDraft, retry } from "./retry.ts";
 import { SERVER_EXPECTED, server } from "./server.ts";
 import { sticky } from "./sticky.ts";
 import { duration, share } from "./units.ts";
-import { entryName, integer, list, oneOf, oneOrMore, section } from "./values.ts";
+import { choice, entryName, integer, list, oneOf, oneOrMore, section } from "./values.ts";
 
 /** Servers that discovery may find, if nothing else is said. */
 const MOST_FOUND = 256;
@@ -76,6 +76,14 @@ const keys = {
     .prefault({})
     .describe("When requests are sent once more: a number of attempts, a map, or `off`."),
   timeouts: timeouts.prefault({}).describe("How long servers may take."),
+  protocol: choice(["http1", "h2c"])
+    .prefault("http1")
+    .describe("What the servers speak: HTTP/1.1, or HTTP/2 without TLS (`h2c`), which they must expect."),
+  h2_ping_interval: duration
+    .prefault(0)
+    .describe(
+      "For `h2c`: silence after which a connection is asked with a PING whether it is alive; closed when it doesn't answer in that time. 0: never.",
+    ),
   tcp_keepalive: duration
     .prefault("60s")
     .describe("Idleness after which TCP asks whether the server is still there. 0: never."),
@@ -91,6 +99,9 @@ const settings = section("Upstream", "A group of servers that do the same.", key
       refuse(context, [], "servers, discovery, or both", { reason: "this upstream has no servers" });
     if (document.max_servers !== undefined && document.max_servers < servers.length)
       refuse(context, ["max_servers"], `at least the ${servers.length} that servers names`);
+    const asksInHttp1 = document.health_check?.some(({ kind, port }) => kind === "http" && port === null);
+    if (document.protocol === "h2c" && asksInHttp1 === true)
+      refuse(context, ["health_check"], "tcp, grpc, or a map with a port that speaks HTTP/1");
     const { policy: retries, budget: retryBudget } = document.retry;
     return {
       ...{ servers, discovery: found, mostServers: toMostServers(document), ...document.balance },
@@ -108,12 +119,16 @@ function toMostServers({ servers = [], discovery: found, max_servers: most }: Up
 
 interface PeerDocument {
   readonly timeouts: z.output<typeof timeouts>;
+  readonly protocol: "http1" | "h2c";
+  readonly h2_ping_interval: number;
   readonly tcp_keepalive: number;
   readonly local_address?: string | undefined;
 }
 
 function toPeerOptions({
   timeouts: times,
+  protocol,
+  h2_ping_interval: pingInterval,
   tcp_keepalive: keepAlive,
   local_address,
 }: PeerDocument): PeerOptions {
@@ -123,6 +138,7 @@ function toPeerOptions({
     readTimeout: times.read,
     writeTimeout: times.write,
     keepAlive,
+    ...(protocol === "http1" ? {} : { protocol, pingInterval }),
     ...(local_address === undefined ? {} : { localAddress: local_address }),
   };
 }
