@@ -76,6 +76,7 @@ function noteTunnel(block: FieldBlock, head: RequestHead): RequestHead | Request
 function toUpgrade(head: RequestHead): RequestHead {
   head.method = "GET";
   head.upgrade = "websocket";
+  head.headers.set("upgrade", "websocket");
   head.headers.set("sec-websocket-key", randomBytes(16).toString("base64"));
   return head;
 }

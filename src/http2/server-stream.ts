@@ -192,6 +192,8 @@ export class ServerStream extends StreamCore implements DownstreamStream, Deadli
     this.#headSent = true;
     if (this.isClosed) return;
     const opensTunnel = this.#isConnect ? head.status < 300 : head.status === 101;
+    // The key that it answers is ours.
+    if (head.status === 101) head.headers.delete("sec-websocket-accept");
     const framing = opensTunnel || isBodiless(head.status) ? "none" : body === "none" ? this.#noBody : body;
     const isEnd = !opensTunnel && (this.#isToHead || framing === "none" || framing === 0);
     // Trailers that are announced come behind the last byte.

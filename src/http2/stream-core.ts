@@ -90,7 +90,7 @@ export abstract class StreamCore implements Scheduled<StreamCore> {
     const at = this.#queue === null ? this.owner.sendData(this, bytes, start, end) : start;
     if (at === end || this.isClosed) return;
     this.#queue ??= [];
-    this.#queue.push(Buffer.from(bytes.subarray(at, end)));
+    keepPiece(this.#queue, bytes, at, end);
     this.owner.schedule(this);
     if (this.blocked) return;
     this.blocked = true;
@@ -141,7 +141,7 @@ export abstract class StreamCore implements Scheduled<StreamCore> {
   receive(bytes: Buffer, start: number, end: number): void {
     if (this.#paused || this.#held !== null || this.#delivering) {
       this.#held ??= [];
-      this.#held.push(Buffer.from(bytes.subarray(start, end)));
+      keepPiece(this.#held, bytes, start, end);
       return;
     }
     this.onBody(bytes, start, end);
@@ -203,4 +203,15 @@ export abstract class StreamCore implements Scheduled<StreamCore> {
     this.#remoteEnd = false;
     this.#endsAfterQueue = false;
   }
+}
+
+/** Up to this size a piece is put to the one before it. */
+const SMALL_PIECE = 4096;
+
+/** Adds a copy to pieces that wait. Were each of a few bytes a buffer of its own, it would take a hundred times its size. */
+function keepPiece(pieces: Buffer[], bytes: Buffer, start: number, end: number): void {
+  const piece = bytes.subarray(start, end);
+  const last = pieces.at(-1);
+  if (last === undefined || last.length + piece.length > SMALL_PIECE) pieces.push(Buffer.from(piece));
+  else pieces[pieces.length - 1] = Buffer.concat([last, piece]);
 }

@@ -36,7 +36,8 @@ export class StreamTunnel implements ByteStream {
 
   abort(): void {
     this.#stream.abort();
-    this.close(null);
+    // As with sockets, whoever cuts it hears of that later.
+    process.nextTick(() => this.close(null));
   }
 
   pause(): void {

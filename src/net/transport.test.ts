@@ -36,6 +36,13 @@ for (const [name, adopt] of Object.entries(ways)) {
       assert.equal((await client.readExactly(3)).toString(), "end");
     });
 
+    test("is closed by a reset right after its end", async () => {
+      await using pair = await acceptTransport(adopt);
+      pair.transport.end();
+      pair.transport.reset();
+      await pair.handler.closed;
+    });
+
     test("ends each direction by itself", async () => {
       await using pair = await acceptTransport(adopt);
       const { transport, handler, client } = pair;

@@ -196,10 +196,13 @@ export class Transport implements OutputOwner {
   reset(): void {
     if (!this.#shut()) return;
     const { socket } = this;
+    const carrier = this.#carrier;
+    // A reset in the middle of a shutdown fails, and Node would never say that the socket is closed.
+    const isEnding = carrier.writableEnded && !carrier.writableFinished;
     try {
       // While it connects, Node would put the reset off until the connection stands.
-      if (socket.connecting) socket.destroy();
-      else this.#carrier.resetAndDestroy();
+      if (socket.connecting || isEnding) socket.destroy();
+      else carrier.resetAndDestroy();
     } catch {
       // Only TCP knows resets, a Unix socket doesn't.
       socket.destroy();

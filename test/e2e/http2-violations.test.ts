@@ -168,6 +168,28 @@ describe("limits of HTTP/2 clients", () => {
     assert.equal(await stage.client.statusOf(1), 413);
   });
 
+  test("a body of single bytes that nobody takes is held, and whole in the end", async () => {
+    let goOn = (): void => {};
+    const gate = new Promise<void>((resolve) => {
+      goOn = resolve;
+    });
+    let body = "";
+    const requestFilter = async (session: Session): Promise<boolean> => {
+      await gate;
+      body = (await session.readBody()).toString();
+      return session.respond({ status: 200, body: "ok" });
+    };
+    await using stage = await startStage({ phases: { requestFilter } });
+    stage.client.request(1, false, POST);
+    const pieces = Array.from({ length: 20_000 }, (_, i) => frame(FrameType.Data, 0, 1, String(i).slice(-3)));
+    stage.client.socket.write(Buffer.concat([...pieces, frame(FrameType.Data, EndStream, 1)]));
+    stage.client.sendPing("all came");
+    await stage.client.until(() => stage.client.notes.includes("ping ack all came"));
+    goOn();
+    await stage.client.until(() => stage.client.endOf(1) === "end");
+    assert.equal(body, Array.from({ length: 20_000 }, (_, i) => String(i).slice(-3)).join(""));
+  });
+
   test("a body that doesn't come", async () => {
     await using stage = await startStage({ phases: reading, settings: { bodyTimeout: 100 } });
     stage.client.request(1, false, POST);
