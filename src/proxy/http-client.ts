@@ -77,7 +77,7 @@ export class HttpClient implements Disposable {
 
   /** Idle connections now. */
   get idleCount(): number {
-    return this.#means.connector.pool.size;
+    return this.#means.connector.pool.size + this.#means.connector.shared.idle;
   }
 
   /**

@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { HttpClient } from "../../src/proxy/http-client.ts";
+import { HttpPeer } from "../../src/upstream/peer.ts";
 import { until } from "../kit/deadline.ts";
 import type { EchoAnswer } from "../kit/origin-routes.ts";
 import { startOrigin } from "../kit/origins.ts";
 import { patternBytes } from "../kit/pattern.ts";
+import { createRandom } from "../kit/random.ts";
 import { type ProxyUnderTest, readPattern, request, standstill, startProxy, writePattern } from "./proxy.ts";
 
 const peer = { protocol: "h2c" } as const;
@@ -196,4 +199,74 @@ describe("many requests to a server that speaks HTTP/2", () => {
     assert.equal((await slow.readResponse()).body.toString(), "taken");
     assert.equal(origin.connectionCount, 1);
   });
+
+  test("end as they may, and leave nothing behind", async () => {
+    await using origin = await startOrigin({ http2: true });
+    await using proxy = await startProxy({ origin, peer });
+    const random = createRandom(7);
+    const one = async (): Promise<void> => {
+      const client = await proxy.connect();
+      const size = random.below(300_000);
+      switch (random.below(6)) {
+        case 0:
+          assert.equal((await client.exchange(request(`GET /bytes/${size}`))).body.length, size);
+          break;
+        case 1: {
+          void client.write(request("POST /upload", `Content-Length: ${size}`));
+          await writePattern(client, size);
+          const answer = JSON.parse((await client.readResponse()).body.toString()) as { pattern: boolean };
+          assert.equal(answer.pattern, true);
+          break;
+        }
+        case 2:
+          void client.write(request(`GET /cut/${size + 1}`));
+          await client.readToEnd();
+          break;
+        case 3:
+          void client.write(request(`GET /bytes/${size * 10 + 100_000}`));
+          await client.readSome();
+          client.reset();
+          break;
+        case 4:
+          void client.write(request("POST /upload", `Content-Length: ${size + 1}`));
+          await writePattern(client, size);
+          client.reset();
+          break;
+        default:
+          assert.equal((await client.exchange(request("GET /drop"))).status, 502);
+      }
+      client.destroy();
+    };
+    for (let round = 0; round < 4; round++) await Promise.all(Array.from({ length: 50 }, one));
+    await proxy.settled();
+    await quiet(proxy);
+    assert.ok(origin.connectionCount <= 4, `${origin.connectionCount} connections`);
+  });
+
+  test("are finished when the proxy is asked to end", async () => {
+    await using origin = await startOrigin({ http2: true });
+    await using proxy = await startProxy({ origin, peer });
+    const client = await proxy.connect();
+    void client.write(request("GET /held"));
+    await origin.request(0);
+    proxy.connector.close();
+    origin.release();
+    assert.equal((await client.readResponse()).body.toString(), "released\n");
+    await until("the connection is closed", () => proxy.connector.open === 0);
+  });
+});
+
+test("a program's own client shares connections too", async () => {
+  await using origin = await startOrigin({ http2: true });
+  using client = new HttpClient();
+  const target = new HttpPeer(origin.address, peer);
+  const answers = await Promise.all(
+    Array.from({ length: 20 }, (_, i) => client.request(target, { target: `/bytes/${i}` })),
+  );
+  for (const [i, { body }] of answers.entries()) {
+    let size = 0;
+    for await (const piece of body) size += piece.length;
+    assert.equal(size, i);
+  }
+  assert.equal(origin.connectionCount, 1);
 });
