@@ -37,7 +37,8 @@ export function encodeResponse(
   );
   if (isBadLength) encoder.field("content-length", "ten");
   else if (!keepsLength && typeof framing === "number") encoder.field("content-length", String(framing));
-  if (malformation === "header") encoder.field("this line", "is no header field");
+  // Names with characters that they can't have are passed over by many; this one nobody may (RFC 9113 §8.3).
+  if (malformation === "header") encoder.field(":none", "of the pseudo-header fields");
   if (status >= 200) encoder.lines(dateLineFor(head));
 }
 

@@ -6,10 +6,10 @@ import type { RequestSink, ServerApplication } from "../http/server-application.
 import type { Transport } from "../net/transport.ts";
 import { WriteWatch, type WriteWatchOwner } from "../net/write-watch.ts";
 import { ConnectionCore } from "./connection-core.ts";
-import { Http2Error } from "./error-codes.ts";
+import { Http2Error, nameOfHttp2Error } from "./error-codes.ts";
 import { Flood } from "./flood-guard.ts";
-import { writeFrameHead } from "./frame-writer.ts";
-import { FRAME_HEAD, FrameFlag, FrameType, MAX_31_BITS } from "./frames.ts";
+import { writeDataHead } from "./frame-writer.ts";
+import { FRAME_HEAD, FrameType, MAX_31_BITS } from "./frames.ts";
 import { BlockKind, type FieldBlock } from "./hpack/field-block.ts";
 import { DecodeOutcome } from "./hpack/header-decoder.ts";
 import { parsePriority } from "./priority.ts";
@@ -170,7 +170,11 @@ export class Http2ServerConnection
     super.schedule(stream);
   }
 
-  onGoaway(): void {}
+  /** A client that leaves has its streams answered, one that was offended waits for us to close. */
+  onGoaway(_lastStreamId: number, code: number): void {
+    if (code === Http2Error.NoError) this.retire();
+    else this.#leave(new ProxyError("DOWNSTREAM_CLOSED", `GOAWAY with ${nameOfHttp2Error(code)}`));
+  }
 
   // ── responses ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -180,15 +184,14 @@ export class Http2ServerConnection
     this.beginHeaders(responseRoom(head));
     encodeResponse(this.encoder, head, framing, malformation === "chunk" && isEnd ? "header" : malformation);
     this.endHeaders(stream, isEnd);
-    if (breaksFraming) this.#writeBrokenData(stream);
+    if (breaksFraming) this.#writeBrokenData();
     if (isEnd) stream.onLocalEnd();
   }
 
-  /** More padding than there is payload. */
-  #writeBrokenData(stream: ServerStream): void {
-    const output = this.reserve(FRAME_HEAD + 1);
-    output.at = writeFrameHead(output.slab, output.at, 1, FrameType.Data, FrameFlag.Padded, stream.id);
-    output.slab[output.at++] = 255;
+  /** DATA of no stream. */
+  #writeBrokenData(): void {
+    const output = this.reserve(FRAME_HEAD);
+    output.at = writeDataHead(output.slab, output.at, 0, 0, false);
   }
 
   writeInformational(stream: ServerStream, head: ResponseHead): void {
@@ -277,8 +280,7 @@ export class Http2ServerConnection
   protected onFailure(code: Http2Error, message: string): void {
     if (this.#state >= State.Closing) return;
     if (code === Http2Error.EnhanceYourCalm) this.#application.onFlood(this, this.flood.flood ?? message);
-    this.#close();
-    this.loseStreams((stream) => stream.onConnectionLost(new ProxyError("DOWNSTREAM_BAD_REQUEST", message)));
+    this.#leave(new ProxyError("DOWNSTREAM_BAD_REQUEST", message));
   }
 
   onDeadline(queue: TimeoutQueue): void {
@@ -314,8 +316,12 @@ export class Http2ServerConnection
 
   /** A client says GOAWAY when it wants its streams to be finished. Without its direction no window would ever grow again. */
   onSocketEnd(): void {
+    this.#leave(new ProxyError("DOWNSTREAM_CLOSED"));
+  }
+
+  #leave(error: ProxyError): void {
     this.#close();
-    this.loseStreams((stream) => stream.onConnectionLost(new ProxyError("DOWNSTREAM_CLOSED")));
+    this.loseStreams((stream) => stream.onConnectionLost(error));
   }
 
   onSocketClose(error: Error | null): void {

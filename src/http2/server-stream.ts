@@ -188,9 +188,12 @@ export class ServerStream extends StreamCore implements DownstreamStream, Deadli
   }
 
   sendHead(head: ResponseHead, body: BodyLength, keepAlive: boolean): void {
-    if (!keepAlive) this.#connection.retire();
     this.#headSent = true;
-    if (this.isClosed) return;
+    if (!this.isClosed) this.#writeHead(head, body);
+    if (!keepAlive || this.#malformation !== null) this.#connection.retire();
+  }
+
+  #writeHead(head: ResponseHead, body: BodyLength): void {
     const opensTunnel = this.#isConnect ? head.status < 300 : head.status === 101;
     // The key that it answers is ours.
     if (head.status === 101) head.headers.delete("sec-websocket-accept");
@@ -212,7 +215,6 @@ export class ServerStream extends StreamCore implements DownstreamStream, Deadli
 
   malform(how: Malformation): void {
     this.#malformation = how;
-    this.#connection.retire();
   }
 
   sendBody(bytes: Buffer, start: number, end: number): void {
