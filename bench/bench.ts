@@ -1,3 +1,4 @@
+import type { Certificate } from "./certificate.ts";
 import type { LoadGenerator } from "./load/load.ts";
 import type { Pinning } from "./measure/pinning.ts";
 import type { Origin } from "./origin/origin.ts";
@@ -17,7 +18,9 @@ export interface Settings {
 export interface Bench {
   readonly settings: Settings;
   readonly origin: Origin;
+  /** Makes the load of HTTP/1; see `generatorFor` for the other kinds. */
   readonly generator: LoadGenerator;
+  readonly certificate: Certificate;
   readonly pinning: Pinning;
   /** A scratch folder that goes away with the run. */
   readonly directory: string;

@@ -5,7 +5,7 @@ import { waitUntilReady } from "./load/ready.ts";
 import type { Peer } from "./peers/peer.ts";
 import { type Child, freePort, launch } from "./processes.ts";
 import type { Recording, Sample } from "./results.ts";
-import type { HttpWorkload, Workload } from "./workloads.ts";
+import type { HttpWorkload, Protocol, Workload } from "./workloads.ts";
 
 /** A peer that can run here, and the version of it that is installed. */
 export interface Entrant {
@@ -50,7 +50,7 @@ export class Participant {
   /** Starts the proxy and sees to it that it answers the workload's request as it should. */
   start(): Promise<void> {
     return this.#attempt(async () => {
-      const { settings, pinning, directory } = this.#bench;
+      const { settings, pinning, directory, certificate } = this.#bench;
       const { connections } = this.#workload;
       this.port = await freePort();
       this.#child = await this.#entrant.peer.start({
@@ -58,6 +58,8 @@ export class Participant {
         originPort: this.#target.port,
         threads: settings.threads,
         connections,
+        protocol: protocolOf(this.#workload),
+        certificate,
         directory: await mkdtemp(join(directory, `${this.name}-`)),
         launch: (command, options) => launch(command, { ...options, cpus: pinning.proxy }),
       });
@@ -103,11 +105,13 @@ export class Participant {
 }
 
 /** The origin of HTTP, to which a proxy must lead the workload's own request. */
-export function httpTarget({ request, answerBytes }: HttpWorkload, { origin }: Bench): Target {
-  return {
-    port: origin.port,
-    ready: (child, port) => waitUntilReady(child, port, Buffer.from(request, "latin1"), answerBytes),
-  };
+export function httpTarget(workload: HttpWorkload, { origin }: Bench, seconds?: number): Target {
+  return { port: origin.port, ready: (child, port) => waitUntilReady(child, port, workload, seconds) };
+}
+
+/** What clients speak under a workload; proxies of bytes are told the most usual. */
+export function protocolOf(workload: Workload): Protocol {
+  return "protocol" in workload ? workload.protocol : "http1";
 }
 
 /** Writes the workload's request to where the load generators read it. */

@@ -11,6 +11,8 @@ const workload: Workload = {
   answerBytes: 13,
   connections: 64,
   references: ["nginx", "nginx-tuned"],
+  protocol: "http1",
+  streams: 1,
 };
 
 const round = (cpuMicrosPerRequest: number, errors = 0): Sample => ({

@@ -47,7 +47,13 @@ export async function runIdle(
 
 async function measure(bench: Bench, pid: number, spec: IdleSpec): Promise<Sample> {
   const { settings, generator, pinning } = bench;
-  const load = { ...spec, connections: warmUpConnections, seconds: settings.warmUpSeconds };
+  const load = {
+    ...spec,
+    connections: warmUpConnections,
+    seconds: settings.warmUpSeconds,
+    protocol: "http1",
+    streams: 1,
+  } as const;
   await generator.run(load, pinning.load);
   const before = await settledMemoryOf(pid);
   const client = launch([process.execPath, program, JSON.stringify(spec)], { cpus: pinning.load });

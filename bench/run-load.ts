@@ -1,4 +1,5 @@
 import type { Bench } from "./bench.ts";
+import { generatorFor } from "./load/choose.ts";
 import { totalErrors } from "./load/load.ts";
 import { cpuMicrosOf, memoryOf } from "./measure/process-tree.ts";
 import { type Entrant, httpTarget, Participant, writeRequest } from "./participant.ts";
@@ -68,8 +69,10 @@ async function drive(
   requestFile: string,
   seconds: number,
 ) {
-  const { connections } = workload;
-  return await bench.generator.run({ port, requestFile, connections, seconds }, bench.pinning.load);
+  const { connections, streams, protocol, handshakes } = workload;
+  const spec = { port, requestFile, connections, streams, seconds, protocol };
+  const generator = generatorFor(workload, bench.generator);
+  return await generator.run(handshakes === undefined ? spec : { ...spec, handshakes }, bench.pinning.load);
 }
 
 function describe(peer: string, { values, errors }: Sample): string {

@@ -12,6 +12,9 @@ interface AnyWorkload {
   readonly references: readonly string[];
 }
 
+/** What a client speaks to the proxy: HTTP/1 or HTTP/2, in the clear or over TLS. The origin always has HTTP/1. */
+export type Protocol = "http1" | "h2c" | "https" | "h2";
+
 /** Requests and answers. */
 export interface HttpWorkload extends AnyWorkload {
   readonly kind: "load" | "idle";
@@ -19,6 +22,13 @@ export interface HttpWorkload extends AnyWorkload {
   readonly request: string;
   /** The length of the answer's body, checked before measuring. */
   readonly answerBytes: number;
+  readonly protocol: Protocol;
+  /** Requests at once on each connection, of HTTP/2. */
+  readonly streams: number;
+  /** Makes a new connection for every request, with a whole TLS handshake or one that takes up a session again. */
+  readonly handshakes?: "full" | "resumed";
+  /** What sluice's key metric may be as a multiple of nginx's. */
+  readonly budget?: number;
 }
 
 /** Bytes that mean nothing to the proxy: messages that come back, or all that goes through. */
@@ -82,7 +92,13 @@ function chunkedPost(path: string, bytes: number, chunkBytes = 16_384): string {
   );
 }
 
-const usual = { kind: "load", answerBytes: 13, references: ["nginx", "nginx-tuned"] } as const;
+const usual = {
+  kind: "load",
+  answerBytes: 13,
+  references: ["nginx", "nginx-tuned"],
+  protocol: "http1",
+  streams: 1,
+} as const;
 const streams = {
   messageBytes: 64,
   only: ["sluice-tcp", "sluice-tcp-before", "nginx-stream", "nginx-stream-256k", "haproxy-tcp", "toxiproxy"],
@@ -90,6 +106,83 @@ const streams = {
 } as const;
 const small = get("/13b");
 const browser = get("/13b", browserHeaders);
+const closing = get("/13b", ["Connection: close"]);
+
+/** 256 requests at once on few connections, as HTTP/2 is meant to be used. */
+const multiplexed = { ...usual, request: small, connections: 16, streams: 16 } as const;
+
+/** HTTP/2, and TLS before either version. */
+const secureAndMultiplexed: readonly HttpWorkload[] = [
+  {
+    ...multiplexed,
+    name: "h2c",
+    title: "HTTP/2 without TLS: 13 B answers, 16 connections with 16 streams each",
+    protocol: "h2c",
+    budget: 0.65,
+  },
+  {
+    ...multiplexed,
+    name: "h2c-browser",
+    title: "HTTP/2 without TLS: a browser's headers, 16 connections with 16 streams each",
+    request: browser,
+    protocol: "h2c",
+    budget: 0.7,
+  },
+  {
+    ...multiplexed,
+    name: "h2-single",
+    title: "HTTP/2 without TLS: 13 B answers, 64 connections with one stream at a time",
+    protocol: "h2c",
+    connections: 64,
+    streams: 1,
+    budget: 1,
+  },
+  {
+    ...usual,
+    name: "tls",
+    title: "HTTP/1 over TLS: 13 B answers, 64 connections",
+    request: small,
+    protocol: "https",
+    connections: 64,
+    budget: 1.2,
+  },
+  {
+    ...multiplexed,
+    name: "tls-h2",
+    title: "HTTP/2 over TLS: 13 B answers, 16 connections with 16 streams each",
+    protocol: "h2",
+    budget: 0.75,
+  },
+  {
+    ...multiplexed,
+    name: "tls-h2-single",
+    title: "HTTP/2 over TLS: 13 B answers, 64 connections with one stream at a time",
+    protocol: "h2",
+    connections: 64,
+    streams: 1,
+    budget: 1.25,
+  },
+  {
+    ...usual,
+    name: "tls-handshakes",
+    title: "a new TLS connection for every request, 16 at a time, each with a full handshake",
+    request: closing,
+    protocol: "https",
+    handshakes: "full",
+    connections: 16,
+    budget: 1.65,
+  },
+  {
+    ...usual,
+    name: "tls-resumed",
+    title: "a new TLS connection for every request, 16 at a time, each resuming a session",
+    request: closing,
+    protocol: "https",
+    handshakes: "resumed",
+    connections: 16,
+    budget: 2,
+  },
+];
 
 /** In the order in which they are run and reported. */
 export const workloads: readonly Workload[] = [
@@ -144,7 +237,7 @@ export const workloads: readonly Workload[] = [
     ...usual,
     name: "new-conn",
     title: "a new connection for every request, 64 at a time",
-    request: get("/13b", ["Connection: close"]),
+    request: closing,
     connections: 64,
   },
   {
@@ -164,6 +257,7 @@ export const workloads: readonly Workload[] = [
     only: ["sluice", "sluice-filters"],
     references: ["sluice"],
   },
+  ...secureAndMultiplexed,
   {
     ...streams,
     kind: "echo",

@@ -21,7 +21,7 @@ before(async () => {
   port = await freePort();
   const program = fileURLToPath(import.meta.resolve("../origin/small-origin.ts"));
   origin = launch([process.execPath, program, String(port)]);
-  await waitUntilReady(origin, port, Buffer.from(get("/13b")), 13);
+  await waitUntilReady(origin, port, { request: get("/13b"), answerBytes: 13, protocol: "http1" });
 });
 
 after(async () => {
@@ -32,7 +32,8 @@ after(async () => {
 async function loadWith(request: string): ReturnType<typeof ownGenerator.run> {
   const requestFile = join(directory, "request");
   await writeFile(requestFile, request, "latin1");
-  return await ownGenerator.run({ port, requestFile, connections: 4, seconds: 0.2 }, null);
+  const spec = { port, requestFile, connections: 4, seconds: 0.2, protocol: "http1", streams: 1 } as const;
+  return await ownGenerator.run(spec, null);
 }
 
 for (const { name, request } of httpWorkloads.filter(({ name }) =>

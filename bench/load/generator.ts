@@ -1,9 +1,12 @@
 // Run as a process of its own, with a LoadSpec in JSON as its only argument; prints a LoadResult.
 
 import { readFileSync } from "node:fs";
-import { connect, type Socket } from "node:net";
+import type { Socket } from "node:net";
+import type { TLSSocket } from "node:tls";
 import { percentile } from "../measure/statistics.ts";
-import { type LoadErrors, type LoadResult, type LoadSpec, timeoutSeconds } from "./load.ts";
+import type { Protocol } from "../workloads.ts";
+import { dial } from "./dial.ts";
+import { isSecure, type LoadErrors, type LoadResult, type LoadSpec, timeoutSeconds } from "./load.ts";
 import { MessageReader } from "./message-reader.ts";
 
 type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
@@ -13,6 +16,9 @@ class Client {
   #socket: Socket | null = null;
   #reader = new MessageReader();
   #sentAt = 0;
+  #session: Buffer | undefined;
+  /** The first connection has no session to take up. */
+  #hasOpened = false;
   readonly #run: Run;
 
   constructor(run: Run) {
@@ -20,15 +26,23 @@ class Client {
   }
 
   open(): void {
-    const socket = connect({ port: this.#run.port, host: "127.0.0.1", noDelay: true });
+    const { port, protocol, resumes } = this.#run;
+    const socket = dial(port, protocol, this.#session);
     let connected = false;
     this.#socket = socket;
     this.#reader = new MessageReader();
     this.#sentAt = performance.now();
-    socket.on("connect", () => {
+    socket.on(isSecure(protocol) ? "secureConnect" : "connect", () => {
       connected = true;
+      if (resumes && this.#hasOpened && !isResumed(socket)) this.#run.errors.connect++;
+      this.#hasOpened = true;
       this.#send();
     });
+    if (resumes) {
+      socket.on("session", (session: Buffer) => {
+        this.#session = session;
+      });
+    }
     socket.on("data", (bytes: Buffer) => this.#read(bytes));
     socket.on("error", () => this.#lost(socket, connected ? "read" : "connect"));
     socket.on("close", () => this.#lost(socket, "read"));
@@ -78,8 +92,14 @@ class Client {
   }
 }
 
+function isResumed(socket: Socket): boolean {
+  return (socket as TLSSocket).isSessionReused();
+}
+
 class Run {
   readonly port: number;
+  readonly protocol: Protocol;
+  readonly resumes: boolean;
   readonly request: Buffer;
   readonly errors: Mutable<LoadErrors> = { connect: 0, read: 0, write: 0, timeout: 0, status: 0 };
   running = true;
@@ -88,6 +108,8 @@ class Run {
 
   constructor(spec: LoadSpec) {
     this.port = spec.port;
+    this.protocol = spec.protocol;
+    this.resumes = spec.handshakes === "resumed";
     this.request = readFileSync(spec.requestFile);
   }
 

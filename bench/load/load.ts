@@ -1,4 +1,5 @@
 import type { Child } from "../processes.ts";
+import type { Protocol } from "../workloads.ts";
 
 /** What to send at a proxy, over and over. */
 export interface LoadSpec {
@@ -7,10 +8,16 @@ export interface LoadSpec {
   readonly requestFile: string;
   readonly connections: number;
   readonly seconds: number;
+  readonly protocol: Protocol;
+  /** Requests at once on each connection, of HTTP/2. */
+  readonly streams: number;
+  /** Only for a request that asks for the end of its connection. */
+  readonly handshakes?: "full" | "resumed";
 }
 
 /** Requests that did not end as they should, by where they went wrong. */
 export interface LoadErrors {
+  /** Also TLS connections on which the server didn't take up the session again. */
   readonly connect: number;
   readonly read: number;
   readonly write: number;
@@ -32,6 +39,19 @@ export interface LoadGenerator {
   readonly name: string;
   run(spec: LoadSpec, cpus: string | null): Promise<LoadResult>;
 }
+
+/** Whether the client speaks through TLS. */
+export function isSecure(protocol: Protocol): boolean {
+  return protocol === "https" || protocol === "h2";
+}
+
+/** Whether it is HTTP/2. */
+export function isHttp2(protocol: Protocol): boolean {
+  return protocol === "h2c" || protocol === "h2";
+}
+
+/** The name in the benchmark's certificate and in all its requests. */
+export const serverName = "www.example.com";
 
 /** How long a request may take before it counts as an error. */
 export const timeoutSeconds = 10;

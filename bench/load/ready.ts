@@ -1,6 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Child } from "../processes.ts";
+import type { HttpWorkload } from "../workloads.ts";
 import { type Answer, exchange } from "./exchange.ts";
+import { exchangeHttp2 } from "./exchange-http2.ts";
+import { isHttp2 } from "./load.ts";
+
+/** The request that a server has to answer, and how. */
+export type Trial = Pick<HttpWorkload, "request" | "answerBytes" | "protocol">;
 
 /**
  * Resolves once the server gives the expected answer to the request that it is going to be
@@ -9,14 +15,17 @@ import { type Answer, exchange } from "./exchange.ts";
 export async function waitUntilReady(
   child: Child,
   port: number,
-  request: Buffer,
-  answerBytes: number,
+  { request, answerBytes, protocol }: Trial,
   seconds = 10,
 ): Promise<void> {
   const deadline = performance.now() + seconds * 1000;
+  const ask = isHttp2(protocol) ? exchangeHttp2 : exchange;
   let problem = "";
   while (!child.ended() && performance.now() < deadline) {
-    problem = await exchange(port, request).then((answer) => complaintAbout(answer, answerBytes), messageOf);
+    problem = await ask(port, protocol, request).then(
+      (answer) => complaintAbout(answer, answerBytes),
+      messageOf,
+    );
     if (problem === "") return;
     await sleep(50);
   }
@@ -31,5 +40,7 @@ function complaintAbout(answer: Answer, answerBytes: number): string {
 }
 
 function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  const message = error instanceof Error ? error.message : String(error);
+  // Those of OpenSSL have several lines.
+  return message.split("\n", 1)[0] ?? "";
 }

@@ -1,6 +1,13 @@
 import { join } from "node:path";
 import { findProgram, launch } from "../processes.ts";
-import { type LoadGenerator, type LoadResult, type LoadSpec, resultOf, timeoutSeconds } from "./load.ts";
+import {
+  isSecure,
+  type LoadGenerator,
+  type LoadResult,
+  type LoadSpec,
+  resultOf,
+  timeoutSeconds,
+} from "./load.ts";
 
 const script = join(import.meta.dirname, "wrk.lua");
 
@@ -23,7 +30,7 @@ function wrkArguments(spec: LoadSpec): string[] {
     `--duration=${spec.seconds}s`,
     `--timeout=${timeoutSeconds}s`,
     `--script=${script}`,
-    `http://127.0.0.1:${spec.port}/`,
+    `${isSecure(spec.protocol) ? "https" : "http"}://127.0.0.1:${spec.port}/`,
     "--",
     spec.requestFile,
   ];

@@ -22,7 +22,7 @@ export async function startOrigin(directory: string, cpus: string | null): Promi
   const child = nginx
     ? await launchNginx(nginx, directory, port, cpus)
     : launch([process.execPath, smallOrigin, String(port)], { cpus });
-  await waitUntilReady(child, port, Buffer.from(get("/13b")), 13);
+  await waitUntilReady(child, port, { request: get("/13b"), answerBytes: 13, protocol: "http1" });
   return { name: nginx ? "nginx" : "own small origin", port, stop: () => child.stop() };
 }
 

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import type { Protocol } from "../workloads.ts";
 import type { Availability, Peer } from "./peer.ts";
 
 const packages = join(import.meta.dirname, "../../node_modules");
@@ -10,15 +11,24 @@ const packages = join(import.meta.dirname, "../../node_modules");
  *
  * @param program the address of a program that is given its port and the origin's
  */
-function nodeProxy(name: string, about: string, program: string, available: () => Availability): Peer {
+function nodeProxy(
+  name: string,
+  about: string,
+  program: string,
+  available: () => Availability,
+  speaks: readonly Protocol[] = ["http1"],
+): Peer {
   const file = fileURLToPath(program);
   return {
     name,
     about,
+    speaks,
     available,
     singleThreaded: true,
-    start({ port, originPort, launch }) {
-      const command = [process.execPath, "--no-deprecation", file, String(port), String(originPort)];
+    start({ port, originPort, protocol, certificate, launch }) {
+      const { cert, key } = certificate;
+      const ports = [String(port), String(originPort)];
+      const command = [process.execPath, "--no-deprecation", file, ...ports, protocol, cert, key];
       return launch(command, { env: { NODE_ENV: "production" } });
     },
   };
@@ -44,5 +54,12 @@ export const nodeProxies: readonly Peer[] = [
     "node:http with a keep-alive agent and pipes, by hand",
     import.meta.resolve("../programs/node-http.ts"),
     () => ({ ready: true, version: process.versions.node }),
+  ),
+  nodeProxy(
+    "node-http2",
+    "node:http2, to the origin with node:http, by hand",
+    import.meta.resolve("../programs/node-http2.ts"),
+    () => ({ ready: true, version: process.versions.node }),
+    ["h2c", "https", "h2"],
   ),
 ];

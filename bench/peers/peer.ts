@@ -1,4 +1,6 @@
+import type { Certificate } from "../certificate.ts";
 import type { Child, LaunchOptions } from "../processes.ts";
+import type { Protocol } from "../workloads.ts";
 
 /** Whether a peer can run here, and if not, what to do about it. */
 export type Availability =
@@ -12,6 +14,10 @@ export interface PeerContext {
   readonly threads: number;
   /** How many client connections there will be at once. */
   readonly connections: number;
+  /** What the clients speak. */
+  readonly protocol: Protocol;
+  /** What to prove itself with, where the clients speak TLS. */
+  readonly certificate: Certificate;
   /** A scratch folder of its own, for configuration and temporary files. */
   readonly directory: string;
   /** Starts a program on the proxy's processors. */
@@ -28,6 +34,8 @@ export interface Peer {
   readonly about: string;
   /** Takes part in these workloads and no others. */
   readonly onlyIn?: readonly string[];
+  /** What clients may speak to it; HTTP/1 without TLS when absent. */
+  readonly speaks?: readonly Protocol[];
   /** Uses one thread whatever `--threads` says. */
   readonly singleThreaded?: boolean;
   available(): Availability | Promise<Availability>;
@@ -35,6 +43,9 @@ export interface Peer {
   prepare?(): Promise<void>;
   start(context: PeerContext): Child | Promise<Child>;
 }
+
+/** For a peer that knows them all. */
+export const allProtocols: readonly Protocol[] = ["http1", "h2c", "https", "h2"];
 
 /** The version in what a program says about itself, or all it said if there is none. */
 export function versionIn(text: string): string {

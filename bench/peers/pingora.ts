@@ -11,6 +11,7 @@ const program = join(target, "release/bench-pingora");
 export const pingora: Peer = {
   name: "pingora",
   about: "the smallest proxy on it, 1024 idle upstream connections",
+  speaks: ["http1", "h2c"],
   available(): Availability {
     if (findProgram("cargo") === null && !existsSync(program)) {
       return { ready: false, how: "install Rust from https://rustup.rs; it is then built on first use" };
@@ -18,8 +19,8 @@ export const pingora: Peer = {
     return { ready: true, version: lockedVersion() };
   },
   prepare: build,
-  start: ({ port, originPort, threads, launch: start }) =>
-    start([program, String(port), String(originPort), String(threads)]),
+  start: ({ port, originPort, threads, protocol, launch: start }) =>
+    start([program, String(port), String(originPort), String(threads), protocol]),
 };
 
 /** Cargo itself knows when there is nothing to do. */

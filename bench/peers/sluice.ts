@@ -1,6 +1,9 @@
 import { existsSync, readFileSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
-import type { Availability, Peer, PeerContext } from "./peer.ts";
+import { isSecure } from "../load/load.ts";
+import type { Child } from "../processes.ts";
+import { type Availability, allProtocols, type Peer, type PeerContext } from "./peer.ts";
 
 const root = join(import.meta.dirname, "../..");
 const filterProgram = join(root, "bench/programs/two-filters.ts");
@@ -14,12 +17,30 @@ export function sluice(bin: string, name = "sluice"): Peer {
     name,
     about: `sluice http${resolve(bin) === ownBin ? "" : ` of ${bin}`}`,
     available: () => availability(bin),
+    speaks: allProtocols,
     start: (context) =>
-      context.launch([
-        ...[process.execPath, bin, "http", "--upstream", `127.0.0.1:${context.originPort}`],
-        ...listening(context),
-      ]),
+      context.protocol === "http1" ? startByFlags(context, bin) : startByFile(context, bin),
   };
+}
+
+function startByFlags(context: PeerContext, bin: string): Child {
+  const upstream = ["--upstream", `127.0.0.1:${context.originPort}`];
+  return context.launch([process.execPath, bin, "http", ...upstream, ...listening(context)]);
+}
+
+/** With a configuration, for what flags don't say. */
+async function startByFile(context: PeerContext, bin: string): Promise<Child> {
+  const { port, originPort, threads, protocol, certificate, directory, launch } = context;
+  const { cert, key } = certificate;
+  const listener = {
+    bind: `127.0.0.1:${port}`,
+    ...(isSecure(protocol) ? { tls: { cert, key } } : {}),
+    upstream: `127.0.0.1:${originPort}`,
+  };
+  const file = join(directory, "sluice.yaml");
+  // YAML takes JSON as it is.
+  await writeFile(file, JSON.stringify({ version: 1, listeners: [listener] }));
+  return launch([process.execPath, bin, "run", file, "--threads", String(threads)]);
 }
 
 /** Sluice running a program with two synchronous filters. */

@@ -9,9 +9,14 @@ export async function listText(peers: readonly Peer[], workloads: readonly Workl
     ...lines,
     "",
     "Workloads:",
-    ...workloads.map(({ name, title }) => `  ${name.padEnd(14)}  ${title}`),
+    ...workloads.map((workload) => `  ${workload.name.padEnd(14)}  ${workload.title}${budgetNote(workload)}`),
     "",
   ].join("\n");
+}
+
+function budgetNote(workload: Workload): string {
+  const budget = "budget" in workload ? workload.budget : undefined;
+  return budget === undefined ? "" : ` (sluice: at most ${budget} × nginx)`;
 }
 
 async function peerLine({ name, about, available }: Peer): Promise<string> {

@@ -31,7 +31,8 @@ export function setupLines(
   const single = threads > 1 ? peers.filter((peer) => peer.singleThreaded).map(({ name }) => name) : [];
   return [
     `${rounds} round(s) of ${seconds} s after ${warmUpSeconds} s of warm-up, ${threads} proxy thread(s)`,
-    `load by ${generator.name}, origin ${origin.name}, both of our own for byte streams; ${pinning.note}`,
+    `load by ${generator.name}, of HTTP/2 by h2load, of TLS handshakes by our own generator`,
+    `origin ${origin.name}; for byte streams origin and load of our own; ${pinning.note}`,
     ...(single.length > 0 ? [`with one thread nevertheless: ${single.join(", ")}`] : []),
   ];
 }
