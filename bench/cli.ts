@@ -16,7 +16,7 @@ const generators = ["wrk", "own"];
 
 const examples = `
 Examples:
-  npm run bench                                            everything: about an hour
+  npm run bench                                            everything: about an hour and a half
   npm run bench -- --list                                  what there is, and what is missing
   npm run bench -- --workloads small,browser --rounds 3    two workloads, fewer rounds
   npm run bench -- --peers sluice,nginx --seconds 2 --json
