@@ -173,12 +173,11 @@ export class Http2ClientStream extends StreamCore implements UpstreamStream, Dea
     return this.state === StreamState.Open || this.state === StreamState.LocalEnded;
   }
 
-  /** @internal */
   get hasHead(): boolean {
     return this.#hasHead;
   }
 
-  /** @internal the head of an interim or the final response; returns what is wrong with it. */
+  /** The head of an interim or the final response; returns what is wrong with it. */
   takeHead(block: FieldBlock, isEndStream: boolean): string | null {
     const { status } = block;
     if (status < 200) return this.#takeInterim(block, isEndStream);
@@ -204,7 +203,7 @@ export class Http2ClientStream extends StreamCore implements UpstreamStream, Dea
     return null;
   }
 
-  /** @internal what is wrong with DATA of this length, null for nothing. */
+  /** What is wrong with DATA of this length, null for nothing. */
   findDataProblem(length: number): string | null {
     if (!this.#hasHead) return "DATA before a response's head";
     this.#counted += length;
@@ -213,7 +212,7 @@ export class Http2ClientStream extends StreamCore implements UpstreamStream, Dea
     return this.#counted > most ? "a longer body than its head declares" : null;
   }
 
-  /** @internal what is wrong with the response's end here. */
+  /** What is wrong with the response's end here. */
   findEndProblem(): string | null {
     if (!this.#hasHead) return "an end without a head";
     return typeof this.#body === "number" && this.#counted < this.#body
@@ -261,7 +260,7 @@ export class Http2ClientStream extends StreamCore implements UpstreamStream, Dea
     this.#tell(error);
   }
 
-  /** @internal the server has done nothing with the request, and won't. */
+  /** The server has done nothing with the request, and won't. */
   onRefused(): void {
     this.#tell(new ProxyError("UPSTREAM_REFUSED"));
   }

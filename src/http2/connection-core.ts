@@ -98,9 +98,9 @@ export abstract class ConnectionCore<S extends StreamCore>
   protected abstract onStreamGone(stream: S, ending: Ending): void;
   /** The peer has told its settings, or changed them. */
   protected onPeerSettings(_isFirst: boolean): void {}
-  /** @internal the peer has ended its direction of the connection */
+  /** The peer has ended its direction of the connection */
   abstract onSocketEnd(): void;
-  /** @internal the connection is gone */
+  /** The connection is gone */
   abstract onSocketClose(error: Error | null): void;
 
   /** True once nothing is read any more. */
@@ -297,10 +297,10 @@ export abstract class ConnectionCore<S extends StreamCore>
     this.#scheduler.setPriority(stream, priority);
   }
 
-  /** @internal more waits in the socket than should. Streams find out when they send. */
+  /** More waits in the socket than should. Streams find out when they send. */
   onSocketBlocked(): void {}
 
-  /** @internal all that waited in the socket is out. */
+  /** All that waited in the socket is out. */
   onSocketDrain(): void {
     this.flood.answersWritten();
     this.pump();
@@ -308,7 +308,6 @@ export abstract class ConnectionCore<S extends StreamCore>
 
   // ── what comes in ──────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** @internal */
   onBytes(bytes: Buffer, start: number, end: number): void {
     this.reader.read(bytes, start, end);
     if (!this.#scheduler.isEmpty) this.pump();

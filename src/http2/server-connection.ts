@@ -51,7 +51,7 @@ export class Http2ServerConnection
   extends ConnectionCore<ServerStream>
   implements ServerStreamOwner, DeadlineOwner, WriteWatchOwner
 {
-  /** @internal what the application remembers of this connection */
+  /** What the application remembers of this connection */
   note: unknown = null;
   /** Requests begun on this connection. */
   requestCount = 0;

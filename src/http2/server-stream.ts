@@ -47,7 +47,7 @@ const Use = {
 export class ServerStream extends StreamCore implements DownstreamStream, DeadlineOwner {
   bytesReceived = 0;
   bytesSent = 0;
-  /** @internal the priority that the client told by a frame; null: what its request says */
+  /** The priority that the client told by a frame; null: what its request says */
   toldPriority: Priority | null = null;
   readonly #connection: ServerStreamOwner;
   #sink: RequestSink | null = null;
@@ -110,14 +110,14 @@ export class ServerStream extends StreamCore implements DownstreamStream, Deadli
     return this.state === StreamState.RemoteEnded || this.isClosed;
   }
 
-  /** @internal what is wrong with so much DATA more (RFC 9113 §8.1.1), null for nothing. */
+  /** What is wrong with so much DATA more (RFC 9113 §8.1.1), null for nothing. */
   findDataProblem(length: number): string | null {
     this.#arrived += length;
     const isOver = this.#declared >= 0 && this.#arrived > this.#declared;
     return isOver ? "More DATA than the content-length" : null;
   }
 
-  /** @internal what is wrong with the request's end here. */
+  /** What is wrong with the request's end here. */
   findEndProblem(): string | null {
     const isShort = this.#declared >= 0 && this.#arrived < this.#declared;
     return isShort ? "Less DATA than the content-length" : null;
@@ -208,7 +208,7 @@ export class ServerStream extends StreamCore implements DownstreamStream, Deadli
     return this.#isToHead ? "none" : 0;
   }
 
-  /** @internal how the next head is to break the rules, null for not at all */
+  /** How the next head is to break the rules, null for not at all */
   get malformation(): Malformation | null {
     return this.#malformation;
   }
@@ -233,7 +233,7 @@ export class ServerStream extends StreamCore implements DownstreamStream, Deadli
     else if (this.#left !== 0) this.endWriting(trailers);
   }
 
-  /** @internal all of the response is sent. What is left of the request may not be worth waiting for. */
+  /** All of the response is sent. What is left of the request may not be worth waiting for. */
   onLocalEnd(): void {
     // The last byte was there before the end was told, and whoever waits to tell it has to hear that it may.
     if (this.#isHeldUp) this.onSendDrained();
@@ -297,7 +297,7 @@ export class ServerStream extends StreamCore implements DownstreamStream, Deadli
 
   // ── what happens ───────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** @internal what the client said of its priority, if anything. */
+  /** What the client said of its priority, if anything. */
   findPriority(): Priority | null {
     if (this.toldPriority !== null || this.#head === null) return this.toldPriority;
     const table = this.#head.source.table();
@@ -361,7 +361,7 @@ export class ServerStream extends StreamCore implements DownstreamStream, Deadli
     sink?.onDownstreamError(error);
   }
 
-  /** @internal the stream is closed. */
+  /** The stream is closed. */
   onGone(isComplete: boolean): void {
     this.#writeDeadline?.clear();
     this.#bodyDeadline?.clear();

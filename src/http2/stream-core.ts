@@ -67,11 +67,11 @@ export abstract class StreamCore implements Scheduled<StreamCore> {
   protected abstract onSendDrained(): void;
   /** Some of what waited was sent. */
   protected onSendProgress(): void {}
-  /** @internal the peer has reset the stream. It is gone already, as it is for the next two. */
+  /** The peer has reset the stream. It is gone already, as it is for the next two. */
   abstract onReset(code: number): void;
-  /** @internal the peer broke a rule that concerns this stream alone. */
+  /** The peer broke a rule that concerns this stream alone. */
   abstract onBroken(code: Http2Error, message: string): void;
-  /** @internal the connection is gone. */
+  /** The connection is gone. */
   abstract onConnectionLost(error: Error): void;
 
   get isClosed(): boolean {
@@ -108,7 +108,7 @@ export abstract class StreamCore implements Scheduled<StreamCore> {
     this.#trailers = trailers;
   }
 
-  /** @internal the stream's turn: sends a frame's worth of what waits. True when nothing is left. */
+  /** The stream's turn: sends a frame's worth of what waits. True when nothing is left. */
   sendQueued(most: number): boolean {
     const queue = this.#queue!;
     const first = queue[0]!;
@@ -123,21 +123,19 @@ export abstract class StreamCore implements Scheduled<StreamCore> {
     return true;
   }
 
-  /** @internal what waited is sent, and the scheduler knows. */
+  /** What waited is sent, and the scheduler knows. */
   finishQueue(): void {
     this.blocked = false;
     if (!this.#endsAfterQueue) this.onSendDrained();
     else if (!this.isClosed) this.owner.sendEndOf(this, this.#trailers);
   }
 
-  /** @internal */
   get hasQueue(): boolean {
     return this.#queue !== null;
   }
 
   // ── what comes in ──────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** @internal */
   receive(bytes: Buffer, start: number, end: number): void {
     if (this.#paused || this.#held !== null || this.#delivering) {
       this.#held ??= [];
@@ -148,14 +146,14 @@ export abstract class StreamCore implements Scheduled<StreamCore> {
     this.releaseWindow(end - start);
   }
 
-  /** @internal the peer may send so much more. */
+  /** The peer may send so much more. */
   releaseWindow(bytes: number): void {
     const increment = this.receives.release(bytes);
     if (increment > 0 && !this.isClosed && this.state !== StreamState.RemoteEnded)
       this.owner.sendWindowUpdate(this, increment);
   }
 
-  /** @internal the peer has ended its direction; the stream may be closed already. */
+  /** The peer has ended its direction; the stream may be closed already. */
   receiveEnd(trailers: HttpHeaders | null): void {
     this.#remoteEnd = true;
     this.#remoteTrailers = trailers;

@@ -94,7 +94,6 @@ const FIRST_ROOM = 4096;
  */
 export class FieldBlock implements FieldTable, Memory {
   bytes: Buffer = Buffer.allocUnsafeSlow(FIRST_ROOM);
-  /** @internal */
   view: DataView = viewOf(this.bytes);
   readonly offsets: Int32Array;
   count = 0;
@@ -164,12 +163,12 @@ export class FieldBlock implements FieldTable, Memory {
     return { bytes: Buffer.from(this.bytes.subarray(start, end)), offsets, count, fieldsEnd: end - start };
   }
 
-  /** @internal for decoders: a line with more bytes than this is over the limit. */
+  /** For decoders: a line with more bytes than this is over the limit. */
   get mostBytes(): number {
     return this.#limits.listSize;
   }
 
-  /** @internal for decoders: a block begins. */
+  /** For decoders: a block begins. */
   begin(kind: BlockKind): void {
     this.#kind = kind;
     this.count = 0;
@@ -187,14 +186,14 @@ export class FieldBlock implements FieldTable, Memory {
     this.#firstCrumb = this.#lastCrumb = -1;
   }
 
-  /** @internal for decoders: the next line may be written at the returned place of `bytes`, where there is this room. */
+  /** For decoders: the next line may be written at the returned place of `bytes`, where there is this room. */
   reserve(room: number): number {
     if (this.#runEnd > this.#runStart) this.#flush();
     this.#grow(room);
     return this.#end;
   }
 
-  /** @internal for decoders: adds a field of a table. */
+  /** For decoders: adds a field of a table. */
   addEntry(table: FieldEntries, slot: number): void {
     const { entries } = table;
     const nameLength = entries[slot + NAME_LENGTH]!;
@@ -228,7 +227,7 @@ export class FieldBlock implements FieldTable, Memory {
     this.#record(nameLength, valueLength, kind);
   }
 
-  /** @internal for decoders: adds the field whose line was written at the place that `reserve` told. */
+  /** For decoders: adds the field whose line was written at the place that `reserve` told. */
   addLine(nameLength: number, valueLength: number, kind: number): void {
     if ((kind & GUARDED) === 0) this.#addLine(nameLength, valueLength, kind);
     else {
@@ -254,12 +253,12 @@ export class FieldBlock implements FieldTable, Memory {
     }
   }
 
-  /** @internal for decoders: a field that wasn't even decoded, so large is it. */
+  /** For decoders: a field that wasn't even decoded, so large is it. */
   addTooLarge(): void {
     this.#refuse("HEAD_TOO_LARGE");
   }
 
-  /** @internal for decoders: the block is complete. */
+  /** For decoders: the block is complete. */
   finish(): void {
     if (this.problem === null && this.#kind !== BlockKind.Trailers) this.#checkPseudo();
     if (this.problem !== null) {
