@@ -4,10 +4,10 @@ import { parseDocument } from "yaml";
 import { describeThrown } from "../../base/errors.ts";
 import { FolderWatch } from "../../base/folder-watch.ts";
 import type { DiscoverySettings } from "../group-settings.ts";
-import type { Discovery, DiscoveryListener } from "./discovery.ts";
-import { type DiscoveryMeans, Repeater } from "./repeater.ts";
+import { RepeatedDiscovery } from "./repeated-discovery.ts";
+import type { DiscoveryMeans } from "./repeater.ts";
 import { MAX_LIST_BYTES, readServerList } from "./server-list.ts";
-import { type FoundServers, ServerNews } from "./server-news.ts";
+import type { FoundServers } from "./server-news.ts";
 
 /** Whatever happens, the file is read again after this: file systems of other machines tell nobody of changes. */
 const POLL_INTERVAL = 5_000;
@@ -21,49 +21,41 @@ const LONGEST_SETTLING = 1_000;
  * Servers from a YAML or JSON file. A file that is missing, or can't be read as a list, is an error, and so is an empty
  * one: it may just be being written. It is read again at the next change.
  */
-export class FileDiscovery implements Discovery {
+export class FileDiscovery extends RepeatedDiscovery {
   readonly #path: string;
   readonly #means: DiscoveryMeans;
-  readonly #news: ServerNews;
   readonly #watch: FolderWatch;
-  readonly #repeater: Repeater;
   #text: string | null = null;
   #found: FoundServers = { servers: [], problems: [] };
   /** When the first of the changes came that weren't looked at yet. */
   #changedAt: number | null = null;
 
   constructor(settings: DiscoverySettings & { kind: "file" }, means: DiscoveryMeans) {
-    this.#path = resolve(settings.path);
+    const path = resolve(settings.path);
+    super(`file ${path}`, means);
+    this.#path = path;
     this.#means = means;
-    this.#news = new ServerNews(`file ${this.#path}`);
     this.#watch = new FolderWatch(dirname(this.#path), () => this.#onChange());
-    this.#repeater = new Repeater(means, (signal) => this.#look(signal));
   }
 
-  start(listener: DiscoveryListener): Promise<void> {
-    this.#news.listen(listener);
-    return this.#repeater.start();
-  }
-
-  stop(): void {
-    this.#news.stop();
-    this.#repeater.stop();
+  override stop(): void {
+    super.stop();
     this.#watch.stop();
   }
 
   #onChange(): void {
     const now = this.#means.clock.now();
     this.#changedAt ??= now;
-    this.#repeater.wake(Math.min(now + SETTLING, this.#changedAt + LONGEST_SETTLING));
+    this.repeater.wake(Math.min(now + SETTLING, this.#changedAt + LONGEST_SETTLING));
   }
 
-  async #look(signal: AbortSignal): Promise<number> {
+  protected async look(signal: AbortSignal): Promise<number> {
     this.#changedAt = null;
     await this.#watch.renew();
     if (signal.aborted) this.#watch.stop();
     const problem = await this.#read().catch(describeFileError);
-    if (problem === null) this.#news.found(this.#found);
-    else this.#news.failed(problem);
+    if (problem === null) this.news.found(this.#found);
+    else this.news.failed(problem);
     return POLL_INTERVAL;
   }
 

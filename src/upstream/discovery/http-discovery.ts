@@ -2,10 +2,10 @@ import { type ClientRequest, type IncomingMessage, request as requestHttp } from
 import { request as requestHttps } from "node:https";
 import { describeThrown } from "../../base/errors.ts";
 import type { DiscoverySettings } from "../group-settings.ts";
-import type { Discovery, DiscoveryListener } from "./discovery.ts";
-import { type DiscoveryMeans, Repeater } from "./repeater.ts";
+import { RepeatedDiscovery } from "./repeated-discovery.ts";
+import type { DiscoveryMeans } from "./repeater.ts";
 import { MAX_LIST_BYTES, readServerList } from "./server-list.ts";
-import { type FoundServers, ServerNews } from "./server-news.ts";
+import type { FoundServers } from "./server-news.ts";
 import { withTimeLimit } from "./time-limit.ts";
 
 /** What was read last, and the tag that a server knows it by. */
@@ -21,43 +21,31 @@ type HttpSettings = DiscoverySettings & { kind: "http" };
  * status but 200, or 304 for a list that is known, is an error; redirects aren't followed. So is an empty list, which
  * keeps what is known.
  */
-export class HttpDiscovery implements Discovery {
+export class HttpDiscovery extends RepeatedDiscovery {
   readonly #settings: HttpSettings;
   readonly #url: URL;
   readonly #means: DiscoveryMeans;
-  readonly #news: ServerNews;
-  readonly #repeater: Repeater;
   #edition: Edition | null = null;
 
   /** @throws TypeError when the URL can't be read */
   constructor(settings: HttpSettings, means: DiscoveryMeans) {
-    this.#settings = settings;
-    this.#url = new URL(settings.url);
-    this.#means = means;
+    const url = new URL(settings.url);
     // Not the URL itself: user, password and query may be secrets.
-    this.#news = new ServerNews(`${this.#url.origin}${this.#url.pathname}`);
-    this.#repeater = new Repeater(means, (signal) => this.#poll(signal));
+    super(`${url.origin}${url.pathname}`, means);
+    this.#settings = settings;
+    this.#url = url;
+    this.#means = means;
   }
 
-  start(listener: DiscoveryListener): Promise<void> {
-    this.#news.listen(listener);
-    return this.#repeater.start();
-  }
-
-  stop(): void {
-    this.#news.stop();
-    this.#repeater.stop();
-  }
-
-  async #poll(signal: AbortSignal): Promise<number> {
+  protected async look(signal: AbortSignal): Promise<number> {
     const { interval, timeout } = this.#settings;
     try {
       this.#edition = await withTimeLimit(this.#means.clock, timeout, signal, (limit) => this.#ask(limit));
     } catch (error) {
-      this.#news.failed(describeThrown(error));
+      this.news.failed(describeThrown(error));
       return interval;
     }
-    this.#news.found(this.#edition.found);
+    this.news.found(this.#edition.found);
     return interval;
   }
 

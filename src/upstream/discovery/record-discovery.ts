@@ -1,7 +1,7 @@
 import { describeThrown } from "../../base/errors.ts";
-import type { Discovery, DiscoveryListener } from "./discovery.ts";
-import { type DiscoveryMeans, Repeater } from "./repeater.ts";
-import { type FoundServers, ServerNews } from "./server-news.ts";
+import { RepeatedDiscovery } from "./repeated-discovery.ts";
+import type { DiscoveryMeans } from "./repeater.ts";
+import type { FoundServers } from "./server-news.ts";
 
 /** Servers from records of the DNS. */
 export interface FoundRecords extends FoundServers {
@@ -30,31 +30,18 @@ const LONGEST_RETRY = 30_000;
  * Servers from the DNS: looked up again when the first of the records has become too old, or, if something was wrong,
  * after a pause that begins with the shortest one allowed and doubles each time.
  */
-export class RecordDiscovery implements Discovery {
+export class RecordDiscovery extends RepeatedDiscovery {
   readonly #finder: RecordFinder;
   readonly #times: RecordTimes;
-  readonly #news: ServerNews;
-  readonly #repeater: Repeater;
   #failures = 0;
 
   constructor(finder: RecordFinder, times: RecordTimes, means: DiscoveryMeans) {
+    super(finder.what, means);
     this.#finder = finder;
     this.#times = times;
-    this.#news = new ServerNews(finder.what);
-    this.#repeater = new Repeater(means, (signal) => this.#look(signal));
   }
 
-  start(listener: DiscoveryListener): Promise<void> {
-    this.#news.listen(listener);
-    return this.#repeater.start();
-  }
-
-  stop(): void {
-    this.#news.stop();
-    this.#repeater.stop();
-  }
-
-  async #look(signal: AbortSignal): Promise<number> {
+  protected async look(signal: AbortSignal): Promise<number> {
     const { shortest, longest } = this.#times;
     const ttl = await this.#find(signal);
     const untilOld = Math.min(Math.max(ttl, shortest), longest);
@@ -66,11 +53,11 @@ export class RecordDiscovery implements Discovery {
   async #find(signal: AbortSignal): Promise<number> {
     try {
       const found = await this.#finder.find(signal);
-      this.#news.found(found);
+      this.news.found(found);
       this.#failures = found.problems.length === 0 && found.servers.length > 0 ? 0 : this.#failures + 1;
       return found.ttl;
     } catch (error) {
-      this.#news.failed(describeThrown(error));
+      this.news.failed(describeThrown(error));
       this.#failures++;
       return Number.POSITIVE_INFINITY;
     }
