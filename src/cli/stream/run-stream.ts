@@ -37,12 +37,14 @@ export async function runStream(command: StreamCommand): Promise<void> {
   };
   const running = await startRunning(spec, flags.threads ?? THREADS, log);
   let api: MountedApi | null = null;
+  // Before anything is listened on: whoever connects at once is told of too.
+  const lines = showsMenu ? null : new EventLines(running, flags.json === true);
   try {
     const proxy = await createProxy(running, command);
     api = await mountApiIfAsked(running, flags, log);
     announce({ proxy, api, seed, flags });
-    if (showsMenu) await runMenu(running, proxy);
-    else await runLines(running, flags.json === true, log);
+    if (lines === null) await runMenu(running, proxy);
+    else await runLines(running, lines, log);
   } finally {
     await api?.close();
     await running.stop();
@@ -133,11 +135,34 @@ async function runMenu(running: Running, { name }: ProxyState): Promise<void> {
   }
 }
 
-async function runLines(running: Running, isJson: boolean, log: Logger): Promise<void> {
-  const toLine = isJson ? toJsonLine : toTextLine;
-  const stop = running.steering.onEvent((event) => print(toLine(event)));
+/** Prints what happens, once it was said where is listened. */
+class EventLines {
+  readonly #stop: () => void;
+  /** What happened before; null from then on. */
+  #early: string[] | null = [];
+
+  constructor({ steering }: Running, isJson: boolean) {
+    const toLine = isJson ? toJsonLine : toTextLine;
+    this.#stop = steering.onEvent((event) => {
+      if (this.#early === null) print(toLine(event));
+      else this.#early.push(toLine(event));
+    });
+  }
+
+  begin(): void {
+    for (const line of this.#early ?? []) print(line);
+    this.#early = null;
+  }
+
+  stop(): void {
+    this.#stop();
+  }
+}
+
+async function runLines(running: Running, lines: EventLines, log: Logger): Promise<void> {
+  lines.begin();
   // Whoever reads the events may have had enough of them; the proxy goes on.
-  process.stdout.on("error", stop);
+  process.stdout.on("error", () => lines.stop());
   await runUntilSignal(running, GRACE, log);
-  stop();
+  lines.stop();
 }
