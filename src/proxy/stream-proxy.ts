@@ -60,6 +60,16 @@ export interface ConnectionState {
   readonly age: number;
   /** Names of the toxics that apply to it, upstream and downstream. */
   readonly toxics: readonly string[];
+  /** Absent without TLS. */
+  readonly tls?: ConnectionTls;
+}
+
+/** What is known of a client's TLS. Plain data. */
+export interface ConnectionTls {
+  /** The name that it asks for, "" when it names none. */
+  readonly serverName: string;
+  /** "TLSv1.3" or "TLSv1.2"; "" while hands are shaken, and where it is passed on unopened. */
+  readonly version: string;
 }
 
 /** Bytes that connections moved, by the direction that they went in. Plain data. */

@@ -12,18 +12,49 @@ import type { Transport, TransportHandler } from "../net/transport.ts";
 import { ConnectAttempt, type ConnectCallback } from "../upstream/connect-attempt.ts";
 import { kindOfCut } from "./kind-of-cut.ts";
 import { type ProxyHeaderListener, ProxyHeaderReader } from "./proxy-header-reader.ts";
-import type { ConnectionState, StreamEvent, StreamProxySettings, StreamTraffic } from "./stream-proxy.ts";
+import type {
+  ConnectionState,
+  ConnectionTls,
+  StreamEvent,
+  StreamProxySettings,
+  StreamTraffic,
+} from "./stream-proxy.ts";
 import { Tunnel } from "./tunnel.ts";
-import type { UpstreamServer } from "./upstream-rotation.ts";
+import type { UpstreamRotation, UpstreamServer } from "./upstream-rotation.ts";
+
+/** What connections are limited by, and how they meet servers: part of a TCP proxy's settings. */
+export type RelaySettings = Pick<
+  StreamProxySettings,
+  | "name"
+  | "connectTimeout"
+  | "idleTimeout"
+  | "maxConnections"
+  | "maxConnectionsPerClient"
+  | "sendProxyProtocol"
+>;
+
+/** How a connection begins that is to be relayed. */
+export interface RelayStart {
+  /** Where it leads: to the first of these that answers. */
+  readonly servers: UpstreamRotation;
+  /** Milliseconds to wait before a server is connected to. */
+  readonly delay: number;
+  /** True when it begins with a PROXY protocol header that is still to be read. */
+  readonly readsHeader: boolean;
+  /** What such a header told that was read already. */
+  readonly proxied: ProxiedAddresses | null;
+  /** What came already, for the server. */
+  readonly early: Buffer | null;
+  /** The name that a client with TLS asks for, "" when it names none; null without TLS. */
+  readonly serverName: string | null;
+}
 
 /** What a connection needs of its proxy. */
 export interface RelayHost {
-  readonly settings: StreamProxySettings;
+  readonly settings: RelaySettings;
   readonly faults: Faults | null;
   readonly counters: Counters;
   readonly idle: TimeoutQueue;
-  /** Servers in the order in which they are to be tried. */
-  candidates(): readonly UpstreamServer[];
   /** Counts the connection as one of its client's, whose address is known now; why it may not stand, or null. */
   countClient(relay: TcpRelay): string | null;
   tell(kind: StreamEvent["kind"], relay: TcpRelay, detail: string): void;
@@ -51,22 +82,24 @@ export class TcpRelay implements TransportHandler, ConnectCallback, DeadlineOwne
   isCounted = false;
   readonly #host: RelayHost;
   readonly #near: Transport;
+  readonly #servers: UpstreamRotation;
+  readonly #serverName: string | null;
   readonly #since: number = performance.now();
   readonly #deadline: Deadline = new Deadline(this);
   #clientPort: number;
   #far: Transport | null = null;
   #tunnel: Tunnel | null = null;
   #links: FaultyConnection | null = null;
-  #proxied: ProxiedAddresses | null = null;
-  /** What came behind the PROXY protocol header, for the server. */
-  #early: Buffer | null = null;
+  #proxied: ProxiedAddresses | null;
+  /** What came before there was a server, for the server. */
+  #early: Buffer | null;
   #delay: Alarm | null = null;
   #attempt: ConnectAttempt | null = null;
   #untried: readonly UpstreamServer[] = [];
   #server: UpstreamServer | null = null;
-  #readsHeader = false;
+  #readsHeader: boolean;
   /** Milliseconds to wait before connecting. */
-  #wait = 0;
+  readonly #wait: number;
   /** True once one side is gone, or no server could be reached. */
   #lingers = false;
   /** True once somebody was told why it ends. */
@@ -75,13 +108,25 @@ export class TcpRelay implements TransportHandler, ConnectCallback, DeadlineOwne
   /** What both sides had taken when a deadline was looked at last. */
   #taken = 0;
 
-  constructor(host: RelayHost, id: string, adopt: (handler: TransportHandler) => Transport) {
+  constructor(
+    host: RelayHost,
+    id: string,
+    start: RelayStart,
+    adopt: (handler: TransportHandler) => Transport,
+  ) {
     this.#host = host;
     this.id = id;
+    this.#servers = start.servers;
+    this.#wait = start.delay;
+    this.#readsHeader = start.readsHeader;
+    this.#proxied = start.proxied;
+    this.#early = start.early;
+    this.#serverName = start.serverName;
     this.#near = adopt(this);
     const { socket } = this.#near;
     this.clientAddress = plainAddress(socket.remoteAddress ?? "");
     this.#clientPort = socket.remotePort ?? 0;
+    if (start.proxied !== null) this.#believe(start.proxied);
   }
 
   /** `address:port`, "" on a Unix socket. */
@@ -99,7 +144,12 @@ export class TcpRelay implements TransportHandler, ConnectCallback, DeadlineOwne
       bytesDown: this.#tunnel?.bytesDown ?? 0,
       age: performance.now() - this.#since,
       toxics: links === null ? [] : [...links.upstream.active, ...links.downstream.active],
+      ...(this.#serverName === null ? {} : { tls: this.#tls(this.#serverName) }),
     };
+  }
+
+  #tls(serverName: string): ConnectionTls {
+    return { serverName, version: this.#near.tls?.version ?? "" };
   }
 
   get traffic(): StreamTraffic {
@@ -114,14 +164,12 @@ export class TcpRelay implements TransportHandler, ConnectCallback, DeadlineOwne
 
   // ── before there is a server ───────────────────────────────────────────────────────────────────────────────────
 
-  /** Leads the connection to a server, `delay` milliseconds after it is known whose it is. */
-  start(delay: number): void {
-    this.#wait = delay;
-    if (!this.#host.settings.acceptProxyProtocol) {
+  /** Leads the connection to a server, after its delay, as soon as it is known whose it is. */
+  start(): void {
+    if (!this.#readsHeader) {
       this.#proceed();
       return;
     }
-    this.#readsHeader = true;
     this.#near.handler = new ProxyHeaderReader(this);
     headerTimeout.set(this.#deadline);
   }
@@ -132,11 +180,13 @@ export class TcpRelay implements TransportHandler, ConnectCallback, DeadlineOwne
     this.#near.handler = this;
     this.#proxied = addresses;
     if (early.length > 0) this.#early = early;
-    if (addresses !== null) {
-      this.clientAddress = addresses.source.address;
-      this.#clientPort = addresses.source.port;
-    }
+    if (addresses !== null) this.#believe(addresses);
     this.#proceed();
+  }
+
+  #believe({ source }: ProxiedAddresses): void {
+    this.clientAddress = source.address;
+    this.#clientPort = source.port;
   }
 
   onProxyHeaderMissing(reason: string): void {
@@ -154,7 +204,7 @@ export class TcpRelay implements TransportHandler, ConnectCallback, DeadlineOwne
       return;
     }
     if (host.faults?.isActive === true) this.layFaults();
-    this.#untried = host.candidates();
+    this.#untried = this.#servers.candidates(performance.now());
     if (this.#wait === 0 || host.faults === null) this.#connect();
     else {
       this.#delay = new Alarm(host.faults.clock, () => this.#connect());
@@ -229,9 +279,17 @@ export class TcpRelay implements TransportHandler, ConnectCallback, DeadlineOwne
       () => this.#finish(),
     );
     idle.set(this.#deadline);
-    this.#host.tell("opened", this, `to ${this.#server!.text}`);
+    this.#host.tell("opened", this, `to ${this.#server!.text}${this.#describeTls()}`);
     this.#sendEarly();
     this.#near.resume();
+  }
+
+  /** With what it asked for, if it speaks TLS: `, TLSv1.3 for db.example.com`. */
+  #describeTls(): string {
+    if (this.#serverName === null) return "";
+    const { serverName, version } = this.#tls(this.#serverName);
+    const name = serverName === "" ? "" : ` for ${serverName}`;
+    return version === "" ? `, unopened${name}` : `, ${version}${name}`;
   }
 
   #sendHeader(far: Transport): void {

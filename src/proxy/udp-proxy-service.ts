@@ -9,7 +9,7 @@ import { type DatagramHandler, UdpSocket } from "../net/udp-socket.ts";
 import { ClientCounts } from "./client-counts.ts";
 import type { Service, ServiceContext } from "./service.ts";
 import type { ConnectionState, StreamEvent, StreamProxySettings, StreamTraffic } from "./stream-proxy.ts";
-import type { StreamServiceOptions } from "./tcp-proxy-service.ts";
+import type { StreamServiceOptions } from "./tcp-relays.ts";
 import { type ClientAddress, type UdpHost, UdpSession } from "./udp-session.ts";
 import { UpstreamRotation } from "./upstream-rotation.ts";
 

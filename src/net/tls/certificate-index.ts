@@ -1,3 +1,4 @@
+import { NameTable } from "./name-table.ts";
 import type { Certificate } from "./pem-certificate.ts";
 
 /** Certificates that a name has: one of each type of key. Of two equal sets there is one object only. */
@@ -12,7 +13,7 @@ export function identityOf({ certificates }: CertificateSet): string {
 
 /** Finds certificates by name: the name itself, then the wildcard over it, then what those get who name nothing known. */
 export class CertificateIndex {
-  readonly #byName = new Map<string, CertificateSet>();
+  readonly #byName: NameTable<CertificateSet>;
   /** What is served to those who name nothing, or nothing that is known; null: nothing. */
   readonly fallback: CertificateSet | null;
 
@@ -31,7 +32,7 @@ export class CertificateIndex {
     const sets = new Map<string, CertificateSet>();
     const toSet = (list: readonly Certificate[]): CertificateSet =>
       sets.getOrInsertComputed(identityOf({ certificates: list }), () => ({ certificates: list }));
-    for (const [name, list] of lists) this.#byName.set(name, toSet(list));
+    this.#byName = new NameTable([...lists].map(([name, list]) => [name, toSet(list)]));
     const [first] = certificates;
     const list = first === undefined ? undefined : lists.get(first.names[0] ?? "");
     if (first === undefined) this.fallback = null;
@@ -41,10 +42,6 @@ export class CertificateIndex {
 
   /** Null when `serverName` is no name of any certificate. */
   find(serverName: string): CertificateSet | null {
-    const exact = this.#byName.get(serverName);
-    if (exact !== undefined) return exact;
-    const dot = serverName.indexOf(".");
-    // A wildcard stands for exactly one label (RFC 6125 §6.4.3).
-    return dot === -1 ? null : (this.#byName.get(`*${serverName.slice(dot)}`) ?? null);
+    return this.#byName.find(serverName);
   }
 }
