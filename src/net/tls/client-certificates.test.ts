@@ -3,9 +3,8 @@ import { describe, test } from "node:test";
 import type { ConnectionOptions } from "node:tls";
 import { createAuthority } from "../../../test/kit/certificates.ts";
 import { until } from "../../../test/kit/deadline.ts";
-import { createTemporaryDirectory } from "../../../test/kit/files.ts";
-import { findProgram, skipWithout } from "../../../test/kit/peer.ts";
-import { runProgram } from "../../../test/kit/process.ts";
+import { skipWithout } from "../../../test/kit/peer.ts";
+import { createRevocationList } from "../../../test/kit/revocation.ts";
 import { visitSecurely } from "../../../test/kit/tls-client.ts";
 import { createServerContext, startTlsServer, type TlsServer } from "../../../test/kit/tls-server.ts";
 import type { ClientCertificates } from "./server-context.ts";
@@ -80,33 +79,11 @@ for (const maxVersion of ["TLSv1.2", "TLSv1.3"] as const) {
     });
 
     test("a revoked one is refused", { skip: skipWithout("openssl") }, async () => {
-      await using folder = await createTemporaryDirectory();
-      const crl = await revoke(folder, good.cert);
+      const crl = await createRevocationList(clients, [good.cert]);
       await using server = await start({ mode: "required", ca: [clients.cert], crl: [crl] });
       await refuses(server, { maxVersion, ...good }, /refused|hang up|left/);
       const other = await clients.issue();
       assert.equal((await visitSecurely(server.port, { maxVersion, ...other })).answer, "ping");
     });
   });
-}
-
-/** A list of the clients' authority with one certificate in it, made by openssl. */
-async function revoke(
-  folder: Awaited<ReturnType<typeof createTemporaryDirectory>>,
-  cert: string,
-): Promise<string> {
-  const lines = ["[ca]", "default_ca=x", "[x]", "database=index", "crlnumber=number", "default_md=sha256"];
-  await folder.write("openssl.cnf", `${[...lines, "default_crl_days=9"].join("\n")}\n`);
-  await folder.write("index", "");
-  await folder.write("number", "01\n");
-  await folder.write("ca.pem", clients.cert);
-  await folder.write("ca.key", clients.key);
-  await folder.write("client.pem", cert);
-  const common = ["ca", "-config", "openssl.cnf", "-cert", "ca.pem", "-keyfile", "ca.key"];
-  const run = async (...more: string[]): Promise<string> => {
-    const { stdout } = await runProgram(findProgram("openssl")!, [...common, ...more], { cwd: folder.path });
-    return stdout;
-  };
-  await run("-revoke", "client.pem");
-  return run("-gencrl");
 }

@@ -87,7 +87,8 @@ export function findDoubts({ chain, origin, names }: Certificate, now: number): 
   return doubts;
 }
 
-function readChain(file: string, text: string): X509Certificate[] {
+/** @throws CertificateError when there is none, or one that can't be read */
+export function readChain(file: string, text: string): X509Certificate[] {
   const blocks = text.match(BLOCK) ?? [];
   if (blocks.length === 0) throw new CertificateError(file, "holds no certificate in PEM");
   return blocks.map((block, index) => {
