@@ -2,13 +2,13 @@ import type * as z from "zod";
 import { ALLOW } from "../../chaos/mode.ts";
 import { STREAM_DEFAULTS, type StreamProxySettings } from "../../proxy/stream-proxy.ts";
 import { refuse } from "../scenario-toxic.ts";
-import { bindAddress, serverAddress } from "./addresses.ts";
+import { bindAddress } from "./addresses.ts";
+import { serverListKeys, serversOf } from "./server-list.ts";
 import { chaosKeys } from "./toxics.ts";
 import { duration } from "./units.ts";
-import { choice, flag, integer, oneOrMore, section, text } from "./values.ts";
+import { choice, flag, integer, section, text } from "./values.ts";
 
 const MOST = 2 ** 31 - 1;
-const SERVERS_EXPECTED = "the address of a server";
 
 /** A TCP or UDP listener whose name may still be open. */
 export type StreamDraft = Omit<StreamProxySettings, "name"> & { readonly name: string | null };
@@ -18,10 +18,7 @@ const commonKeys = {
     "Where to listen: `host:port`, `:port` or a port for all interfaces, `[v6]:port`; with TCP also `unix:/path`.",
   ),
   name: text("a name").optional().describe("What the listener is called. Default: its address."),
-  upstream: oneOrMore(serverAddress, SERVERS_EXPECTED)
-    .optional()
-    .describe("The server to relay to: its address. Of several, one is tried after the other."),
-  upstreams: oneOrMore(serverAddress, SERVERS_EXPECTED).optional().describe("Another name for `upstream`."),
+  ...serverListKeys,
 };
 
 const tcp = STREAM_DEFAULTS.tcp;
@@ -136,25 +133,6 @@ export const udpListener: z.ZodType<StreamDraft> = section(
     sendProxyProtocol: toVersion(proxy_protocol.send),
   };
 });
-
-interface ServersDocument {
-  readonly upstream?: readonly string[] | undefined;
-  readonly upstreams?: readonly string[] | undefined;
-}
-
-function serversOf(
-  { upstream, upstreams }: ServersDocument,
-  context: z.core.$RefinementCtx<unknown>,
-): readonly string[] {
-  if (upstream !== undefined && upstreams !== undefined)
-    refuse(context, ["upstreams"], "one of them", {
-      reason: "upstream and upstreams exclude each other",
-      atKey: true,
-    });
-  const servers = upstream ?? upstreams;
-  if (servers === undefined) refuse(context, ["upstream"], "the address of a server, or a list of addresses");
-  return servers ?? [];
-}
 
 function toVersion(word: "v1" | "v2" | undefined): 1 | 2 | null {
   if (word === undefined) return null;
