@@ -4,9 +4,12 @@ import { TimeoutQueue } from "../base/timeouts.ts";
 import type { Faults } from "../chaos/faults.ts";
 import { formatHostPort, plainAddress } from "../net/address.ts";
 import { adoptAccepted } from "../net/onread-socket.ts";
+import type { ProxiedAddresses } from "../net/proxy-protocol.ts";
+import type { ClientHello } from "../net/tls/client-hello.ts";
 import { ClientCounts } from "./client-counts.ts";
 import type { ConnectionState, StreamEvent, StreamTraffic } from "./stream-proxy.ts";
 import { type RelayHost, type RelaySettings, type RelayStart, TcpRelay } from "./tcp-relay.ts";
+import { UpstreamRotation } from "./upstream-rotation.ts";
 
 export interface StreamServiceOptions {
   /** What is done to its connections; null for nothing, ever. */
@@ -33,6 +36,7 @@ export class TcpRelays implements RelayHost {
   readonly #onTraffic: ((traffic: StreamTraffic) => void) | null;
   readonly #relays = new Map<string, TcpRelay>();
   readonly #clients: ClientCounts;
+  readonly #rotations = new WeakMap<readonly string[], UpstreamRotation>();
   #context: RelayContext | null = null;
   #opened = 0;
   #onEmpty: (() => void) | null = null;
@@ -73,6 +77,30 @@ export class TcpRelays implements RelayHost {
     this.#relays.set(id, relay);
     this.counters.add(Counter.connectionsOpen);
     relay.start();
+  }
+
+  /**
+   * Passes on, unopened, a connection with TLS to the first of `upstreams` that answers. As in `open` it counts as open
+   * from here to its end: the caller forgets it.
+   * @param upstreams as `parseAddress` takes them; servers are taken in turn wherever it is the same list
+   * @param bytes what came of it already, the callee's from now on
+   * @param proxied what a PROXY protocol header before that told
+   * @throws RangeError when an address can't be read; TypeError when there is none
+   */
+  pass(
+    socket: Socket,
+    { serverName }: Pick<ClientHello, "serverName">,
+    upstreams: readonly string[],
+    bytes: Buffer,
+    proxied: ProxiedAddresses | null,
+    { delay = 0, id = this.nextId() }: { readonly delay?: number; readonly id?: string } = {},
+  ): void {
+    const { connectTimeout } = this.settings;
+    const servers = this.#rotations.getOrInsertComputed(
+      upstreams,
+      () => new UpstreamRotation(upstreams, connectTimeout),
+    );
+    this.open(socket, { servers, delay, readsHeader: false, proxied, early: bytes, serverName }, id);
   }
 
   /** Closes a socket that isn't to be relayed. */

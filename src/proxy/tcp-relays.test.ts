@@ -15,37 +15,34 @@ import type { Faults } from "../chaos/faults.ts";
 import { latency } from "../chaos/toxics/latency.ts";
 import { HandshakeLimit } from "../net/tls/handshake-limit.ts";
 import { TlsAcceptor } from "../net/tls/tls-acceptor.ts";
-import { PassedConnections, PassthroughTable } from "./passed-connections.ts";
 import type { RelaySettings } from "./tcp-relay.ts";
+import { TcpRelays } from "./tcp-relays.ts";
 
 const authority = await createAuthority();
-const identity = await authority.issue({ names: ["a.example", "b.example"] });
+const identity = await authority.issue({ names: ["a.example"] });
 
 /** A listener that passes everything on, to one server. */
 class PassingListener implements AsyncDisposable {
   port = 0;
   readonly counters: Counters = Counters.local();
   readonly log: EventLog = new EventLog();
-  readonly passed: PassedConnections;
+  readonly passed: TcpRelays;
   readonly server = createServer({ pauseOnConnect: true, allowHalfOpen: true }, (socket) =>
     this.#acceptor.accept(socket),
   );
   readonly #acceptor: TlsAcceptor;
 
   constructor(upstream: string, settings: Partial<RelaySettings>, faults: Faults | null) {
-    const routes = [{ names: ["a.example", "*.b.example"], upstreams: [upstream] }];
-    this.passed = new PassedConnections(
-      routes,
-      { ...PROXY_SETTINGS, ...settings },
-      { faults, onEvent: this.log.push },
-    );
+    const upstreams = [upstream];
+    this.passed = new TcpRelays({ ...PROXY_SETTINGS, ...settings }, { faults, onEvent: this.log.push });
     this.passed.start({ counters: this.counters, thread: 3 });
     const options = { timeout: new TimeoutQueue(10_000), limit: new HandshakeLimit(0) };
     this.#acceptor = new TlsAcceptor(
       { ...options, expectsProxyHeader: false },
       {
-        choose: ({ serverName }) => (this.passed.takes(serverName) ? "pass" : "refuse"),
-        onPassed: (socket, hello, bytes, addresses) => this.passed.pass(socket, hello, bytes, addresses),
+        choose: ({ serverName }) => (serverName === "a.example" ? "pass" : "refuse"),
+        onPassed: (socket, hello, bytes, addresses) =>
+          this.passed.pass(socket, hello, upstreams, bytes, addresses),
         onSecure: () => assert.fail("nothing is opened"),
         onPlainHttp: () => assert.fail("nobody speaks HTTP"),
         onFailed: () => undefined,
@@ -113,8 +110,8 @@ describe("connections that are passed on", () => {
     await using origin = await startRawOrigin(() => undefined);
     const faults = createFaults([latency]);
     faults.add(toxic("latency", { stream: "upstream", attributes: { latency: 200 } }));
-    await using listener = await startPassing(origin.address, { maxConnections: 1 }, faults);
-    const hello = await captureHello({ servername: "x.b.example" });
+    await using listener = await startPassing(origin.address, { maxConnectionsPerClient: 1 }, faults);
+    const hello = await captureHello({ servername: "a.example" });
     const from = performance.now();
     await using client = await connectRaw(listener.port);
     await client.write(hello);
@@ -123,17 +120,7 @@ describe("connections that are passed on", () => {
     await using second = await connectRaw(listener.port);
     await second.write(hello);
     assert.notEqual(await second.closed, "here");
-    assert.deepEqual(listener.log.of("refused"), ["connection limit of 1 reached"]);
+    assert.deepEqual(listener.log.of("refused"), ["connection limit of 1 per client reached"]);
     assert.equal(listener.counters.get(Counter.connectionsRefused), 1);
   });
-});
-
-test("a table of names is checked before it is used", () => {
-  const upstreams = ["127.0.0.1:1"];
-  const table = new PassthroughTable([{ names: ["A.example", "*.B.example"], upstreams }], 0);
-  assert.notEqual(table.find("a.example"), null);
-  assert.equal(table.find("a.example"), table.find("x.b.example"));
-  for (const other of ["", "example", "b.example", "x.y.b.example"]) assert.equal(table.find(other), null);
-  assert.throws(() => new PassthroughTable([{ names: ["*"], upstreams }], 0), RangeError);
-  assert.throws(() => new PassthroughTable([{ names: ["a"], upstreams: [] }], 0), TypeError);
 });
