@@ -3,6 +3,7 @@ import { describeThrown } from "../base/errors.ts";
 import { parseAddress } from "../net/address.ts";
 import { DEFAULT_LISTENER_OPTIONS, Listener, type ListenOn } from "../net/listener.ts";
 import { inStartOrder, type Service, type ServiceContext } from "./service.ts";
+import { LocalTlsSource } from "./tls/local-tls-source.ts";
 
 /** Where a listener's socket comes from: bound here, or handed over by whoever bound it. */
 export type SocketSource = (address: string) => ListenOn | Promise<ListenOn>;
@@ -19,7 +20,9 @@ export class Server {
   /** @throws TypeError when the services' order can't be found */
   constructor(services: readonly Service[], context: Partial<Omit<ServiceContext, "signal">> = {}) {
     const { counters = Counters.local(), observer = null, reporter = null, thread = 0 } = context;
-    this.#context = { counters, observer, reporter, thread, signal: this.#stopping.signal };
+    const { signal } = this.#stopping;
+    const { keyLog = null, tls = new LocalTlsSource(signal, reporter) } = context;
+    this.#context = { counters, observer, reporter, thread, signal, tls, keyLog };
     const here = thread === 0 ? services : services.filter((service) => service.once !== true);
     this.#services = inStartOrder(here, thread > 0);
   }

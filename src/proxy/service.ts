@@ -1,5 +1,6 @@
 import type { Socket } from "node:net";
 import type { Counters } from "../base/counters.ts";
+import type { TlsSource } from "../net/tls/listener-settings.ts";
 import type { ErrorReporter, SessionObserver } from "./http-proxy.ts";
 import type { MaybePromise } from "./phases.ts";
 
@@ -13,6 +14,10 @@ export interface ServiceContext {
   readonly thread: number;
   /** Aborted the moment the server begins to shut down: nothing new should be begun. */
   readonly signal: AbortSignal;
+  /** Where what listeners need for TLS comes from. */
+  readonly tls: TlsSource;
+  /** Gets the secrets of all TLS connections, for whoever asked for them; null: nobody did. */
+  readonly keyLog: ((line: Buffer) => void) | null;
 }
 
 /**

@@ -8,6 +8,7 @@ import { LogSink } from "../observe/log-sink.ts";
 import { Server } from "../proxy/server.ts";
 import type { ServiceContext } from "../proxy/service.ts";
 import type { StreamEvent } from "../proxy/stream-proxy.ts";
+import { LocalTlsSource } from "../proxy/tls/local-tls-source.ts";
 import { buildServices } from "./build-services.ts";
 import { EventFeed } from "./event-feed.ts";
 import { ListenerFaultTable } from "./listener-faults.ts";
@@ -19,10 +20,15 @@ import { StreamProxies } from "./stream-proxies.ts";
 import { loadToxics } from "./toxic-modules.ts";
 
 /** Where sockets to listen on come from; `owner` tells listeners on the same address apart. */
-export type BoundSocketSource = (address: string, owner: string) => Promise<ListenOn>;
+type BoundSocketSource = (address: string, owner: string) => Promise<ListenOn>;
 
-/** Sends what happened to whoever watches. */
-export type EventSender = (events: readonly StreamEvent[], dropped: number) => void;
+/** What a data plane asks of the control plane, and tells it. */
+export interface ControlLink {
+  readonly socket: BoundSocketSource;
+  readonly tls: TlsAsker;
+  /** Sends what happened to whoever watches. */
+  sendEvents(events: readonly StreamEvent[], dropped: number): void;
+}
 
 /**
  * Everything that one thread of the data plane runs: services, their listeners and their logs; and the proxies that
@@ -59,22 +65,19 @@ export class DataPlane {
   }
 
   /** Builds the services and opens their listeners. Rejects with what is wrong, having opened nothing. */
-  static async start(
-    start: WorkerStart,
-    source: BoundSocketSource,
-    sendEvents: EventSender,
-  ): Promise<DataPlane> {
+  static async start(start: WorkerStart, control: ControlLink): Promise<DataPlane> {
     const { spec, thread, standing } = start;
     loadToxics(spec.toxics ?? []);
     const log = await createErrorLog(spec.errorLog, `worker ${thread}`);
     const sink = spec.accessLog === null ? null : new LogSink(spec.accessLog.path);
     const stopping = new AbortController();
-    const context = contextOf(start, log, sink, stopping.signal);
-    const events = new EventFeed(sendEvents);
+    const tls = new OrderedTls(control.tls);
+    const context = { ...contextOf(start, log, sink, stopping.signal), tls };
+    const events = new EventFeed((happened, dropped) => control.sendEvents(happened, dropped));
     events.watch(standing.watched);
     const proxies = new StreamProxies({
-      source: (address, owner) => source(address, `proxy ${owner}`),
-      context,
+      source: (address, owner) => control.socket(address, proxyOwner(owner)),
+      context: { ...context, tls: prefixed },
       seed: spec.seed,
       isShared: start.shared.threads > 1,
       onEvent: (event) => events.add(event),
@@ -93,7 +96,7 @@ export class DataPlane {
     });
     await limits.begun();
     const server = new Server(services, context);
-    await server.start(numbered(source));
+    await server.start(numbered(control.socket));
     await proxies.catchUp(standing);
     for (const { name, switched } of standing.listeners) faults.catchUp(name, switched);
     return new DataPlane({ server, proxies, faults, groups, limits, events, accessSink: sink, stopping });
@@ -139,12 +142,15 @@ function contextOf(
 ): ServiceContext {
   const observer =
     sink === null || spec.accessLog === null ? null : new AccessLog(sink, spec.accessLog.format);
+  const reporter = new ErrorLogReporter(log);
   return {
     counters: new Counters(counters, thread),
     observer,
-    reporter: new ErrorLogReporter(log),
+    reporter,
     thread,
     signal,
+    tls: new LocalTlsSource(signal, reporter),
+    keyLog: null,
   };
 }
 

@@ -4,6 +4,7 @@ import { isIPv6 } from "node:net";
 import { Counters } from "../../src/base/counters.ts";
 import type { Faults } from "../../src/chaos/faults.ts";
 import type { StreamProxySettings } from "../../src/proxy/stream-proxy.ts";
+import { LocalTlsSource } from "../../src/proxy/tls/local-tls-source.ts";
 import { UdpProxyService, type UdpServiceOptions } from "../../src/proxy/udp-proxy-service.ts";
 import { patience, until, withDeadline } from "./deadline.ts";
 import { EventLog, PROXY_SETTINGS } from "./stream-proxy.ts";
@@ -81,7 +82,9 @@ export class TestUdpProxy implements AsyncDisposable {
   async start(): Promise<this> {
     const { counters } = this;
     const { signal } = this.#stopping;
-    this.service.start({ counters, observer: null, reporter: null, thread: 0, signal });
+    const tls = new LocalTlsSource(signal, null);
+    const nobody = { observer: null, reporter: null, keyLog: null };
+    this.service.start({ counters, ...nobody, thread: 0, signal, tls });
     this.address = await this.service.open(this.service.settings.listen);
     return this;
   }

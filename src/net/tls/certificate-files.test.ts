@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { rename } from "node:fs/promises";
 import { describe, test } from "node:test";
-import { createSecureContext } from "node:tls";
 import { createAuthority, type Identity } from "../../../test/kit/certificates.ts";
 import { until } from "../../../test/kit/deadline.ts";
 import { createTemporaryDirectory, type TemporaryDirectory } from "../../../test/kit/files.ts";
@@ -144,11 +143,11 @@ describe("a store", () => {
 
   test("asks a program first, which may take its time", async () => {
     const [own, later] = [await issueBy("own"), await issueBy("later")];
-    const ownContext = createSecureContext(own);
     const store = createStore({
       callback: (name, alpn) => {
-        if (name === "own.test") return ownContext;
-        if (alpn.includes("later")) return Promise.resolve(createSecureContext(later));
+        if (name === "own.test") return own;
+        if (alpn.includes("later")) return Promise.resolve(later);
+        if (name === "bad.test") return { cert: own.cert, key: later.key };
         return name === "null.test" ? Promise.resolve(null) : null;
       },
     });
@@ -162,5 +161,7 @@ describe("a store", () => {
     assert.equal(await issuer("x.test", "later"), "later");
     assert.equal(await issuer("null.test"), "stored");
     assert.equal(await issuer("x.test"), "stored");
+    await assert.rejects(issuer("bad.test"), /alert internal error/);
+    assert.match((await server.failure()).cause?.message ?? "", /program's key: is not the key of/);
   });
 });

@@ -1,19 +1,28 @@
-import type { SecureContext } from "node:tls";
 import { isThenable } from "../../base/errors.ts";
 import { CertificateIndex, type CertificateSet, identityOf } from "./certificate-index.ts";
 import type { ClientHello } from "./client-hello.ts";
-import type { Certificate } from "./pem-certificate.ts";
+import { type Certificate, readCertificate } from "./pem-certificate.ts";
 import { ServerContext, type ServerTlsSettings } from "./server-context.ts";
 import type { TicketKeys } from "./ticket-keys.ts";
 
+/** A certificate with its key, as a program hands it out: PEM texts. */
+export interface OwnCertificate {
+  /** The certificate, then those that signed it, each after the one it signed. */
+  readonly cert: string;
+  readonly key: string;
+  readonly passphrase?: string;
+}
+
 /**
- * A program's own answer to a hello; null: the store's. The same context should come again for the same certificate, for
- * making one costs a millisecond.
+ * A program's own answer to a client's hello; null: whatever is configured. The same object should come again for the same
+ * certificate, for making one ready costs a millisecond.
+ * @param serverName the name that the client asks for, in lower case; "" for none
+ * @param alpn the protocols that it offers
  */
-type ContextCallback = (
+export type CertificateCallback = (
   serverName: string,
   alpn: readonly string[],
-) => SecureContext | null | PromiseLike<SecureContext | null>;
+) => OwnCertificate | null | PromiseLike<OwnCertificate | null>;
 
 export interface CertificateStoreOptions {
   readonly settings: ServerTlsSettings;
@@ -21,9 +30,9 @@ export interface CertificateStoreOptions {
   /** True: who asks for a name that no certificate is for is refused. False: it gets the first certificate. */
   readonly refusesUnknownNames: boolean;
   /** Asked before the store looks by itself. */
-  readonly callback?: ContextCallback;
+  readonly callback?: CertificateCallback | null;
   /** Gets the secrets of all connections. */
-  readonly keyLog?: (line: Buffer) => void;
+  readonly keyLog?: ((line: Buffer) => void) | null;
 }
 
 /** A thread's contexts by name. They can be exchanged at any time: handshakes that began go on with what they have. */
@@ -32,7 +41,7 @@ export class CertificateStore {
   #index: CertificateIndex = new CertificateIndex([]);
   /** By what they are made of, so that what hasn't changed is kept. */
   #contexts: ReadonlyMap<string, ServerContext> = new Map();
-  readonly #own = new WeakMap<SecureContext, ServerContext>();
+  readonly #own = new WeakMap<OwnCertificate, ServerContext>();
 
   constructor(options: CertificateStoreOptions) {
     this.#options = options;
@@ -53,7 +62,10 @@ export class CertificateStore {
     this.#contexts = contexts;
   }
 
-  /** For `TlsAcceptor`. */
+  /**
+   * For `TlsAcceptor`.
+   * @throws Error when the program's callback does, or what it returns can't be used
+   */
   choose({
     serverName,
     alpn,
@@ -69,15 +81,21 @@ export class CertificateStore {
     return set === null ? "refuse" : this.#contexts.get(identityOf(set))!;
   }
 
-  #wrap(own: SecureContext | null, serverName: string): ServerContext | "refuse" {
-    if (own === null) return this.#find(serverName);
-    return this.#own.getOrInsertComputed(own, () => this.#create(own));
+  #wrap(own: OwnCertificate | null | undefined, serverName: string): ServerContext | "refuse" {
+    if (own === null || own === undefined) return this.#find(serverName);
+    return this.#own.getOrInsertComputed(own, () => this.#create({ certificates: [readOwn(own)] }));
   }
 
-  #create(from: CertificateSet | SecureContext): ServerContext {
-    const { settings, keys, keyLog } = this.#options;
-    const context = new ServerContext(settings, keys, from);
-    if (keyLog !== undefined) context.logKeys(keyLog);
+  #create(set: CertificateSet): ServerContext {
+    const { settings, keys, keyLog = null } = this.#options;
+    const context = new ServerContext(settings, keys, set);
+    if (keyLog !== null) context.logKeys(keyLog);
     return context;
   }
+}
+
+/** @throws CertificateError when certificate and key don't belong together */
+function readOwn({ cert, key, passphrase }: OwnCertificate): Certificate {
+  const origin = "the program's certificate";
+  return readCertificate({ certFile: origin, cert, keyFile: "the program's key", key, passphrase });
 }

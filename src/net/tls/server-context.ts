@@ -1,4 +1,4 @@
-import { constants, createHash, randomBytes } from "node:crypto";
+import { constants, createHash } from "node:crypto";
 import type { Socket } from "node:net";
 import { createServer, type SecureContext, type Server, type TLSSocket } from "node:tls";
 import type { CertificateSet } from "./certificate-index.ts";
@@ -57,18 +57,11 @@ export class ServerContext {
   readonly #clients: ClientCertificates | null;
 
   /** @throws Error when OpenSSL refuses a certificate, an authority or a parameter */
-  constructor(settings: ServerTlsSettings, keys: TicketKeys, from: CertificateSet | SecureContext) {
-    const isSet = "certificates" in from;
+  constructor(settings: ServerTlsSettings, keys: TicketKeys, set: CertificateSet) {
     this.#clients = settings.clientCertificates;
-    const certificates = isSet ? toNodeCertificates(from) : {};
-    this.#server = createServer({ ...toServerOptions(settings), ...certificates });
-    const internals = this.#server as unknown as Internals;
-    if (!isSet) {
-      internals._sharedCreds = from;
-      setSessionIdContext(from, settings.clientCertificates);
-    }
-    keys.applyTo(internals._sharedCreds);
-    const status = isSet ? statusOf(from) : null;
+    this.#server = createServer({ ...toServerOptions(settings), ...toNodeCertificates(set) });
+    keys.applyTo((this.#server as unknown as Internals)._sharedCreds);
+    const status = statusOf(set);
     if (status !== null) this.#server.on("OCSPRequest", (_own, _issuer, answer) => answer(null, status));
     this.#server.on("secureConnection", (socket) => this.#onSecure(socket));
     this.#server.on("tlsClientError", (error, socket) => ownerOf(socket)?.onHandshakeFailed(error));
@@ -158,10 +151,4 @@ function toClientOptions({ mode, ca, crl = [] }: ClientCertificates): object {
  */
 function sessionIdContext(clients: ClientCertificates | null): string {
   return createHash("sha256").update(JSON.stringify(clients)).digest("hex").slice(0, 32);
-}
-
-/** Whom a program's own context lets in isn't known here: where clients are asked, its sessions are good for itself only. */
-function setSessionIdContext(own: SecureContext, clients: ClientCertificates | null): void {
-  const native = own.context as { setSessionIdContext?(id: string): void };
-  native.setSessionIdContext?.(clients === null ? sessionIdContext(null) : randomBytes(16).toString("hex"));
 }

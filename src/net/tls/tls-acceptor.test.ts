@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { describe, test } from "node:test";
-import { connect as connectTls, createSecureContext } from "node:tls";
+import { connect as connectTls } from "node:tls";
 import { Recorder } from "../../../test/kit/accepted-transport.ts";
 import { createAuthority } from "../../../test/kit/certificates.ts";
 import { captureHello, fragment, makeHello, serverNames } from "../../../test/kit/client-hello.ts";
@@ -12,8 +12,6 @@ import { connectSecurely, visitSecurely } from "../../../test/kit/tls-client.ts"
 import { createServerContext, startTlsServer } from "../../../test/kit/tls-server.ts";
 import { adoptAccepted } from "../onread-socket.ts";
 import { HandshakeLimit } from "./handshake-limit.ts";
-import { ServerContext } from "./server-context.ts";
-import { TicketKeys } from "./ticket-keys.ts";
 
 const authority = await createAuthority();
 const identity = await authority.issue();
@@ -38,15 +36,6 @@ describe("choices", () => {
     });
     assert.equal((await visitSecurely(server.port, { servername: "other.test" })).issuer, "Other");
     assert.equal((await visitSecurely(server.port)).issuer, "Sluice test authority");
-  });
-
-  test("a context of a program's own", async () => {
-    const own = createSecureContext({ cert: identity.cert, key: identity.key });
-    const made = new ServerContext({ alpn: ["h2"], clientCertificates: null }, new TicketKeys(), own);
-    await using server = await startTlsServer({ choose: made });
-    const visit = await visitSecurely(server.port, { ALPNProtocols: ["h2"] });
-    assert.equal(visit.alpn, "h2");
-    assert.equal((await visitSecurely(server.port, { session: visit.session! })).resumed, true);
   });
 
   test("none for a name is refused with its alert", async () => {

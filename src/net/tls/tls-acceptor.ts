@@ -122,7 +122,7 @@ class Handshake implements HandshakeOwner, HandshakeWaiter, DeadlineOwner {
   }
 
   get isWaiting(): boolean {
-    return !this.#isOver;
+    return !this.#isOver && !this.#socket.destroyed;
   }
 
   // ── the hello ──────────────────────────────────────────────────────────────────────────────────────────────────
