@@ -42,6 +42,22 @@ const ERROR_KINDS = {
   UPSTREAM_CONNECT_REFUSED: ["upstream", 502, "no", "The server refused the connection"],
   UPSTREAM_CONNECT_TIMEOUT: ["upstream", 504, "no", "The server did not accept a connection in time"],
   UPSTREAM_CONNECT_FAILED: ["upstream", 502, "no", "No connection to the server could be made"],
+  UPSTREAM_PROXY_REFUSED: ["upstream", 502, "no", "The proxy before the server did not connect to it"],
+  UPSTREAM_TLS_FAILED: ["upstream", 502, "no", "The TLS handshake with the server failed"],
+  UPSTREAM_CERTIFICATE_UNTRUSTED: [
+    "upstream",
+    502,
+    "no",
+    "The server's certificate was not signed by anybody who is trusted",
+  ],
+  UPSTREAM_CERTIFICATE_NAME: ["upstream", 502, "no", "The server's certificate is for another name"],
+  UPSTREAM_CERTIFICATE_EXPIRED: [
+    "upstream",
+    502,
+    "no",
+    "The server's certificate has expired or is not valid yet",
+  ],
+  UPSTREAM_PROTOCOL: ["upstream", 502, "no", "The server does not speak the protocol that it is asked for"],
   UPSTREAM_CLOSED: [
     "upstream",
     502,
@@ -83,6 +99,13 @@ export class ProxyError extends Error {
     this.source = source;
     this.status = status;
     this.retry = retry;
+  }
+
+  /** The same for somebody else: phases of one session may change theirs. */
+  copy(): ProxyError {
+    const copy = new ProxyError(this.code, undefined, { cause: this });
+    copy.message = this.message;
+    return copy;
   }
 }
 

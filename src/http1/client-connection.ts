@@ -98,6 +98,11 @@ export class ClientConnection
     return this.#state === State.Idle && !this.transport.closed && !this.transport.ended;
   }
 
+  /** A new connection that nobody has a request for is kept for the next one. */
+  putBack(): void {
+    this.#keeper.onReusable(this);
+  }
+
   /** Takes the connection for one request. */
   begin(sink: UpstreamSink): void {
     this.#sink = sink;

@@ -69,6 +69,11 @@ export class Http2ClientConnection
     return !this.#goingAway && !this.failed && !this.transport.closed && !this.transport.ended;
   }
 
+  /** True when the server has said that its streams may become other protocols, like WebSocket (RFC 8441). */
+  get switchesProtocols(): boolean {
+    return this.peer.enableConnectProtocol;
+  }
+
   /** How many streams it can carry at once. Before the server has said how many it allows, the first is tried alone. */
   get capacity(): number {
     if (!this.hasPeerSettings) return 1;

@@ -1,3 +1,4 @@
+import type { NetConnectOpts } from "node:net";
 import type { Address } from "./address.ts";
 import { createConnecting } from "./onread-socket.ts";
 import type { Transport, TransportHandler } from "./transport.ts";
@@ -31,4 +32,21 @@ export function connectTo(
     );
   }
   return transport;
+}
+
+/** The same for node:net, where a socket is wanted and no transport. */
+export function toNodeOptions(
+  address: Address,
+  { localAddress, keepAlive = 0 }: ConnectOptions,
+): NetConnectOpts {
+  if (address.kind === "unix") return { allowHalfOpen: true, path: address.path };
+  return {
+    allowHalfOpen: true,
+    host: address.host === "" ? "localhost" : address.host,
+    port: address.port,
+    noDelay: true,
+    keepAlive: keepAlive > 0,
+    keepAliveInitialDelay: keepAlive,
+    ...(localAddress === undefined ? {} : { localAddress }),
+  };
 }

@@ -39,6 +39,12 @@ const OF_SERVER: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "UPSTREAM_CONNECT_REFUSED",
   "UPSTREAM_CONNECT_TIMEOUT",
   "UPSTREAM_CONNECT_FAILED",
+  "UPSTREAM_PROXY_REFUSED",
+  "UPSTREAM_TLS_FAILED",
+  "UPSTREAM_CERTIFICATE_UNTRUSTED",
+  "UPSTREAM_CERTIFICATE_NAME",
+  "UPSTREAM_CERTIFICATE_EXPIRED",
+  "UPSTREAM_PROTOCOL",
 ]);
 
 /** What every request fails with while a whole group is down, ordered out or full; the message names the group. */

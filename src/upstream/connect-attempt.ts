@@ -1,9 +1,14 @@
-import { type ErrorCode, ProxyError } from "../base/errors.ts";
+import type { Socket } from "node:net";
+import type { ProxyError } from "../base/errors.ts";
 import { Deadline, type DeadlineOwner, TimeoutQueue } from "../base/timeouts.ts";
 import type { UpstreamStream } from "../http/streams.ts";
 import { connectTo } from "../net/connect.ts";
+import { overSocket } from "../net/onread-socket.ts";
 import type { Transport, TransportHandler } from "../net/transport.ts";
+import { connectError } from "./connect-errors.ts";
 import type { HttpPeer } from "./peer.ts";
+import { type Protocols, UNNAMED } from "./peer-tls.ts";
+import { SocketAttempt, type SocketCallback } from "./socket-attempt.ts";
 
 /** Told how an attempt to connect ended. */
 export interface ConnectCallback {
@@ -35,18 +40,26 @@ export function connectTimeout(duration: number): TimeoutQueue {
 }
 
 /** A connection in the making, within the peer's time; it can be given up. */
-export class ConnectAttempt implements TransportHandler, DeadlineOwner {
+export class ConnectAttempt implements TransportHandler, SocketCallback, DeadlineOwner, PendingStream {
   readonly #callback: ConnectCallback;
   readonly #deadline: Deadline = new Deadline(this);
+  /** Of an attempt with one step. */
   #transport: Transport | null = null;
+  #attempt: SocketAttempt | null = null;
   #timedOut = false;
   #cancelled = false;
 
-  constructor(peer: HttpPeer, callback: ConnectCallback) {
+  /** @param protocols what is offered by ALPN, where the peer has TLS */
+  constructor(peer: HttpPeer, callback: ConnectCallback, protocols: Protocols = UNNAMED) {
     this.#callback = callback;
+    connectTimeout(peer.connectTimeout).set(this.#deadline);
+    if (peer.isSecure || peer.proxy !== null) this.#attempt = new SocketAttempt(peer, protocols, this);
+    else this.#connectPlainly(peer);
+  }
+
+  #connectPlainly(peer: HttpPeer): void {
     const { localAddress } = peer.options;
     const options = { keepAlive: peer.keepAlive, ...(localAddress === undefined ? {} : { localAddress }) };
-    connectTimeout(peer.connectTimeout).set(this.#deadline);
     try {
       this.#transport = connectTo(peer.address, options, this, () => this.#onConnect());
     } catch (error) {
@@ -60,6 +73,7 @@ export class ConnectAttempt implements TransportHandler, DeadlineOwner {
     this.#cancelled = true;
     this.#deadline.clear();
     this.#transport?.destroy();
+    this.#attempt?.cancel();
   }
 
   #onConnect(): void {
@@ -67,7 +81,21 @@ export class ConnectAttempt implements TransportHandler, DeadlineOwner {
     if (!this.#cancelled) this.#callback.onConnected(this.#transport!);
   }
 
+  onSocket(socket: Socket): void {
+    this.#deadline.clear();
+    this.#callback.onConnected(overSocket(socket, this));
+  }
+
+  onSocketFailed(error: ProxyError): void {
+    this.#deadline.clear();
+    this.#callback.onConnectFailed(error);
+  }
+
   onDeadline(): void {
+    if (this.#attempt !== null) {
+      this.#callback.onConnectFailed(this.#attempt.expire());
+      return;
+    }
     this.#timedOut = true;
     this.#transport?.destroy();
   }
@@ -82,14 +110,4 @@ export class ConnectAttempt implements TransportHandler, DeadlineOwner {
   onEnd(): void {}
   onBlocked(): void {}
   onDrain(): void {}
-}
-
-/** Why no connection came about, as an error that may be retried. */
-export function connectError(error: Error | null, timedOut: boolean): ProxyError {
-  const cause = error === null ? undefined : { cause: error };
-  const systemCode = (error as NodeJS.ErrnoException | null)?.code;
-  let code: ErrorCode = "UPSTREAM_CONNECT_FAILED";
-  if (timedOut || systemCode === "ETIMEDOUT") code = "UPSTREAM_CONNECT_TIMEOUT";
-  else if (systemCode === "ECONNREFUSED") code = "UPSTREAM_CONNECT_REFUSED";
-  return new ProxyError(code, error?.message, cause);
 }

@@ -6,6 +6,8 @@ import {
 } from "../http2/client-options.ts";
 import { type Address, formatAddress, parseAddress } from "../net/address.ts";
 import type { AttemptWatcher } from "./attempt-watcher.ts";
+import { type ConnectProxy, parseConnectProxy } from "./connect-proxy.ts";
+import { PeerTls, type PeerTlsOptions } from "./peer-tls.ts";
 import type { Server } from "./server.ts";
 
 /** How to reach a server. Times in milliseconds; 0 switches a timeout off. */
@@ -24,9 +26,22 @@ export interface PeerOptions {
   readonly localAddress?: string;
   /** Connections are only shared by peers of the same group. Default "". */
   readonly group?: string;
-  /** What the server speaks: `h2c` is HTTP/2 without TLS, which it must know beforehand. Default `http1`. */
-  readonly protocol?: "http1" | "h2c";
-  /** For `h2c`: silence after which a PING asks whether the server is still there. Default 0: never. */
+  /** TLS, and how the server is verified. `true`: by the address's host and Node's authorities. Default: none. */
+  readonly tls?: boolean | PeerTlsOptions;
+  /** With `tls: true`: the name to ask for, which the certificate must be for. The same as `tls: { sni }`. */
+  readonly sni?: string;
+  /**
+   * What the server speaks. `auto` (ALPN) offers HTTP/2 and HTTP/1.1, and takes what the server chooses; without TLS it is
+   * HTTP/1. `h2` is HTTP/2 over TLS and nothing else, `h2c` HTTP/2 without TLS, which the server must know beforehand.
+   * Default `auto` with TLS, `http1` without.
+   */
+  readonly protocol?: "http1" | "h2" | "h2c" | "auto";
+  /**
+   * The proxy to connect through by CONNECT: `http://host:port`, with `user:password@` before the host if it wants to know.
+   * Names are looked up by the proxy. Default: none.
+   */
+  readonly proxy?: string;
+  /** For HTTP/2: silence after which a PING asks whether the server is still there. Default 0: never. */
   readonly pingInterval?: number;
 }
 
@@ -53,19 +68,28 @@ export class HttpPeer {
   readonly options: PeerOptions;
   /** Hears what becomes of requests to this peer; null: nobody does. */
   watcher: AttemptWatcher | null;
+  /** @internal what its connections carry: requests one by one, many at once, or what the server chooses by ALPN */
+  readonly speaks: "http1" | "http2" | "either";
+  /** @internal the proxy to connect through */
+  readonly proxy: ConnectProxy | null;
   /** @internal set by the pool that keeps this peer's connections */
   idle: unknown = null;
+  /** @internal the same of connections that carry many requests */
+  shared: unknown = null;
   readonly #text: string;
   #key: string | null = null;
+  #tls: PeerTls | null = null;
 
   /**
    * @param address `host:port`, `[v6]:port` or `unix:/path`, or a server that a group has chosen: it hears of the requests
-   * @throws RangeError when the address can't be read
+   * @throws RangeError when the address or the proxy can't be read, or TLS and protocol don't go together
    */
   constructor(address: string | Address | Server, options: PeerOptions = NO_OPTIONS) {
     this.address = typeof address === "string" ? parseOnce(address) : address;
     this.#text = typeof address === "string" ? address : formatAddress(address);
     this.options = options;
+    this.speaks = spokenBy(options);
+    this.proxy = options.proxy === undefined ? null : parseConnectProxy(options.proxy);
     this.watcher = typeof address === "object" && "watcher" in address ? address.watcher : null;
   }
 
@@ -74,9 +98,9 @@ export class HttpPeer {
     return this.#text;
   }
 
-  /** @internal true when one connection carries many requests at once */
-  get isShared(): boolean {
-    return this.options.protocol === "h2c";
+  /** True when connections to it are made with TLS. */
+  get isSecure(): boolean {
+    return isSecure(this.options);
   }
 
   get connectTimeout(): number {
@@ -92,8 +116,23 @@ export class HttpPeer {
    * may be missing here.
    */
   get key(): string {
-    this.#key ??= this.options === NO_OPTIONS ? this.#text : `${this.#text} ${JSON.stringify(this.options)}`;
+    this.#key ??= this.options === NO_OPTIONS ? this.#text : this.#makeKey();
     return this.#key;
+  }
+
+  #makeKey(): string {
+    const { tls } = this;
+    if (tls === null) return `${this.#text} ${JSON.stringify(this.options)}`;
+    return `${this.#text} ${JSON.stringify({ ...this.options, tls: null })} ${tls.key}`;
+  }
+
+  /** @internal null without TLS */
+  get tls(): PeerTls | null {
+    if (this.#tls !== null || !this.isSecure) return this.#tls;
+    const { tls, sni } = this.options;
+    const name = sni === undefined ? {} : { sni };
+    this.#tls = new PeerTls(typeof tls === "object" ? { ...name, ...tls } : name);
+    return this.#tls;
   }
 
   /** @internal the timeouts of its connections */
@@ -108,6 +147,30 @@ export class HttpPeer {
 }
 
 const NO_OPTIONS: PeerOptions = Object.freeze({});
+
+function isSecure({ tls }: PeerOptions): boolean {
+  return tls !== undefined && tls !== false;
+}
+
+/** @throws RangeError for what can't be */
+function spokenBy(options: PeerOptions): HttpPeer["speaks"] {
+  const secure = isSecure(options);
+  const { protocol = secure ? "auto" : "http1" } = options;
+  switch (protocol) {
+    case "http1":
+      return "http1";
+    case "auto":
+      return secure ? "either" : "http1";
+    case "h2":
+      if (secure) return "http2";
+      throw new RangeError("h2 is HTTP/2 over TLS, and there is no tls: without TLS it is called h2c");
+    case "h2c":
+      if (!secure) return "http2";
+      throw new RangeError("h2c is HTTP/2 without TLS: with tls it is called h2");
+    default:
+      throw new RangeError(`There is no protocol ${String(protocol)}: there are http1, h2, h2c and auto`);
+  }
+}
 const clients = new Map<string, ClientOptions>();
 
 function defaultClient(): ClientOptions {

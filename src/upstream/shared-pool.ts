@@ -1,5 +1,6 @@
 import { type ErrorCode, ProxyError } from "../base/errors.ts";
 import { Deadline, type DeadlineOwner, TimeoutQueue } from "../base/timeouts.ts";
+import type { UpstreamStream } from "../http/streams.ts";
 import { Http2ClientConnection, type Http2ConnectionKeeper } from "../http2/client-connection.ts";
 import type { Http2ClientStream } from "../http2/client-stream.ts";
 import type { Transport } from "../net/transport.ts";
@@ -7,17 +8,26 @@ import {
   ConnectAttempt,
   type ConnectCallback,
   connectTimeout,
+  type PendingStream,
   type StreamCallback,
 } from "./connect-attempt.ts";
 import type { HttpPeer } from "./peer.ts";
+import { EITHER, HTTP2_ONLY } from "./peer-tls.ts";
 import type { PoolOptions } from "./pool.ts";
 
 /** Connections of a thread to one peer: further requests wait for room on them. */
 const MAX_CONNECTIONS = 32;
 
+/** Who takes over when a server that may choose doesn't choose HTTP/2. */
+export interface Http1Fallback {
+  /** `waiting` are all that wait for `peer`; they are the callee's from now on, as is the connection. */
+  onHttp1(transport: Transport, peer: HttpPeer, waiting: readonly Waiter[]): void;
+}
+
 /** What the connections of all peers have in common. */
 interface SharedMeans {
   readonly options: PoolOptions;
+  readonly fallback: Http1Fallback;
   readonly idleTimeout: TimeoutQueue;
   onOpened(): void;
   onClosed(): void;
@@ -34,6 +44,7 @@ interface SharedMeans {
  */
 export class SharedPool implements SharedMeans {
   readonly options: PoolOptions;
+  readonly fallback: Http1Fallback;
   readonly idleTimeout: TimeoutQueue;
   /** Connections that stand, and those of them that are idle. */
   open = 0;
@@ -41,8 +52,9 @@ export class SharedPool implements SharedMeans {
   isClosed = false;
   readonly #peers = new Map<string, PeerConnections>();
 
-  constructor(options: PoolOptions) {
+  constructor(options: PoolOptions, fallback: Http1Fallback) {
     this.options = options;
+    this.fallback = fallback;
     const { idleTimeout } = options;
     this.idleTimeout = new TimeoutQueue(idleTimeout === 0 ? Number.MAX_SAFE_INTEGER : idleTimeout);
   }
@@ -55,6 +67,16 @@ export class SharedPool implements SharedMeans {
   /** A stream on the next connection with room, which may have to be made. */
   join(peer: HttpPeer, callback: StreamCallback): Waiter {
     return this.#connectionsOf(peer).join(peer, callback);
+  }
+
+  /** True when a connection with room is to a server that lets requests switch protocols (RFC 8441). */
+  switchesProtocols(peer: HttpPeer): boolean {
+    return this.#peers.get(peer.key)?.switchesProtocols === true;
+  }
+
+  /** A connection that was made for a single request turned out to be one for many. */
+  adopt(transport: Transport, peer: HttpPeer): void {
+    this.#connectionsOf(peer).adopt(transport, peer);
   }
 
   /** Closes idle connections now, others with their last stream. */
@@ -94,11 +116,11 @@ export class SharedPool implements SharedMeans {
 
   /** Remembered in the peer, so that one that is used again needs no look-up. */
   #connectionsOf(peer: HttpPeer): PeerConnections {
-    const known = peer.idle;
+    const known = peer.shared;
     if (known instanceof PeerConnections && known.means === this && known.isListed) return known;
     const { key } = peer;
     const connections = this.#peers.getOrInsertComputed(key, () => new PeerConnections(key, this));
-    peer.idle = connections;
+    peer.shared = connections;
     return connections;
   }
 }
@@ -124,6 +146,10 @@ class PeerConnections implements Http2ConnectionKeeper {
 
   take(): Http2ClientStream | null {
     return this.#waiting.length > 0 ? null : (this.#withRoom()?.takeStream() ?? null);
+  }
+
+  get switchesProtocols(): boolean {
+    return this.#withRoom()?.connection.switchesProtocols === true;
   }
 
   #withRoom(): SharedConnection | null {
@@ -179,18 +205,38 @@ class PeerConnections implements Http2ConnectionKeeper {
     while (this.#waiting.length > room && this.#entries.length + this.#connecting < MAX_CONNECTIONS) {
       this.#connecting++;
       room += capacity;
-      new ConnectAttempt(peer, new ConnectionMaker(this));
+      new ConnectAttempt(peer, new ConnectionMaker(this), peer.speaks === "either" ? EITHER : HTTP2_ONLY);
     }
   }
 
   /** @internal */
   onConnected(transport: Transport): void {
+    const peer = this.#peer!;
     this.#connecting--;
+    if (peer.speaks === "either" && transport.tls?.alpn !== "h2") {
+      this.means.fallback.onHttp1(transport, peer, this.#takeWaiting());
+      this.#forgetIfEmpty();
+      return;
+    }
+    this.#add(transport);
+    // The first is tried with one request, at once: it needn't wait for the server's settings.
+    this.#serve();
+  }
+
+  #add(transport: Transport): void {
     const connection = new Http2ClientConnection(transport, this.#peer!.http2Client, this);
     this.#entries.push(new SharedConnection(connection, this.means));
     this.means.onOpened();
-    // The first is tried with one request, at once: it needn't wait for the server's settings.
-    this.#serve();
+  }
+
+  /** Takes a connection that is there, if it is needed: of many that came at once, the first will do. */
+  adopt(transport: Transport, peer: HttpPeer): void {
+    this.#peer = peer;
+    const isNeeded = this.#entries.every(
+      ({ connection }) => !connection.usable || connection.hasPeerSettings,
+    );
+    if (isNeeded && this.#withRoom() === null) this.#add(transport);
+    else transport.destroy();
   }
 
   /** @internal */
@@ -202,10 +248,14 @@ class PeerConnections implements Http2ConnectionKeeper {
   /** Those that wait have nothing to wait for, unless there is another connection. */
   #failWaiting(error: ProxyError): void {
     if (this.#connecting > 0 || this.#entries.some(({ connection }) => connection.usable)) return;
+    for (const waiter of this.#takeWaiting()) waiter.fail(error);
+    this.#forgetIfEmpty();
+  }
+
+  #takeWaiting(): Waiter[] {
     const waiting = this.#waiting;
     this.#waiting = [];
-    for (const waiter of waiting) waiter.fail(error);
-    this.#forgetIfEmpty();
+    return waiting;
   }
 
   onRoomChanged(connection: Http2ClientConnection): void {
@@ -321,10 +371,12 @@ class SharedConnection implements DeadlineOwner {
 }
 
 /** Somebody who waits for a stream; it can be given up. */
-export class Waiter implements DeadlineOwner {
+export class Waiter implements DeadlineOwner, PendingStream {
   readonly deadline: Deadline = new Deadline(this);
   readonly #connections: PeerConnections;
   readonly #callback: StreamCallback;
+  /** What it waits for instead, for its own connection. */
+  #other: PendingStream | null = null;
 
   constructor(connections: PeerConnections, callback: StreamCallback) {
     this.#connections = connections;
@@ -333,7 +385,8 @@ export class Waiter implements DeadlineOwner {
 
   cancel(): void {
     this.deadline.clear();
-    this.#connections.leave(this);
+    if (this.#other === null) this.#connections.leave(this);
+    else this.#other.cancel();
   }
 
   onDeadline(): void {
@@ -341,8 +394,14 @@ export class Waiter implements DeadlineOwner {
     this.#callback.onConnectFailed(new ProxyError(this.#connections.lateError, "no stream was free in time"));
   }
 
+  /** @internal waits for something else from now on */
+  waitFor(open: (callback: StreamCallback) => PendingStream): void {
+    this.deadline.clear();
+    this.#other = open(this.#callback);
+  }
+
   /** @internal */
-  serve(stream: Http2ClientStream, isNew: boolean): void {
+  serve(stream: UpstreamStream, isNew: boolean): void {
     this.deadline.clear();
     this.#callback.onStream(stream, isNew);
   }
@@ -350,6 +409,6 @@ export class Waiter implements DeadlineOwner {
   /** @internal */
   fail(error: ProxyError): void {
     this.deadline.clear();
-    this.#callback.onConnectFailed(new ProxyError(error.code, undefined, { cause: error }));
+    this.#callback.onConnectFailed(error.copy());
   }
 }

@@ -1,9 +1,10 @@
-import { once } from "node:events";
-import { connect, type Socket } from "node:net";
+import type { Socket } from "node:net";
 import { Deadline, type DeadlineOwner, TimeoutQueue } from "../base/timeouts.ts";
-import { connectError } from "./connect-attempt.ts";
+import { connectTimeout } from "./connect-attempt.ts";
 import { HttpPeer } from "./peer.ts";
+import { UNNAMED } from "./peer-tls.ts";
 import { DEFAULT_POOL_OPTIONS, type PoolOptions } from "./pool.ts";
+import { SocketAttempt } from "./socket-attempt.ts";
 
 export interface TcpConnectOptions {
   /** Gives the attempt up; `connect` then rejects with the signal's reason. */
@@ -13,8 +14,8 @@ export interface TcpConnectOptions {
 }
 
 /**
- * Plain connections to servers, kept for the next one who needs them. Of a peer's options the address, `connectTimeout`,
- * `localAddress`, `keepAlive` and `group` count.
+ * Connections to servers for bytes of any kind, kept for the next one who needs them. Of a peer's options the address,
+ * `connectTimeout`, `localAddress`, `keepAlive`, `tls`, `sni`, `proxy` and `group` count.
  *
  *     connect ──▶ in use ──release──▶ idle ──connect──▶ in use …
  *                   │                  └── the server closes it or speaks, it has been idle too long: closed
@@ -159,31 +160,34 @@ function isClean(socket: Socket): boolean {
 }
 
 /** A new connection, within the peer's time. */
-async function open(peer: HttpPeer, signal: AbortSignal | undefined): Promise<Socket> {
-  const late = peer.connectTimeout > 0 ? AbortSignal.timeout(peer.connectTimeout) : null;
-  const ends = [signal, late].filter((one) => one instanceof AbortSignal);
-  let socket: Socket | null = null;
-  try {
-    socket = startConnecting(peer);
-    await once(socket, "connect", { signal: AbortSignal.any(ends) });
-    return socket;
-  } catch (error) {
-    socket?.on("error", ignore).destroy();
-    signal?.throwIfAborted();
-    throw late?.aborted === true ? connectError(null, true) : connectError(error as Error, false);
-  }
-}
-
-function startConnecting({ address, keepAlive, options: { localAddress } }: HttpPeer): Socket {
-  const common = { allowHalfOpen: true };
-  if (address.kind === "unix") return connect({ ...common, path: address.path });
-  return connect({
-    ...common,
-    host: address.host === "" ? "localhost" : address.host,
-    port: address.port,
-    noDelay: true,
-    keepAlive: keepAlive > 0,
-    keepAliveInitialDelay: keepAlive,
-    ...(localAddress === undefined ? {} : { localAddress }),
+function open(peer: HttpPeer, signal: AbortSignal | undefined): Promise<Socket> {
+  const { promise, resolve, reject } = Promise.withResolvers<Socket>();
+  const conclude = (): void => {
+    deadline.clear();
+    signal?.removeEventListener("abort", onAbort);
+  };
+  const attempt = new SocketAttempt(peer, UNNAMED, {
+    onSocket(socket) {
+      conclude();
+      resolve(socket);
+    },
+    onSocketFailed(error) {
+      conclude();
+      reject(error);
+    },
   });
+  const deadline = new Deadline({
+    onDeadline() {
+      conclude();
+      reject(attempt.expire());
+    },
+  });
+  const onAbort = (): void => {
+    conclude();
+    attempt.cancel();
+    reject(signal?.reason);
+  };
+  connectTimeout(peer.connectTimeout).set(deadline);
+  signal?.addEventListener("abort", onAbort);
+  return promise;
 }

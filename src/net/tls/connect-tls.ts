@@ -1,7 +1,7 @@
-import { connect, type NetConnectOpts, type Socket } from "node:net";
+import { connect, type Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import { type Address, formatAddress } from "../address.ts";
-import type { ConnectOptions } from "../connect.ts";
+import { type ConnectOptions, toNodeOptions } from "../connect.ts";
 import { overSocket } from "../onread-socket.ts";
 import type { Transport, TransportHandler } from "../transport.ts";
 import type { TlsClient } from "./tls-client.ts";
@@ -87,16 +87,3 @@ const NOBODY: TransportHandler = {
   onDrain() {},
   onClose() {},
 };
-
-function toNodeOptions(address: Address, { localAddress, keepAlive = 0 }: ConnectOptions): NetConnectOpts {
-  if (address.kind === "unix") return { allowHalfOpen: true, path: address.path };
-  return {
-    allowHalfOpen: true,
-    host: address.host === "" ? "localhost" : address.host,
-    port: address.port,
-    noDelay: true,
-    keepAlive: keepAlive > 0,
-    keepAliveInitialDelay: keepAlive,
-    ...(localAddress === undefined ? {} : { localAddress }),
-  };
-}
