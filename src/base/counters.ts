@@ -35,8 +35,21 @@ export const Counter = {
   /** Of clients; their streams count as requests too. */
   http2Connections: 28,
   http2Streams: 29,
-  /** Connections that were ended because the client did too much of what is allowed. */
+  /** Connections that were ended because the client did too much of what is allowed; of those, what it was. */
   http2Floods: 30,
+  /** Streams that it reset, and streams that it made us reset. */
+  http2ResetFloods: 31,
+  http2OwnResetFloods: 32,
+  http2HeaderFloods: 33,
+  http2SettingsFloods: 34,
+  http2PingFloods: 35,
+  /** DATA without a byte, or with hardly any. */
+  http2DataFloods: 36,
+  http2WindowUpdateFloods: 37,
+  /** Priorities and frames of unknown types. */
+  http2IgnoredFloods: 38,
+  /** Frames whose answers it didn't read. */
+  http2UnreadFloods: 39,
 } as const;
 
 export type CounterName = keyof typeof Counter;

@@ -4,6 +4,7 @@ import { describe, test } from "node:test";
 import { createTemporaryDirectory } from "../../test/kit/files.ts";
 import type { RouteSettings } from "../filters/settings.ts";
 import { DEFAULT_SERVER_SETTINGS } from "../http1/server-options.ts";
+import { DEFAULT_HTTP2_SETTINGS, type Http2Settings } from "../http2/server-options.ts";
 import { DEFAULT_RETRY_POLICY } from "../proxy/retries.ts";
 import { DEFAULT_GROUP } from "../upstream/group-settings.ts";
 import { formatProblem } from "./config-error.ts";
@@ -51,6 +52,8 @@ describe("the simple form", () => {
         bind: "127.0.0.1:8080",
         protocol: "http",
         server: DEFAULT_SERVER_SETTINGS,
+        http2: DEFAULT_HTTP2_SETTINGS,
+        tls: null,
         maxConnections: 0,
         maxConnectionsPerClient: 0,
         requestTimeout: 0,
@@ -317,6 +320,26 @@ grace_period_seconds: 1.5
       [pool, retries, gracePeriod],
       [{ size: 0, idleTimeout: 60_000 }, { ...DEFAULT_RETRY_POLICY, maxTries: 3, nonIdempotent: true }, 1500],
     );
+  });
+});
+
+test("HTTP/2 is a word or a map", () => {
+  const http2Of = (value: string): Http2Settings | false =>
+    parse(`listeners: [{ bind: 8080, respond: 200, http2: ${value} }]`).listeners[0]!.http2;
+  assert.deepEqual(http2Of("true"), DEFAULT_HTTP2_SETTINGS);
+  assert.equal(http2Of("false"), false);
+  assert.deepEqual(http2Of("only"), { ...DEFAULT_HTTP2_SETTINGS, only: true });
+  assert.deepEqual(http2Of("{}"), DEFAULT_HTTP2_SETTINGS);
+  const all = `{ only: true, max_concurrent_streams: 10, stream_window: 1m, connection_window: 4m, settings_timeout: 5s,
+    ping_interval: 0, ping_timeout: 500ms }`;
+  assert.deepEqual(http2Of(all), {
+    only: true,
+    maxConcurrentStreams: 10,
+    streamWindow: 2 ** 20,
+    connectionWindow: 2 ** 22,
+    settingsTimeout: 5_000,
+    pingInterval: 0,
+    pingTimeout: 500,
   });
 });
 

@@ -2,6 +2,8 @@ import type { Mode } from "../chaos/mode.ts";
 import type { ToxicSettings } from "../chaos/toxic.ts";
 import type { LimitSettings, RedisSettings, RouteSettings, UpstreamSettings } from "../filters/settings.ts";
 import type { ServerSettings } from "../http1/server-options.ts";
+import type { Http2Settings } from "../http2/server-options.ts";
+import type { TlsListenerSettings } from "../net/tls/listener-settings.ts";
 import type { ForwardingPolicy } from "../proxy/forwarding.ts";
 import type { RetryPolicy } from "../proxy/retries.ts";
 import type { StreamProxySettings } from "../proxy/stream-proxy.ts";
@@ -28,6 +30,10 @@ export interface ListenerSettings {
   readonly bind: string;
   readonly protocol: "http";
   readonly server: ServerSettings;
+  /** How clients may speak HTTP/2; false: not at all. */
+  readonly http2: Http2Settings | false;
+  /** Null: clients connect without TLS. Files are as they are found from the working directory. */
+  readonly tls: TlsListenerSettings | null;
   readonly maxConnections: number;
   readonly maxConnectionsPerClient: number;
   readonly requestTimeout: number;

@@ -22,8 +22,6 @@ export interface ServerSettings {
   readonly writeTimeout: number;
   /** Bytes a second below which a request body counts as an attack by slowness, judged every five seconds; 0: never. */
   readonly minimumRate: number;
-  /** Whether clients that begin in HTTP/2 are answered in it, within the same limits. */
-  readonly http2: boolean;
 }
 
 export const DEFAULT_SERVER_SETTINGS: ServerSettings = {
@@ -36,7 +34,6 @@ export const DEFAULT_SERVER_SETTINGS: ServerSettings = {
   keepAliveTimeout: 60_000,
   writeTimeout: 60_000,
   minimumRate: 240,
-  http2: true,
 };
 
 /** How long a connection that is being closed still listens, so that the last response isn't lost to a reset. */

@@ -24,6 +24,9 @@ export const Flood = {
 
 export type Flood = (typeof Flood)[keyof typeof Flood];
 
+/** What a connection can be ended for; `Headers` is a header block in too many frames, or over what is taken of one. */
+export type FloodKind = keyof typeof Flood | "Headers";
+
 /** A bucket of allowances: what a peer may do at once, and how soon it may do it again. */
 interface FloodLimit {
   readonly burst: number;

@@ -1,18 +1,22 @@
+import type { Socket } from "node:net";
 import { ProxyError } from "../base/errors.ts";
 import { Deadline, type DeadlineOwner, type TimeoutQueue } from "../base/timeouts.ts";
 import type { BodyLength, RequestHead, ResponseHead } from "../http/heads.ts";
 import { HttpHeaders } from "../http/http-headers.ts";
 import type { RequestSink, ServerApplication } from "../http/server-application.ts";
-import type { Transport } from "../net/transport.ts";
+import { adoptAccepted } from "../net/onread-socket.ts";
+import type { Transport, TransportHandler } from "../net/transport.ts";
 import { WriteWatch, type WriteWatchOwner } from "../net/write-watch.ts";
 import { ConnectionCore } from "./connection-core.ts";
+import { EarlyPriorities } from "./early-priorities.ts";
 import { Http2Error, nameOfHttp2Error } from "./error-codes.ts";
-import { Flood } from "./flood-guard.ts";
+import { Flood, type FloodKind } from "./flood-guard.ts";
 import { writeDataHead } from "./frame-writer.ts";
 import { FRAME_HEAD, FrameType, MAX_31_BITS } from "./frames.ts";
 import { BlockKind, type FieldBlock } from "./hpack/field-block.ts";
 import { DecodeOutcome } from "./hpack/header-decoder.ts";
-import { parsePriority } from "./priority.ts";
+import { Liveness, type LivenessOwner } from "./liveness.ts";
+import { type Priority, parsePriority } from "./priority.ts";
 import { isOverLimit, REQUEST_PROBLEMS, type RequestProblem, toRequestHead } from "./request-rules.ts";
 import { encodeResponse, responseRoom } from "./response-block.ts";
 import type { Http2ServerOptions } from "./server-options.ts";
@@ -23,7 +27,9 @@ import { Ending, judgeOnStream, Verdict } from "./stream-states.ts";
 /** What answers the requests of an HTTP/2 listener. */
 export interface Http2Application extends ServerApplication<Http2ServerConnection> {
   /** The client did too much of something that is allowed; the connection is closing. */
-  onFlood(connection: Http2ServerConnection, kind: string): void;
+  onFlood(connection: Http2ServerConnection, kind: FloodKind): void;
+  /** The client hasn't answered what it has to; the connection is closing. */
+  onSilence(connection: Http2ServerConnection): void;
 }
 
 const State = {
@@ -37,6 +43,8 @@ const State = {
   Closed: 4,
 } as const;
 
+/** Of a transport that has no owner yet */
+const DEAF: TransportHandler = { onData() {}, onEnd() {}, onBlocked() {}, onDrain() {}, onClose() {} };
 /** Bytes that may wait for a client which doesn't read, before nothing more is heard from it. */
 const UNSENT_LIMIT = 256 * 1024;
 
@@ -49,7 +57,7 @@ const UNSENT_LIMIT = 256 * 1024;
  */
 export class Http2ServerConnection
   extends ConnectionCore<ServerStream>
-  implements ServerStreamOwner, DeadlineOwner, WriteWatchOwner
+  implements ServerStreamOwner, DeadlineOwner, WriteWatchOwner, LivenessOwner
 {
   /** What the application remembers of this connection */
   note: unknown = null;
@@ -63,6 +71,18 @@ export class Http2ServerConnection
   /** Waits for the client to hear that it shall go. */
   #retirement: Deadline | null = null;
   #watch: WriteWatch | null = null;
+  readonly #liveness: Liveness;
+  /** Null while the client told none before its requests, which is usual. */
+  #earlyPriorities: EarlyPriorities | null = null;
+
+  /** Serves a socket that was accepted with `pauseOnConnect`, where nothing else is spoken. */
+  static accept(
+    socket: Socket,
+    options: Http2ServerOptions,
+    application: Http2Application,
+  ): Http2ServerConnection {
+    return new Http2ServerConnection(adoptAccepted(socket, DEAF), options, application);
+  }
 
   /** Takes over a transport on which nothing has been said. */
   constructor(transport: Transport, options: Http2ServerOptions, application: Http2Application) {
@@ -72,6 +92,8 @@ export class Http2ServerConnection
     transport.handler = this.handler;
     options.headTimeout.set(this.#deadline);
     this.writeFirstSettings();
+    this.#liveness = new Liveness(this, options);
+    this.#liveness.start();
   }
 
   // ── requests ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -103,6 +125,7 @@ export class Http2ServerConnection
     if (this.#state >= State.Finishing) return;
     const stream = new ServerStream(this, this.peer.initialWindowSize, this.createReceiveWindow());
     this.addStream(stream, streamId);
+    if (this.#earlyPriorities !== null) this.#applyEarly(stream, this.#earlyPriorities);
     const { problem } = block;
     if (this.streams.size > this.limits.local.maxConcurrentStreams) {
       this.#refuseStream(stream, Http2Error.RefusedStream, "TOO_MANY_STREAMS");
@@ -128,6 +151,7 @@ export class Http2ServerConnection
 
   #begin(stream: ServerStream, head: RequestHead | RequestProblem): void {
     this.#deadline.clear();
+    this.#liveness.watch();
     this.requestCount++;
     if (typeof head === "string") {
       const status = REQUEST_PROBLEMS[head];
@@ -155,12 +179,26 @@ export class Http2ServerConnection
     if (this.countFlood(kind)) super.onReset(streamId, code);
   }
 
-  /** Of streams that nobody has opened yet nothing is kept: they say it again in their request. */
   onPriorityUpdate(streamId: number, bytes: Buffer, start: number, end: number): void {
+    if (!this.countFlood(Flood.Ignored)) return;
     const stream = this.streams.get(streamId);
-    if (!this.countFlood(Flood.Ignored) || stream === undefined) return;
-    stream.toldPriority = parsePriority(bytes, start, end);
-    this.setPriority(stream, stream.toldPriority);
+    if (stream !== undefined) this.#tellPriority(stream, parsePriority(bytes, start, end));
+    else if (!this.numbers.owns(streamId)) {
+      this.fail(Http2Error.ProtocolError, "PRIORITY_UPDATE for a stream of the server's");
+    } else if (this.numbers.isIdle(streamId)) {
+      this.#earlyPriorities ??= new EarlyPriorities(this.limits.local.maxConcurrentStreams);
+      this.#earlyPriorities.note(streamId, parsePriority(bytes, start, end));
+    }
+  }
+
+  #applyEarly(stream: ServerStream, told: EarlyPriorities): void {
+    const priority = told.take(stream.id);
+    if (priority !== null) this.#tellPriority(stream, priority);
+  }
+
+  #tellPriority(stream: ServerStream, priority: Priority): void {
+    stream.toldPriority = priority;
+    this.setPriority(stream, priority);
   }
 
   /** Priorities matter only to streams that have to wait, so nobody looks for them before. */
@@ -208,6 +246,7 @@ export class Http2ServerConnection
   // ── the connection ─────────────────────────────────────────────────────────────────────────────────────────────
 
   override onBytes(bytes: Buffer, start: number, end: number): void {
+    this.#liveness.heard = true;
     super.onBytes(bytes, start, end);
     if (this.#state >= State.Closing) return;
     this.#watchIdle();
@@ -247,8 +286,37 @@ export class Http2ServerConnection
     this.retire();
   }
 
+  // ── whether the client is there ────────────────────────────────────────────────────────────────────────────────
+
+  /** While something waits to be written, that it is taken is what tells. */
+  get needsPeer(): boolean {
+    return this.streams.size > 0 && !this.transport.hasUnsent && this.#state < State.Closing;
+  }
+
+  probe(): void {
+    this.writePing();
+  }
+
+  override onSettingsAck(): void {
+    super.onSettingsAck();
+    this.#liveness.settled();
+  }
+
+  onUnsettled(): void {
+    this.#application.onSilence(this);
+    this.fail(Http2Error.SettingsTimeout, "The settings weren't acknowledged in time");
+  }
+
+  onSilence(): void {
+    this.#application.onSilence(this);
+    this.#leave(new ProxyError("DOWNSTREAM_CLOSED", "No answer to a PING"));
+  }
+
+  // ── the end ────────────────────────────────────────────────────────────────────────────────────────────────────
+
   override onPingAck(): void {
     super.onPingAck();
+    this.#liveness.answered();
     if (this.#state === State.Retiring && this.pingsOwed === 0) this.#finish();
   }
 
@@ -265,6 +333,7 @@ export class Http2ServerConnection
     if (this.#state >= State.Closing) return;
     this.#state = State.Closing;
     this.reader.stop();
+    this.#liveness.stop();
     this.#retirement?.clear();
     this.output.flush();
     this.transport.end();
@@ -279,7 +348,7 @@ export class Http2ServerConnection
 
   protected onFailure(code: Http2Error, message: string): void {
     if (this.#state >= State.Closing) return;
-    if (code === Http2Error.EnhanceYourCalm) this.#application.onFlood(this, this.flood.flood ?? message);
+    if (code === Http2Error.EnhanceYourCalm) this.#application.onFlood(this, this.flood.flood ?? "Headers");
     this.#leave(new ProxyError("DOWNSTREAM_BAD_REQUEST", message));
   }
 
@@ -328,6 +397,7 @@ export class Http2ServerConnection
     this.#state = State.Closed;
     this.reader.stop();
     this.#deadline.clear();
+    this.#liveness.stop();
     this.#retirement?.clear();
     this.#watch?.stop();
     const options = error === null ? undefined : { cause: error };

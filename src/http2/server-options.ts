@@ -31,10 +31,40 @@ export interface Http2ServerSettings {
   readonly minimumRate: number;
 }
 
+/** How a listener speaks HTTP/2. Times in milliseconds; 0 switches one off. */
+export interface Http2Settings {
+  /** Clients must speak HTTP/2: there is no HTTP/1 on this listener. Default false. */
+  readonly only: boolean;
+  /** Streams that a client may have open at once, on each connection. Default 128. */
+  readonly maxConcurrentStreams: number;
+  /**
+   * Bytes of its request that a client may send on a stream before any of it is taken; the window grows for those who would be
+   * faster with a larger one. Not less than 65535, which clients take for granted before they know. Default 65535.
+   */
+  readonly streamWindow: number;
+  /** The same for all streams of a connection together. Default 1 MiB. */
+  readonly connectionWindow: number;
+  /** Until a client has acknowledged our settings. Default 10 s. */
+  readonly settingsTimeout: number;
+  /** A client that has streams open and says nothing for so long gets a PING. Default 60 s. */
+  readonly pingInterval: number;
+  /** A client from which nothing comes for so long after that is taken for gone. Default 20 s. */
+  readonly pingTimeout: number;
+}
+
+export const DEFAULT_HTTP2_SETTINGS: Http2Settings = {
+  only: false,
+  maxConcurrentStreams: DEFAULT_LOCAL_SETTINGS.maxConcurrentStreams,
+  streamWindow: DEFAULT_LOCAL_SETTINGS.initialWindowSize,
+  connectionWindow: 1024 * 1024,
+  settingsTimeout: 10_000,
+  pingInterval: 60_000,
+  pingTimeout: 20_000,
+};
+
 /** How long a connection that is being closed still listens, so that the last response isn't lost to a reset. */
 const LINGER = 2_000;
-/** What a client may send us at once on all streams. What isn't taken counts for the stream's window alone. */
-const CONNECTION_WINDOW = 1024 * 1024;
+/** What a connection's window may grow to. What isn't taken counts for the stream's window alone. */
 const LARGEST_CONNECTION_WINDOW = 16 * 1024 * 1024;
 /** What one stream's window may grow to, and all of a connection together: so much may lie here because nobody takes it. */
 const LARGEST_STREAM_WINDOW = 1024 * 1024;
@@ -43,33 +73,46 @@ const WINDOW_BUDGET = 4 * 1024 * 1024;
 /** The settings with their queues, shared by all connections of a listener in this thread. */
 export class Http2ServerOptions {
   readonly settings: Http2ServerSettings;
+  /** There is no HTTP/1 on the listener */
+  readonly isOnly: boolean;
   readonly limits: ConnectionLimits;
   readonly headTimeout: TimeoutQueue;
   readonly bodyTimeout: TimeoutQueue;
   readonly keepAliveTimeout: TimeoutQueue;
   readonly writeTimeout: TimeoutQueue;
+  readonly settingsTimeout: TimeoutQueue;
+  readonly pingInterval: TimeoutQueue;
+  readonly pingTimeout: TimeoutQueue;
   readonly linger: TimeoutQueue = new TimeoutQueue(LINGER);
   #block: FieldBlock | null = null;
 
-  constructor(settings: Http2ServerSettings) {
+  constructor(settings: Http2ServerSettings, http2: Partial<Http2Settings> = {}) {
+    const all = { ...DEFAULT_HTTP2_SETTINGS, ...http2 };
+    const { maxConcurrentStreams, streamWindow, connectionWindow } = all;
     this.settings = settings;
+    this.isOnly = all.only;
     this.limits = {
       local: {
         ...DEFAULT_LOCAL_SETTINGS,
+        maxConcurrentStreams,
+        initialWindowSize: streamWindow,
         maxHeaderListSize: settings.head.bytes,
         enableConnectProtocol: true,
       },
       frames: DEFAULT_FRAME_LIMITS,
       floods: new FloodRules(),
-      connectionWindow: CONNECTION_WINDOW,
-      largestConnectionWindow: LARGEST_CONNECTION_WINDOW,
-      largestStreamWindow: LARGEST_STREAM_WINDOW,
+      connectionWindow,
+      largestConnectionWindow: Math.max(connectionWindow, LARGEST_CONNECTION_WINDOW),
+      largestStreamWindow: Math.max(streamWindow, LARGEST_STREAM_WINDOW),
       windowBudget: WINDOW_BUDGET,
     };
     this.headTimeout = new TimeoutQueue(settings.headTimeout);
     this.bodyTimeout = new TimeoutQueue(settings.bodyTimeout);
     this.keepAliveTimeout = new TimeoutQueue(settings.keepAliveTimeout);
     this.writeTimeout = new TimeoutQueue(settings.writeTimeout);
+    this.settingsTimeout = new TimeoutQueue(all.settingsTimeout);
+    this.pingInterval = new TimeoutQueue(all.pingInterval);
+    this.pingTimeout = new TimeoutQueue(all.pingTimeout);
   }
 
   /** The block to decode into. It is another one only while a head is borrowed from the usual one. */

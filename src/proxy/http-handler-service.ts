@@ -1,5 +1,6 @@
 import { isThenable, ProxyError } from "../base/errors.ts";
 import type { ServerSettings } from "../http1/server-options.ts";
+import type { Http2Settings } from "../http2/server-options.ts";
 import { httpProxy } from "./http-proxy-service.ts";
 import type { MaybePromise, ProxyPhases } from "./phases.ts";
 import type { Service } from "./service.ts";
@@ -21,6 +22,8 @@ export interface HttpHandlerServiceOptions {
   readonly dependsOn?: readonly string[];
   /** Limits and timeouts of clients' connections. */
   readonly settings?: Partial<ServerSettings>;
+  /** How clients may speak HTTP/2, within the same limits; false: not at all. Default true. */
+  readonly http2?: boolean | Partial<Http2Settings>;
   /** Open connections; more are closed as they come. Default 0: no limit. Holds for each thread. */
   readonly maxConnections?: number;
   /** Open connections from one client address. Default 0: no limit. Holds for each thread. */

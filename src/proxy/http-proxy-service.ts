@@ -3,6 +3,7 @@ import type { AlarmClock } from "../base/alarms.ts";
 import type { Random } from "../base/random.ts";
 import type { Faults } from "../chaos/faults.ts";
 import type { ServerSettings } from "../http1/server-options.ts";
+import type { Http2Settings } from "../http2/server-options.ts";
 import { Connector } from "../upstream/connector.ts";
 import { DEFAULT_POOL_OPTIONS, type PoolOptions } from "../upstream/pool.ts";
 import { type ForwardingPolicy, NO_FORWARDING } from "./forwarding.ts";
@@ -25,6 +26,8 @@ export interface HttpProxyServiceOptions<C> {
   readonly dependsOn?: readonly string[];
   /** Limits and timeouts of clients' connections. */
   readonly settings?: Partial<ServerSettings>;
+  /** How clients may speak HTTP/2, within the same limits; false: not at all. Default true. */
+  readonly http2?: boolean | Partial<Http2Settings>;
   readonly maxConnections?: number;
   readonly maxConnectionsPerClient?: number;
   /** Decides by address, before a byte is read, whether a client may connect. */
@@ -105,12 +108,13 @@ class HttpProxyService<C> implements Service {
   #serve(listener: string): HttpService<C> {
     const {
       settings = {},
+      http2 = true,
       maxConnections = 0,
       maxConnectionsPerClient = 0,
       connectionFilter = null,
       faults = null,
     } = this.#options;
-    const options = { settings, maxConnections, maxConnectionsPerClient, connectionFilter, faults };
+    const options = { settings, http2, maxConnections, maxConnectionsPerClient, connectionFilter, faults };
     const service = new HttpService(this.#proxy!, listener, options);
     this.#services.set(listener, service);
     return service;

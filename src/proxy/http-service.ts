@@ -8,9 +8,10 @@ import type { Http1Application, RequestSink } from "../http/server-application.t
 import type { DownstreamStream } from "../http/streams.ts";
 import { ServerConnection } from "../http1/server-connection.ts";
 import { ServerOptions, type ServerSettings } from "../http1/server-options.ts";
+import type { FloodKind } from "../http2/flood-guard.ts";
 import { startsWithPreface } from "../http2/preface.ts";
 import { Http2ServerConnection } from "../http2/server-connection.ts";
-import { Http2ServerOptions } from "../http2/server-options.ts";
+import { Http2ServerOptions, type Http2Settings } from "../http2/server-options.ts";
 import { plainAddress } from "../net/address.ts";
 import type { Transport } from "../net/transport.ts";
 import { Exchange } from "./exchange.ts";
@@ -20,6 +21,8 @@ import type { HttpProxy } from "./http-proxy.ts";
 export interface HttpServiceOptions {
   /** Limits and timeouts of clients' connections. */
   readonly settings?: Partial<ServerSettings>;
+  /** How clients that begin in HTTP/2 are answered in it, within the same limits; false: they aren't. Default true. */
+  readonly http2?: boolean | Partial<Http2Settings>;
   /** Open connections; more are closed as they come. 0: no limit. Holds for each thread. */
   readonly maxConnections?: number;
   /** Open connections from one client address. 0: no limit. Holds for each thread. */
@@ -49,8 +52,7 @@ export class HttpService<C> implements Http1Application<ClientConnection> {
     this.#listener = listener;
     this.#options = options;
     this.#server = new ServerOptions(options.settings);
-    const { settings } = this.#server;
-    this.#http2 = settings.http2 ? new Http2ServerOptions(settings) : null;
+    this.#http2 = toHttp2Options(this.#server.settings, options.http2 ?? true);
     this.#perClient = (options.maxConnectionsPerClient ?? 0) > 0 ? new Map() : null;
     this.#faults = options.faults ?? null;
     this.#faults?.whenActive(() => this.#layFaults());
@@ -76,10 +78,17 @@ export class HttpService<C> implements Http1Application<ClientConnection> {
       return;
     }
     counters.add(Counter.connectionsOpen);
-    const connection = new ServerConnection(socket, this.#server, this);
+    const connection = this.#connect(socket);
     this.#connections.add(connection);
     if (this.#faults?.isActive === true) layFaults(this.#faults, connection.transport);
     if (this.#perClient !== null) this.#countClient(plainAddress(connection.transport.remoteAddress));
+  }
+
+  #connect(socket: Socket): ClientConnection {
+    const http2 = this.#http2;
+    if (http2 === null || !http2.isOnly) return new ServerConnection(socket, this.#server, this);
+    this.#proxy.counters.add(Counter.http2Connections);
+    return Http2ServerConnection.accept(socket, http2, this);
   }
 
   #admits(socket: Socket): boolean {
@@ -129,8 +138,13 @@ export class HttpService<C> implements Http1Application<ClientConnection> {
     return true;
   }
 
-  onFlood(): void {
+  onFlood(_connection: Http2ServerConnection, kind: FloodKind): void {
     this.#proxy.counters.add(Counter.http2Floods);
+    this.#proxy.counters.add(FLOODS[kind]);
+  }
+
+  onSilence(): void {
+    this.#proxy.counters.add(Counter.timeouts);
   }
 
   onRefused(_connection: ClientConnection, _problem: string, status: number): void {
@@ -173,6 +187,27 @@ export class HttpService<C> implements Http1Application<ClientConnection> {
     this.draining = true;
     for (const connection of this.#connections) connection.destroy();
   }
+}
+
+const FLOODS: Record<FloodKind, Counter> = {
+  PeerReset: Counter.http2ResetFloods,
+  OwnReset: Counter.http2OwnResetFloods,
+  Headers: Counter.http2HeaderFloods,
+  Settings: Counter.http2SettingsFloods,
+  Ping: Counter.http2PingFloods,
+  EmptyData: Counter.http2DataFloods,
+  TinyData: Counter.http2DataFloods,
+  WindowUpdate: Counter.http2WindowUpdateFloods,
+  Ignored: Counter.http2IgnoredFloods,
+  UnreadAnswers: Counter.http2UnreadFloods,
+};
+
+function toHttp2Options(
+  settings: ServerSettings,
+  http2: boolean | Partial<Http2Settings>,
+): Http2ServerOptions | null {
+  if (http2 === false) return null;
+  return new Http2ServerOptions(settings, http2 === true ? {} : http2);
 }
 
 /** A client's connection, whatever it speaks. */

@@ -83,6 +83,7 @@ function toService<C>(
     phases,
     connector,
     settings: listener.server,
+    http2: listener.http2,
     maxConnections: listener.maxConnections,
     maxConnectionsPerClient: listener.maxConnectionsPerClient,
     requestTimeout: listener.requestTimeout,

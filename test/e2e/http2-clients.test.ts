@@ -236,7 +236,7 @@ describe("the end of an HTTP/2 connection", () => {
   });
 
   test("HTTP/2 is refused where it is switched off", async () => {
-    await using all = await startAll({ settings: { http2: false } });
+    await using all = await startAll({ http2: false });
     await until("the connection is closed", () => all.client.closed);
   });
 });

@@ -48,8 +48,12 @@ export class Http2Talk implements FrameSink {
   /** What else was heard: acknowledgements, GOAWAY, errors. */
   readonly notes: string[] = [];
   readonly receives: ReceiveWindow;
+  /** Leaves SETTINGS unanswered. */
+  mutesSettings = false;
   /** Leaves PING unanswered. */
   mutesPings = false;
+  /** PING that came. */
+  pings = 0;
   /** Lets the other side send no more than its windows hold. */
   mutesWindows = false;
   readonly #sends = new SendWindow(65_535);
@@ -204,7 +208,7 @@ export class Http2Talk implements FrameSink {
   }
 
   onSettingsEnd(): void {
-    this.#write(FRAME_HEAD, (out) => writeSettingsAck(out, 0));
+    if (!this.mutesSettings) this.#write(FRAME_HEAD, (out) => writeSettingsAck(out, 0));
   }
 
   onSettingsAck(): void {
@@ -213,6 +217,7 @@ export class Http2Talk implements FrameSink {
   }
 
   onPing(bytes: Buffer, start: number): void {
+    this.pings++;
     if (!this.mutesPings) this.#write(PING_FRAME, (out) => writePing(out, 0, bytes, start, true));
   }
 

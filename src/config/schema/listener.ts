@@ -7,9 +7,11 @@ import type { ListenerSettings } from "../snapshot.ts";
 import { bindAddress } from "./addresses.ts";
 import type { FaultDraft } from "./fault.ts";
 import { forwarded, via } from "./forwarded.ts";
+import { http2 } from "./http2.ts";
 import { type LimitReference, limitReferences } from "./limit.ts";
 import { actionKeys, faults, type RouteDraft, route, toAction } from "./route.ts";
 import { type StreamDraft, tcpListener, udpListener } from "./stream-listener.ts";
+import { httpTls } from "./tls.ts";
 import { chaosKeys } from "./toxics.ts";
 import { duration, size } from "./units.ts";
 import { choice, flag, integer, list, section, text } from "./values.ts";
@@ -110,6 +112,10 @@ const httpListener: z.ZodType<HttpDraft> = section(
       ),
     limits: limits.prefault({}).describe("How much clients may ask for."),
     timeouts: timeouts.prefault({}).describe("How long clients may take."),
+    http2: http2
+      .prefault(true)
+      .describe("Whether clients may speak HTTP/2 (with prior knowledge, or by ALPN), and how."),
+    tls: httpTls.optional().describe("TLS towards clients. Default: they connect without."),
     forwarded: forwarded.prefault({}).describe("What servers are told about clients."),
     via: via
       .prefault("")
@@ -129,6 +135,8 @@ const httpListener: z.ZodType<HttpDraft> = section(
     ...{ name, bind, protocol, forwarding, allowConnect: connect, toxics, mode },
     requestLimits: document.limits.requests ?? [],
     server: toServerSettings(document.limits, document.timeouts),
+    http2: document.http2,
+    tls: document.tls ?? null,
     maxConnections: document.limits.connections,
     maxConnectionsPerClient: document.limits.connections_per_client,
     requestTimeout: document.timeouts.request,
@@ -154,7 +162,6 @@ function toServerSettings(
     keepAliveTimeout: timeout.keepalive,
     writeTimeout: timeout.write,
     minimumRate: limit.minimum_rate,
-    http2: DEFAULT_SERVER_SETTINGS.http2,
   };
 }
 
