@@ -5,6 +5,7 @@ import type { RunSpec } from "../worker/run-spec.ts";
 import type { SharedMemory } from "../worker/shared-memory.ts";
 import { answerGone, type Engine, OrderError, type Planes } from "./planes.ts";
 import { SocketKeeper } from "./sockets.ts";
+import type { TlsKeepers } from "./tls-keepers.ts";
 
 /** The data plane in the calling thread. Its sockets are bound as those of workers are, so that addresses behave the same. */
 export class LocalPlane implements Engine {
@@ -12,14 +13,16 @@ export class LocalPlane implements Engine {
   standing: () => Standing = () => NOTHING_STANDING;
   readonly #spec: RunSpec;
   readonly #shared: SharedMemory;
+  readonly #tls: TlsKeepers;
   readonly #memory = allocateCounters(1);
   readonly #sockets = new SocketKeeper(1);
   /** Null before it is asked for. */
   #plane: Promise<DataPlane> | null = null;
 
-  constructor(spec: RunSpec, shared: SharedMemory) {
+  constructor(spec: RunSpec, shared: SharedMemory, tls: TlsKeepers) {
     this.#spec = spec;
     this.#shared = shared;
+    this.#tls = tls;
   }
 
   async start(): Promise<readonly string[]> {
@@ -31,13 +34,14 @@ export class LocalPlane implements Engine {
       shared: this.#shared,
     };
     try {
-      this.#plane = DataPlane.start(
-        start,
-        (address, owner) => this.#sockets.lend(address, 0, owner),
-        (events, dropped) => this.onEvents?.(events, dropped),
-      );
+      this.#plane = DataPlane.start(start, {
+        socket: (address, owner) => this.#sockets.lend(address, 0, owner),
+        tls: (owner, settings) => this.#tls.open(owner, settings),
+        sendEvents: (events, dropped) => this.onEvents?.(events, dropped),
+      });
       return (await this.#plane).addresses;
     } catch (error) {
+      this.#tls.stop();
       await this.#sockets.close();
       throw error;
     }
@@ -63,10 +67,12 @@ export class LocalPlane implements Engine {
   }
 
   release(owner: string): Promise<void> {
+    this.#tls.release(`proxy ${owner}`);
     return this.#sockets.release(`proxy ${owner}`);
   }
 
   async drain(grace: number): Promise<void> {
+    this.#tls.stop();
     await this.#sockets.close();
     await (await this.#plane)?.drain(grace);
   }

@@ -3,6 +3,7 @@ import { idleAlarms } from "../base/alarms.ts";
 import type { CounterName } from "../base/counters.ts";
 import { createRegistry } from "../chaos/toxics/index.ts";
 import type { ListenerSettings } from "../config/snapshot.ts";
+import type { Order } from "../worker/orders.ts";
 import { type RunSpec, routedSnapshot } from "../worker/run-spec.ts";
 import { allocateSharedMemory, openGroupMemory, type SharedMemory } from "../worker/shared-memory.ts";
 import { loadToxics } from "../worker/toxic-modules.ts";
@@ -12,6 +13,7 @@ import type { Engine } from "./planes.ts";
 import { Proxies } from "./proxies.ts";
 import type { Steering } from "./steering.ts";
 import { Supervisor } from "./supervisor.ts";
+import { TlsKeepers } from "./tls-keepers.ts";
 import type { TrafficSource } from "./traffic.ts";
 import { logUpstreams } from "./upstream-log.ts";
 import { KeptUpstreams, type Upstreams } from "./upstreams.ts";
@@ -38,7 +40,10 @@ export interface Running {
 export async function startRunning(spec: RunSpec, threads: number, log: Logger): Promise<Running> {
   loadToxics(spec.toxics ?? []);
   const shared = allocateSharedMemory(spec, Math.max(threads, 1));
-  const engine: Engine = threads === 0 ? new LocalPlane(spec, shared) : new Supervisor(spec, shared, log);
+  const tls = new TlsKeepers(log);
+  const engine: Engine =
+    threads === 0 ? new LocalPlane(spec, shared, tls) : new Supervisor(spec, shared, tls, log);
+  tellMaterial(tls, engine, log);
   const proxies = new Proxies(engine, createRegistry());
   const upstreams = keepUpstreams(spec, shared, engine, log);
   engine.standing = () => ({ ...proxies.standing, upstreams: upstreams.standing });
@@ -110,14 +115,26 @@ function keepUpstreams(spec: RunSpec, shared: SharedMemory, engine: Engine, log:
     clock: idleAlarms,
     seed: spec.seed,
     onServers: (change) => {
-      const order = { do: "setServers", ...change } as const;
-      Promise.all([engine.orderFirst(order), engine.orderOthers(order)]).catch((error: Error) =>
+      orderAll(engine, { do: "setServers", ...change }).catch((error: Error) =>
         log.error({ upstream: change.upstream, cause: error.message }, "A thread can't use these servers"),
       );
     },
   });
   logUpstreams(upstreams, log);
   return upstreams;
+}
+
+/** Has all threads use what listeners' files hold, whenever that changes. */
+function tellMaterial(tls: TlsKeepers, engine: Engine, log: Logger): void {
+  tls.onMaterial = (owner, material) => {
+    orderAll(engine, { do: "setTls", owner, material }).catch((error: Error) =>
+      log.error({ listener: owner, cause: error.message }, "A thread can't use these certificates"),
+    );
+  };
+}
+
+async function orderAll(engine: Engine, order: Order): Promise<void> {
+  await Promise.all([engine.orderFirst(order), engine.orderOthers(order)]);
 }
 
 /** Milliseconds that listening waits for servers to be found. */

@@ -6,7 +6,8 @@ import type { RunSpec } from "../worker/run-spec.ts";
 import { type SharedMemory, takeBackFrom } from "../worker/shared-memory.ts";
 import { answerGone, type Engine } from "./planes.ts";
 import { SocketKeeper } from "./sockets.ts";
-import { WorkerHandle } from "./worker-handle.ts";
+import type { TlsKeepers } from "./tls-keepers.ts";
+import { type Keepers, WorkerHandle } from "./worker-handle.ts";
 
 /** Milliseconds before a crashed worker is replaced: doubled with each crash, up to the longest. */
 const FIRST_BACKOFF = 100;
@@ -20,7 +21,7 @@ export class Supervisor implements Engine {
   standing: () => Standing = () => NOTHING_STANDING;
   readonly #spec: RunSpec;
   readonly #log: Logger;
-  readonly #sockets: SocketKeeper;
+  readonly #keepers: Keepers;
   /** One block a worker and one for the main thread. */
   readonly #memory: SharedArrayBuffer;
   readonly #counters: Counters;
@@ -30,11 +31,11 @@ export class Supervisor implements Engine {
   readonly #replacements = new Set<NodeJS.Timeout>();
   #stopping = false;
 
-  constructor(spec: RunSpec, shared: SharedMemory, log: Logger) {
+  constructor(spec: RunSpec, shared: SharedMemory, tls: TlsKeepers, log: Logger) {
     const { threads } = shared;
     this.#spec = spec;
     this.#log = log;
-    this.#sockets = new SocketKeeper(threads);
+    this.#keepers = { sockets: new SocketKeeper(threads), tls };
     this.#memory = allocateCounters(threads + 1);
     this.#counters = new Counters(this.#memory, threads);
     this.#shared = shared;
@@ -68,13 +69,15 @@ export class Supervisor implements Engine {
   }
 
   release(owner: string): Promise<void> {
-    return this.#sockets.release(`proxy ${owner}`);
+    this.#keepers.tls.release(`proxy ${owner}`);
+    return this.#keepers.sockets.release(`proxy ${owner}`);
   }
 
   /** Stops listening, lets requests finish for at most `grace` milliseconds, ends the workers. */
   async drain(grace: number): Promise<void> {
     this.#forgetReplacements();
-    await this.#sockets.close();
+    this.#keepers.tls.stop();
+    await this.#keepers.sockets.close();
     for (const worker of this.#workers.values()) worker.drain(grace);
     await Promise.all([...this.#workers.values()].map((worker) => worker.ended));
   }
@@ -82,7 +85,8 @@ export class Supervisor implements Engine {
   /** Ends everything now. */
   async stop(): Promise<void> {
     this.#forgetReplacements();
-    await this.#sockets.close();
+    this.#keepers.tls.stop();
+    await this.#keepers.sockets.close();
     await Promise.all([...this.#workers.values()].map((worker) => worker.stop()));
   }
 
@@ -100,7 +104,7 @@ export class Supervisor implements Engine {
       standing: this.standing(),
       shared: this.#shared,
     };
-    const worker = new WorkerHandle(start, this.#sockets, (events, dropped) =>
+    const worker = new WorkerHandle(start, this.#keepers, (events, dropped) =>
       this.onEvents?.(events, dropped),
     );
     this.#workers.set(thread, worker);

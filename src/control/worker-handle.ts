@@ -4,6 +4,7 @@ import type { FromWorker, ToWorker, WorkerStart } from "../worker/messages.ts";
 import type { Order } from "../worker/orders.ts";
 import { answerGone, OrderError } from "./planes.ts";
 import type { SocketKeeper } from "./sockets.ts";
+import type { TlsKeepers } from "./tls-keepers.ts";
 
 /** In a checkout the sources run; a published package has only JavaScript. */
 const ENTRY = new URL(
@@ -21,6 +22,14 @@ interface PendingOrder extends PromiseWithResolvers<unknown> {
   readonly order: Order;
 }
 
+/** What the main thread keeps for its workers, who ask for it. */
+export interface Keepers {
+  readonly sockets: SocketKeeper;
+  readonly tls: TlsKeepers;
+}
+
+type Question = Extract<FromWorker, { type: "bind" | "tls" }>;
+
 /** One worker thread, seen from the main thread. */
 export class WorkerHandle {
   readonly thread: number;
@@ -29,7 +38,7 @@ export class WorkerHandle {
   /** Kept when the thread is gone. */
   readonly ended: Promise<WorkerEnd>;
   readonly #worker: Worker;
-  readonly #sockets: SocketKeeper;
+  readonly #keepers: Keepers;
   readonly #ready = Promise.withResolvers<readonly string[]>();
   /** Orders that are not answered yet, by their number. */
   readonly #orders = new Map<number, PendingOrder>();
@@ -40,12 +49,12 @@ export class WorkerHandle {
 
   constructor(
     start: WorkerStart,
-    sockets: SocketKeeper,
+    keepers: Keepers,
     onEvents: (events: readonly StreamEvent[], dropped: number) => void,
   ) {
     this.thread = start.thread;
     this.#onEvents = onEvents;
-    this.#sockets = sockets;
+    this.#keepers = keepers;
     this.ready = this.#ready.promise;
     // Who doesn't ask for it learns of a failure through `ended`.
     this.ready.catch(() => undefined);
@@ -91,7 +100,8 @@ export class WorkerHandle {
   async #hear(message: FromWorker): Promise<void> {
     switch (message.type) {
       case "bind":
-        this.#tell(await this.#lend(message));
+      case "tls":
+        this.#tell(await this.#answer(message));
         return;
       case "ready":
         this.#ready.resolve(message.addresses);
@@ -119,12 +129,16 @@ export class WorkerHandle {
     return pending;
   }
 
-  async #lend({ request, address, owner }: Extract<FromWorker, { type: "bind" }>): Promise<ToWorker> {
+  async #answer(question: Question): Promise<ToWorker> {
+    const { request, owner } = question;
+    const { sockets, tls } = this.#keepers;
     try {
-      return { type: "bound", request, ...(await this.#sockets.lend(address, this.thread, owner)) };
+      if (question.type === "tls")
+        return { type: "tlsOpened", request, material: await tls.open(owner, question.settings) };
+      return { type: "bound", request, ...(await sockets.lend(question.address, this.thread, owner)) };
     } catch (error) {
       const { message, code = "" } = error as NodeJS.ErrnoException;
-      return { type: "bindFailed", request, message, code };
+      return { type: "refused", request, message, code };
     }
   }
 

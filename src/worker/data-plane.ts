@@ -2,17 +2,18 @@ import type { Logger } from "pino";
 import { Counters } from "../base/counters.ts";
 import { seededRandom } from "../base/random.ts";
 import type { ListenOn } from "../net/listener.ts";
+import { openKeyLog } from "../net/tls/key-log.ts";
 import { AccessLog } from "../observe/access-log.ts";
 import { createErrorLog, ErrorLogReporter } from "../observe/error-log.ts";
 import { LogSink } from "../observe/log-sink.ts";
 import { Server } from "../proxy/server.ts";
 import type { ServiceContext } from "../proxy/service.ts";
 import type { StreamEvent } from "../proxy/stream-proxy.ts";
-import { LocalTlsSource } from "../proxy/tls/local-tls-source.ts";
 import { buildServices } from "./build-services.ts";
 import { EventFeed } from "./event-feed.ts";
 import { ListenerFaultTable } from "./listener-faults.ts";
 import type { WorkerStart } from "./messages.ts";
+import { OrderedTls, type TlsAsker } from "./ordered-tls.ts";
 import type { Order } from "./orders.ts";
 import { RemoteLimits } from "./remote-limits.ts";
 import { ServerGroups } from "./server-groups.ts";
@@ -40,6 +41,7 @@ export class DataPlane {
   readonly #faults: ListenerFaultTable;
   readonly #groups: ServerGroups;
   readonly #limits: RemoteLimits;
+  readonly #tls: OrderedTls;
   readonly #events: EventFeed;
   readonly #accessSink: LogSink | null;
   readonly #stopping: AbortController;
@@ -50,6 +52,7 @@ export class DataPlane {
     readonly faults: ListenerFaultTable;
     readonly groups: ServerGroups;
     readonly limits: RemoteLimits;
+    readonly tls: OrderedTls;
     readonly events: EventFeed;
     readonly accessSink: LogSink | null;
     readonly stopping: AbortController;
@@ -59,6 +62,7 @@ export class DataPlane {
     this.#faults = parts.faults;
     this.#groups = parts.groups;
     this.#limits = parts.limits;
+    this.#tls = parts.tls;
     this.#events = parts.events;
     this.#accessSink = parts.accessSink;
     this.#stopping = parts.stopping;
@@ -72,12 +76,12 @@ export class DataPlane {
     const sink = spec.accessLog === null ? null : new LogSink(spec.accessLog.path);
     const stopping = new AbortController();
     const tls = new OrderedTls(control.tls);
-    const context = { ...contextOf(start, log, sink, stopping.signal), tls };
+    const context = contextOf(start, { log, sink, tls, signal: stopping.signal });
     const events = new EventFeed((happened, dropped) => control.sendEvents(happened, dropped));
     events.watch(standing.watched);
     const proxies = new StreamProxies({
-      source: (address, owner) => control.socket(address, proxyOwner(owner)),
-      context: { ...context, tls: prefixed },
+      source: (address, owner) => control.socket(address, ownerOfProxy(owner)),
+      context: { ...context, tls: tls.renamed(ownerOfProxy) },
       seed: spec.seed,
       isShared: start.shared.threads > 1,
       onEvent: (event) => events.add(event),
@@ -99,7 +103,17 @@ export class DataPlane {
     await server.start(numbered(control.socket));
     await proxies.catchUp(standing);
     for (const { name, switched } of standing.listeners) faults.catchUp(name, switched);
-    return new DataPlane({ server, proxies, faults, groups, limits, events, accessSink: sink, stopping });
+    return new DataPlane({
+      server,
+      proxies,
+      faults,
+      groups,
+      limits,
+      tls,
+      events,
+      accessSink: sink,
+      stopping,
+    });
   }
 
   get addresses(): readonly string[] {
@@ -115,6 +129,12 @@ export class DataPlane {
       case "setServers":
         this.#groups.setServers(order);
         return null;
+      case "setTls":
+        this.#tls.set(order.owner, order.material);
+        return null;
+      case "close":
+        this.#tls.close(ownerOfProxy(order.proxy));
+        return await this.#proxies.obey(order);
       case "httpFaults":
         return this.#faults.list(order.listener);
       case "setHttpFault":
@@ -134,11 +154,16 @@ export class DataPlane {
   }
 }
 
+interface ThreadMeans {
+  readonly log: Logger;
+  readonly sink: LogSink | null;
+  readonly tls: OrderedTls;
+  readonly signal: AbortSignal;
+}
+
 function contextOf(
   { spec, thread, counters }: WorkerStart,
-  log: Logger,
-  sink: LogSink | null,
-  signal: AbortSignal,
+  { log, sink, tls, signal }: ThreadMeans,
 ): ServiceContext {
   const observer =
     sink === null || spec.accessLog === null ? null : new AccessLog(sink, spec.accessLog.format);
@@ -149,8 +174,8 @@ function contextOf(
     reporter,
     thread,
     signal,
-    tls: new LocalTlsSource(signal, reporter),
-    keyLog: null,
+    tls,
+    keyLog: spec.keyLog === undefined ? null : openKeyLog(spec.keyLog),
   };
 }
 
@@ -162,4 +187,9 @@ function numbered(source: BoundSocketSource): (address: string) => Promise<Liste
     asked.set(address, nth + 1);
     return source(address, `${address} ${nth}`);
   };
+}
+
+/** Listeners may be called as TCP and UDP proxies are. */
+function ownerOfProxy(name: string): string {
+  return `proxy ${name}`;
 }

@@ -1,3 +1,4 @@
+import type { TlsListenerSettings, TlsMaterial } from "../net/tls/listener-settings.ts";
 import type { StreamEvent } from "../proxy/stream-proxy.ts";
 import type { Order, Standing } from "./orders.ts";
 import type { RunSpec } from "./run-spec.ts";
@@ -18,6 +19,13 @@ export interface WorkerStart {
 export type FromWorker =
   /** Asks for a socket to listen on; `owner` tells listeners on the same address apart. */
   | { readonly type: "bind"; readonly request: number; readonly address: string; readonly owner: string }
+  /** Asks for what the TLS of `owner` is made of. */
+  | {
+      readonly type: "tls";
+      readonly request: number;
+      readonly owner: string;
+      readonly settings: TlsListenerSettings;
+    }
   /** Listens on everything. */
   | { readonly type: "ready"; readonly addresses: readonly string[] }
   /** Couldn't start; the worker ends. */
@@ -38,6 +46,8 @@ export type FromWorker =
 /** From the main thread to a worker. */
 export type ToWorker =
   | { readonly type: "bound"; readonly request: number; readonly fd: number; readonly boundTo: string }
-  | { readonly type: "bindFailed"; readonly request: number; readonly message: string; readonly code: string }
+  | { readonly type: "tlsOpened"; readonly request: number; readonly material: TlsMaterial }
+  /** What was asked for can't be had. */
+  | { readonly type: "refused"; readonly request: number; readonly message: string; readonly code: string }
   | { readonly type: "order"; readonly request: number; readonly order: Order }
   | { readonly type: "drain"; readonly grace: number };

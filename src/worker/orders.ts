@@ -1,6 +1,7 @@
 import type { ToxicChange } from "../chaos/faults.ts";
 import type { Mode } from "../chaos/mode.ts";
 import type { ToxicSettings } from "../chaos/toxic.ts";
+import type { TlsMaterial } from "../net/tls/listener-settings.ts";
 import type { StreamProxySettings } from "../proxy/stream-proxy.ts";
 import type { ServerRecord } from "../upstream/server.ts";
 
@@ -17,6 +18,8 @@ export type Order =
     }
   /** The servers that an upstream has from now on; what is under way to others goes on. */
   | ({ readonly do: "setServers" } & UpstreamServers)
+  /** What a listener's TLS is made of from now on; connections that stand go on with what they have. */
+  | { readonly do: "setTls"; readonly owner: string; readonly material: TlsMaterial }
   /** Whether events are to be sent. */
   | { readonly do: "watch"; readonly on: boolean };
 

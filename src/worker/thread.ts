@@ -1,6 +1,7 @@
 /** The entry of a worker thread: runs a data plane and takes orders from the main thread. */
 import { parentPort, workerData } from "node:worker_threads";
 import type { ListenOn } from "../net/listener.ts";
+import type { TlsMaterial } from "../net/tls/listener-settings.ts";
 import { DataPlane } from "./data-plane.ts";
 import type { FromWorker, ToWorker, WorkerStart } from "./messages.ts";
 
@@ -9,25 +10,27 @@ if (port === null) throw new Error("This module is the entry of a worker thread"
 
 const start = workerData as WorkerStart;
 
-/** Answers to `bind` that are awaited, by their number. */
-const pendingBinds = new Map<number, PromiseWithResolvers<ListenOn>>();
-let bindRequests = 0;
+/** What was asked for and isn't answered yet, by its number. */
+const questions = new Map<number, PromiseWithResolvers<unknown>>();
+let asked = 0;
 
 function tell(message: FromWorker): void {
   port!.postMessage(message);
 }
 
-function askForSocket(address: string, owner: string): Promise<ListenOn> {
-  const request = ++bindRequests;
-  const pending = Promise.withResolvers<ListenOn>();
-  pendingBinds.set(request, pending);
-  tell({ type: "bind", request, address, owner });
-  return pending.promise;
+function ask<T>(toQuestion: (request: number) => FromWorker): Promise<T> {
+  const request = ++asked;
+  const question = Promise.withResolvers<T>();
+  questions.set(request, question as PromiseWithResolvers<unknown>);
+  tell(toQuestion(request));
+  return question.promise;
 }
 
-const started = DataPlane.start(start, askForSocket, (events, dropped) =>
-  tell({ type: "events", events, dropped }),
-);
+const started = DataPlane.start(start, {
+  socket: (address, owner) => ask<ListenOn>((request) => ({ type: "bind", request, address, owner })),
+  tls: (owner, settings) => ask<TlsMaterial>((request) => ({ type: "tls", request, owner, settings })),
+  sendEvents: (events, dropped) => tell({ type: "events", events, dropped }),
+});
 
 port.on("message", (message: ToWorker) => {
   switch (message.type) {
@@ -38,17 +41,22 @@ port.on("message", (message: ToWorker) => {
       void obey(message);
       return;
     case "bound":
-      takePending(message.request)?.resolve(message);
+      takeQuestion(message.request)?.resolve(message);
       return;
-    case "bindFailed":
-      takePending(message.request)?.reject(Object.assign(new Error(message.message), { code: message.code }));
+    case "tlsOpened":
+      takeQuestion(message.request)?.resolve(message.material);
+      return;
+    case "refused":
+      takeQuestion(message.request)?.reject(
+        Object.assign(new Error(message.message), { code: message.code }),
+      );
   }
 });
 
-function takePending(request: number): PromiseWithResolvers<ListenOn> | undefined {
-  const pending = pendingBinds.get(request);
-  pendingBinds.delete(request);
-  return pending;
+function takeQuestion(request: number): PromiseWithResolvers<unknown> | undefined {
+  const question = questions.get(request);
+  questions.delete(request);
+  return question;
 }
 
 /** Orders are done in the order they come: none of those that change something waits for anything but to be opened. */

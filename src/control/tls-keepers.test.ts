@@ -1,0 +1,118 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { pino } from "pino";
+import { createAuthority, type Identity } from "../../test/kit/certificates.ts";
+import { until } from "../../test/kit/deadline.ts";
+import { createTemporaryDirectory, type TemporaryDirectory } from "../../test/kit/files.ts";
+import type { TlsListenerSettings, TlsMaterial } from "../net/tls/listener-settings.ts";
+import { TlsKeepers } from "./tls-keepers.ts";
+
+const authority = await createAuthority();
+
+interface LogLine {
+  readonly level: number;
+  readonly msg: string;
+  readonly listener?: string;
+  readonly problem?: string;
+  readonly doubt?: string;
+}
+
+/** Keepers with a log and a folder. */
+class Rig implements AsyncDisposable {
+  readonly lines: LogLine[] = [];
+  readonly told: [owner: string, material: TlsMaterial][] = [];
+  readonly folder: TemporaryDirectory;
+  readonly keepers: TlsKeepers;
+
+  constructor(folder: TemporaryDirectory) {
+    this.folder = folder;
+    this.keepers = new TlsKeepers(
+      pino({}, { write: (line: string) => void this.lines.push(JSON.parse(line)) }),
+    );
+    this.keepers.onMaterial = (owner, material) => this.told.push([owner, material]);
+  }
+
+  static async open(): Promise<Rig> {
+    return new Rig(await createTemporaryDirectory());
+  }
+
+  async write({ cert, key }: Identity): Promise<void> {
+    await this.folder.write("both.pem", `${cert}\n${key}`);
+  }
+
+  get settings(): TlsListenerSettings {
+    const file = this.folder.join("both.pem");
+    return {
+      certificates: [{ cert: file, key: file }],
+      refusesUnknownNames: false,
+      clientCertificates: null,
+      sessionTimeout: 7_200_000,
+      ticketRotation: 0,
+      handshakeTimeout: 10_000,
+      handshakes: 0,
+      plainHttp: "refuse",
+      passthrough: [],
+    };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.keepers.stop();
+    await this.folder[Symbol.asyncDispose]();
+  }
+}
+
+describe("what the main thread keeps of TLS", () => {
+  test("is the same for all threads, and a listener's own", async () => {
+    await using rig = await Rig.open();
+    await rig.write(await authority.issue());
+    const [one, two] = await Promise.all([
+      rig.keepers.open("a", rig.settings),
+      rig.keepers.open("a", rig.settings),
+    ]);
+    const other = await rig.keepers.open("b", rig.settings);
+    assert.equal(one, two);
+    assert.notDeepEqual(other.ticketKeys, one.ticketKeys);
+    assert.equal(other.certificates[0]?.identity, one.certificates[0]?.identity);
+  });
+
+  test("is told when it changes, logged once, and what threads that start later get", async () => {
+    await using rig = await Rig.open();
+    await rig.write(await authority.issue());
+    const before = await rig.keepers.open("web", rig.settings);
+    await rig.write(await authority.issue({ names: ["api.example"] }));
+    await until("it is told", () => rig.told.length > 0);
+    const [owner, material] = rig.told[0]!;
+    assert.equal(owner, "web");
+    assert.notEqual(material.certificates[0]?.identity, before.certificates[0]?.identity);
+    assert.equal(await rig.keepers.open("web", rig.settings), material);
+    const [line, ...more] = rig.lines;
+    assert.deepEqual([line?.msg, line?.listener], ["Certificate of api.example was exchanged", "web"]);
+    assert.deepEqual(more, []);
+  });
+
+  test("names problems and doubts in the log, and stays", async () => {
+    await using rig = await Rig.open();
+    await rig.write(await authority.issue({ days: -1 }));
+    await rig.keepers.open("web", rig.settings);
+    assert.match(rig.lines[0]?.doubt ?? "", /both\.pem: expired at/);
+    await rig.folder.write("both.pem", "nothing");
+    await until("the problem is logged", () => rig.lines.length > 1);
+    assert.match(rig.lines[1]?.problem ?? "", /both\.pem: holds no certificate in PEM/);
+    assert.equal(rig.told.length, 0);
+  });
+
+  test("can't begin with a bad file, which may be good the next time", async () => {
+    await using rig = await Rig.open();
+    await assert.rejects(rig.keepers.open("web", rig.settings), /both\.pem: there is no such file/);
+    await rig.write(await authority.issue());
+    await rig.keepers.open("web", rig.settings);
+  });
+
+  test("begins anew for those who were released", async () => {
+    await using rig = await Rig.open();
+    await rig.write(await authority.issue());
+    const before = await rig.keepers.open("proxy a", rig.settings);
+    rig.keepers.release("proxy a");
+    assert.notDeepEqual((await rig.keepers.open("proxy a", rig.settings)).ticketKeys, before.ticketKeys);
+  });
+});
