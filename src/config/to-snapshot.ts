@@ -3,6 +3,7 @@ import type { StreamProxySettings } from "../proxy/stream-proxy.ts";
 import { checkDocument, type Purpose } from "./checks.ts";
 import { toConfigError, toFindings } from "./issues.ts";
 import { LimitTable } from "./resolve-limits.ts";
+import { resolveTls } from "./resolve-tls.ts";
 import { resolveIn, resolveUpstreams } from "./resolve-upstreams.ts";
 import { type ConfigurationDraft, configuration } from "./schema/configuration.ts";
 import type { HttpDraft, ListenerDraft } from "./schema/listener.ts";
@@ -20,7 +21,7 @@ export function toSnapshot(document: unknown, source: ProblemLocator, purpose: P
   const findings = [...(parsed.success ? [] : toFindings(parsed.error.issues, document)), ...errors];
   if (!parsed.success || findings.length > 0) throw toConfigError(findings, source);
   const { chaos, admin, zone, retries, upstreams: defined } = parsed.data;
-  const traffic = resolveTraffic(parsed.data);
+  const traffic = resolveTraffic(parsed.data, source.folder);
   const actions = traffic.listeners.flatMap(({ routes }) => routes.map(({ action }) => action));
   const note = (finding: Finding): number => findings.push(finding);
   const upstreams = resolveUpstreams(defined, actions, { zone, retries, folder: source.folder, note });
@@ -42,14 +43,12 @@ function withoutDrafts(draft: ConfigurationDraft): Omit<ConfigurationDraft, Draf
 }
 
 /** Listeners with their names, their routes, and the limits of those. */
-function resolveTraffic({
-  listeners: drafts,
-  routes: shared,
-  limits: defined,
-  redis,
-}: ConfigurationDraft): Pick<Snapshot, "listeners" | "proxies" | "limits"> {
+function resolveTraffic(
+  { listeners: drafts, routes: shared, limits: defined, redis }: ConfigurationDraft,
+  folder: string,
+): Pick<Snapshot, "listeners" | "proxies" | "limits"> {
   const table = new LimitTable(defined, redis);
-  const named = nameListeners(drafts);
+  const named = nameListeners(drafts).map((draft) => withFiles(draft, folder));
   const listeners = named.flatMap((draft, index) =>
     isHttp(draft) ? [resolveListener(draft, `listeners[${index}]`, shared, table)] : [],
   );
@@ -70,6 +69,12 @@ function resolveListener(
     return { ...nameRoute(route, index), limits: [...before, ...ofRoute] };
   });
   return { ...settings, routes };
+}
+
+/** Files that a listener names are found from the folder of the document. */
+function withFiles(draft: Named<ListenerDraft>, folder: string): Named<ListenerDraft> {
+  if (!("tls" in draft) || draft.tls === null) return draft;
+  return { ...draft, tls: resolveTls(draft.tls, folder) };
 }
 
 type Named<T> = T & { readonly name: string };

@@ -23,10 +23,14 @@ interface ServersDocument {
   readonly upstreams?: readonly string[] | undefined;
 }
 
-/** The addresses under either name; one of them has to be there. */
+/**
+ * The addresses under either name.
+ * @param isNeeded whether one of them has to be there
+ */
 export function serversOf(
   { upstream, upstreams }: ServersDocument,
   context: z.core.$RefinementCtx<unknown>,
+  isNeeded: boolean = true,
 ): readonly string[] {
   if (upstream !== undefined && upstreams !== undefined)
     refuse(context, ["upstreams"], "one of them", {
@@ -34,6 +38,7 @@ export function serversOf(
       atKey: true,
     });
   const servers = upstream ?? upstreams;
-  if (servers === undefined) refuse(context, ["upstream"], "the address of a server, or a list of addresses");
+  if (servers === undefined && isNeeded)
+    refuse(context, ["upstream"], "the address of a server, or a list of addresses");
   return servers ?? [];
 }

@@ -125,7 +125,7 @@ const commonKeys = {
     .prefault("10s")
     .describe("From the connection to the end of the handshake. 0: no limit."),
   max_handshakes: integer(0, MOST)
-    .default(100)
+    .default(1_000)
     .describe("Handshakes under way at once, in each thread; others wait for their turn. 0: no limit."),
   passthrough: list(passthrough, "a list of names with servers")
     .optional()
@@ -143,10 +143,26 @@ export const httpTls: z.ZodType<TlsListenerSettings> = section("Tls", DESCRIPTIO
     .describe("What those get who speak HTTP without TLS: a redirect to https, or 400."),
 }).transform((document, context) => ({ ...toSettings(document, context), plainHttp: document.plain_http }));
 
+/** Bytes of a protocol's name (RFC 7301 §3.1). */
+const LONGEST_PROTOCOL = 255;
+const PROTOCOL_EXPECTED = "the name of a protocol";
+
 /** TLS of a listener whose connections are relayed. */
-export const streamTls: z.ZodType<TlsListenerSettings> = section("TcpTls", DESCRIPTION, commonKeys).transform(
-  (document, context) => ({ ...toSettings(document, context), plainHttp: "refuse" as const }),
-);
+export const streamTls: z.ZodType<TlsListenerSettings> = section("TcpTls", DESCRIPTION, {
+  ...commonKeys,
+  alpn: oneOrMore(
+    text(PROTOCOL_EXPECTED).max(LONGEST_PROTOCOL, { error: PROTOCOL_EXPECTED }),
+    PROTOCOL_EXPECTED,
+  )
+    .optional()
+    .describe(
+      "Protocols to agree on by ALPN, the best first; clients that offer others only are refused. Default: none is spoken of.",
+    ),
+}).transform((document, context) => {
+  const { alpn } = document;
+  const settings = { ...toSettings(document, context), plainHttp: "refuse" as const };
+  return alpn === undefined ? settings : { ...settings, alpn };
+});
 
 type TlsDocument = z.output<ReturnType<typeof section<typeof commonKeys>>>;
 type Context = z.core.$RefinementCtx<unknown>;
