@@ -52,6 +52,8 @@ export class Http2Talk implements FrameSink {
   mutesSettings = false;
   /** Leaves PING unanswered. */
   mutesPings = false;
+  /** The stream of each DATA frame that came. */
+  readonly order: number[] = [];
   /** PING that came. */
   pings = 0;
   /** Lets the other side send no more than its windows hold. */
@@ -166,6 +168,7 @@ export class Http2Talk implements FrameSink {
   }
 
   onDataStart(streamId: number, length: number, padding: number): void {
+    this.order.push(streamId);
     this.#stream = this.stream(streamId);
     this.#streamId = streamId;
     this.#length = length;
