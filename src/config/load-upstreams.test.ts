@@ -253,7 +253,7 @@ describe("retries", () => {
   });
 
   test("have options", () => {
-    const yaml = `{ attempts: 4, on: [timeout, 503, 5xx], non_idempotent: true, try_timeout: 2s, backoff: 50ms,
+    const yaml = `{ attempts: 4, on: [timeout, 503, 5xx, unavailable], non_idempotent: true, try_timeout: 2s, backoff: 50ms,
       max_backoff: 500ms, budget: 20%, hedge_after: 100ms }`;
     const { retries, retryBudget } = withOptions(`retry: ${yaml}`);
     assert.deepEqual(retries, {
@@ -263,6 +263,7 @@ describe("retries", () => {
         { first: 503, last: 503 },
         { first: 500, last: 599 },
       ],
+      onGrpcStatus: [14],
     });
     assert.deepEqual(retryBudget, { share: 0.2, least: 3 });
     const budget = "{ share: 10%, minimum: 0 }";

@@ -66,6 +66,8 @@ export interface DownstreamStream {
    * that a client that goes away is noticed
    */
   pauseRequest(readsAhead?: boolean): void;
+  /** The request's body is one side of a conversation: it may stand still, and come as slowly as it likes. */
+  allowPauses?(): void;
   resumeRequest(): void;
   /** After a 101 or an answered CONNECT: the connection as a plain byte stream. */
   toByteStream(sink: ByteSink): ByteStream;
@@ -88,6 +90,8 @@ export interface UpstreamStream {
   /** True when the server can say that it did nothing with a request, which is then sent again, whatever its method. */
   readonly mayRefuse: boolean;
   readonly blocked: boolean;
+  /** What is known of the connection's TLS (`TlsDigest`); null without. */
+  readonly tls: object | null;
   /** Called first: who hears what comes of the request. */
   begin(sink: UpstreamSink): void;
   sendHead(head: RequestHead, body: BodyLength, additions: RequestAdditions): void;
@@ -121,4 +125,6 @@ export interface RequestAdditions {
   readonly dropped: number;
   /** Protocol of an upgrade to ask for, null for none. */
   readonly upgrade: string | null;
+  /** What a 101 must say in `Sec-WebSocket-Accept`, where the client can't look for itself; null: whatever it likes. */
+  readonly accept: string | null;
 }

@@ -39,3 +39,16 @@ const NAMES = [
 export function nameOfHttp2Error(code: number): string {
   return NAMES[code] ?? `0x${code.toString(16)}`;
 }
+
+/** Why a server's error is one: it reset the stream of a request, with this code. */
+export class Http2StreamReset {
+  readonly code: number;
+
+  constructor(code: number) {
+    this.code = code;
+  }
+
+  toString(): string {
+    return `RST_STREAM with ${nameOfHttp2Error(this.code)}`;
+  }
+}

@@ -36,7 +36,9 @@ export function encodeResponse(
     guardedOf(source),
   );
   if (isBadLength) encoder.field("content-length", "ten");
-  else if (!keepsLength && typeof framing === "number") encoder.field("content-length", String(framing));
+  // A head that ends its stream says by that how long the body is; and clients of gRPC take fields for their servers' words.
+  else if (!keepsLength && typeof framing === "number" && framing > 0)
+    encoder.field("content-length", String(framing));
   // Names with characters that they can't have are passed over by many; this one nobody may (RFC 9113 §8.3).
   if (malformation === "header") encoder.field(":none", "of the pseudo-header fields");
   if (status >= 200) encoder.lines(dateLineFor(head));

@@ -151,6 +151,12 @@ export class ServerStream extends StreamCore implements DownstreamStream, Deadli
     else if (this.#use === Use.Body) this.#sink?.onRequestEnd(trailers);
   }
 
+  allowPauses(): void {
+    this.#rate = null;
+    this.#bodyDeadline?.clear();
+    this.#bodyDeadline = null;
+  }
+
   pauseRequest(): void {
     if (this.#use !== Use.Body) return;
     this.pauseReading();

@@ -10,6 +10,8 @@ import { sentLength } from "./body-length.ts";
 import { Failover } from "./failover.ts";
 import { Hold } from "./flow.ts";
 import type { ForwardedClient } from "./forwarding.ts";
+import { beginsCall, type CallOwner, GrpcCall } from "./grpc/grpc-call.ts";
+import { failureAnswer, failureTrailers, toCallAnswer } from "./grpc/grpc-failure.ts";
 import type { HttpProxy } from "./http-proxy.ts";
 import { makeOwnResponse, sendOwnResponse } from "./own-response.ts";
 import { ResponseBody } from "./response-body.ts";
@@ -45,7 +47,7 @@ const ALLOWED = { Allow: "GET, HEAD, POST, PUT, PATCH, DELETE" } as const;
  */
 export class Exchange<C>
   extends Failover<C>
-  implements RequestSink, UpstreamSink, SessionEngine, DeadlineOwner
+  implements RequestSink, UpstreamSink, SessionEngine, DeadlineOwner, CallOwner
 {
   readonly session: Session<C>;
   readonly downstream: DownstreamStream;
@@ -101,12 +103,19 @@ export class Exchange<C>
       this.#deadline = new Deadline(this);
       proxy.requestTimeout.set(this.#deadline);
     }
+    if (beginsCall(session.request)) this.grpc = new GrpcCall(proxy.alarms, this);
     if (plan.newContext !== null && !this.#makeContext(plan.newContext)) return;
-    const refusal = proxy.refusalOf(session.request);
+    const refusal = proxy.refusalOf(session.request) ?? this.#beginCall();
     if (refusal !== null) {
       this.#keepAlive = false;
       this.fail(refusal);
     } else this.call(plan.earlyRequestFilter, this.#filterRequest, undefined);
+  }
+
+  #beginCall(): ProxyError | null {
+    if (this.grpc === null) return null;
+    this.downstream.allowPauses?.();
+    return this.grpc.begin(this.session.request, this.proxy.grpcTimeout);
   }
 
   #makeContext(newContext: (session: Session<C>) => C): boolean {
@@ -160,7 +169,7 @@ export class Exchange<C>
     const { plan, forwarding } = this.proxy;
     const length = sentLength(head.body, head.touchedHeaders, plan.filtersRequestBody);
     const additions = forwarding.additions(head, this.client, this.#protocol, peer);
-    upstream.sendHead(head, length, additions);
+    upstream.sendHead(this.grpc === null ? head : this.grpc.toSend(head), length, additions);
     return length;
   }
 
@@ -181,6 +190,8 @@ export class Exchange<C>
     const { proxy, session } = this;
     // A second attempt may have been quicker than the phases before the first.
     this.#state = State.Relaying;
+    // A CONNECT that was sent on may have been refused.
+    if (head.status >= 300) this.#switches = false;
     session.response = head;
     if (proxy.isTimed) session.timings.firstByte = performance.now();
     if (proxy.keepsResponses) head.source.retain();
@@ -201,6 +212,7 @@ export class Exchange<C>
     }
     const length = sentLength(head.body, head.touchedHeaders, plan.filtersResponseBody);
     this.#headSent = true;
+    this.grpc?.noteResponse(head, length);
     downstream.sendHead(head, length, this.#keepAlive);
     if (this.#switches) {
       if (head.status === 101 || (this.isConnect && head.status < 300)) this.#openTunnel();
@@ -239,6 +251,7 @@ export class Exchange<C>
   /** @internal the last of the response goes to the client */
   endResponse(trailers: HttpHeaders | null): void {
     if (this.#state === State.Done) return;
+    this.grpc?.noteEnd(trailers);
     // A server that answered before it had the whole request gets no more of it.
     this.dropUpstream(null);
     this.#stopBodies();
@@ -274,7 +287,7 @@ export class Exchange<C>
 
   respond(init: ResponseInit): void {
     const { session } = this;
-    const response = makeOwnResponse(init);
+    const response = makeOwnResponse(this.grpc === null ? init : toCallAnswer(init));
     if (this.#state === State.Done) return;
     this.generation++;
     this.dropUpstream(null);
@@ -282,6 +295,7 @@ export class Exchange<C>
     this.#state = State.Answering;
     this.#headSent = true;
     session.response = response.head;
+    this.grpc?.noteAnswer(response.head);
     session.attendant?.onOwnResponse(response.head.headers);
     this.releaseBody();
     sendOwnResponse(this, response, this.#isHead, this.#keepAlive);
@@ -338,7 +352,7 @@ export class Exchange<C>
     this.dropUpstream(error);
     this.#stopBodies();
     session.error ??= error;
-    if (this.#headSent || error.status === 0) this.#cut();
+    if (this.#headSent || error.status === 0) this.#breakOff(error);
     else if (isSecond) this.#answerDefault();
     else {
       session.response = null;
@@ -353,11 +367,27 @@ export class Exchange<C>
       this.#cut();
       return;
     }
+    if (this.grpc !== null) {
+      session.respond(failureAnswer(session.error!));
+      return;
+    }
     const status = wanted >= 200 && wanted <= 999 ? Math.floor(wanted) : 500;
     const reason = ResponseHead.from({ status }).reason;
     const allow = status === 405 ? ALLOWED : {};
     const headers = { "Content-Type": "text/plain; charset=utf-8", ...allow };
     session.respond({ status, headers, body: `HTTP ${status} ${reason}\n` });
+  }
+
+  /** A call that was begun can still be told how it ended. */
+  #breakOff(error: ProxyError): void {
+    if (this.grpc?.canEnd !== true || error.status === 0 || this.#state !== State.Relaying) {
+      this.#cut();
+      return;
+    }
+    const trailers = failureTrailers(error);
+    this.grpc.noteEnd(trailers);
+    this.#conclude(error);
+    this.downstream.sendEnd(trailers);
   }
 
   /** Ends the session so that nobody can take what the client got for a whole response. */
@@ -389,6 +419,18 @@ export class Exchange<C>
     this.fail(new ProxyError("REQUEST_TIMEOUT"));
   }
 
+  onCallDeadline(): void {
+    this.fail(new ProxyError("DEADLINE_EXCEEDED"));
+  }
+
+  limitCall(milliseconds: number): void {
+    if (this.#state !== State.Done) this.grpc?.limit(milliseconds);
+  }
+
+  get grpcStatus(): number | null {
+    return this.grpc === null || this.grpc.status === -1 ? null : this.grpc.status;
+  }
+
   #stopBodies(): void {
     this.stopBody();
     this.#responseBody?.stop();
@@ -401,6 +443,7 @@ export class Exchange<C>
     this.#state = State.Done;
     this.generation++;
     this.#deadline?.clear();
+    this.grpc?.stop();
     this.#faults?.stop();
     // A tunnel is an attempt until it closes.
     this.endAttempt(error);

@@ -2,9 +2,12 @@ import { Counter } from "../base/counters.ts";
 import { ProxyError, toProxyError } from "../base/errors.ts";
 import type { BodyLength, RequestHead, ResponseHead } from "../http/heads.ts";
 import type { UpstreamStream } from "../http/streams.ts";
+import type { TlsDigest } from "../net/tls/digest.ts";
 import type { HttpPeer } from "../upstream/peer.ts";
 import { AttemptAlarms, type AttemptAlarmsOwner } from "./attempt-alarms.ts";
+import { countConnectFailure } from "./connection-counts.ts";
 import { Hold } from "./flow.ts";
+import { isRefusal } from "./grpc/grpc-call.ts";
 import { Hedge, type HedgeOwner } from "./hedge.ts";
 import { RequestSide } from "./request-side.ts";
 import { backoffOf, includesStatus, judgeConnectFailure, judgeFailure, mayRepeat } from "./retry-rules.ts";
@@ -71,8 +74,7 @@ export abstract class Failover<C> extends RequestSide<C> implements AttemptAlarm
 
   onResponseHead(head: ResponseHead): void {
     this.noteResponse(head.status);
-    const { onStatus } = this.session.retryPolicy;
-    if (onStatus.length > 0 && includesStatus(onStatus, head.status) && this.#dismisses()) return;
+    if (this.#isUnwanted(head) && this.#dismisses()) return;
     if (this.#alarms !== null) this.#alarms.clearAttempt();
     if (this.#hedge !== null) this.#stopHedge();
     this.onAnswer(head);
@@ -85,7 +87,7 @@ export abstract class Failover<C> extends RequestSide<C> implements AttemptAlarm
       this.#dismiss();
       return this.#relyOnHedge();
     }
-    if (this.hasInformed || !this.#mayRepeat || !this.#mayTryAgain) return false;
+    if (this.hasInformed || !this.mayRepeat || !this.#mayTryAgain) return false;
     this.#leaveGate();
     if (!this.#mayEnter()) return false;
     this.#dismiss();
@@ -100,7 +102,7 @@ export abstract class Failover<C> extends RequestSide<C> implements AttemptAlarm
 
   onConnectFailed(error: ProxyError): void {
     const { proxy } = this;
-    proxy.counters.add(Counter.upstreamConnectFailures);
+    countConnectFailure(proxy.counters, error);
     this.dropConnection();
     this.endAttempt(error);
     if (!this.#relyOnHedge()) this.#afterConnectFailure(error);
@@ -128,7 +130,7 @@ export abstract class Failover<C> extends RequestSide<C> implements AttemptAlarm
 
   #afterFailure(error: ProxyError): void {
     const { session, upstreamReused } = this;
-    const isRepeatable = this.#mayRepeat;
+    const isRepeatable = this.mayRepeat;
     if (isRepeatable && !this.hasInformed)
       judgeFailure(error, session.retryPolicy, upstreamReused, session.response !== null);
     if (!this.tell("errorWhileProxy", this.proxy.plan.errorWhileProxy, error)) return;
@@ -142,9 +144,11 @@ export abstract class Failover<C> extends RequestSide<C> implements AttemptAlarm
 
   // ── another attempt ────────────────────────────────────────────────────────────────────────────────────────────
 
-  get #mayRepeat(): boolean {
-    const { retryPolicy, request } = this.session;
-    return mayRepeat(retryPolicy, request.method, this.isActedOn);
+  /** Whether the policy would rather have another response. */
+  #isUnwanted(head: ResponseHead): boolean {
+    const { onStatus, onGrpcStatus } = this.session.retryPolicy;
+    if (onStatus.length > 0 && includesStatus(onStatus, head.status)) return true;
+    return this.grpc !== null && onGrpcStatus.length > 0 && isRefusal(head, onGrpcStatus);
   }
 
   get #mayTryAgain(): boolean {
@@ -249,14 +253,14 @@ export abstract class Failover<C> extends RequestSide<C> implements AttemptAlarm
 
   /** @internal */
   onHedgeHead(head: ResponseHead): void {
-    const { onStatus } = this.session.retryPolicy;
-    if (this.#isFirstAlive && includesStatus(onStatus, head.status)) {
+    const isUnwanted = this.#isUnwanted(head);
+    if (this.#isFirstAlive && isUnwanted) {
       this.#stopHedge();
       return;
     }
     this.#adoptHedge();
     // Its response is judged like any other: there may be attempts left.
-    if (includesStatus(onStatus, head.status) && this.#dismisses()) return;
+    if (isUnwanted && this.#dismisses()) return;
     this.onAnswer(head);
   }
 
@@ -273,6 +277,7 @@ export abstract class Failover<C> extends RequestSide<C> implements AttemptAlarm
     this.peer = hedge.peer;
     this.session.peer = hedge.peer;
     this.upstreamReused = hedge.reused;
+    this.upstreamTls = hedge.upstream!.tls as TlsDigest | null;
     if (this.proxy.isTimed) this.session.timings.connected = hedge.connectedAt;
     this.flowFrom(hedge.upstream!);
     this.releaseRequest(Hold.NotReady);

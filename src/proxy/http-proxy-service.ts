@@ -39,6 +39,8 @@ export interface HttpProxyServiceOptions<C> {
   readonly retryBufferSize?: number;
   /** Milliseconds a request may take as a whole. Default 0: no limit. */
   readonly requestTimeout?: number;
+  /** Milliseconds a gRPC call may take, whatever its client allows (`grpc-timeout`). Default 0: as many as that. */
+  readonly grpcTimeout?: number;
   readonly allowConnect?: boolean;
   /** Idle connections to servers. */
   readonly pool?: Partial<PoolOptions>;
@@ -83,7 +85,7 @@ class HttpProxyService<C> implements Service {
   start(context: ServiceContext): void {
     const { phases, forwarding, retries, retryBufferSize, requestTimeout, allowConnect, pool, connector } =
       this.#options;
-    const { alarms, random } = this.#options;
+    const { alarms, random, grpcTimeout } = this.#options;
     const { counters, observer, reporter } = context;
     this.#proxy = new HttpProxy(phases, {
       connector: connector ?? new Connector({ ...DEFAULT_POOL_OPTIONS, ...pool }),
@@ -94,6 +96,7 @@ class HttpProxyService<C> implements Service {
       ...(retries === undefined ? {} : { retries }),
       ...(retryBufferSize === undefined ? {} : { retryBufferSize }),
       ...(requestTimeout === undefined ? {} : { requestTimeout }),
+      ...(grpcTimeout === undefined ? {} : { grpcTimeout }),
       ...(allowConnect === undefined ? {} : { allowConnect }),
       ...(alarms === undefined ? {} : { alarms }),
       ...(random === undefined ? {} : { random }),

@@ -37,6 +37,8 @@ export interface HttpProxyOptions {
   readonly retries?: Partial<RetryPolicy>;
   /** Milliseconds a request may take as a whole; 0: no limit. */
   readonly requestTimeout?: number;
+  /** Milliseconds a gRPC call may take, whatever its client allows; 0: as many as that. */
+  readonly grpcTimeout?: number;
   /** Bytes of a request body that are kept for a repetition. */
   readonly retryBufferSize?: number;
   /** Answers CONNECT by a tunnel to the peer that the phases choose. Off: 405. */
@@ -60,6 +62,7 @@ export class HttpProxy<C> {
   readonly forwarding: Forwarding;
   readonly retries: RetryPolicy;
   readonly requestTimeout: TimeoutQueue;
+  readonly grpcTimeout: number;
   readonly retryBufferSize: number;
   readonly alarms: AlarmClock;
   readonly random: Random;
@@ -78,6 +81,7 @@ export class HttpProxy<C> {
     this.forwarding = new Forwarding(options.forwarding ?? NO_FORWARDING);
     this.retries = { ...DEFAULT_RETRY_POLICY, ...options.retries };
     this.requestTimeout = new TimeoutQueue(options.requestTimeout ?? 0);
+    this.grpcTimeout = options.grpcTimeout ?? 0;
     this.retryBufferSize = options.retryBufferSize ?? RETRY_BUFFER;
     this.alarms = options.alarms ?? threadAlarms;
     this.random = options.random ?? ANY_RANDOM;

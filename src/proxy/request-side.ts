@@ -4,6 +4,7 @@ import type { HttpHeaders } from "../http/http-headers.ts";
 import type { DownstreamSink, UpstreamStream } from "../http/streams.ts";
 import { Attempts } from "./attempts.ts";
 import { Hold } from "./flow.ts";
+import type { GrpcCall } from "./grpc/grpc-call.ts";
 import { RequestBody } from "./request-body.ts";
 import { RequestStream } from "./request-stream.ts";
 import { mayRepeat, repeatsSent } from "./retry-rules.ts";
@@ -14,6 +15,8 @@ import type { BodyTap } from "./session.ts";
  * alone when it answers the request here.
  */
 export abstract class RequestSide<C> extends Attempts<C> implements DownstreamSink {
+  /** What the session has besides when it carries a gRPC call. */
+  protected grpc: GrpcCall | null = null;
   #body: RequestBody<C> | null = null;
   #stream: RequestStream | null = null;
   /** Who gets a copy of it; null: nobody, or not any more. */
@@ -49,13 +52,20 @@ export abstract class RequestSide<C> extends Attempts<C> implements DownstreamSi
     return this.session.request.body === "none" || this.#body?.isComplete === true;
   }
 
+  /** Whether the policy allows another attempt after this one, whatever becomes of it. */
+  protected get mayRepeat(): boolean {
+    const { retryPolicy, request } = this.session;
+    // Whoever has statuses of gRPC repeated means calls, and all of those are POST.
+    if (this.grpc !== null && retryPolicy.onGrpcStatus.length > 0) return true;
+    return mayRepeat(retryPolicy, request.method, this.isActedOn);
+  }
+
   /** @internal bytes of the request that are kept to be sent again: none where nobody could ask for it */
   get replayLimit(): number {
     const { plan, retryBufferSize } = this.proxy;
     if (plan.errorWhileProxy !== null || this.upstream?.mayRefuse === true) return retryBufferSize;
     const { retryPolicy, request } = this.session;
-    if (repeatsSent(retryPolicy))
-      return mayRepeat(retryPolicy, request.method, this.isActedOn) ? retryBufferSize : 0;
+    if (repeatsSent(retryPolicy)) return this.mayRepeat ? retryBufferSize : 0;
     // All that may happen is that an idle connection dies. For that alone no copies are made of uploads.
     return this.upstreamReused && mayRepeat(retryPolicy, request.method, true) ? retryBufferSize : 0;
   }

@@ -20,6 +20,11 @@ export interface RetryPolicy {
   readonly onTimeout: boolean;
   /** When a response has one of these statuses. With no attempt left the client gets the response. */
   readonly onStatus: readonly StatusRange[];
+  /**
+   * When a gRPC call ends with one of these statuses before there is anything else of an answer. Stands for leave to repeat
+   * calls that a server may have acted on, whatever `nonIdempotent` says: they are all POST.
+   */
+  readonly onGrpcStatus: readonly number[];
   /** Milliseconds an attempt may take until the response's head is there; 0: no limit of its own. */
   readonly tryTimeout: number;
   /** Milliseconds before the first repeated attempt, doubled for each that follows, with full jitter; 0: at once. */
@@ -37,6 +42,7 @@ export const DEFAULT_RETRY_POLICY: RetryPolicy = {
   onReset: false,
   onTimeout: false,
   onStatus: [],
+  onGrpcStatus: [],
   tryTimeout: 0,
   backoff: 0,
   longestBackoff: 1_000,

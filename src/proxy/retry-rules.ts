@@ -10,7 +10,8 @@ import { isIdempotent, type RetryPolicy } from "./retries.ts";
  *     dies on a reused connection ─┐                                  ┌─▶ replaced, whatever the policy
  *     dies on a fresh one ─────────┤  body begun, not idempotent?     ├─▶ onReset
  *     takes too long ──────────────┤    yes: nobody repeats it        ├─▶ onTimeout
- *     is answered with a status ───┘    no ───────────────────────────┴─▶ onStatus
+ *     is answered with a status ───┘    no ───────────────────────────┼─▶ onStatus
+ *                                                                     └─▶ onGrpcStatus
  */
 
 const TIMEOUTS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
@@ -34,8 +35,8 @@ export function mayRepeat(policy: RetryPolicy, method: string, isActedOn: boolea
 
 /** Whether this policy ever repeats a request after some of it was sent to a server that was reached. */
 export function repeatsSent(policy: RetryPolicy): boolean {
-  const { onReset, onTimeout, onStatus, hedgeAfter } = policy;
-  return onReset || onTimeout || onStatus.length > 0 || hedgeAfter > 0;
+  const { onReset, onTimeout, onStatus, onGrpcStatus, hedgeAfter } = policy;
+  return onReset || onTimeout || onStatus.length > 0 || onGrpcStatus.length > 0 || hedgeAfter > 0;
 }
 
 /** Makes of a failure to connect what the policy wants, for the phase that looks at it to change. */

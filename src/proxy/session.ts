@@ -1,6 +1,7 @@
 import type { ProxyError } from "../base/errors.ts";
 import type { RequestHead, ResponseHead } from "../http/heads.ts";
 import type { HeadersInit, HttpHeaders } from "../http/http-headers.ts";
+import type { TlsDigest } from "../net/tls/digest.ts";
 import type { HttpPeer } from "../upstream/peer.ts";
 import type { ResponseFaults } from "./response-faults.ts";
 import type { RetryPolicy } from "./retries.ts";
@@ -61,10 +62,13 @@ export interface SessionEngine {
   readonly bytesReceived: number;
   readonly bytesSent: number;
   readonly upstreamReused: boolean;
+  readonly upstreamTls: TlsDigest | null;
   respond(init: ResponseInit): void;
   readBody(limit: number): Promise<Buffer>;
   streamBody(): AsyncIterable<Buffer>;
   closeAfterResponse(): void;
+  limitCall(milliseconds: number): void;
+  readonly grpcStatus: number | null;
   wait(milliseconds: number): Promise<void>;
   injectFaults(faults: ResponseFaults): void;
   reset(): void;
@@ -144,6 +148,14 @@ export class Session<C = undefined> {
     return this.#engine.upstreamReused;
   }
 
+  /**
+   * What is known of the TLS of the server's connection: version, cipher, the protocol agreed on, whether a session was taken
+   * up again, the server's certificate. Null without TLS, and before a server was reached.
+   */
+  get upstreamTls(): TlsDigest | null {
+    return this.#engine.upstreamTls;
+  }
+
   /** True once a response was begun, here or by the server. */
   get responded(): boolean {
     return this.response !== null;
@@ -189,6 +201,19 @@ export class Session<C = undefined> {
   /** Aborted when the session is over, however it ended: for work that is only worth something to it. */
   get signal(): AbortSignal {
     return this.#engine.signal;
+  }
+
+  /**
+   * Gives a gRPC call so many milliseconds from now, unless its client gave it fewer (`grpc-timeout`); then it ends with
+   * DEADLINE_EXCEEDED. Servers are told what is left. Nothing happens to other requests.
+   */
+  limitCall(milliseconds: number): void {
+    this.#engine.limitCall(milliseconds);
+  }
+
+  /** How a gRPC call ended, by gRPC's numbers; null while that isn't known, and for other requests. */
+  get grpcStatus(): number | null {
+    return this.#engine.grpcStatus;
   }
 
   /** Closes the client's connection after this response. */

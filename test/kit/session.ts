@@ -56,6 +56,8 @@ class LoneEngine implements SessionEngine {
   readonly bytesReceived = 0;
   readonly bytesSent = 0;
   readonly upstreamReused = false;
+  readonly upstreamTls = null;
+  readonly grpcStatus = null;
   readonly signal: AbortSignal = new AbortController().signal;
   answer: ResponseInit | null = null;
   onRespond: (init: ResponseInit) => void = () => {};
@@ -76,6 +78,8 @@ class LoneEngine implements SessionEngine {
   async *streamBody(): AsyncGenerator<Buffer> {}
 
   closeAfterResponse(): void {}
+
+  limitCall(): void {}
 
   wait(): Promise<void> {
     return Promise.resolve();

@@ -1,4 +1,5 @@
 import type * as z from "zod";
+import { GrpcStatus } from "../../http/grpc/grpc-status.ts";
 import { DEFAULT_RETRY_POLICY, type RetryPolicy } from "../../proxy/retries.ts";
 import type { RetryBudget, StatusRange } from "../../upstream/group-settings.ts";
 import { parseStatuses } from "./statuses.ts";
@@ -17,10 +18,20 @@ export interface RetryDraft {
   readonly budget: RetryBudget | null;
 }
 
-const CONDITIONS = ["connect_failure", "reset", "timeout"] as const;
-const CONDITION_EXPECTED = "connect_failure, reset, timeout, or statuses like 503, 502-504 or 5xx";
+/** Ends of gRPC calls after which it makes sense to ask again. */
+const GRPC_CONDITIONS: Readonly<Record<string, GrpcStatus>> = {
+  cancelled: GrpcStatus.Cancelled,
+  deadline_exceeded: GrpcStatus.DeadlineExceeded,
+  resource_exhausted: GrpcStatus.ResourceExhausted,
+  aborted: GrpcStatus.Aborted,
+  internal: GrpcStatus.Internal,
+  unavailable: GrpcStatus.Unavailable,
+};
+const CONDITIONS = ["connect_failure", "reset", "timeout", ...Object.keys(GRPC_CONDITIONS)];
+const CONDITION_EXPECTED =
+  "connect_failure, reset, timeout, statuses like 503, 502-504 or 5xx, or one of gRPC like unavailable";
 
-type Condition = (typeof CONDITIONS)[number] | StatusRange;
+type Condition = string | StatusRange;
 
 const word = choice(CONDITIONS);
 
@@ -51,7 +62,7 @@ const settings = section(
     on: oneOrMore(condition, CONDITION_EXPECTED)
       .prefault(["connect_failure", "reset"])
       .describe(
-        "When: a connection can't be made (`connect_failure`), dies before the response or brings something that is none (`reset`), takes too long (`timeout`), or the response has one of these statuses.",
+        "When: a connection can't be made (`connect_failure`), dies before the response or brings something that is none (`reset`), takes too long (`timeout`), or the response has one of these statuses. `unavailable`, `resource_exhausted`, `aborted`, `cancelled`, `deadline_exceeded` and `internal` are those of gRPC calls that end before any answer; with one of them calls are also repeated if a server may have acted on them.",
       ),
     non_idempotent: flag()
       .optional()
@@ -90,6 +101,7 @@ const settings = section(
       onReset: on.includes("reset"),
       onTimeout: on.includes("timeout"),
       onStatus: on.filter((one) => typeof one === "object"),
+      onGrpcStatus: on.flatMap((one) => (typeof one === "string" ? (GRPC_CONDITIONS[one] ?? []) : [])),
       tryTimeout: document.try_timeout,
       backoff: document.backoff,
       longestBackoff: Math.max(document.max_backoff, document.backoff),

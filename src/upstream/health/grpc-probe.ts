@@ -1,6 +1,7 @@
 import { type ClientHttp2Stream, connect, type IncomingHttpHeaders } from "node:http2";
 import type { Socket } from "node:net";
 import { TLSSocket } from "node:tls";
+import { GRPC_STATUS_NAMES } from "../../http/grpc/grpc-status.ts";
 import type { Address } from "../../net/address.ts";
 import type { ProbeTls } from "../group-settings.ts";
 import {
@@ -16,27 +17,6 @@ import { authorityOf, createOpener, type SocketOpener } from "./probe-socket.ts"
 
 /** Bytes. A response of this service has seven. */
 const ANSWER_LIMIT = 4096;
-
-/** By number, as gRPC names them. */
-const GRPC_STATUSES = [
-  "OK",
-  "CANCELLED",
-  "UNKNOWN",
-  "INVALID_ARGUMENT",
-  "DEADLINE_EXCEEDED",
-  "NOT_FOUND",
-  "ALREADY_EXISTS",
-  "PERMISSION_DENIED",
-  "RESOURCE_EXHAUSTED",
-  "FAILED_PRECONDITION",
-  "ABORTED",
-  "OUT_OF_RANGE",
-  "UNIMPLEMENTED",
-  "INTERNAL",
-  "UNAVAILABLE",
-  "DATA_LOSS",
-  "UNAUTHENTICATED",
-] as const;
 
 /**
  * A server is well when gRPC's standard health service says SERVING. Each probe has an HTTP/2 connection of its own,
@@ -134,6 +114,6 @@ class GrpcAnswer {
 }
 
 function describeGrpcStatus(code: string, message: string): string {
-  const line = `grpc-status ${code} ${GRPC_STATUSES[Number(code)] ?? ""}`.trimEnd();
+  const line = `grpc-status ${code} ${GRPC_STATUS_NAMES[Number(code)] ?? ""}`.trimEnd();
   return message === "" ? line : `${line}: ${message}`;
 }

@@ -1,0 +1,164 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { status as Status } from "@grpc/grpc-js";
+import { HttpPeer } from "../../src/upstream/peer.ts";
+import { GrpcClient, GrpcOrigin, statusOf } from "../kit/grpc.ts";
+import { type ProxyOptions, type ProxyUnderTest, startProxy } from "./proxy.ts";
+
+const peer = { protocol: "h2c" } as const;
+
+function proxyBefore(origin: GrpcOrigin, options: ProxyOptions<undefined> = {}): Promise<ProxyUnderTest> {
+  return startProxy({ origin, peer, ...options });
+}
+
+describe("gRPC calls", () => {
+  test("of all four kinds go through", async () => {
+    await using origin = await GrpcOrigin.start("a");
+    await using proxy = await proxyBefore(origin);
+    using client = new GrpcClient(proxy.port);
+    const binary = Buffer.from([0, 1, 0xff, 0xfe]);
+    const unary = await client.unary("hello", { "x-echo-bin": binary, "x-plain": "a, b" });
+    assert.deepEqual([unary.code, unary.message?.toString()], [Status.OK, "hello"]);
+    assert.deepEqual(unary.metadata?.get("x-server"), ["a"]);
+    assert.deepEqual(unary.metadata?.get("x-echo-bin"), [binary]);
+    assert.deepEqual(unary.trailers.get("x-trailer-bin"), [binary]);
+    assert.deepEqual((await origin.call(0)).metadata.get("x-plain"), ["a, b"]);
+
+    const uploaded = await new Promise<string>((resolve, reject) => {
+      const call = client.upload((error, value) => (error === null ? resolve(String(value)) : reject(error)));
+      for (let i = 0; i < 100; i++) call.write(Buffer.alloc(1000, i));
+      call.end();
+    });
+    assert.equal(uploaded, "100 100000");
+
+    const download = await statusOf(client.download("50 2000"));
+    assert.deepEqual([download.status.code, download.messages, download.bytes], [Status.OK, 50, 100_000]);
+
+    const talk = client.talk();
+    const heard: string[] = [];
+    for (let i = 0; i < 10; i++) {
+      talk.write(Buffer.from(`message ${i}`));
+      heard.push(String(await new Promise((resolve) => talk.once("data", resolve))));
+    }
+    assert.deepEqual(
+      heard,
+      Array.from({ length: 10 }, (_, i) => `message ${i}`),
+    );
+    talk.end();
+    assert.equal((await statusOf(talk)).status.code, Status.OK);
+  });
+
+  test("with large and empty messages go through", async () => {
+    await using origin = await GrpcOrigin.start();
+    await using proxy = await proxyBefore(origin);
+    using client = new GrpcClient(proxy.port);
+    const large = Buffer.alloc(20_000_000, "x");
+    const [big, empty] = await Promise.all([client.unary(large), client.unary("")]);
+    assert.ok(big.message?.equals(large));
+    assert.equal(empty.message?.length, 0);
+  });
+
+  test("that end without an answer keep their status, words and metadata", async () => {
+    await using origin = await GrpcOrigin.start();
+    await using proxy = await proxyBefore(origin);
+    using client = new GrpcClient(proxy.port);
+    const failed = await client.unary("", { "x-fail": `9:${encodeURIComponent("not so, wörds 100%")}` });
+    assert.deepEqual([failed.code, failed.details], [Status.FAILED_PRECONDITION, "not so, wörds 100%"]);
+    assert.deepEqual(failed.trailers.get("x-failed"), ["yes"]);
+    assert.deepEqual(failed.trailers.get("content-length"), []);
+    const stream = await statusOf(client.download("1 1", { "x-fail": "5:nothing" }));
+    assert.deepEqual([stream.status.code, stream.status.details], [Status.NOT_FOUND, "nothing"]);
+    const unknown = await statusOf(client.download("2 10"));
+    assert.equal(unknown.messages, 2);
+  });
+
+  test("that are cancelled are cancelled at the server at once", async () => {
+    await using origin = await GrpcOrigin.start();
+    await using proxy = await proxyBefore(origin);
+    using client = new GrpcClient(proxy.port);
+    const waiting = client.download("1 10 open");
+    const talking = client.talk();
+    talking.write(Buffer.from("hi"));
+    await Promise.all([waiting, talking].map((call) => new Promise((resolve) => call.once("data", resolve))));
+    const ends = [waiting, talking].map((call) => statusOf(call));
+    waiting.cancel();
+    talking.cancel();
+    for (const { status } of await Promise.all(ends)) assert.equal(status.code, Status.CANCELLED);
+    await Promise.all([0, 1].map(async (i) => (await origin.call(i)).cancelled));
+    assert.equal((await client.unary("still")).message?.toString(), "still");
+  });
+
+  test("go on when the client has said all it has to say", async () => {
+    await using origin = await GrpcOrigin.start();
+    await using proxy = await proxyBefore(origin);
+    using client = new GrpcClient(proxy.port);
+    const talk = client.talk();
+    const done = statusOf(talk);
+    for (let i = 0; i < 1000; i++) talk.write(Buffer.alloc(500));
+    talk.end();
+    const { status, messages } = await done;
+    assert.deepEqual([status.code, messages], [Status.OK, 1000]);
+    const ended = client.talk();
+    ended.write(Buffer.from("close"));
+    assert.equal((await statusOf(ended)).status.code, Status.OK);
+  });
+
+  test("of one connection are spread over servers, each by itself", async () => {
+    const origins = await Promise.all(["a", "b", "c"].map((name) => GrpcOrigin.start(name)));
+    let next = 0;
+    const upstreamPeer = (): HttpPeer =>
+      new HttpPeer(`127.0.0.1:${origins[next++ % origins.length]?.port}`, peer);
+    await using proxy = await startProxy({ phases: { upstreamPeer } });
+    using client = new GrpcClient(proxy.port);
+    const answers = await Promise.all(Array.from({ length: 300 }, () => client.unary("x")));
+    const counts = new Map<string, number>();
+    for (const { metadata } of answers) {
+      const name = String(metadata?.get("x-server")[0]);
+      counts.set(name, (counts.get(name) ?? 0) + 1);
+    }
+    assert.deepEqual([...counts.values()], [100, 100, 100]);
+    assert.equal(proxy.count("connectionsAccepted"), 1);
+    await Promise.all(origins.map((origin) => origin[Symbol.asyncDispose]()));
+  });
+
+  test("by the thousand are all answered", { timeout: 60_000 }, async () => {
+    await using origin = await GrpcOrigin.start();
+    await using proxy = await proxyBefore(origin);
+    using client = new GrpcClient(proxy.port);
+    let answered = 0;
+    for (let batch = 0; batch < 10; batch++) {
+      const calls = Array.from({ length: 200 }, (_, i) => client.unary(`${batch} ${i}`));
+      for (const [i, { code, message }] of (await Promise.all(calls)).entries()) {
+        assert.deepEqual([code, message?.toString()], [Status.OK, `${batch} ${i}`]);
+        answered++;
+      }
+    }
+    assert.equal(answered, 2000);
+  });
+
+  test("under way outlive a server that is asked to end, and new ones go elsewhere", async () => {
+    const first = await GrpcOrigin.start("old");
+    await using proxy = await proxyBefore(first);
+    using client = new GrpcClient(proxy.port);
+    const talk = client.talk();
+    const echo = (text: string): Promise<string> => {
+      const heard = new Promise<string>((resolve) =>
+        talk.once("data", (data: Buffer) => resolve(String(data))),
+      );
+      talk.write(Buffer.from(text));
+      return heard;
+    };
+    assert.equal(await echo("before"), "before");
+    const closing = first.shutDown();
+    assert.equal(await echo("after"), "after");
+    const refused = await client.unary("too late");
+    assert.equal(refused.code, Status.UNAVAILABLE);
+    await using second = await GrpcOrigin.start("new", { port: first.port });
+    assert.equal(second.port, first.port);
+    const taken = await client.unary("again");
+    assert.deepEqual(taken.metadata?.get("x-server"), ["new"]);
+    talk.end();
+    assert.equal((await statusOf(talk)).status.code, Status.OK);
+    await closing;
+  });
+});
