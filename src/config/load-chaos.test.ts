@@ -51,6 +51,7 @@ describe("a TCP or UDP listener", () => {
       maxConnectionsPerClient: 2,
       acceptProxyProtocol: true,
       sendProxyProtocol: 1,
+      tls: null,
       mode: { kind: "latency", latency: 100, jitter: 20, stream: "both" },
       toxics: [
         {

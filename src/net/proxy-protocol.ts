@@ -61,13 +61,15 @@ export function parseProxyHeader(bytes: Buffer, start: number, end: number): Pro
 /**
  * A header of this version for a connection between these two, or for one without IP addresses.
  * @param protocol what the connection is; version 1 knows TCP only
+ * @param fields what version 2 tells beside addresses, encoded
  */
 export function encodeProxyHeader(
   version: 1 | 2,
   addresses: ProxiedAddresses | null,
   protocol: "tcp" | "udp" = "tcp",
+  fields: Buffer | null = null,
 ): Buffer {
-  return version === 1 ? encodeLine(addresses) : encodeBinary(addresses, protocol);
+  return version === 1 ? encodeLine(addresses) : encodeBinary(addresses, protocol, fields);
 }
 
 function malformed(reason: string): ProxyHeaderResult {
@@ -209,14 +211,20 @@ function isChecksum(header: Buffer, at: number, length: number): boolean {
   return crc32c(blank) === header.readUInt32BE(at);
 }
 
-function encodeBinary(addresses: ProxiedAddresses | null, protocol: "tcp" | "udp"): Buffer {
+function encodeBinary(
+  addresses: ProxiedAddresses | null,
+  protocol: "tcp" | "udp",
+  fields: Buffer | null,
+): Buffer {
   const isV4 =
     addresses !== null && isIPv4(addresses.source.address) && isIPv4(addresses.destination.address);
   const family = isV4 ? IPV4 : IPV6;
-  const header = Buffer.alloc(FIXED + (addresses === null ? 0 : family.total));
+  const fieldsAt = FIXED + (addresses === null ? 0 : family.total);
+  const header = Buffer.alloc(fieldsAt + (fields?.length ?? 0));
   SIGNATURE.copy(header);
   header[12] = 0x21;
   header.writeUInt16BE(header.length - FIXED, 14);
+  fields?.copy(header, fieldsAt);
   if (addresses === null) return header;
   header[13] = (isV4 ? 0x10 : 0x20) | (protocol === "tcp" ? 1 : 2);
   const { source, destination } = addresses;

@@ -1,5 +1,6 @@
 import { ALLOW, type Mode } from "../chaos/mode.ts";
 import type { ToxicSettings } from "../chaos/toxic.ts";
+import type { TlsListenerSettings } from "../net/tls/listener-settings.ts";
 
 /** A TCP or UDP proxy: one address to listen on, servers to relay to. Plain data. Times in milliseconds, 0 switches off. */
 export interface StreamProxySettings {
@@ -8,7 +9,10 @@ export interface StreamProxySettings {
   readonly protocol: "tcp" | "udp";
   /** As `parseAddress` takes it. */
   readonly listen: string;
-  /** Servers, as `parseAddress` takes them. One is tried after the other until a connection stands. At least one. */
+  /**
+   * Servers, as `parseAddress` takes them. One is tried after the other until a connection stands. At least one, unless
+   * clients speak TLS and nothing of it is opened: then those are refused that ask for names without servers of their own.
+   */
   readonly upstreams: readonly string[];
   readonly connectTimeout: number;
   /** Without a byte in either direction a connection is closed, a UDP session forgotten. */
@@ -20,6 +24,8 @@ export interface StreamProxySettings {
   readonly acceptProxyProtocol: boolean;
   /** The version of the PROXY protocol header that servers get; null for none. */
   readonly sendProxyProtocol: 1 | 2 | null;
+  /** What clients' TLS is opened by, and which of it is passed on as it is. Null: bytes are relayed, whatever they are. */
+  readonly tls: TlsListenerSettings | null;
   readonly toxics: readonly ToxicSettings[];
   readonly mode: Mode;
 }
@@ -34,6 +40,7 @@ const TCP_DEFAULTS: StreamDefaults = {
   maxConnectionsPerClient: 0,
   acceptProxyProtocol: false,
   sendProxyProtocol: null,
+  tls: null,
   toxics: [],
   mode: ALLOW,
 };

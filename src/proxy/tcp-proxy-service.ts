@@ -2,6 +2,7 @@ import type { Socket } from "node:net";
 import { Counter } from "../base/counters.ts";
 import type { Service, ServiceContext } from "./service.ts";
 import type { ConnectionState, StreamProxySettings } from "./stream-proxy.ts";
+import { TcpHandshakes } from "./tcp-handshakes.ts";
 import { type StreamServiceOptions, TcpRelays } from "./tcp-relays.ts";
 import { UpstreamRotation } from "./upstream-rotation.ts";
 
@@ -12,7 +13,10 @@ export class TcpProxyService implements Service {
   readonly pausesAccepted = true;
   readonly #settings: StreamProxySettings;
   readonly #relays: TcpRelays;
-  #upstreams: UpstreamRotation;
+  /** Null without TLS. */
+  readonly #handshakes: TcpHandshakes | null;
+  /** Null when there are none but those of names that are passed on. */
+  #upstreams: UpstreamRotation | null;
   #context: ServiceContext | null = null;
   #draining = false;
 
@@ -22,12 +26,18 @@ export class TcpProxyService implements Service {
     this.listen = [settings.listen];
     this.#settings = settings;
     this.#relays = new TcpRelays(settings, options);
-    this.#upstreams = new UpstreamRotation(settings.upstreams, settings.connectTimeout);
+    const { tls, upstreams, connectTimeout } = settings;
+    const needsNone = tls !== null && tls.certificates.length === 0 && upstreams.length === 0;
+    this.#upstreams = needsNone ? null : new UpstreamRotation(upstreams, connectTimeout);
+    this.#handshakes =
+      tls === null ? null : new TcpHandshakes({ ...settings, tls }, this.#relays, () => this.#upstreams);
   }
 
-  start(context: ServiceContext): void {
+  /** Rejects with a `CertificateError` when a file can't be used. */
+  async start(context: ServiceContext): Promise<void> {
     this.#context = context;
     this.#relays.start(context);
+    await this.#handshakes?.start(context);
   }
 
   /** Where connections lead that come from now on. @throws as the constructor does */
@@ -41,7 +51,7 @@ export class TcpProxyService implements Service {
     const relays = this.#relays;
     counters.add(Counter.connectionsAccepted);
     if (this.#draining || signal.aborted) relays.refuse(socket, "shutting down", false);
-    else if (maxConnections > 0 && relays.size >= maxConnections)
+    else if (maxConnections > 0 && this.#size >= maxConnections)
       relays.refuse(socket, `connection limit of ${maxConnections} reached`, false);
     else {
       const admission = relays.faults?.admit();
@@ -50,31 +60,43 @@ export class TcpProxyService implements Service {
     }
   }
 
+  /** Connections that are open. */
+  get #size(): number {
+    return this.#relays.size + (this.#handshakes?.size ?? 0);
+  }
+
   #open(socket: Socket, delay: number): void {
+    if (this.#handshakes !== null) {
+      this.#handshakes.accept(socket, delay);
+      return;
+    }
     const readsHeader = this.#settings.acceptProxyProtocol;
     const nothing = { proxied: null, early: null, serverName: null };
-    this.#relays.open(socket, { ...nothing, servers: this.#upstreams, delay, readsHeader });
+    this.#relays.open(socket, { ...nothing, servers: this.#upstreams!, delay, readsHeader });
   }
 
   // ── steering ───────────────────────────────────────────────────────────────────────────────────────────────────
 
   connections(): ConnectionState[] {
-    return this.#relays.connections();
+    return [...(this.#handshakes?.connections() ?? []), ...this.#relays.connections()];
   }
 
   /** Ends connections with a reset on both sides: the one of this id, or all. */
   cut(id?: string): void {
+    this.#handshakes?.cut(id);
     this.#relays.cut(id);
   }
 
   /** Waits for the open connections to end by themselves. */
-  drain(): Promise<void> {
+  async drain(): Promise<void> {
     this.#draining = true;
-    return this.#relays.drain();
+    await this.#handshakes?.drain();
+    await this.#relays.drain();
   }
 
   destroy(): void {
     this.#draining = true;
+    this.#handshakes?.destroy();
     this.#relays.destroy();
   }
 }

@@ -12,13 +12,8 @@ import type { Transport, TransportHandler } from "../net/transport.ts";
 import { ConnectAttempt, type ConnectCallback } from "../upstream/connect-attempt.ts";
 import { kindOfCut } from "./kind-of-cut.ts";
 import { type ProxyHeaderListener, ProxyHeaderReader } from "./proxy-header-reader.ts";
-import type {
-  ConnectionState,
-  ConnectionTls,
-  StreamEvent,
-  StreamProxySettings,
-  StreamTraffic,
-} from "./stream-proxy.ts";
+import { RelayedTls } from "./relayed-tls.ts";
+import type { ConnectionState, StreamEvent, StreamProxySettings, StreamTraffic } from "./stream-proxy.ts";
 import { Tunnel } from "./tunnel.ts";
 import type { UpstreamRotation, UpstreamServer } from "./upstream-rotation.ts";
 
@@ -83,7 +78,8 @@ export class TcpRelay implements TransportHandler, ConnectCallback, DeadlineOwne
   readonly #host: RelayHost;
   readonly #near: Transport;
   readonly #servers: UpstreamRotation;
-  readonly #serverName: string | null;
+  /** Null without TLS. */
+  readonly #tls: RelayedTls | null;
   readonly #since: number = performance.now();
   readonly #deadline: Deadline = new Deadline(this);
   #clientPort: number;
@@ -121,8 +117,8 @@ export class TcpRelay implements TransportHandler, ConnectCallback, DeadlineOwne
     this.#readsHeader = start.readsHeader;
     this.#proxied = start.proxied;
     this.#early = start.early;
-    this.#serverName = start.serverName;
     this.#near = adopt(this);
+    this.#tls = start.serverName === null ? null : new RelayedTls(start.serverName, this.#near.tls);
     const { socket } = this.#near;
     this.clientAddress = plainAddress(socket.remoteAddress ?? "");
     this.#clientPort = socket.remotePort ?? 0;
@@ -144,12 +140,8 @@ export class TcpRelay implements TransportHandler, ConnectCallback, DeadlineOwne
       bytesDown: this.#tunnel?.bytesDown ?? 0,
       age: performance.now() - this.#since,
       toxics: links === null ? [] : [...links.upstream.active, ...links.downstream.active],
-      ...(this.#serverName === null ? {} : { tls: this.#tls(this.#serverName) }),
+      ...(this.#tls === null ? {} : { tls: this.#tls.state }),
     };
-  }
-
-  #tls(serverName: string): ConnectionTls {
-    return { serverName, version: this.#near.tls?.version ?? "" };
   }
 
   get traffic(): StreamTraffic {
@@ -279,23 +271,20 @@ export class TcpRelay implements TransportHandler, ConnectCallback, DeadlineOwne
       () => this.#finish(),
     );
     idle.set(this.#deadline);
-    this.#host.tell("opened", this, `to ${this.#server!.text}${this.#describeTls()}`);
+    this.#host.tell("opened", this, `to ${this.#server!.text}${this.#tls === null ? "" : `, ${this.#tls}`}`);
     this.#sendEarly();
     this.#near.resume();
-  }
-
-  /** With what it asked for, if it speaks TLS: `, TLSv1.3 for db.example.com`. */
-  #describeTls(): string {
-    if (this.#serverName === null) return "";
-    const { serverName, version } = this.#tls(this.#serverName);
-    const name = serverName === "" ? "" : ` for ${serverName}`;
-    return version === "" ? `, unopened${name}` : `, ${version}${name}`;
   }
 
   #sendHeader(far: Transport): void {
     const version = this.#host.settings.sendProxyProtocol;
     if (version === null) return;
-    const header = encodeProxyHeader(version, this.#proxied ?? this.#ownAddresses());
+    const header = encodeProxyHeader(
+      version,
+      this.#proxied ?? this.#ownAddresses(),
+      "tcp",
+      this.#tls?.proxyFields,
+    );
     far.send(header, 0, header.length);
   }
 

@@ -21,6 +21,7 @@ export const PROXY_SETTINGS: StreamProxySettings = {
   maxConnectionsPerClient: 0,
   acceptProxyProtocol: false,
   sendProxyProtocol: null,
+  tls: null,
   toxics: [],
   mode: ALLOW,
 };

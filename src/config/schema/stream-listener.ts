@@ -4,6 +4,7 @@ import { STREAM_DEFAULTS, type StreamProxySettings } from "../../proxy/stream-pr
 import { refuse } from "../scenario-toxic.ts";
 import { bindAddress } from "./addresses.ts";
 import { serverListKeys, serversOf } from "./server-list.ts";
+import { streamTls } from "./tls.ts";
 import { chaosKeys } from "./toxics.ts";
 import { duration } from "./units.ts";
 import { choice, flag, integer, section, text } from "./values.ts";
@@ -60,13 +61,20 @@ export const tcpListener: z.ZodType<StreamDraft> = section(
     proxy_protocol: tcpProxyProtocol
       .prefault({})
       .describe("Whether clients tell and servers are told where connections come from."),
+    tls: streamTls
+      .optional()
+      .describe(
+        "TLS of clients: opened with certificates, passed on unopened by the name that the client asks for, or both. Without certificates nothing is opened, and `upstream`, which then may be missing, is for all other names. Default: bytes are relayed, whatever they are.",
+      ),
     ...chaosKeys("bytes"),
   },
 ).transform((document, context): StreamDraft => {
   const { protocol, bind, name = null, limits, timeouts, proxy_protocol, toxics = [], mode } = document;
+  const { tls = null } = document;
+  const isOpened = tls === null || tls.certificates.length > 0;
   return {
-    ...{ name, protocol, listen: bind, toxics, mode: mode ?? ALLOW },
-    upstreams: serversOf(document, context),
+    ...{ name, protocol, listen: bind, tls, toxics, mode: mode ?? ALLOW },
+    upstreams: serversOf(document, context, isOpened),
     connectTimeout: timeouts.connect,
     idleTimeout: timeouts.idle,
     maxConnections: limits.connections,
@@ -123,7 +131,7 @@ export const udpListener: z.ZodType<StreamDraft> = section(
       reason: "UDP has no Unix sockets here",
     });
   return {
-    ...{ name, protocol, listen: bind, toxics, mode: mode ?? ALLOW },
+    ...{ name, protocol, listen: bind, tls: null, toxics, mode: mode ?? ALLOW },
     upstreams: serversOf(document, context),
     connectTimeout: udp.connectTimeout,
     idleTimeout: timeouts.idle,

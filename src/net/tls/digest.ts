@@ -14,6 +14,12 @@ class PeerCertificate {
     return toOneLine(this.x509.subject);
   }
 
+  /** The most special one of the name, "" when there is none. */
+  get commonName(): string {
+    const names = this.x509.subject.split("\n").filter((part) => part.startsWith("CN="));
+    return names.at(-1)?.slice(3) ?? "";
+  }
+
   get issuer(): string {
     return toOneLine(this.x509.issuer);
   }

@@ -36,6 +36,8 @@ export interface TlsListenerSettings extends TlsParameters {
   readonly handshakeTimeout: number;
   /** Handshakes under way at once, in each thread; others wait. 0: no limit. */
   readonly handshakes: number;
+  /** Protocols to agree on, the best first; none when absent. TCP listeners only: others know what they speak. */
+  readonly alpn?: readonly string[];
   /** What becomes of plain HTTP: a redirect to https, or 400. HTTP listeners only. */
   readonly plainHttp: "redirect" | "refuse";
   readonly passthrough: readonly TlsPassthrough[];
