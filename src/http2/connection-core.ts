@@ -103,6 +103,11 @@ export abstract class ConnectionCore<S extends StreamCore>
   /** The connection is gone */
   abstract onSocketClose(error: Error | null): void;
 
+  /** Of streams that are over nobody has anything to say. */
+  get expectsMore(): boolean {
+    return this.streams.size > 0;
+  }
+
   /** True once nothing is read any more. */
   get failed(): boolean {
     return this.reader.stopped;

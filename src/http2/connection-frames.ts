@@ -2,7 +2,7 @@ import { NOT_IN_TRAILERS } from "../http/field-bits.ts";
 import { EMPTY_TABLE } from "../http/field-table.ts";
 import type { HttpHeaders } from "../http/http-headers.ts";
 import type { Transport } from "../net/transport.ts";
-import { ConnectionOutput } from "./connection-output.ts";
+import { ConnectionOutput, type ConnectionOutputOwner } from "./connection-output.ts";
 import type { Http2Error } from "./error-codes.ts";
 import {
   closeHeaders,
@@ -28,7 +28,7 @@ import { PeerSettings } from "./settings.ts";
 const FLAGS_AT = 4;
 
 /** Writes the frames of one connection to where its output is gathered. */
-export abstract class ConnectionFrames {
+export abstract class ConnectionFrames implements ConnectionOutputOwner {
   readonly transport: Transport;
   protected readonly output: ConnectionOutput;
   protected readonly peer: PeerSettings;
@@ -41,9 +41,11 @@ export abstract class ConnectionFrames {
 
   constructor(role: "server" | "client", transport: Transport) {
     this.transport = transport;
-    this.output = new ConnectionOutput(transport);
+    this.output = new ConnectionOutput(transport, this);
     this.peer = new PeerSettings(role);
   }
+
+  abstract readonly expectsMore: boolean;
 
   /** Makes room to write. */
   protected reserve(bytes: number): ConnectionOutput {

@@ -6,6 +6,11 @@ export interface OutputOwner {
   writeGathered(view: Buffer, slab: OutputSlab): boolean;
 }
 
+/** Who gathers output of its own, and wants to know when a turn is over. */
+export interface TurnWatcher {
+  onTurnEnd(): void;
+}
+
 /**
  * Gathers what one turn of the event loop has to say on a connection into one write: a head, its body and perhaps the
  * answer to the next pipelined request leave in one system call.
@@ -24,6 +29,7 @@ export class Output {
   #owner: OutputOwner | null = null;
   #inTurn = false;
   #flushScheduled = false;
+  readonly #watchers: TurnWatcher[] = [];
 
   constructor() {
     this.slab = this.#slab.buffer;
@@ -93,6 +99,18 @@ export class Output {
   endTurn(): void {
     this.#inTurn = false;
     if (this.#owner !== null) this.flush();
+    if (this.#watchers.length > 0) this.#tellWatchers();
+  }
+
+  /** Has `watcher` told, once, that the turn is over; false when there is none, only a promise or a timer. */
+  watchTurn(watcher: TurnWatcher): boolean {
+    if (this.#inTurn) this.#watchers.push(watcher);
+    return this.#inTurn;
+  }
+
+  #tellWatchers(): void {
+    const watchers = this.#watchers;
+    for (let watcher = watchers.pop(); watcher !== undefined; watcher = watchers.pop()) watcher.onTurnEnd();
   }
 
   /** Also what somebody says while another's bytes are written, which would go out under the next owner's name. */

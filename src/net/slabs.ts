@@ -7,6 +7,9 @@ const BULK_SLAB = 256 * 1024;
 /** Unused bulk slabs a thread keeps for the next fast connection. */
 const SPARE_BULK_SLABS = 8;
 const SPARE_OUTPUT_SLABS = 32;
+/** Bytes of the buffers that many connections may have at once, for a few heads and small bodies each. */
+const SMALL_OUTPUT_SLAB = 8 * 1024;
+const SPARE_SMALL_SLABS = 128;
 
 /**
  * A buffer to read into. Writers with a view of it in a write that is still pending count as its holders: as long as
@@ -26,6 +29,7 @@ export const sharedReadSlab: Slab = { buffer: Buffer.allocUnsafeSlow(READ_SLAB),
 
 const spareBulk: Slab[] = [];
 const spareOutput: OutputSlab[] = [];
+const spareSmall: OutputSlab[] = [];
 
 /** A slab for one fast connection's own use. */
 export function takeBulkSlab(): Slab {
@@ -62,7 +66,16 @@ export function takeOutputSlab(): OutputSlab {
   return spareOutput.pop() ?? new OutputSlab();
 }
 
+/** A slab of the smallest size that has room for `bytes`; one that is made for them where none has. */
+export function takeOutputSlabFor(bytes: number): OutputSlab {
+  if (bytes <= SMALL_OUTPUT_SLAB) return spareSmall.pop() ?? new OutputSlab(SMALL_OUTPUT_SLAB);
+  return bytes <= OUTPUT_SLAB ? takeOutputSlab() : new OutputSlab(bytes);
+}
+
 /** Gives back an output slab whose pending write is done. One that was made larger for a large head isn't kept. */
 export function returnOutputSlab(slab: OutputSlab): void {
-  if (spareOutput.length < SPARE_OUTPUT_SLABS && slab.buffer.length === OUTPUT_SLAB) spareOutput.push(slab);
+  const { length } = slab.buffer;
+  if (length === OUTPUT_SLAB) {
+    if (spareOutput.length < SPARE_OUTPUT_SLABS) spareOutput.push(slab);
+  } else if (length === SMALL_OUTPUT_SLAB && spareSmall.length < SPARE_SMALL_SLABS) spareSmall.push(slab);
 }
