@@ -50,6 +50,23 @@ export const Counter = {
   http2IgnoredFloods: 38,
   /** Frames whose answers it didn't read. */
   http2UnreadFloods: 39,
+  /** With servers: those that were done, of them those that took up an earlier session, and those that failed. */
+  upstreamHandshakes: 40,
+  upstreamHandshakesResumed: 41,
+  upstreamHandshakeFailures: 42,
+  /** With clients: those that were done, of them those that took up an earlier session, and those that failed. */
+  handshakes: 43,
+  handshakesResumed: 44,
+  handshakeFailures: 45,
+  /** Of the failed ones: what came was no hello, nobody serves its name, it took too long, too many waited already. */
+  handshakeBadHellos: 46,
+  handshakeUnknownNames: 47,
+  handshakeTimeouts: 48,
+  handshakesTooMany: 49,
+  /** Connections that were passed on unopened by the name that they ask for. */
+  tlsPassed: 50,
+  /** Clients that spoke HTTP without TLS where TLS is expected. */
+  tlsPlainHttp: 51,
 } as const;
 
 export type CounterName = keyof typeof Counter;

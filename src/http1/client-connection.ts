@@ -10,6 +10,7 @@ import type {
   UpstreamStream,
 } from "../http/streams.ts";
 import { output } from "../net/output.ts";
+import type { TlsDigest } from "../net/tls/digest.ts";
 import type { Transport, TransportHandler } from "../net/transport.ts";
 import { WriteWatch, type WriteWatchOwner } from "../net/write-watch.ts";
 import { BODY_REFUSED, BodyDecoder, type BodySink } from "./body-decoder.ts";
@@ -91,6 +92,10 @@ export class ClientConnection
 
   get reused(): boolean {
     return this.requestCount > 1;
+  }
+
+  get tls(): TlsDigest | null {
+    return this.transport.tls;
   }
 
   /** True while it may be given a request. */

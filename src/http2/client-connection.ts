@@ -3,6 +3,7 @@ import { Deadline, type DeadlineOwner } from "../base/timeouts.ts";
 import type { BodyLength, RequestHead } from "../http/heads.ts";
 import { HttpHeaders } from "../http/http-headers.ts";
 import type { RequestAdditions } from "../http/streams.ts";
+import type { TlsDigest } from "../net/tls/digest.ts";
 import type { Transport } from "../net/transport.ts";
 import type { Http2ClientOptions } from "./client-options.ts";
 import { type ClientStreamOwner, Http2ClientStream } from "./client-stream.ts";
@@ -131,6 +132,10 @@ export class Http2ClientConnection
     this.endHeaders(stream, body === "none");
     if (this.#nextId > MAX_31_BITS) this.#goingAway = true;
     return true;
+  }
+
+  get tls(): TlsDigest | null {
+    return this.transport.tls;
   }
 
   get takenBytes(): number {

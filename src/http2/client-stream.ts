@@ -3,6 +3,7 @@ import { Deadline, type DeadlineOwner, type TimeoutQueue } from "../base/timeout
 import { type BodyLength, type RequestHead, ResponseHead } from "../http/heads.ts";
 import type { HttpHeaders } from "../http/http-headers.ts";
 import { isBodiless } from "../http/status.ts";
+import type { TlsDigest } from "../net/tls/digest.ts";
 import type { ByteStream, RequestAdditions, UpstreamSink, UpstreamStream } from "../http/streams.ts";
 import type { Http2ClientOptions } from "./client-options.ts";
 import { Http2Error, nameOfHttp2Error } from "./error-codes.ts";
@@ -25,6 +26,8 @@ export interface ClientStreamOwner extends StreamOwner {
   releasePlace(): void;
   /** The server takes nothing on one stream. True when that is all of the connection's standstill, which ends it. */
   isStuck(takenBefore: number): boolean;
+  /** What is known of the connection's TLS; null without. */
+  readonly tls: TlsDigest | null;
   /** Bytes that the kernel took so far. */
   readonly takenBytes: number;
 }
@@ -66,6 +69,10 @@ export class Http2ClientStream extends StreamCore implements UpstreamStream, Dea
     super(owner, initialSendWindow, receives);
     this.#options = options;
     this.reused = reused;
+  }
+
+  get tls(): TlsDigest | null {
+    return this.owner.tls;
   }
 
   // ── what goes out ──────────────────────────────────────────────────────────────────────────────────────────────

@@ -1,10 +1,12 @@
 import { Counter } from "../base/counters.ts";
 import { ProxyError } from "../base/errors.ts";
 import type { UpstreamSink, UpstreamStream } from "../http/streams.ts";
+import type { TlsDigest } from "../net/tls/digest.ts";
 import type { Transport } from "../net/transport.ts";
 import type { ConnectCallback, PendingStream, StreamCallback } from "../upstream/connect-attempt.ts";
 import { HttpPeer } from "../upstream/peer.ts";
 import { ConnectStream } from "./connect-method.ts";
+import { countConnection } from "./connection-counts.ts";
 import { Flow } from "./flow.ts";
 import type { HttpProxy } from "./http-proxy.ts";
 
@@ -18,6 +20,8 @@ export abstract class Attempts<C> extends Flow<C> implements ConnectCallback, St
   abstract readonly isConnect: boolean;
   /** True when the server was reached over a connection that had been used before. */
   upstreamReused = false;
+  /** What is known of the TLS of the server's connection; null without, and before there is one. */
+  upstreamTls: TlsDigest | null = null;
   /** The server of the attempt that is under way, or was last. */
   protected peer: HttpPeer | null = null;
   #connecting: PendingStream | null = null;
@@ -62,7 +66,7 @@ export abstract class Attempts<C> extends Flow<C> implements ConnectCallback, St
   #connect(peer: HttpPeer): void {
     const { proxy } = this;
     this.onAttempt();
-    const idle = this.#needsFreshConnection || this.isConnect ? null : proxy.connector.take(peer);
+    const idle = this.#needsFreshConnection || this.isConnect ? null : proxy.connector.take(peer, this.#switches);
     if (idle !== null) {
       proxy.counters.add(Counter.upstreamReuses);
       this.#begin(idle);
@@ -71,7 +75,7 @@ export abstract class Attempts<C> extends Flow<C> implements ConnectCallback, St
     this.suspend();
     this.#connecting = this.isConnect
       ? proxy.connector.connect(peer, this)
-      : proxy.connector.openStream(peer, this);
+      : proxy.connector.openStream(peer, this, this.#switches);
   }
 
   /** For a CONNECT. */
@@ -79,9 +83,14 @@ export abstract class Attempts<C> extends Flow<C> implements ConnectCallback, St
     this.onStream(new ConnectStream(transport, this.peer!), true);
   }
 
+  /** Whether the request is to make another protocol of its connection. */
+  get #switches(): boolean {
+    return this.session.request.upgrade !== null;
+  }
+
   onStream(stream: UpstreamStream, isNew: boolean): void {
     this.#connecting = null;
-    this.proxy.counters.add(isNew ? Counter.upstreamConnects : Counter.upstreamReuses);
+    countConnection(this.proxy.counters, stream, isNew);
     this.#begin(stream);
   }
 
@@ -90,6 +99,7 @@ export abstract class Attempts<C> extends Flow<C> implements ConnectCallback, St
     this.upstream = upstream;
     upstream.begin(this);
     this.upstreamReused = upstream.reused;
+    this.upstreamTls = upstream.tls as TlsDigest | null;
     if (proxy.isTimed) session.timings.connected = performance.now();
     this.call(proxy.plan.connectedToUpstream, this.onServer, this.peer!);
   }

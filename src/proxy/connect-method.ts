@@ -2,6 +2,7 @@ import { ProxyError } from "../base/errors.ts";
 import { ResponseHead } from "../http/heads.ts";
 import type { ByteSink, ByteStream, UpstreamSink, UpstreamStream } from "../http/streams.ts";
 import { TransportByteStream } from "../http1/byte-stream.ts";
+import type { TlsDigest } from "../net/tls/digest.ts";
 import type { Transport, TransportHandler } from "../net/transport.ts";
 import { WriteWatch, type WriteWatchOwner } from "../net/write-watch.ts";
 import type { HttpPeer } from "../upstream/peer.ts";
@@ -27,6 +28,10 @@ export class ConnectStream implements UpstreamStream, TransportHandler, WriteWat
 
   get blocked(): boolean {
     return this.#transport.blocked;
+  }
+
+  get tls(): TlsDigest | null {
+    return this.#transport.tls;
   }
 
   begin(sink: UpstreamSink): void {

@@ -5,6 +5,7 @@ import type { HttpHeaders } from "../http/http-headers.ts";
 import type { UpstreamSink, UpstreamStream } from "../http/streams.ts";
 import type { PendingStream, StreamCallback } from "../upstream/connect-attempt.ts";
 import { HttpPeer } from "../upstream/peer.ts";
+import { countConnectFailure, countConnection } from "./connection-counts.ts";
 import type { HttpProxy } from "./http-proxy.ts";
 import type { RetryGate, Session } from "./session.ts";
 import { WatchedAttempt } from "./watched-attempt.ts";
@@ -87,13 +88,13 @@ export class Hedge<C> extends WatchedAttempt implements StreamCallback, Upstream
   onStream(stream: UpstreamStream, isNew: boolean): void {
     const { counters } = this.#owner.proxy;
     this.#connecting = null;
-    counters.add(isNew ? Counter.upstreamConnects : Counter.upstreamReuses);
+    countConnection(counters, stream, isNew);
     void this.#begin(stream, this.peer!);
   }
 
   onConnectFailed(error: ProxyError): void {
     this.#connecting = null;
-    this.#owner.proxy.counters.add(Counter.upstreamConnectFailures);
+    countConnectFailure(this.#owner.proxy.counters, error);
     this.fail(error);
   }
 
