@@ -52,6 +52,7 @@ describe("a TCP or UDP listener", () => {
       acceptProxyProtocol: true,
       sendProxyProtocol: 1,
       tls: null,
+      upstreamTls: null,
       mode: { kind: "latency", latency: 100, jitter: 20, stream: "both" },
       toxics: [
         {

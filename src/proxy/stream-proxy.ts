@@ -1,6 +1,7 @@
 import { ALLOW, type Mode } from "../chaos/mode.ts";
 import type { ToxicSettings } from "../chaos/toxic.ts";
 import type { TlsListenerSettings } from "../net/tls/listener-settings.ts";
+import type { PeerTlsOptions } from "../upstream/peer-tls.ts";
 
 /** A TCP or UDP proxy: one address to listen on, servers to relay to. Plain data. Times in milliseconds, 0 switches off. */
 export interface StreamProxySettings {
@@ -26,6 +27,8 @@ export interface StreamProxySettings {
   readonly sendProxyProtocol: 1 | 2 | null;
   /** What clients' TLS is opened by, and which of it is passed on as it is. Null: bytes are relayed, whatever they are. */
   readonly tls: TlsListenerSettings | null;
+  /** How TLS is spoken with servers; null: it isn't. What is passed on unopened goes to its servers as it is. */
+  readonly upstreamTls: PeerTlsOptions | null;
   readonly toxics: readonly ToxicSettings[];
   readonly mode: Mode;
 }
@@ -41,6 +44,7 @@ const TCP_DEFAULTS: StreamDefaults = {
   acceptProxyProtocol: false,
   sendProxyProtocol: null,
   tls: null,
+  upstreamTls: null,
   toxics: [],
   mode: ALLOW,
 };

@@ -26,9 +26,9 @@ export class TcpProxyService implements Service {
     this.listen = [settings.listen];
     this.#settings = settings;
     this.#relays = new TcpRelays(settings, options);
-    const { tls, upstreams, connectTimeout } = settings;
+    const { tls, upstreams, connectTimeout, upstreamTls } = settings;
     const needsNone = tls !== null && tls.certificates.length === 0 && upstreams.length === 0;
-    this.#upstreams = needsNone ? null : new UpstreamRotation(upstreams, connectTimeout);
+    this.#upstreams = needsNone ? null : new UpstreamRotation(upstreams, connectTimeout, upstreamTls);
     this.#handshakes =
       tls === null ? null : new TcpHandshakes({ ...settings, tls }, this.#relays, () => this.#upstreams);
   }
@@ -42,7 +42,8 @@ export class TcpProxyService implements Service {
 
   /** Where connections lead that come from now on. @throws as the constructor does */
   setUpstreams(addresses: readonly string[]): void {
-    this.#upstreams = new UpstreamRotation(addresses, this.#settings.connectTimeout);
+    const { connectTimeout, upstreamTls } = this.#settings;
+    this.#upstreams = new UpstreamRotation(addresses, connectTimeout, upstreamTls);
   }
 
   accept(socket: Socket, _listener: string): void {

@@ -10,6 +10,7 @@ import { formatHostPort, plainAddress } from "../net/address.ts";
 import { encodeProxyHeader, type ProxiedAddresses } from "../net/proxy-protocol.ts";
 import type { Transport, TransportHandler } from "../net/transport.ts";
 import { ConnectAttempt, type ConnectCallback } from "../upstream/connect-attempt.ts";
+import { UNNAMED } from "../upstream/peer-tls.ts";
 import { kindOfCut } from "./kind-of-cut.ts";
 import { type ProxyHeaderListener, ProxyHeaderReader } from "./proxy-header-reader.ts";
 import { RelayedTls } from "./relayed-tls.ts";
@@ -226,7 +227,7 @@ export class TcpRelay implements TransportHandler, ConnectCallback, DeadlineOwne
     }
     this.#untried = others;
     this.#server = server;
-    this.#attempt = new ConnectAttempt(server.peer, this);
+    this.#attempt = new ConnectAttempt(server.peer, this, UNNAMED, this.#makeHeader());
   }
 
   onConnectFailed(error: ProxyError): void {
@@ -264,7 +265,6 @@ export class TcpRelay implements TransportHandler, ConnectCallback, DeadlineOwne
     this.#far = far;
     this.#server!.noteSuccess();
     counters.add(Counter.upstreamConnects);
-    this.#sendHeader(far);
     this.#tunnel = new Tunnel(
       (sink) => new RelayEnd(this, far, sink),
       (sink) => new RelayEnd(this, this.#near, sink),
@@ -276,16 +276,11 @@ export class TcpRelay implements TransportHandler, ConnectCallback, DeadlineOwne
     this.#near.resume();
   }
 
-  #sendHeader(far: Transport): void {
+  /** What a server is told of the client before anything else, before TLS too. */
+  #makeHeader(): Buffer | null {
     const version = this.#host.settings.sendProxyProtocol;
-    if (version === null) return;
-    const header = encodeProxyHeader(
-      version,
-      this.#proxied ?? this.#ownAddresses(),
-      "tcp",
-      this.#tls?.proxyFields,
-    );
-    far.send(header, 0, header.length);
+    if (version === null) return null;
+    return encodeProxyHeader(version, this.#proxied ?? this.#ownAddresses(), "tcp", this.#tls?.proxyFields);
   }
 
   #ownAddresses(): ProxiedAddresses | null {
@@ -465,5 +460,7 @@ function codeOf(error: Error): string {
 
 function describeConnectError(error: ProxyError, server: string, timeout: number): string {
   if (error.code === "UPSTREAM_CONNECT_TIMEOUT") return `${server} did not answer within ${timeout} ms`;
+  const isOfTls = !error.code.startsWith("UPSTREAM_CONNECT_");
+  if (isOfTls) return `${server}: ${error.message}`;
   return `${error.cause instanceof Error ? codeOf(error.cause) : error.message} ${server}`;
 }

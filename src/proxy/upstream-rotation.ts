@@ -1,4 +1,5 @@
 import { HttpPeer } from "../upstream/peer.ts";
+import type { PeerTlsOptions } from "../upstream/peer-tls.ts";
 
 /** How long a server that couldn't be reached is tried after the others, milliseconds. */
 const SHUNNED = 10_000;
@@ -11,9 +12,9 @@ export class UpstreamServer {
   #failedAt = Number.NEGATIVE_INFINITY;
 
   /** @throws RangeError when the address can't be read */
-  constructor(text: string, connectTimeout: number) {
+  constructor(text: string, connectTimeout: number, tls: PeerTlsOptions | null) {
     this.text = text;
-    this.peer = new HttpPeer(text, { connectTimeout });
+    this.peer = new HttpPeer(text, { connectTimeout, ...(tls === null ? {} : { tls }) });
   }
 
   noteFailure(now: number): void {
@@ -34,10 +35,13 @@ export class UpstreamRotation {
   readonly #servers: readonly UpstreamServer[];
   #turn = 0;
 
-  /** @throws RangeError when an address can't be read; TypeError when there is none */
-  constructor(addresses: readonly string[], connectTimeout: number) {
+  /**
+   * @param tls how TLS is spoken with them; null: it isn't
+   * @throws RangeError when an address can't be read; TypeError when there is none
+   */
+  constructor(addresses: readonly string[], connectTimeout: number, tls: PeerTlsOptions | null = null) {
     if (addresses.length === 0) throw new TypeError("A proxy needs an upstream");
-    this.#servers = addresses.map((text) => new UpstreamServer(text, connectTimeout));
+    this.#servers = addresses.map((text) => new UpstreamServer(text, connectTimeout, tls));
   }
 
   /** All servers, in the order in which they are to be tried now. */

@@ -48,12 +48,23 @@ export class ConnectAttempt implements TransportHandler, SocketCallback, Deadlin
   #attempt: SocketAttempt | null = null;
   #timedOut = false;
   #cancelled = false;
+  readonly #preamble: Buffer | null;
 
-  /** @param protocols what is offered by ALPN, where the peer has TLS */
-  constructor(peer: HttpPeer, callback: ConnectCallback, protocols: Protocols = UNNAMED) {
+  /**
+   * @param protocols what is offered by ALPN, where the peer has TLS
+   * @param preamble what the server gets first, before TLS
+   */
+  constructor(
+    peer: HttpPeer,
+    callback: ConnectCallback,
+    protocols: Protocols = UNNAMED,
+    preamble: Buffer | null = null,
+  ) {
     this.#callback = callback;
+    this.#preamble = preamble;
     connectTimeout(peer.connectTimeout).set(this.#deadline);
-    if (peer.isSecure || peer.proxy !== null) this.#attempt = new SocketAttempt(peer, protocols, this);
+    if (peer.isSecure || peer.proxy !== null)
+      this.#attempt = new SocketAttempt(peer, protocols, this, preamble);
     else this.#connectPlainly(peer);
   }
 
@@ -78,7 +89,10 @@ export class ConnectAttempt implements TransportHandler, SocketCallback, Deadlin
 
   #onConnect(): void {
     this.#deadline.clear();
-    if (!this.#cancelled) this.#callback.onConnected(this.#transport!);
+    if (this.#cancelled) return;
+    const preamble = this.#preamble;
+    if (preamble !== null) this.#transport!.send(preamble, 0, preamble.length);
+    this.#callback.onConnected(this.#transport!);
   }
 
   onSocket(socket: Socket): void {

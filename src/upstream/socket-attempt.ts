@@ -19,19 +19,27 @@ export interface SocketCallback {
 /**
  * A connection in the making that takes more than one step. It has no time limit of its own.
  *
- *     TCP, to the server or the proxy ─▶ [CONNECT] ─▶ [TLS handshake] ─▶ socket
+ *     TCP, to the server or the proxy ─▶ [CONNECT] ─▶ [preamble] ─▶ [TLS handshake] ─▶ socket
  */
 export class SocketAttempt implements TunnelOwner, ClientHandshakeOwner {
   readonly #peer: HttpPeer;
   readonly #protocols: Protocols;
   readonly #callback: SocketCallback;
+  readonly #preamble: Buffer | null;
   #tls: TlsClient | null = null;
   #raw: Socket | null = null;
   /** What is being waited for, as a line for people. */
   #step = "no connection";
   #isOver = false;
 
-  constructor(peer: HttpPeer, protocols: Protocols, callback: SocketCallback) {
+  /** @param preamble what the server gets first */
+  constructor(
+    peer: HttpPeer,
+    protocols: Protocols,
+    callback: SocketCallback,
+    preamble: Buffer | null = null,
+  ) {
+    this.#preamble = preamble;
     this.#peer = peer;
     this.#protocols = protocols;
     this.#callback = callback;
@@ -101,6 +109,7 @@ export class SocketAttempt implements TunnelOwner, ClientHandshakeOwner {
 
   #secure(): void {
     const raw = this.#raw!;
+    if (this.#preamble !== null) raw.write(this.#preamble);
     if (this.#tls === null) {
       this.#succeed(raw.off("error", this.#onError));
       return;

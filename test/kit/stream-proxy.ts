@@ -22,6 +22,7 @@ export const PROXY_SETTINGS: StreamProxySettings = {
   acceptProxyProtocol: false,
   sendProxyProtocol: null,
   tls: null,
+  upstreamTls: null,
   toxics: [],
   mode: ALLOW,
 };

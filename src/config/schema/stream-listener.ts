@@ -73,7 +73,7 @@ export const tcpListener: z.ZodType<StreamDraft> = section(
   const { tls = null } = document;
   const isOpened = tls === null || tls.certificates.length > 0;
   return {
-    ...{ name, protocol, listen: bind, tls, toxics, mode: mode ?? ALLOW },
+    ...{ name, protocol, listen: bind, tls, upstreamTls: null, toxics, mode: mode ?? ALLOW },
     upstreams: serversOf(document, context, isOpened),
     connectTimeout: timeouts.connect,
     idleTimeout: timeouts.idle,
@@ -131,7 +131,7 @@ export const udpListener: z.ZodType<StreamDraft> = section(
       reason: "UDP has no Unix sockets here",
     });
   return {
-    ...{ name, protocol, listen: bind, tls: null, toxics, mode: mode ?? ALLOW },
+    ...{ name, protocol, listen: bind, tls: null, upstreamTls: null, toxics, mode: mode ?? ALLOW },
     upstreams: serversOf(document, context),
     connectTimeout: udp.connectTimeout,
     idleTimeout: timeouts.idle,
