@@ -4,12 +4,16 @@ import { connect, createServer, type Socket } from "node:net";
 import { pipeline } from "node:stream/promises";
 import { describe, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
+import { connect as connectTls, TLSSocket } from "node:tls";
 import { Random } from "../../test/fuzz/random.ts";
+import { createAuthority } from "../../test/kit/certificates.ts";
 import { patience, until, withDeadline } from "../../test/kit/deadline.ts";
 import { createTemporaryDirectory } from "../../test/kit/files.ts";
 import { PatternVerifier, patternStream } from "../../test/kit/pattern.ts";
 import { listen } from "../../test/kit/ports.ts";
 import { createFaults, startTcpProxy, toxic } from "../../test/kit/stream-proxy.ts";
+import { tlsWith, writeIdentity } from "../../test/kit/tls-proxy.ts";
+import { Counter } from "../base/counters.ts";
 import { builtinToxics } from "../chaos/toxics/index.ts";
 
 const MEGABYTE = 1024 * 1024;
@@ -121,6 +125,51 @@ describe("every byte arrives through a TCP proxy", () => {
     assert.equal(uploads.length, connections);
   });
 });
+
+describe("every byte arrives through TLS", () => {
+  const size = 100 * MEGABYTE;
+
+  for (const kind of ["opened here", "opened here and closed again", "passed on unopened"] as const) {
+    test(`${kind}: 100 MB each way at once, each side slow in turn`, async () => {
+      await using directory = await createTemporaryDirectory();
+      const authority = await createAuthority();
+      const identity = await authority.issue();
+      const certificate = await writeIdentity(directory, "own", identity);
+      const { promise, resolve } = Promise.withResolvers<Socket>();
+      using server = await startServer((raw) => {
+        if (kind === "opened here") resolve(raw);
+        else resolve(new TLSSocket(raw, { ...identity, isServer: true }));
+      });
+      const address = `127.0.0.1:${server.port}`;
+      const isPassed = kind === "passed on unopened";
+      const tls = isPassed ? tlsWith([], { localhost: address }) : tlsWith([certificate]);
+      const upstreamTls = kind === "opened here and closed again" ? { ca: authority.cert } : null;
+      await using proxy = await startTcpProxy(isPassed ? [] : [address], { tls, upstreamTls });
+      const trusting = { servername: "localhost", ca: authority.cert, allowHalfOpen: true };
+      await using client = connectTls({ port: proxy.port, host: "127.0.0.1", ...trusting });
+      await once(client, "secureConnect");
+      const slowed = slowInTurn([client, await promise]);
+      await exchange(client, promise, size);
+      clearInterval(slowed);
+      const count = isPassed ? "\\d+" : String(size);
+      assert.match(
+        await proxy.log.next("closed"),
+        new RegExp(`^${count} B up, ${count} B down in [\\d.]+ s$`),
+      );
+      await until("no connection is left", () => proxy.service.connections().length === 0);
+      assert.equal(proxy.counters.get(Counter.connectionsOpen), 0);
+    });
+  }
+});
+
+/** Lets one of the sides read nothing for a while, and then the next. */
+function slowInTurn(sides: readonly Socket[]): NodeJS.Timeout {
+  let turn = 0;
+  return setInterval(() => {
+    sides[turn++ % sides.length]!.resume();
+    sides[turn % sides.length]!.pause();
+  }, 40);
+}
 
 /** With pauses of any length at any place. */
 async function readSlowly(socket: Socket, seed: number): Promise<number> {
