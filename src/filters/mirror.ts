@@ -92,8 +92,8 @@ export class Mirror {
     // Whether the client is to go on is for the other server to say.
     if (head.expectsContinue) head.headers.delete("expect");
     const note = { host: "", version: "", additions: null, trusted: null };
-    const { address, port, listener, scheme } = session.client;
-    const client = { address, port, listener, scheme, forwarding: note };
+    const { address, port, listener, scheme, tls } = session.client;
+    const client = { address, port, listener, scheme, tls, forwarding: note };
     const additions = forwarding.additions(head, client, request.protocol, peer);
     return { peer, head, length: request.body, body: body?.content ?? null, signal, additions };
   }

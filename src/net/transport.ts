@@ -92,7 +92,7 @@ export class Transport implements OutputOwner {
 
   /** The peer's address, "" on a Unix socket. It can be asked for while the socket is open, and again when it was. */
   get remoteAddress(): string {
-    this.#remoteAddress ??= this.socket.remoteAddress ?? "";
+    this.#remoteAddress ??= this.#carrier.remoteAddress ?? "";
     return this.#remoteAddress;
   }
 

@@ -8,6 +8,11 @@ export class ClientCounts {
     this.#limit = limit;
   }
 
+  /** False when there is no limit. */
+  get areCounted(): boolean {
+    return this.#limit > 0;
+  }
+
   /** Counts one more; false, and not counted, when that would be too many. "" is nobody in particular, and has no limit. */
   add(address: string): boolean {
     if (this.#limit === 0 || address === "") return true;

@@ -1,10 +1,12 @@
 import { isThenable, ProxyError } from "../base/errors.ts";
 import type { ServerSettings } from "../http1/server-options.ts";
 import type { Http2Settings } from "../http2/server-options.ts";
+import type { CertificateCallback } from "../net/tls/certificate-store.ts";
 import { httpProxy } from "./http-proxy-service.ts";
 import type { MaybePromise, ProxyPhases } from "./phases.ts";
 import type { Service } from "./service.ts";
 import type { ResponseInit, Session } from "./session.ts";
+import type { TlsOptions } from "./tls/tls-options.ts";
 
 /**
  * Answers a request: with what it returns, or by `session.respond(…)`; neither of both is a 404. What it throws is
@@ -24,6 +26,10 @@ export interface HttpHandlerServiceOptions {
   readonly settings?: Partial<ServerSettings>;
   /** How clients may speak HTTP/2, within the same limits; false: not at all. Default true. */
   readonly http2?: boolean | Partial<Http2Settings>;
+  /** TLS towards clients, on all addresses: `{ cert, key }` is enough. Default null: none. */
+  readonly tls?: TlsOptions | null;
+  /** Chooses certificates before `tls` does, which may then do without any; null: `tls` shall choose. */
+  readonly certificateCallback?: CertificateCallback;
   /** Open connections; more are closed as they come. Default 0: no limit. Holds for each thread. */
   readonly maxConnections?: number;
   /** Open connections from one client address. Default 0: no limit. Holds for each thread. */

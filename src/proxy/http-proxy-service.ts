@@ -4,6 +4,7 @@ import type { Random } from "../base/random.ts";
 import type { Faults } from "../chaos/faults.ts";
 import type { ServerSettings } from "../http1/server-options.ts";
 import type { Http2Settings } from "../http2/server-options.ts";
+import type { CertificateCallback } from "../net/tls/certificate-store.ts";
 import { Connector } from "../upstream/connector.ts";
 import { DEFAULT_POOL_OPTIONS, type PoolOptions } from "../upstream/pool.ts";
 import { type ForwardingPolicy, NO_FORWARDING } from "./forwarding.ts";
@@ -13,6 +14,8 @@ import type { ProxyPhases } from "./phases.ts";
 import { checkPhases } from "./plan.ts";
 import type { RetryPolicy } from "./retries.ts";
 import type { Service, ServiceContext } from "./service.ts";
+import { HttpHandshakes } from "./tls/http-handshakes.ts";
+import { type TlsOptions, toTlsSettings } from "./tls/tls-options.ts";
 
 export interface HttpProxyServiceOptions<C> {
   /** Default "http". */
@@ -28,6 +31,10 @@ export interface HttpProxyServiceOptions<C> {
   readonly settings?: Partial<ServerSettings>;
   /** How clients may speak HTTP/2, within the same limits; false: not at all. Default true. */
   readonly http2?: boolean | Partial<Http2Settings>;
+  /** TLS towards clients, on all addresses: `{ cert, key }` is enough. Default null: none. */
+  readonly tls?: TlsOptions | null;
+  /** Chooses certificates before `tls` does, which may then do without any; null: `tls` shall choose. */
+  readonly certificateCallback?: CertificateCallback;
   readonly maxConnections?: number;
   readonly maxConnectionsPerClient?: number;
   /** Decides by address, before a byte is read, whether a client may connect. */
@@ -71,6 +78,8 @@ class HttpProxyService<C> implements Service {
   readonly #options: HttpProxyServiceOptions<C>;
   /** One for each listener, made when the first connection comes. */
   readonly #services = new Map<string, HttpService<C>>();
+  /** Null without TLS. */
+  readonly #handshakes: HttpHandshakes | null;
   #proxy: HttpProxy<C> | null = null;
 
   constructor(options: HttpProxyServiceOptions<C>) {
@@ -80,9 +89,10 @@ class HttpProxyService<C> implements Service {
     this.takesBinds = options.listen === undefined;
     this.dependsOn = options.dependsOn ?? [];
     this.#options = options;
+    this.#handshakes = toHandshakes(this.name, options);
   }
 
-  start(context: ServiceContext): void {
+  async start(context: ServiceContext): Promise<void> {
     const { phases, forwarding, retries, retryBufferSize, requestTimeout, allowConnect, pool, connector } =
       this.#options;
     const { alarms, random, grpcTimeout } = this.#options;
@@ -101,6 +111,7 @@ class HttpProxyService<C> implements Service {
       ...(alarms === undefined ? {} : { alarms }),
       ...(random === undefined ? {} : { random }),
     });
+    await this.#handshakes?.start(context);
   }
 
   accept(socket: Socket, listener: string): void {
@@ -117,19 +128,41 @@ class HttpProxyService<C> implements Service {
       connectionFilter = null,
       faults = null,
     } = this.#options;
-    const options = { settings, http2, maxConnections, maxConnectionsPerClient, connectionFilter, faults };
+    const limits = { maxConnections, maxConnectionsPerClient, connectionFilter };
+    const options = { settings, http2, ...limits, faults, handshakes: this.#handshakes };
     const service = new HttpService(this.#proxy!, listener, options);
     this.#services.set(listener, service);
     return service;
   }
 
   async drain(): Promise<void> {
-    await Promise.all([...this.#services.values()].map((service) => service.drain()));
+    const services = [...this.#services.values()];
+    await Promise.all([...services.map((service) => service.drain()), this.#handshakes?.drain()]);
     this.#proxy?.connector.close();
   }
 
   destroy(): void {
+    this.#handshakes?.destroy();
     for (const service of this.#services.values()) service.destroy();
     this.#proxy?.connector.close();
   }
+}
+
+/** @throws as `toTlsSettings` does */
+function toHandshakes<C>(name: string, options: HttpProxyServiceOptions<C>): HttpHandshakes | null {
+  const {
+    tls = null,
+    certificateCallback: callback = null,
+    http2 = true,
+    maxConnectionsPerClient = 0,
+  } = options;
+  if (tls === null && callback === null) return null;
+  const settings = toTlsSettings(tls ?? {}, callback !== null);
+  return new HttpHandshakes({ name, settings, alpn: protocolsOf(http2), callback, maxConnectionsPerClient });
+}
+
+/** What clients with TLS may agree on, the best first. */
+function protocolsOf(http2: boolean | Partial<Http2Settings>): readonly string[] {
+  if (http2 === false) return ["http/1.1"];
+  return http2 !== true && http2.only === true ? ["h2"] : ["h2", "http/1.1"];
 }

@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import type { TLSSocket } from "node:tls";
 import { Counter } from "../base/counters.ts";
 import { notPromised } from "../base/errors.ts";
 import type { Faults } from "../chaos/faults.ts";
@@ -13,10 +14,13 @@ import { startsWithPreface } from "../http2/preface.ts";
 import { Http2ServerConnection } from "../http2/server-connection.ts";
 import { Http2ServerOptions, type Http2Settings } from "../http2/server-options.ts";
 import { plainAddress } from "../net/address.ts";
+import type { TlsDigest } from "../net/tls/digest.ts";
 import type { Transport } from "../net/transport.ts";
+import { ClientCounts } from "./client-counts.ts";
 import { Exchange } from "./exchange.ts";
-import type { ForwardedClient, ForwardingNote } from "./forwarding.ts";
+import { HttpClientInfo } from "./http-client-info.ts";
 import type { HttpProxy } from "./http-proxy.ts";
+import type { HandshakeClient, HttpHandshakes } from "./tls/http-handshakes.ts";
 
 export interface HttpServiceOptions {
   /** Limits and timeouts of clients' connections. */
@@ -31,10 +35,12 @@ export interface HttpServiceOptions {
   readonly connectionFilter?: ((address: string) => boolean) | null;
   /** Faults that are laid on clients' connections; null for none. */
   readonly faults?: Faults | null;
+  /** What connections go through first where clients speak TLS; null where they don't. */
+  readonly handshakes?: HttpHandshakes | null;
 }
 
 /** Serves a proxy program on the connections of one listener, in one thread. */
-export class HttpService<C> implements Http1Application<ClientConnection> {
+export class HttpService<C> implements Http1Application<ClientConnection>, HandshakeClient {
   draining = false;
   readonly #proxy: HttpProxy<C>;
   readonly #options: HttpServiceOptions;
@@ -42,9 +48,12 @@ export class HttpService<C> implements Http1Application<ClientConnection> {
   /** Null when clients may not speak HTTP/2. */
   readonly #http2: Http2ServerOptions | null;
   readonly #connections = new Set<ClientConnection>();
-  readonly #perClient: Map<string, number> | null;
+  /** Connections of which it isn't known yet what they speak. */
+  #underWay = 0;
+  readonly #clients: ClientCounts;
   readonly #listener: string;
   readonly #faults: Faults | null;
+  readonly #handshakes: HttpHandshakes | null;
   #onEmpty: (() => void) | null = null;
 
   constructor(proxy: HttpProxy<C>, listener: string, options: HttpServiceOptions = {}) {
@@ -53,7 +62,8 @@ export class HttpService<C> implements Http1Application<ClientConnection> {
     this.#options = options;
     this.#server = new ServerOptions(options.settings);
     this.#http2 = toHttp2Options(this.#server.settings, options.http2 ?? true);
-    this.#perClient = (options.maxConnectionsPerClient ?? 0) > 0 ? new Map() : null;
+    this.#clients = new ClientCounts(options.maxConnectionsPerClient ?? 0);
+    this.#handshakes = options.handshakes ?? null;
     this.#faults = options.faults ?? null;
     this.#faults?.whenActive(() => this.#layFaults());
   }
@@ -66,41 +76,79 @@ export class HttpService<C> implements Http1Application<ClientConnection> {
   /** Takes an accepted socket, or closes it when a limit or the filter says so. */
   accept(socket: Socket): void {
     const { counters } = this.#proxy;
+    const address = plainAddress(socket.remoteAddress ?? "");
     counters.add(Counter.connectionsAccepted);
-    if (!this.#admits(socket)) {
+    if (!this.#admits(address) || !this.#clients.add(address)) {
       counters.add(Counter.connectionsRefused);
       socket.destroy();
       return;
     }
     if (this.#faults?.admit().refuse === true) {
+      this.#clients.remove(address);
       counters.add(Counter.connectionsRefused);
       socket.resetAndDestroy();
       return;
     }
     counters.add(Counter.connectionsOpen);
-    const connection = this.#connect(socket);
+    if (this.#handshakes === null) this.#open(this.#connect(socket, this.#http2?.isOnly === true));
+    else {
+      this.#underWay++;
+      this.#handshakes.accept(socket, this);
+    }
+  }
+
+  #admits(address: string): boolean {
+    const { maxConnections = 0, connectionFilter = null } = this.#options;
+    if (this.draining) return false;
+    if (maxConnections > 0 && this.#size >= maxConnections) return false;
+    return connectionFilter === null || this.#asks(connectionFilter, address);
+  }
+
+  /** Connections that are open, whatever becomes of them. */
+  get #size(): number {
+    return this.#connections.size + this.#underWay + (this.#handshakes?.passed ?? 0);
+  }
+
+  #connect(socket: Socket, isHttp2: boolean): ClientConnection {
+    if (!isHttp2) return new ServerConnection(socket, this.#server, this);
+    this.#proxy.counters.add(Counter.http2Connections);
+    return Http2ServerConnection.accept(socket, this.#http2!, this);
+  }
+
+  #open(connection: ClientConnection): void {
     this.#connections.add(connection);
     if (this.#faults?.isActive === true) layFaults(this.#faults, connection.transport);
-    if (this.#perClient !== null) this.#countClient(plainAddress(connection.transport.remoteAddress));
+    // A closed connection doesn't know any more whose it was.
+    if (this.#clients.areCounted) this.#note(connection);
+    if (this.draining) connection.drain();
   }
 
-  #connect(socket: Socket): ClientConnection {
-    const http2 = this.#http2;
-    if (http2 === null || !http2.isOnly) return new ServerConnection(socket, this.#server, this);
-    this.#proxy.counters.add(Counter.http2Connections);
-    return Http2ServerConnection.accept(socket, http2, this);
+  // ── after the handshake ────────────────────────────────────────────────────────────────────────────────────────
+
+  /**
+   * Without ALPN it is HTTP/1 that is spoken: over TLS, HTTP/2 has to be agreed on (RFC 9113 §3.2). Where there is
+   * nothing but HTTP/2 that is what clients know beforehand.
+   */
+  onSecure(socket: TLSSocket, { alpn }: TlsDigest): void {
+    this.#underWay--;
+    this.#open(this.#connect(socket, alpn === "h2" || (alpn === "" && this.#http2?.isOnly === true)));
   }
 
-  #admits(socket: Socket): boolean {
-    const { maxConnections = 0, maxConnectionsPerClient = 0, connectionFilter = null } = this.#options;
-    if (this.draining) return false;
-    if (maxConnections > 0 && this.#connections.size >= maxConnections) return false;
-    const address = plainAddress(socket.remoteAddress ?? "");
-    if (connectionFilter !== null && !this.#asks(connectionFilter, address)) return false;
-    // On a Unix socket there is no telling who is who.
-    if (this.#perClient === null || address === "") return true;
-    return (this.#perClient.get(address) ?? 0) < maxConnectionsPerClient;
+  onPlainHttp(socket: Socket, bytes: Buffer): void {
+    this.#underWay--;
+    const connection = this.#connect(socket, false);
+    this.#open(connection);
+    connection.transport.handleOwnedRead(bytes);
   }
+
+  onGone(socket: Socket): void {
+    this.#underWay--;
+    this.#proxy.counters.add(Counter.connectionsOpen, -1);
+    this.#clients.remove(plainAddress(socket.remoteAddress ?? ""));
+    this.#noteEnd();
+  }
+
+  // ── requests ───────────────────────────────────────────────────────────────────────────────────────────────────
 
   #asks(filter: (address: string) => boolean, address: string): boolean {
     try {
@@ -111,26 +159,26 @@ export class HttpService<C> implements Http1Application<ClientConnection> {
     }
   }
 
-  #countClient(address: string): void {
-    this.#perClient!.set(address, (this.#perClient!.get(address) ?? 0) + 1);
-  }
-
   onRequest(stream: DownstreamStream, head: RequestHead, connection: ClientConnection): RequestSink {
-    const client = (connection.note as Client | null) ?? this.#note(connection);
+    const client = (connection.note as HttpClientInfo | null) ?? this.#note(connection);
     if (head.protocol === "HTTP/2") this.#proxy.counters.add(Counter.http2Streams);
+    const other = this.#handshakes === null ? null : this.#handshakes.insteadFor(head, client);
+    if (other !== null) return new Exchange(other, stream, head, client);
     return new Exchange(this.#proxy, stream, head, client);
   }
 
-  #note(connection: ClientConnection): Client {
-    const client = new Client(connection, this.#listener);
+  #note(connection: ClientConnection): HttpClientInfo {
+    const client = new HttpClientInfo(connection.transport, this.#listener);
     connection.note = client;
     return client;
   }
 
-  /** Clients that know it begin in HTTP/2 on the same port (RFC 9113 §3.3). */
+  /** Clients that know it begin in HTTP/2 on the same port (RFC 9113 §3.3), but not with TLS, where they have to ask. */
   onOtherVersion(connection: ServerConnection, bytes: Buffer, start: number, end: number): boolean {
-    if (this.#http2 === null || startsWithPreface(bytes, start, end) === "no") return false;
+    if (this.#http2 === null || this.#handshakes !== null) return false;
+    if (startsWithPreface(bytes, start, end) === "no") return false;
     const successor = new Http2ServerConnection(connection.transport, this.#http2, this);
+    successor.note = connection.note;
     this.#connections.delete(connection);
     this.#connections.add(successor);
     this.#proxy.counters.add(Counter.http2Connections);
@@ -162,27 +210,28 @@ export class HttpService<C> implements Http1Application<ClientConnection> {
   onClosed(connection: ClientConnection): void {
     if (!this.#connections.delete(connection)) return;
     this.#proxy.counters.add(Counter.connectionsOpen, -1);
-    if (this.#perClient !== null) this.#forgetClient(plainAddress(connection.transport.remoteAddress));
-    if (this.#connections.size === 0) this.#onEmpty?.();
+    if (this.#clients.areCounted) this.#clients.remove((connection.note as HttpClientInfo).address);
+    this.#noteEnd();
   }
 
-  #forgetClient(address: string): void {
-    const open = (this.#perClient!.get(address) ?? 1) - 1;
-    if (open === 0) this.#perClient!.delete(address);
-    else this.#perClient!.set(address, open);
+  #noteEnd(): void {
+    if (this.#connections.size === 0 && this.#underWay === 0) this.#onEmpty?.();
   }
 
-  /** Closes idle connections, and the others as soon as their request is answered; resolves when none is left. */
+  /**
+   * Closes idle connections, and the others as soon as their request is answered; handshakes that are under way may end, and
+   * the first request after them is answered too. Resolves when none is left.
+   */
   drain(): Promise<void> {
     this.draining = true;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#onEmpty = resolve;
-    if (this.#connections.size === 0) resolve();
     for (const connection of this.#connections) connection.drain();
+    this.#noteEnd();
     return promise;
   }
 
-  /** Closes every connection now. */
+  /** Closes every connection now, but for those in their handshake, which whoever has them closes. */
   destroy(): void {
     this.draining = true;
     for (const connection of this.#connections) connection.destroy();
@@ -216,19 +265,4 @@ interface ClientConnection {
   note: unknown;
   drain(): void;
   destroy(): void;
-}
-
-/** What is known of a client's connection, found out when its first request comes. */
-class Client implements ForwardedClient {
-  readonly address: string;
-  readonly port: number;
-  readonly listener: string;
-  readonly scheme = "http";
-  readonly forwarding: ForwardingNote = { host: "", version: "", additions: null, trusted: null };
-
-  constructor(connection: ClientConnection, listener: string) {
-    this.address = plainAddress(connection.transport.remoteAddress);
-    this.port = connection.transport.socket.remotePort ?? 0;
-    this.listener = listener;
-  }
 }

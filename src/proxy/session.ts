@@ -17,8 +17,10 @@ export interface ConnectionInfo {
 
 /** The client of a session. */
 export interface ClientInfo extends ConnectionInfo {
-  /** `http`; `https` once TLS is terminated here. */
+  /** `https` where TLS ends here. */
   readonly scheme: "http" | "https";
+  /** What was agreed on with the client, and who it is as far as it showed; null without TLS. */
+  readonly tls: TlsDigest | null;
 }
 
 /** A response made by a filter. */

@@ -6,6 +6,7 @@ import {
   connect,
   type IncomingHttpHeaders,
   type OutgoingHttpHeaders,
+  type SecureClientSessionOptions,
 } from "node:http2";
 import { withDeadline } from "./deadline.ts";
 
@@ -21,15 +22,16 @@ export interface Http2Answer {
   readonly code: number;
 }
 
-/** A client of Node's with prior knowledge. */
+/** A client of Node's: with prior knowledge, or by ALPN where the options are of TLS. */
 export class Http2Client implements AsyncDisposable {
   readonly session: ClientHttp2Session;
   /** Codes of the GOAWAY that came. */
   readonly goaways: number[] = [];
   closed = false;
 
-  constructor(port: number, options: ClientSessionOptions = {}) {
-    this.session = connect(`http://127.0.0.1:${port}`, options);
+  constructor(port: number, options: ClientSessionOptions | SecureClientSessionOptions = {}) {
+    const scheme = "ca" in options ? "https" : "http";
+    this.session = connect(`${scheme}://127.0.0.1:${port}`, options);
     this.session.on("error", () => {});
     this.session.on("goaway", (code) => this.goaways.push(code));
     this.session.on("close", () => {

@@ -63,7 +63,8 @@ class LoneEngine implements SessionEngine {
   onRespond: (init: ResponseInit) => void = () => {};
 
   constructor(client: Partial<ClientInfo> = {}) {
-    this.client = { address: "192.0.2.1", port: 50_000, listener: "127.0.0.1:80", scheme: "http", ...client };
+    const plain = { listener: "127.0.0.1:80", scheme: "http", tls: null } as const;
+    this.client = { address: "192.0.2.1", port: 50_000, ...plain, ...client };
   }
 
   respond(init: ResponseInit): void {

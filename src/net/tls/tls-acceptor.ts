@@ -20,6 +20,8 @@ type TlsFailureKind =
   /** Nobody serves the name that it asks for. */
   | "unknown-name"
   | "handshake"
+  /** Whoever chooses certificates failed. */
+  | "choice"
   | "timeout"
   /** Too many wait for a handshake already. */
   | "busy"
@@ -187,7 +189,7 @@ class Handshake implements HandshakeOwner, HandshakeWaiter, DeadlineOwner {
 
   #refuseChoice(error: Error): void {
     if (this.#isOver) return;
-    this.#fail({ kind: "handshake", reason: "No certificate could be chosen", cause: error });
+    this.#fail({ kind: "choice", reason: "No certificate could be chosen", cause: error });
     this.#sendAlert(Alert.InternalError);
   }
 

@@ -1,5 +1,6 @@
 import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
+import { Counter, type Counters } from "../../base/counters.ts";
 import { TimeoutQueue } from "../../base/timeouts.ts";
 import type { ProxiedAddresses } from "../../net/proxy-protocol.ts";
 import { type CertificateCallback, CertificateStore } from "../../net/tls/certificate-store.ts";
@@ -31,6 +32,8 @@ export interface TlsTerminatorOptions {
   readonly callback?: CertificateCallback | null;
   /** Gets the secrets of all connections. */
   readonly keyLog?: ((line: Buffer) => void) | null;
+  /** Counts handshakes, and how they ended. */
+  readonly counters?: Counters | null;
   /** Where connections are passed on to whose name nobody serves; null, which is the default: they are refused. */
   readonly others?: readonly string[] | null;
 }
@@ -72,6 +75,7 @@ export class TlsTerminator implements TlsAcceptorListener {
   readonly #keys: TicketKeys;
   readonly #passthrough: NameTable<readonly string[]>;
   readonly #acceptor: TlsAcceptor;
+  readonly #counters: Counters | null;
   /** Sockets that aren't through yet. */
   readonly #underWay = new Set<Socket>();
   #store: CertificateStore;
@@ -83,6 +87,7 @@ export class TlsTerminator implements TlsAcceptorListener {
     const { settings, material, expectsProxyHeader = false } = options;
     this.#options = options;
     this.#listener = listener;
+    this.#counters = options.counters ?? null;
     this.#keys = new TicketKeys(material.ticketKeys);
     this.#passthrough = toTable(settings.passthrough);
     this.#material = material;
@@ -100,6 +105,11 @@ export class TlsTerminator implements TlsAcceptorListener {
   /** Connections whose handshake isn't done yet, those included that wait for their turn. */
   get underWay(): number {
     return this.#underWay.size;
+  }
+
+  /** True for a name whose connections are passed on unopened. */
+  passes(serverName: string): boolean {
+    return this.#passthrough.find(serverName) !== null;
   }
 
   /**
@@ -154,26 +164,49 @@ export class TlsTerminator implements TlsAcceptorListener {
 
   onSecure(socket: TLSSocket, digest: TlsDigest, addresses: ProxiedAddresses | null): void {
     this.#underWay.delete(securedSocket(socket)!.carrier);
+    this.#count(Counter.handshakes);
+    if (digest.resumed) this.#count(Counter.handshakesResumed);
     if (this.#isDestroyed) socket.destroy();
     else this.#listener.onSecure(socket, digest, addresses);
   }
 
   onPassed(socket: Socket, hello: ClientHello, bytes: Buffer, addresses: ProxiedAddresses | null): void {
     this.#underWay.delete(socket);
+    this.#count(Counter.tlsPassed);
     const upstreams = this.#passthrough.find(hello.serverName) ?? this.#others!;
     if (!this.#isDestroyed) this.#listener.onPassed(socket, hello, upstreams, bytes, addresses);
   }
 
   onPlainHttp(socket: Socket, bytes: Buffer, addresses: ProxiedAddresses | null): void {
     this.#underWay.delete(socket);
+    this.#count(Counter.tlsPlainHttp);
     if (!this.#isDestroyed) this.#listener.onPlainHttp(socket, bytes, addresses);
   }
 
   onFailed(failure: TlsFailure, socket: Socket): void {
     this.#underWay.delete(socket);
-    if (!this.#isDestroyed) this.#listener.onFailed(failure, socket);
+    if (this.#isDestroyed) return;
+    this.#count(Counter.handshakeFailures);
+    const counter = OF_FAILURES[failure.kind];
+    if (counter !== null) this.#count(counter);
+    this.#listener.onFailed(failure, socket);
+  }
+
+  #count(counter: Counter): void {
+    this.#counters?.add(counter);
   }
 }
+
+/** What else is counted of failures, by kind. */
+const OF_FAILURES: Readonly<Record<TlsFailure["kind"], Counter | null>> = {
+  hello: Counter.handshakeBadHellos,
+  "unknown-name": Counter.handshakeUnknownNames,
+  handshake: null,
+  choice: null,
+  timeout: Counter.handshakeTimeouts,
+  busy: Counter.handshakesTooMany,
+  "proxy-header": null,
+};
 
 /** @throws RangeError when a name is none; of several entries for the same name the first counts */
 function toTable(entries: readonly TlsPassthrough[]): NameTable<readonly string[]> {
