@@ -84,6 +84,7 @@ function toService<C>(
     connector,
     settings: listener.server,
     http2: listener.http2,
+    tls: listener.tls,
     maxConnections: listener.maxConnections,
     maxConnectionsPerClient: listener.maxConnectionsPerClient,
     requestTimeout: listener.requestTimeout,
