@@ -27,6 +27,7 @@ export interface ServeSettings {
 /** Runs in the foreground until a signal ends it. */
 export async function serveUntilSignal(settings: ServeSettings): Promise<void> {
   const log = await createErrorLog(settings.spec.errorLog, "sluice");
+  if (settings.spec.keyLog !== undefined) warnOfKeyLog(settings.spec.keyLog, log);
   const threads = settings.threads ?? availableParallelism();
   // Before anything is listened on: beside a process that runs already we must not take a single connection.
   const pidFile = settings.pidFile === null ? null : PidFile.write(settings.pidFile);
@@ -39,6 +40,13 @@ export async function serveUntilSignal(settings: ServeSettings): Promise<void> {
   } finally {
     pidFile?.remove();
   }
+}
+
+function warnOfKeyLog(file: string, log: Logger): void {
+  log.warn(
+    { file },
+    "The secrets of TLS connections are written down: whoever reads them reads the connections",
+  );
 }
 
 /** What runs beside the proxy: the admin API, a scenario. */

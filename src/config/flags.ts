@@ -26,6 +26,8 @@ export interface ProxyFlags {
   readonly requestsPerMinute?: number;
   /** Between two requests on a client's connection. */
   readonly idleTimeout?: number;
+  /** Certificates with their keys, by files: clients connect with TLS. */
+  readonly certificates?: readonly { readonly cert: string; readonly key: string }[];
   /** Where the admin API listens. */
   readonly admin?: string;
 }
@@ -36,12 +38,13 @@ export interface ProxyFlags {
  * @throws ConfigError that names flags
  */
 export function snapshotFromFlags(flags: ProxyFlags): Snapshot {
-  const { bind, idleTimeout, threads = null, admin } = flags;
+  const { bind, idleTimeout, threads = null, admin, certificates = [] } = flags;
   const timeouts = idleTimeout === undefined ? {} : { timeouts: { keepalive: idleTimeout } };
+  const tls = certificates.length === 0 ? {} : { tls: { certificates } };
   const document = {
     threads: threads ?? "auto",
     ...(admin === undefined ? {} : { admin }),
-    listeners: bind.map((address) => ({ bind: address, forwarded: "append", ...timeouts })),
+    listeners: bind.map((address) => ({ bind: address, forwarded: "append", ...timeouts, ...tls })),
     routes: [toRoute(flags)],
     upstreams: { servers: toUpstream(flags) },
   };
@@ -89,6 +92,7 @@ const FLAG_BY_PATH: readonly (readonly [path: RegExp, flag: string])[] = [
   [/^threads/, "--threads"],
   [/^admin/, "--admin"],
   [/^listeners\[\d+\]\.timeouts/, "--idle-timeout"],
+  [/^listeners\[\d+\]\.tls/, "--cert or --key"],
   [/^listeners/, "--bind"],
   [/^upstreams\.servers\.balance/, "--balance"],
   [/^upstreams\.servers\.health_check\[\d+\]\.http/, "--active-health-check-path"],

@@ -2,6 +2,7 @@ import type { Logger } from "pino";
 import { Counters } from "../base/counters.ts";
 import { seededRandom } from "../base/random.ts";
 import type { ListenOn } from "../net/listener.ts";
+import { enableFips } from "../net/tls/fips.ts";
 import { openKeyLog } from "../net/tls/key-log.ts";
 import { AccessLog } from "../observe/access-log.ts";
 import { createErrorLog, ErrorLogReporter } from "../observe/error-log.ts";
@@ -9,6 +10,7 @@ import { LogSink } from "../observe/log-sink.ts";
 import { Server } from "../proxy/server.ts";
 import type { ServiceContext } from "../proxy/service.ts";
 import type { StreamEvent } from "../proxy/stream-proxy.ts";
+import { tlsMeans } from "../upstream/peer-tls.ts";
 import { buildServices } from "./build-services.ts";
 import { EventFeed } from "./event-feed.ts";
 import { ListenerFaultTable } from "./listener-faults.ts";
@@ -71,6 +73,7 @@ export class DataPlane {
   /** Builds the services and opens their listeners. Rejects with what is wrong, having opened nothing. */
   static async start(start: WorkerStart, control: ControlLink): Promise<DataPlane> {
     const { spec, thread, standing } = start;
+    if (spec.fips === true) enableFips();
     loadToxics(spec.toxics ?? []);
     const log = await createErrorLog(spec.errorLog, `worker ${thread}`);
     const sink = spec.accessLog === null ? null : new LogSink(spec.accessLog.path);
@@ -168,6 +171,8 @@ function contextOf(
   const observer =
     sink === null || spec.accessLog === null ? null : new AccessLog(sink, spec.accessLog.format);
   const reporter = new ErrorLogReporter(log);
+  const keyLog = spec.keyLog === undefined ? null : openKeyLog(spec.keyLog);
+  tlsMeans.keyLog = keyLog;
   return {
     counters: new Counters(counters, thread),
     observer,
@@ -175,7 +180,7 @@ function contextOf(
     thread,
     signal,
     tls,
-    keyLog: spec.keyLog === undefined ? null : openKeyLog(spec.keyLog),
+    keyLog,
   };
 }
 

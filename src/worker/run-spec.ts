@@ -23,6 +23,8 @@ export interface RunSpec {
   readonly instance: string;
   /** What faults draw their lots from: the same seed, the same lots. */
   readonly seed: string;
+  /** True: every thread makes sure that FIPS mode is on. */
+  readonly fips?: boolean;
   /** A file for the secrets of TLS connections; absent: they are told nobody. */
   readonly keyLog?: string;
   /** Paths of modules of own toxics, for every thread. */

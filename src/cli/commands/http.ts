@@ -12,9 +12,19 @@ import {
   threadsOption,
   wholeNumber,
 } from "../options.ts";
+import {
+  addListenerTls,
+  fipsOption,
+  keyLogOption,
+  type ListenerTlsFlags,
+  pairCertificates,
+  selfSignedFor,
+  setFips,
+} from "../tls/options.ts";
+import type { SelfSigned } from "../tls/self-signed.ts";
 import { type SharedFlags, serveSnapshot } from "./serve-snapshot.ts";
 
-interface HttpFlags extends SharedFlags {
+interface HttpFlags extends SharedFlags, ListenerTlsFlags {
   bind?: string[];
   ba?: string[];
   upstream?: string[];
@@ -31,6 +41,7 @@ interface HttpFlags extends SharedFlags {
   admin?: string;
 }
 
+const DEFAULT_TLS_BIND = ":8443";
 const CHECK_INTERVAL = 10;
 const CHECK_PATH = "/";
 const MOST_REQUESTS = 2 ** 31 - 1;
@@ -39,23 +50,35 @@ const EXAMPLES = `
 Health checks: servers are asked for a path every ten seconds, the first time ten seconds after the start. Every status
 from 200 to 499 is a good answer. With --hc-freq a connection is enough, and no path is asked for unless a flag says so.
 
+TLS: with a certificate all addresses serve HTTPS, HTTP/2 and HTTP/1.1. Of several certificates each is used for its
+names; their files are read again when they change. Plain HTTP is answered with a redirect to https.
+
 Examples:
   sluice http --bind :8080 --upstream 127.0.0.1:3000
   sluice http --bind :8080 --upstream 127.0.0.1:3000 --upstream 127.0.0.1:3001 --threads 4
   sluice http --bind :8080 --upstream 127.0.0.1:3000 --context-path /api --host api.example.com
   sluice http -b :8080 -u 10.0.0.1:80 -u 10.0.0.2:80 --balance peak_ewma --active-health-check-path /healthz
-  sluice http -b :8080 -u 10.0.0.1:80 -u 10.0.0.2:80 --hc-freq 2 --max-requests-per-minute 600 --admin 8474`;
+  sluice http -b :8080 -u 10.0.0.1:80 -u 10.0.0.2:80 --hc-freq 2 --max-requests-per-minute 600 --admin 8474
+  sluice http --cert example.pem --key example.key localhost:3000
+  sluice http -b :443 --cert a.pem --key a.key --cert b.pem --key b.key -u 10.0.0.1:80
+  sluice http --tls-self-signed --name dev.example localhost:3000`;
 
 /** `sluice http`: a proxy and balancer from flags alone. */
 export function addHttp(program: Command): void {
-  const command = program.command("http").description("run an HTTP proxy and balancer from flags alone");
+  const command = program
+    .command("http")
+    .description("run an HTTP proxy and balancer from flags alone")
+    .argument("[upstreams...]", "as --upstream");
   addAddresses(command);
+  addListenerTls(command);
   addBalancing(command);
   command
     .option("--admin <address>", "the API of sluice status and sluice upstream, for example 127.0.0.1:8474")
     .addOption(threadsOption())
     .addOption(accessLogOption())
     .addOption(logLevelOption())
+    .addOption(fipsOption())
+    .addOption(keyLogOption())
     .addOption(jsonOption())
     .addHelpText("after", EXAMPLES)
     .action(runHttp);
@@ -65,7 +88,7 @@ function addAddresses(command: Command): void {
   command
     .option(
       "-b, --bind <address>",
-      "listen here: host:port, :port, [v6]:port or unix:/path (repeatable)",
+      `listen here: host:port, :port, [v6]:port or unix:/path (repeatable; default with TLS: ${DEFAULT_TLS_BIND})`,
       collectAddress,
     )
     .addOption(new Option("--ba <address>", "as --bind").argParser(collectAddress).hideHelp())
@@ -102,15 +125,33 @@ function addBalancing(command: Command): void {
     );
 }
 
-async function runHttp(flags: HttpFlags): Promise<void> {
-  const snapshot = snapshotFromFlags(toProxyFlags(flags));
+async function runHttp(servers: readonly string[], flags: HttpFlags): Promise<void> {
+  setFips(flags);
+  await using selfSigned = await selfSignedFor(flags);
+  const snapshot = snapshotFromFlags(toProxyFlags(servers, flags, selfSigned));
   for (const warning of snapshot.warnings) process.stderr.write(`warning: ${formatProblem(warning)}\n`);
+  if (selfSigned !== null) announceCertificate(selfSigned, flags.json === true);
   await serveSnapshot(snapshot, flags);
 }
 
-function toProxyFlags(flags: HttpFlags): ProxyFlags {
-  const bind = [...(flags.bind ?? []), ...(flags.ba ?? [])];
-  const upstream = [...(flags.upstream ?? []), ...(flags.pa ?? [])];
+function announceCertificate({ names, fingerprint }: SelfSigned, json: boolean): void {
+  process.stdout.write(
+    json
+      ? `${JSON.stringify({ event: "certificate", names, fingerprint })}\n`
+      : `Certificate for ${names.join(", ")}, for development only. SHA-256: ${fingerprint}\n`,
+  );
+}
+
+function toProxyFlags(
+  servers: readonly string[],
+  flags: HttpFlags,
+  selfSigned: SelfSigned | null,
+): ProxyFlags {
+  const certificates =
+    selfSigned === null ? pairCertificates(flags) : [selfSigned].map(({ cert, key }) => ({ cert, key }));
+  const given = [...(flags.bind ?? []), ...(flags.ba ?? [])];
+  const bind = given.length === 0 && certificates.length > 0 ? [DEFAULT_TLS_BIND] : given;
+  const upstream = [...(flags.upstream ?? []), ...(flags.pa ?? []), ...servers];
   if (bind.length === 0)
     throw new UsageError("no address to listen on: give one with --bind, for example --bind :8080");
   if (upstream.length === 0) {
@@ -120,7 +161,13 @@ function toProxyFlags(flags: HttpFlags): ProxyFlags {
   }
   const { balance, idleTimeout, admin } = flags;
   return {
-    ...{ bind, upstream, contextPath: flags.contextPath ?? flags.cp ?? null, host: flags.host ?? null },
+    ...{
+      bind,
+      upstream,
+      certificates,
+      contextPath: flags.contextPath ?? flags.cp ?? null,
+      host: flags.host ?? null,
+    },
     httpCheck: toHttpCheck(flags),
     connectInterval: flags.hcFreq ?? 0,
     requestsPerMinute: flags.maxRequestsPerMinute ?? 0,

@@ -1,13 +1,15 @@
 import { existsSync } from "node:fs";
 import { extname, resolve } from "node:path";
 import type { Command } from "commander";
-import { formatProblem } from "../../config/config-error.ts";
+import { ConfigError, formatProblem } from "../../config/config-error.ts";
 import { loadConfig } from "../../config/load.ts";
 import type { Snapshot } from "../../config/snapshot.ts";
+import { checkTlsFiles } from "../../control/tls-check.ts";
 import { testProgram } from "../../worker/build-services.ts";
 import { UsageError } from "../errors.ts";
 import { accessLogOption, collectAddress, jsonOption, logLevelOption, threadsOption } from "../options.ts";
 import { readScenario } from "../scenario.ts";
+import { fipsOption, keyLogOption, setFips } from "../tls/options.ts";
 import { type SharedFlags, serveProgram, serveSnapshot, toRunSpec } from "./serve-snapshot.ts";
 
 interface RunFlags extends SharedFlags {
@@ -43,6 +45,8 @@ export function addRun(program: Command): void {
     .addOption(threadsOption())
     .addOption(accessLogOption())
     .addOption(logLevelOption())
+    .addOption(fipsOption())
+    .addOption(keyLogOption())
     .addOption(jsonOption())
     .addHelpText("after", EXAMPLES)
     .action(run);
@@ -50,6 +54,7 @@ export function addRun(program: Command): void {
 
 async function run(file: string | undefined, flags: RunFlags): Promise<void> {
   const { programPath, configPath } = whatToRun(file, flags.config);
+  setFips(flags);
   const purpose = programPath === null ? "proxy" : "program";
   const snapshot = configPath === null ? null : loadConfig(configPath, process.env, purpose);
   for (const warning of snapshot?.warnings ?? [])
@@ -87,7 +92,17 @@ async function runSnapshot(snapshot: Snapshot, path: string, flags: RunFlags): P
     return;
   }
   if (snapshot.chaos.scenario !== null) readScenario(snapshot.chaos.scenario);
+  await testTls(snapshot, path);
   process.stdout.write(`${path}: the configuration is good\n`);
+}
+
+/** Tells of every file of TLS that can't be used. */
+async function testTls(snapshot: Snapshot, path: string): Promise<void> {
+  const { problems, doubts } = await checkTlsFiles(snapshot);
+  for (const doubt of doubts) process.stderr.write(`warning: ${path}: ${doubt}\n`);
+  if (problems.length === 0) return;
+  const place = { file: path, line: 0, column: 0, path: "" };
+  throw new ConfigError(problems.map((message) => ({ ...place, message })));
 }
 
 async function runProgram(path: string, snapshot: Snapshot | null, flags: RunFlags): Promise<void> {
@@ -101,5 +116,6 @@ async function runProgram(path: string, snapshot: Snapshot | null, flags: RunFla
   } catch (error) {
     throw new UsageError((error as Error).message);
   }
+  if (snapshot !== null) await testTls(snapshot, flags.config!);
   process.stdout.write(`${path}: the program is good\n`);
 }

@@ -4,9 +4,10 @@ import type { LogLevel } from "../../observe/error-log.ts";
 import { instanceName, type RunSpec } from "../../worker/run-spec.ts";
 import { readScenario } from "../scenario.ts";
 import { serveUntilSignal } from "../serve.ts";
+import { keyLogFile, setFips, type TlsFlags } from "../tls/options.ts";
 
 /** Flags of every command that serves; they win over the configuration. */
-export interface SharedFlags {
+export interface SharedFlags extends TlsFlags {
   threads?: number;
   accessLog?: "off" | "combined" | "json";
   logLevel?: LogLevel;
@@ -36,6 +37,7 @@ function serve(
   binds: readonly string[],
   flags: SharedFlags,
 ): Promise<void> {
+  setFips(flags);
   const scenario = snapshot?.chaos.scenario ?? null;
   return serveUntilSignal({
     spec: toRunSpec(snapshot, program, binds, flags),
@@ -55,6 +57,7 @@ export function toRunSpec(
   binds: readonly string[],
   flags: SharedFlags,
 ): RunSpec {
+  const keyLog = keyLogFile(flags);
   return {
     snapshot,
     program,
@@ -63,6 +66,8 @@ export function toRunSpec(
     errorLog: { level: flags.logLevel ?? snapshot?.logLevel ?? "info", path: snapshot?.errorLog ?? null },
     instance: instanceName(),
     seed: snapshot?.chaos.seed ?? freshSeed(),
+    ...(flags.fips === true ? { fips: true } : {}),
+    ...(keyLog === null ? {} : { keyLog }),
   };
 }
 
