@@ -153,9 +153,12 @@ export class RequestHead extends Head<RequestSource> {
     this.#upgrade = protocols;
   }
 
-  /** A copy to change for the upstream; this one stays what the client sent. */
-  fork(): RequestHead {
-    const copy = new RequestHead(this.source, this.body);
+  /**
+   * A copy to change for the upstream; this one stays what the client sent.
+   * @param body how its body is framed, where that isn't as it came
+   */
+  fork(body: BodyLength = this.body): RequestHead {
+    const copy = new RequestHead(this.source, body);
     copy.#method = this.#method;
     copy.#target = this.#target;
     copy.protocol = this.protocol;

@@ -6,8 +6,10 @@ import { TimeoutQueue } from "../base/timeouts.ts";
 import type { RequestHead } from "../http/heads.ts";
 import { Connector } from "../upstream/connector.ts";
 import { Forwarding, type ForwardingPolicy, NO_FORWARDING } from "./forwarding.ts";
+import type { GrpcWebSettings } from "./grpc/web-cors.ts";
+import { GrpcWebEntrance } from "./grpc/web-entrance.ts";
 import { countDownForwards } from "./max-forwards.ts";
-import type { ProxyPhases } from "./phases.ts";
+import type { MaybePromise, ProxyPhases } from "./phases.ts";
 import { type Plan, toPlan } from "./plan.ts";
 import { DEFAULT_RETRY_POLICY, type RetryPolicy } from "./retries.ts";
 import type { Session } from "./session.ts";
@@ -39,6 +41,8 @@ export interface HttpProxyOptions {
   readonly requestTimeout?: number;
   /** Milliseconds a gRPC call may take, whatever its client allows; 0: as many as that. */
   readonly grpcTimeout?: number;
+  /** Translates calls of gRPC-Web; null: they go through as they are. */
+  readonly grpcWeb?: Partial<GrpcWebSettings> | null;
   /** Bytes of a request body that are kept for a repetition. */
   readonly retryBufferSize?: number;
   /** Answers CONNECT by a tunnel to the peer that the phases choose. Off: 405. */
@@ -63,6 +67,7 @@ export class HttpProxy<C> {
   readonly retries: RetryPolicy;
   readonly requestTimeout: TimeoutQueue;
   readonly grpcTimeout: number;
+  readonly grpcWeb: GrpcWebEntrance | null;
   readonly retryBufferSize: number;
   readonly alarms: AlarmClock;
   readonly random: Random;
@@ -76,7 +81,10 @@ export class HttpProxy<C> {
   readonly #reporter: ErrorReporter | null;
 
   constructor(phases: ProxyPhases<C>, options: HttpProxyOptions = {}) {
-    this.plan = toPlan(phases);
+    const { grpcWeb = null } = options;
+    this.grpcWeb = grpcWeb === null ? null : new GrpcWebEntrance(grpcWeb);
+    const plan = toPlan(phases);
+    this.plan = this.grpcWeb === null ? plan : withPreflights(plan, this.grpcWeb);
     this.connector = options.connector ?? new Connector();
     this.forwarding = new Forwarding(options.forwarding ?? NO_FORWARDING);
     this.retries = { ...DEFAULT_RETRY_POLICY, ...options.retries };
@@ -154,6 +162,19 @@ export class HttpProxy<C> {
   #reportFilter(thrown: unknown, session: Session<C>): void {
     this.#reporter?.onSessionError(filterError(thrown), summaryOf(session), serverOf(session));
   }
+}
+
+/** Browsers ask before a call whether they may: before anybody else is asked, for they show no credentials. */
+function withPreflights<C>(plan: Plan<C>, grpcWeb: GrpcWebEntrance): Plan<C> {
+  const { earlyRequestFilter: next } = plan;
+  return {
+    ...plan,
+    earlyRequestFilter(session): MaybePromise<void> {
+      const answer = grpcWeb.preflightAnswer(session.request);
+      if (answer === null) return next?.(session);
+      session.respond(answer);
+    },
+  };
 }
 
 const STATUS_COUNTERS = [

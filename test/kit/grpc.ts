@@ -172,7 +172,8 @@ export class GrpcOrigin implements AsyncDisposable {
   readonly #download: handleServerStreamingCall<Buffer, Buffer> = async (call) => {
     this.#note("download", call as unknown as AnyCall);
     const { fail } = wishesOf(call.metadata);
-    const [count = "0", size = "0", then] = call.request.toString().split(" ");
+    // It may stand within a message of protocol buffers.
+    const [, count, size, then] = /(\d+) (\d+)(?: (open))?$/.exec(call.request.toString()) ?? [];
     if (fail !== undefined) call.emit("error", failure(fail));
     else {
       for (let i = 0; i < Number(count) && !call.cancelled; i++) {

@@ -19,7 +19,7 @@ const BY_RESET: ReadonlyMap<number, GrpcStatus> = new Map([
 ]);
 
 /** How a call ends that failed here or behind us. */
-export function statusOf(error: ProxyError): GrpcStatus {
+function statusOf(error: ProxyError): GrpcStatus {
   // Nothing was sent to any server: it is as if there were none.
   if (error.code === "UPSTREAM_CONNECT_TIMEOUT") return GrpcStatus.Unavailable;
   if (error.cause instanceof Http2StreamReset) return BY_RESET.get(error.cause.code) ?? GrpcStatus.Internal;

@@ -1,0 +1,24 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { encodeGrpcMessage } from "./grpc-message.ts";
+
+test("messages are printable ASCII, and any client makes the text of them again", () => {
+  fc.assert(
+    fc.property(fc.string({ unit: "binary", maxLength: 200 }), (text) => {
+      const message = encodeGrpcMessage(text);
+      assert.match(message, /^[ -~]*$/);
+      assert.equal(decodeURIComponent(message), text.toWellFormed());
+    }),
+  );
+  assert.equal(encodeGrpcMessage("100% ~ é\n"), "100%25 ~ %C3%A9%0A");
+});
+
+test("long messages are cut between characters", () => {
+  for (const char of ["a", "é", "€", "😀"]) {
+    const decoded = decodeURIComponent(encodeGrpcMessage(`x${char.repeat(2000)}`));
+    assert.match(decoded, new RegExp(`^x${char}+$`, "u"));
+    const { length } = Buffer.from(decoded);
+    assert.ok(length <= 1024 && length > 1020, `${length}`);
+  }
+});
