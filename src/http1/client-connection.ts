@@ -71,6 +71,7 @@ export class ClientConnection
   #paused = false;
   #toHead = false;
   #asksUpgrade = false;
+  #accept: string | null = null;
   #headSent = false;
   #requestSent = false;
   #reusable = false;
@@ -132,6 +133,7 @@ export class ClientConnection
     this.#headSent = true;
     this.#toHead = head.method === "HEAD";
     this.#asksUpgrade = additions.upgrade !== null;
+    this.#accept = additions.accept;
     writeRequestHead(output, this.transport, head, body, additions);
     if (body !== "none") this.#writer ??= new BodyWriter(this.transport);
     this.#writer?.start(body);
@@ -271,8 +273,8 @@ export class ClientConnection
 
   #takeInterim(scan: HeadScan): void {
     const head = toResponseHead(scan, this.#toHead);
-    const isWanted = scan.status !== 101 || (this.#asksUpgrade && this.#requestSent && isSwitch(scan));
-    if (typeof head === "string" || !isWanted || ++this.#interim > MAX_INTERIM) {
+    const mayCome = scan.status !== 101 || (this.#asksUpgrade && this.#requestSent && isSwitch(scan));
+    if (typeof head === "string" || !mayCome || !this.#isAnswer(head) || ++this.#interim > MAX_INTERIM) {
       this.#fail(new ProxyError("UPSTREAM_BAD_RESPONSE", `interim response ${scan.status}`));
       return;
     }
@@ -284,6 +286,13 @@ export class ClientConnection
     } else if (this.#requestSent) this.#options.firstByteTimeout.set(this.#deadline);
     this.#sink?.onInformational(head);
     head.source.settle();
+  }
+
+  /** Whether a 101 is the answer to our key, and not to anybody's (RFC 6455 §4.1). */
+  #isAnswer(head: ResponseHead): boolean {
+    const accept = this.#accept;
+    if (head.status !== 101 || accept === null) return true;
+    return head.headers.get("sec-websocket-accept") === accept;
   }
 
   #takeHead(scan: HeadScan, isLast: boolean): void {

@@ -12,7 +12,7 @@ import { HeadScan } from "./head-scan.ts";
 import { toRequestHead } from "./request-rules.ts";
 import { toResponseHead } from "./response-rules.ts";
 
-const NOTHING: RequestAdditions = { lines: "", dropped: 0, upgrade: null };
+const NOTHING: RequestAdditions = { lines: "", dropped: 0, upgrade: null, accept: null };
 
 /** Everything written to an output, as text. */
 function written(write: (output: Output, owner: OutputOwner) => void): string {
@@ -135,6 +135,7 @@ describe("a request head", () => {
       lines: "Via: 1.0 x, 1.1 me\r\nX-Forwarded-For: 2.2.2.2\r\n",
       dropped: (1 << FieldId.Via) | (1 << FieldId.XForwardedFor),
       upgrade: null,
+      accept: null,
     };
     const expected = ["GET / HTTP/1.1", "Host: a", "X: y", "Via: 1.0 x, 1.1 me", "X-Forwarded-For: 2.2.2.2"];
     assert.deepEqual(requestLines(head, "none", additions), expected);

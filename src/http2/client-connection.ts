@@ -15,7 +15,7 @@ import { DecodeOutcome } from "./hpack/header-decoder.ts";
 import { CLIENT_PREFACE } from "./preface.ts";
 import { giveBlockBack, takeBlock } from "./received-block.ts";
 import { encodeRequest, requestRoom } from "./request-writer.ts";
-import { judgeOnStream, Verdict } from "./stream-states.ts";
+import { Ending, judgeOnStream, StreamState, Verdict } from "./stream-states.ts";
 
 /** Who gives the streams of a connection out. */
 export interface Http2ConnectionKeeper {
@@ -23,6 +23,13 @@ export interface Http2ConnectionKeeper {
   onRoomChanged(connection: Http2ClientConnection): void;
   /** The connection is gone. */
   onClosed(connection: Http2ClientConnection, error: ProxyError): void;
+}
+
+/** A request for a tunnel that isn't sent yet. */
+interface Deferred {
+  readonly stream: Http2ClientStream;
+  readonly head: RequestHead;
+  readonly additions: RequestAdditions;
 }
 
 /**
@@ -48,6 +55,8 @@ export class Http2ClientConnection
   /** After the server has refused a stream: as many as it has now, until one of them ends. */
   #most: number = Number.POSITIVE_INFINITY;
   #isGone = false;
+  /** Streams that wait for the server to say whether it knows WebSockets. */
+  #deferred: Deferred[] = [];
 
   constructor(transport: Transport, options: Http2ClientOptions, keeper: Http2ConnectionKeeper) {
     super("client", transport, options.limits);
@@ -115,23 +124,50 @@ export class Http2ClientConnection
     head: RequestHead,
     body: BodyLength,
     additions: RequestAdditions,
-  ): boolean {
+  ): ProxyError | null {
     this.#places--;
-    if (!this.usable) {
+    const problem = this.#findProblem(stream);
+    if (problem !== null) {
+      stream.state = StreamState.Closed;
       this.#onFewer();
-      return false;
+      return problem;
     }
     // The window may have been changed since the stream was given out.
     stream.sends.available = this.peer.initialWindowSize;
     this.beginHeaders(requestRoom(head, additions));
     const scheme = this.transport.tls === null ? "http" : "https";
-    encodeRequest(this.encoder, scheme, head, body, additions);
+    encodeRequest(this.encoder, scheme, head, body, additions, stream.tunnelKind);
     this.addStream(stream, this.#nextId);
     this.#nextId += 2;
     this.requestCount++;
-    this.endHeaders(stream, body === "none");
+    this.endHeaders(stream, body === "none" && stream.tunnelKind === null);
     if (this.#nextId > MAX_31_BITS) this.#goingAway = true;
-    return true;
+    return null;
+  }
+
+  /** Why a request can't be sent on this connection. */
+  #findProblem({ tunnelKind }: Http2ClientStream): ProxyError | null {
+    if (!this.usable) return new ProxyError("UPSTREAM_REFUSED");
+    if (tunnelKind === "websocket" && !this.peer.enableConnectProtocol)
+      return new ProxyError("UPSTREAM_NO_WEBSOCKET");
+    return null;
+  }
+
+  openTunnel(stream: Http2ClientStream, head: RequestHead, additions: RequestAdditions): void {
+    this.#deferred.push({ stream, head, additions });
+    // Whoever sends isn't ready for an answer while it does.
+    if (this.hasPeerSettings || !this.usable) process.nextTick(() => this.#openDeferred());
+  }
+
+  /** The server has told its settings, or won't any more. */
+  #openDeferred(): void {
+    const deferred = this.#deferred;
+    this.#deferred = [];
+    for (const { stream, head, additions } of deferred) {
+      if (stream.isClosed) continue;
+      const problem = this.openStream(stream, head, "none", additions);
+      if (problem !== null) stream.fail(problem);
+    }
   }
 
   get tls(): TlsDigest | null {
@@ -154,7 +190,8 @@ export class Http2ClientConnection
     if (code === Http2Error.RefusedStream) this.#most = Math.max(1, this.active);
   }
 
-  protected onStreamGone(): void {
+  protected onStreamGone(stream: Http2ClientStream, ending: Ending): void {
+    if (ending === Ending.Complete) stream.onComplete();
     this.#most = Number.POSITIVE_INFINITY;
     this.#onFewer();
   }
@@ -177,6 +214,7 @@ export class Http2ClientConnection
   }
 
   protected override onPeerSettings(): void {
+    if (this.#deferred.length > 0) this.#openDeferred();
     this.#keeper.onRoomChanged(this);
   }
 
@@ -202,7 +240,8 @@ export class Http2ClientConnection
     }
     this.#hasAnswered = true;
     if (isTrailers) {
-      if (isEnd) this.endMessage(stream, HttpHeaders.copyOf(block));
+      if (stream.isTunnel) this.breakStream(stream, Http2Error.ProtocolError, "a head in a tunnel");
+      else if (isEnd) this.endMessage(stream, HttpHeaders.copyOf(block));
       else this.breakStream(stream, Http2Error.ProtocolError, "a second head");
       return;
     }
@@ -277,6 +316,7 @@ export class Http2ClientConnection
     this.reader.stop();
     this.shut();
     this.loseStreams((stream) => stream.onConnectionLost(error));
+    this.#openDeferred();
     this.#keeper.onRoomChanged(this);
   }
 }

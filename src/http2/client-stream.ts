@@ -3,8 +3,14 @@ import { Deadline, type DeadlineOwner, type TimeoutQueue } from "../base/timeout
 import { type BodyLength, type RequestHead, ResponseHead } from "../http/heads.ts";
 import type { HttpHeaders } from "../http/http-headers.ts";
 import { isBodiless } from "../http/status.ts";
+import type {
+  ByteSink,
+  ByteStream,
+  RequestAdditions,
+  UpstreamSink,
+  UpstreamStream,
+} from "../http/streams.ts";
 import type { TlsDigest } from "../net/tls/digest.ts";
-import type { ByteStream, RequestAdditions, UpstreamSink, UpstreamStream } from "../http/streams.ts";
 import type { Http2ClientOptions } from "./client-options.ts";
 import { Http2Error, nameOfHttp2Error } from "./error-codes.ts";
 import type { ReceiveWindow } from "./flow-window.ts";
@@ -12,16 +18,20 @@ import type { FieldBlock } from "./hpack/field-block.ts";
 import { BlockResponse } from "./received-block.ts";
 import { StreamCore, type StreamOwner } from "./stream-core.ts";
 import { StreamState } from "./stream-states.ts";
+import { StreamTunnel } from "./stream-tunnel.ts";
+import { acceptFor, type TunnelKind, toTunnelHead, tunnelOf } from "./tunnel-request.ts";
 
 /** What a client's stream asks of its connection besides. */
 export interface ClientStreamOwner extends StreamOwner {
-  /** Gives the stream a number and sends the request's head; false when the connection takes no more. */
+  /** Gives the stream a number and sends the request's head. @returns why it can't, null when it could */
   openStream(
     stream: Http2ClientStream,
     head: RequestHead,
     body: BodyLength,
     additions: RequestAdditions,
-  ): boolean;
+  ): ProxyError | null;
+  /** Opens a stream for a WebSocket as soon as the server has said whether it knows any. */
+  openTunnel(stream: Http2ClientStream, head: RequestHead, additions: RequestAdditions): void;
   /** A stream that never sent a head isn't going to. */
   releasePlace(): void;
   /** The server takes nothing on one stream. True when that is all of the connection's standstill, which ends it. */
@@ -50,9 +60,14 @@ export class Http2ClientStream extends StreamCore implements UpstreamStream, Dea
   #takenBefore = 0;
   #sink: UpstreamSink | null = null;
   #toHead = false;
-  #headSent = false;
   #requestSent = false;
   #hasHead = false;
+  /** The byte stream that is asked for. */
+  #tunnelKind: TunnelKind | null = null;
+  #accept: string | null = null;
+  /** Whether the server has agreed to it. */
+  #isSwitched = false;
+  #tunnel: StreamTunnel | null = null;
   #interim = 0;
   /** The response's body as its head declares it. */
   #body: BodyLength = "unknown";
@@ -83,12 +98,26 @@ export class Http2ClientStream extends StreamCore implements UpstreamStream, Dea
 
   sendHead(head: RequestHead, body: BodyLength, additions: RequestAdditions): void {
     if (this.#sink === null) return;
-    this.#headSent = true;
     this.#toHead = head.method === "HEAD";
-    if (this.owner.openStream(this, head, body, additions)) return;
-    this.state = StreamState.Closed;
+    this.#tunnelKind = tunnelOf(head, additions);
+    if (this.#tunnelKind === "websocket") {
+      this.#accept = acceptFor(head);
+      this.owner.openTunnel(this, head, additions);
+      return;
+    }
+    const problem = this.owner.openStream(this, head, body, additions);
     // Whoever sends isn't ready for an answer while it does.
-    process.nextTick(() => this.onRefused());
+    if (problem !== null) process.nextTick(() => this.fail(problem));
+  }
+
+  /** The byte stream that the request asks for, null for none. */
+  get tunnelKind(): TunnelKind | null {
+    return this.#tunnelKind;
+  }
+
+  /** True once the server has agreed to be one: what follows is DATA and nothing else (RFC 9113 §8.5). */
+  get isTunnel(): boolean {
+    return this.#isSwitched;
   }
 
   sendBody(bytes: Buffer, start: number, end: number): void {
@@ -98,21 +127,18 @@ export class Http2ClientStream extends StreamCore implements UpstreamStream, Dea
   sendEnd(trailers: HttpHeaders | null): void {
     if (this.#sink === null || this.#requestSent) return;
     this.#requestSent = true;
-    if (!this.hasSentEnd) this.endWriting(trailers);
+    if (!this.hasSentEnd && this.#tunnelKind === null) this.endWriting(trailers);
     if (!this.#hasHead && !this.isClosed) this.#options.firstByteTimeout.set(this.#deadline);
   }
 
   abort(): void {
     this.#end();
     this.drop();
-    if (this.#headSent) this.owner.resetStream(this, Http2Error.Cancel);
-    else this.#leavePlace();
-  }
-
-  #leavePlace(): void {
-    if (this.isClosed) return;
-    this.state = StreamState.Closed;
-    this.owner.releasePlace();
+    if (this.state !== StreamState.Idle) this.owner.resetStream(this, Http2Error.Cancel);
+    else {
+      this.state = StreamState.Closed;
+      this.owner.releasePlace();
+    }
   }
 
   dismiss(): void {
@@ -128,7 +154,8 @@ export class Http2ClientStream extends StreamCore implements UpstreamStream, Dea
   protected onSendBlocked(): void {
     this.#writeDeadline ??= new Deadline({ onDeadline: () => this.#onWriteDeadline() });
     this.#watchWriting();
-    this.#sink?.onUpstreamBlocked();
+    if (this.#tunnel !== null) this.#tunnel.sink.onBytesBlocked();
+    else this.#sink?.onUpstreamBlocked();
   }
 
   #watchWriting(): void {
@@ -149,7 +176,8 @@ export class Http2ClientStream extends StreamCore implements UpstreamStream, Dea
 
   protected onSendDrained(): void {
     this.#writeDeadline?.clear();
-    this.#sink?.onUpstreamDrained();
+    if (this.#tunnel !== null) this.#tunnel.sink.onBytesDrained();
+    else this.#sink?.onUpstreamDrained();
   }
 
   override finishQueue(): void {
@@ -157,9 +185,37 @@ export class Http2ClientStream extends StreamCore implements UpstreamStream, Dea
     super.finishQueue();
   }
 
-  /** There is no upgrade in HTTP/2, and a CONNECT never comes here. */
-  toByteStream(): ByteStream {
-    throw new Error("An HTTP/2 stream is no byte stream");
+  // ── a tunnel ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+  toByteStream(sink: ByteSink): ByteStream {
+    const tunnel = new StreamTunnel(this, sink);
+    this.#tunnel = tunnel;
+    this.#sink = null;
+    if (this.isClosed) process.nextTick(() => tunnel.close(new ProxyError("UPSTREAM_CLOSED")));
+    else this.resumeReading();
+    return tunnel;
+  }
+
+  sendBytes(bytes: Buffer, start: number, end: number): void {
+    if (!this.hasSentEnd) this.write(bytes, start, end);
+  }
+
+  endBytes(): void {
+    if (!this.hasSentEnd) this.endWriting(null);
+  }
+
+  pauseBytes(): void {
+    this.pauseReading();
+  }
+
+  resumeBytes(): void {
+    this.resumeReading();
+  }
+
+  /** Both directions have ended. */
+  onComplete(): void {
+    this.#writeDeadline?.clear();
+    this.#tunnel?.onComplete();
   }
 
   // ── what comes in ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -171,7 +227,7 @@ export class Http2ClientStream extends StreamCore implements UpstreamStream, Dea
   }
 
   resumeResponse(): void {
-    if (!this.isReadPaused) return;
+    if (!this.isReadPaused || this.#isSwitched) return;
     if (this.#hasHead && this.#expectsMore) this.#options.readTimeout.set(this.#deadline);
     this.resumeReading();
   }
@@ -188,6 +244,14 @@ export class Http2ClientStream extends StreamCore implements UpstreamStream, Dea
   takeHead(block: FieldBlock, isEndStream: boolean): string | null {
     const { status } = block;
     if (status < 200) return this.#takeInterim(block, isEndStream);
+    if (this.#tunnelKind !== null) {
+      if (status < 300) {
+        this.#takeSwitch(block, this.#tunnelKind);
+        return null;
+      }
+      // It has its answer.
+      this.endWriting(null);
+    }
     this.#body = responseLength(block, isEndStream, this.#toHead);
     if (isEndStream && typeof this.#body === "number" && this.#body > 0) return "a body that doesn't come";
     this.#hasHead = true;
@@ -210,6 +274,18 @@ export class Http2ClientStream extends StreamCore implements UpstreamStream, Dea
     return null;
   }
 
+  /** What comes from now on is the tunnel's, and waits for it. */
+  #takeSwitch(block: FieldBlock, kind: TunnelKind): void {
+    this.#hasHead = true;
+    this.#isSwitched = true;
+    this.#deadline.clear();
+    this.pauseReading();
+    const head = toTunnelHead(block, kind, this.#accept);
+    if (kind === "websocket") this.#sink?.onInformational(head);
+    else this.#sink?.onResponseHead(head);
+    head.source.settle();
+  }
+
   /** What is wrong with DATA of this length, null for nothing. */
   findDataProblem(length: number): string | null {
     if (!this.#hasHead) return "DATA before a response's head";
@@ -229,12 +305,20 @@ export class Http2ClientStream extends StreamCore implements UpstreamStream, Dea
 
   protected onBody(bytes: Buffer, start: number, end: number): void {
     this.bytesReceived += end - start;
+    if (this.#tunnel !== null) {
+      this.#tunnel.sink.onBytes(bytes, start, end);
+      return;
+    }
     if (this.#expectsMore && !this.isReadPaused) this.#options.readTimeout.set(this.#deadline);
     this.#sink?.onResponseBody(bytes, start, end);
   }
 
   /** A server that answered before it had the whole request gets no more of it. */
   protected onBodyEnd(trailers: HttpHeaders | null): void {
+    if (this.#tunnel !== null) {
+      this.#tunnel.onEnd();
+      return;
+    }
     const sink = this.#sink;
     this.#end();
     this.drop();
@@ -253,10 +337,16 @@ export class Http2ClientStream extends StreamCore implements UpstreamStream, Dea
   #give(error: ProxyError): void {
     const sink = this.#sink;
     this.abort();
+    this.#tunnel?.close(error);
     sink?.onUpstreamError(error);
   }
 
+  /** A server that has answered, or has said its last word in a tunnel, need not hear the rest (RFC 9113 §8.1). */
   onReset(code: number): void {
+    if (this.isWhole && (!this.#isSwitched || code === Http2Error.NoError)) {
+      this.#stopWriting();
+      return;
+    }
     if (code === Http2Error.RefusedStream && !this.#hasHead && this.#interim === 0) {
       this.onRefused();
       return;
@@ -264,29 +354,41 @@ export class Http2ClientStream extends StreamCore implements UpstreamStream, Dea
     const error = new ProxyError("UPSTREAM_RESET", `${nameOfHttp2Error(code)} on a stream`);
     // An answer, though none to the request: nothing died that had been idle.
     error.retry = "no";
-    this.#tell(error);
+    this.fail(error);
   }
 
   /** The server has done nothing with the request, and won't. */
   onRefused(): void {
-    this.#tell(new ProxyError("UPSTREAM_REFUSED"));
+    this.fail(new ProxyError("UPSTREAM_REFUSED"));
   }
 
   onBroken(_code: Http2Error, message: string): void {
-    this.#tell(new ProxyError("UPSTREAM_BAD_RESPONSE", message));
+    this.fail(new ProxyError("UPSTREAM_BAD_RESPONSE", message));
+  }
+
+  /** What is still held here of the response is handed on all the same. */
+  #stopWriting(): void {
+    this.dropOutput();
+    this.onComplete();
   }
 
   onConnectionLost(error: ProxyError): void {
+    if (this.isWhole && !this.#isSwitched) {
+      this.#stopWriting();
+      return;
+    }
     const failure = new ProxyError(error.code, undefined, { cause: error });
     if (this.#hasHead || this.#interim > 0) failure.retry = "no";
-    this.#tell(failure);
+    this.fail(failure);
   }
 
-  /** The stream is gone already. */
-  #tell(error: ProxyError): void {
+  /** @internal the stream is gone already, or never was there */
+  fail(error: ProxyError): void {
     const sink = this.#sink;
     this.#end();
     this.drop();
+    this.state = StreamState.Closed;
+    this.#tunnel?.close(error);
     sink?.onUpstreamError(error);
   }
 

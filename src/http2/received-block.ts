@@ -68,9 +68,10 @@ export class BlockRequest extends ReceivedBlock implements RequestSource {
 export class BlockResponse extends ReceivedBlock implements ResponseSource {
   readonly #status: number;
 
-  constructor(block: FieldBlock) {
+  /** @param status the block's own, or what it stands for to others */
+  constructor(block: FieldBlock, status: number = block.status) {
     super(block);
-    this.#status = block.status;
+    this.#status = status;
   }
 
   /** There are no reason phrases in HTTP/2 (RFC 9113 §8.3.2). */

@@ -7,6 +7,7 @@ import type { RequestAdditions } from "../http/streams.ts";
 import { Pseudo } from "./hpack/field-kinds.ts";
 import { blockRoom, type HeaderEncoder } from "./hpack/header-encoder.ts";
 import { guardedOf } from "./received-block.ts";
+import { encodeTunnel, type TunnelKind } from "./tunnel-request.ts";
 
 const CONTENT_LENGTH = fieldBit(FieldId.ContentLength);
 const HOST = fieldBit(FieldId.Host);
@@ -28,7 +29,12 @@ export function encodeRequest(
   head: RequestHead,
   body: BodyLength,
   additions: RequestAdditions,
+  tunnel: TunnelKind | null = null,
 ): void {
+  if (tunnel !== null) {
+    encodeTunnel(encoder, scheme, head, tunnel, additions);
+    return;
+  }
   const { source, touchedHeaders } = head;
   const table = source.table();
   encoder.pseudo(Pseudo.Method, head.method);

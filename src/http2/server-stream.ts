@@ -349,6 +349,12 @@ export class ServerStream extends StreamCore implements DownstreamStream, Deadli
   }
 
   onReset(code: number): void {
+    // Who has said its last word in a tunnel may not want to hear the other's.
+    if (this.isWhole && this.#tunnel !== null && code === Http2Error.NoError) {
+      this.dropOutput();
+      this.#tunnel.onComplete();
+      return;
+    }
     this.#lose(new ProxyError("DOWNSTREAM_CLOSED", `RST_STREAM with ${nameOfHttp2Error(code)}`));
   }
 

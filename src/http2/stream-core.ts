@@ -50,7 +50,9 @@ export abstract class StreamCore implements Scheduled<StreamCore> {
   #paused = false;
   #held: Buffer[] | null = null;
   #delivering = false;
+  /** The peer's end came, and waits to be told. */
   #remoteEnd = false;
+  #isWhole = false;
   #remoteTrailers: HttpHeaders | null = null;
 
   constructor(owner: StreamOwner, initialSendWindow: number, receives: ReceiveWindow) {
@@ -156,6 +158,7 @@ export abstract class StreamCore implements Scheduled<StreamCore> {
   /** The peer has ended its direction; the stream may be closed already. */
   receiveEnd(trailers: HttpHeaders | null): void {
     this.#remoteEnd = true;
+    this.#isWhole = true;
     this.#remoteTrailers = trailers;
     if (!this.#paused && this.#held === null && !this.#delivering) this.#deliverEnd();
   }
@@ -163,6 +166,11 @@ export abstract class StreamCore implements Scheduled<StreamCore> {
   #deliverEnd(): void {
     this.#remoteEnd = false;
     this.onBodyEnd(this.#remoteTrailers);
+  }
+
+  /** True once all of the peer's message is here, whether it was handed on or not. */
+  protected get isWhole(): boolean {
+    return this.#isWhole;
   }
 
   protected get isReadPaused(): boolean {
@@ -196,9 +204,14 @@ export abstract class StreamCore implements Scheduled<StreamCore> {
 
   /** Nothing that waits is of use to anybody any more, in either direction. */
   protected drop(): void {
-    this.#queue = null;
+    this.dropOutput();
     this.#held = null;
     this.#remoteEnd = false;
+  }
+
+  /** The peer takes no more. */
+  protected dropOutput(): void {
+    this.#queue = null;
     this.#endsAfterQueue = false;
   }
 }

@@ -66,19 +66,20 @@ export abstract class Attempts<C> extends Flow<C> implements ConnectCallback, St
   #connect(peer: HttpPeer): void {
     const { proxy } = this;
     this.onAttempt();
-    const idle = this.#needsFreshConnection || this.isConnect ? null : proxy.connector.take(peer, this.#switches);
+    const isPlain = this.isConnect && peer.speaks !== "http2";
+    const idle = this.#needsFreshConnection || isPlain ? null : proxy.connector.take(peer, this.#switches);
     if (idle !== null) {
       proxy.counters.add(Counter.upstreamReuses);
       this.#begin(idle);
       return;
     }
     this.suspend();
-    this.#connecting = this.isConnect
+    this.#connecting = isPlain
       ? proxy.connector.connect(peer, this)
       : proxy.connector.openStream(peer, this, this.#switches);
   }
 
-  /** For a CONNECT. */
+  /** For a CONNECT, unless it is sent on: a server of HTTP/2 has one of its own for it. */
   onConnected(transport: Transport): void {
     this.onStream(new ConnectStream(transport, this.peer!), true);
   }

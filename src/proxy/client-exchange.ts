@@ -31,7 +31,7 @@ export interface ExchangeMeans {
   readonly unreadTimeout: TimeoutQueue;
 }
 
-const NO_ADDITIONS: RequestAdditions = { lines: "", dropped: 0, upgrade: null };
+const NO_ADDITIONS: RequestAdditions = { lines: "", dropped: 0, upgrade: null, accept: null };
 
 /**
  * One request of the client with its response.

@@ -2,6 +2,7 @@ import { isIPv6 } from "node:net";
 import { FieldId } from "../http/field-names.ts";
 import type { RequestHead } from "../http/heads.ts";
 import type { RequestAdditions } from "../http/streams.ts";
+import { webSocketAccept } from "../http/websocket.ts";
 import { IpRanges } from "../net/ip-ranges.ts";
 import type { HttpPeer } from "../upstream/peer.ts";
 import type { ClientInfo } from "./session.ts";
@@ -35,7 +36,7 @@ const FORWARDED_BIT = 1 << FieldId.Forwarded;
 const VIA_BIT = 1 << FieldId.Via;
 const HOST_BIT = 1 << FieldId.Host;
 
-const NOTHING: RequestAdditions = { lines: "", dropped: 0, upgrade: null };
+const NOTHING: RequestAdditions = { lines: "", dropped: 0, upgrade: null, accept: null };
 
 /** Lines that stay the same for a client's connection and host, kept with the connection. */
 export interface ForwardingNote {
@@ -82,7 +83,8 @@ export class Forwarding {
     const host = lacksHost(head) ? hostLine(peer) : "";
     const upgrade = upgradeOf(head);
     if (host === "" && upgrade === null) return additions;
-    return { lines: host + additions.lines, dropped: additions.dropped, upgrade };
+    const accept = upgrade === null || protocol !== "HTTP/2" ? null : acceptOf(head);
+    return { lines: host + additions.lines, dropped: additions.dropped, upgrade, accept };
   }
 
   #forwardingOf(head: RequestHead, client: ForwardedClient, protocol: string): RequestAdditions {
@@ -94,7 +96,12 @@ export class Forwarding {
     if (note.additions === null || note.host !== head.host || note.version !== version) {
       note.host = head.host;
       note.version = version;
-      note.additions = { lines: this.#freshLines(head.host, client, version), dropped: 0, upgrade: null };
+      note.additions = {
+        lines: this.#freshLines(head.host, client, version),
+        dropped: 0,
+        upgrade: null,
+        accept: null,
+      };
     }
     return note.additions;
   }
@@ -128,7 +135,7 @@ export class Forwarding {
       lines += `Via: ${after(head.headers.get("via"), `${version} ${via}`)}\r\n`;
       dropped |= VIA_BIT;
     }
-    return { lines, dropped, upgrade: null };
+    return { lines, dropped, upgrade: null, accept: null };
   }
 
   #isTrusted(client: ForwardedClient): boolean {
@@ -180,6 +187,12 @@ function presentIn({ present, touchedHeaders }: RequestHead): number {
 function upgradeOf(head: RequestHead): string | null {
   if (head.upgrade === null || head.touchedHeaders?.has("upgrade") === false) return null;
   return head.upgrade;
+}
+
+/** Clients of HTTP/2 have no key of their own (RFC 8441 §5): the one that is sent was made here, and its answer ends here. */
+function acceptOf(head: RequestHead): string | null {
+  const key = head.headers.get("sec-websocket-key");
+  return key === null ? null : webSocketAccept(key);
 }
 
 /** HTTP/1.0 knows requests without a host, and a filter may delete it; in HTTP/1.1 there must be one (RFC 9112 §3.2). */

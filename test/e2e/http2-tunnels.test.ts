@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { type ClientHttp2Stream, constants } from "node:http2";
 import { describe, test } from "node:test";
 import { Counter } from "../../src/base/counters.ts";
+import { webSocketAccept } from "../../src/http/websocket.ts";
 import { until } from "../kit/deadline.ts";
 import { Http2Client, readAnswer } from "../kit/http2-client.ts";
 import { PatternVerifier, patternBytes } from "../kit/pattern.ts";
@@ -11,8 +12,7 @@ import { readPattern, startProxy, writePattern } from "./proxy.ts";
 
 const MB = 1024 * 1024;
 const AGREE =
-  "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
-  "Sec-WebSocket-Accept: any\r\nX-Told: 1\r\n\r\n";
+  "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nX-Told: 1\r\n";
 const WEBSOCKET = {
   ":method": "CONNECT",
   ":protocol": "websocket",
@@ -47,8 +47,9 @@ function agreeing(goOn: (connection: RawConnection) => Promise<void>) {
     assert.equal(fields.get("upgrade"), "websocket");
     assert.equal(fields.get("connection"), "Upgrade");
     assert.equal(fields.get("sec-websocket-version"), "13");
-    assert.equal(Buffer.from(fields.get("sec-websocket-key") ?? "", "base64").length, 16);
-    void connection.write(AGREE);
+    const key = fields.get("sec-websocket-key") ?? "";
+    assert.equal(Buffer.from(key, "base64").length, 16);
+    void connection.write(`${AGREE}Sec-WebSocket-Accept: ${webSocketAccept(key)}\r\n\r\n`);
     await goOn(connection);
   };
 }
@@ -90,6 +91,24 @@ describe("a WebSocket over HTTP/2 to an HTTP/1 server", () => {
     stream.end();
     const { status, body } = await answer;
     assert.deepEqual([status, body.toString()], [403, "no"]);
+  });
+
+  test("isn't agreed to by an answer to another key, or to none", async () => {
+    for (const line of ["", `Sec-WebSocket-Accept: ${webSocketAccept("another")}\r\n`]) {
+      await using proxy = await startProxy({
+        origin: async (connection) => {
+          await connection.readRequest();
+          await connection.write(`${AGREE}${line}\r\n`);
+          await connection.closed;
+        },
+      });
+      await using client = new Http2Client(proxy.port);
+      const stream = await openTunnel(client, WEBSOCKET);
+      const answer = readAnswer(stream);
+      stream.end();
+      assert.equal((await answer).status, 502);
+      assert.equal(proxy.reported[0]?.error.code, "UPSTREAM_BAD_RESPONSE");
+    }
   });
 
   test("ends with either side's reset", async () => {

@@ -116,7 +116,12 @@ export class Http1Client implements ConnectionKeeper {
   sendHead(options: RequestOptions = {}): void {
     const { method = "GET", target = "/", body = "", length = body === "" ? "none" : body.length } = options;
     const head = RequestHead.from({ method, target, headers: { Host: "a" } });
-    this.connection.sendHead(head, length, { lines: "", dropped: 0, upgrade: options.upgrade ?? null });
+    this.connection.sendHead(head, length, {
+      lines: "",
+      dropped: 0,
+      upgrade: options.upgrade ?? null,
+      accept: null,
+    });
   }
 
   /** Sends a whole request. */

@@ -3,7 +3,8 @@ import { createServer, type Server } from "node:net";
 import { type BlockKind, FieldBlock } from "../../src/http2/hpack/field-block.ts";
 import { Pseudo } from "../../src/http2/hpack/field-kinds.ts";
 import { HeaderDecoder } from "../../src/http2/hpack/header-decoder.ts";
-import { literals, type Pair } from "./hpack.ts";
+import type { LocalSettings } from "../../src/http2/settings.ts";
+import { literals, type Pair, pairsOf } from "./hpack.ts";
 import { Http2Talk } from "./http2-talk.ts";
 import { listen } from "./ports.ts";
 
@@ -13,6 +14,8 @@ export class FrameConnection extends Http2Talk {
   readonly #block = new FieldBlock();
   /** Method and path of each request, in the order in which they came. */
   readonly requests: string[] = [];
+  /** All fields of each request. */
+  readonly heads: (readonly Pair[])[] = [];
 
   /** Settles when the request with this index has come; its stream's number. */
   async request(index: number): Promise<number> {
@@ -25,6 +28,7 @@ export class FrameConnection extends Http2Talk {
     const kind = (this.streams.get(streamId)?.blocks.length ?? 0) > 0 ? 2 : 0;
     this.#decoder.decode(bytes, start, end, this.#block, kind as BlockKind);
     if (kind === 0) {
+      this.heads.push(pairsOf(this.#block));
       this.requests.push(`${this.#block.pseudoText(Pseudo.Method)} ${this.#block.pseudoText(Pseudo.Path)}`);
     }
     super.onHeaders(streamId, bytes, start, end, isEnd);
@@ -41,15 +45,18 @@ export class FrameConnection extends Http2Talk {
   }
 }
 
+export type FrameScript = (connection: FrameConnection, index: number) => Promise<void> | void;
+
 /** A server of frames: each connection is its script's, which gets its number from 0. */
 export class FrameServer implements AsyncDisposable {
   readonly connections: FrameConnection[] = [];
   port = 0;
   readonly server: Server;
 
-  constructor(script: (connection: FrameConnection, index: number) => Promise<void> | void) {
+  /** @param settings what each connection is told first; null: nothing */
+  constructor(script: FrameScript, settings?: LocalSettings | null) {
     this.server = createServer((socket) => {
-      const connection = new FrameConnection("server", socket);
+      const connection = new FrameConnection("server", socket, settings);
       const index = this.connections.push(connection) - 1;
       Promise.resolve(script(connection, index)).catch((error: Error) => {
         connection.notes.push(error.message);
@@ -67,9 +74,10 @@ export class FrameServer implements AsyncDisposable {
 }
 
 export async function startFrameServer(
-  script: (connection: FrameConnection, index: number) => Promise<void> | void,
+  script: FrameScript,
+  settings?: LocalSettings | null,
 ): Promise<FrameServer> {
-  const server = new FrameServer(script);
+  const server = new FrameServer(script, settings);
   server.port = await listen(server.server);
   return server;
 }

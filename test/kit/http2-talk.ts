@@ -23,7 +23,13 @@ import {
 import { FRAME_HEAD } from "../../src/http2/frames.ts";
 import { CLIENT_PREFACE } from "../../src/http2/preface.ts";
 import { RoundTrip } from "../../src/http2/round-trip.ts";
-import { DEFAULT_LOCAL_SETTINGS, PeerSettings, SettingId, toSettingList } from "../../src/http2/settings.ts";
+import {
+  DEFAULT_LOCAL_SETTINGS,
+  type LocalSettings,
+  PeerSettings,
+  SettingId,
+  toSettingList,
+} from "../../src/http2/settings.ts";
 import { withDeadline } from "./deadline.ts";
 
 /** What was heard of one stream. */
@@ -67,7 +73,12 @@ export class Http2Talk implements FrameSink {
   #streamId = 0;
   #length = 0;
 
-  constructor(role: "server" | "client", socket: Socket) {
+  /** @param first the settings that are told first; null for none, not even an empty frame */
+  constructor(
+    role: "server" | "client",
+    socket: Socket,
+    first: LocalSettings | null = DEFAULT_LOCAL_SETTINGS,
+  ) {
     this.#socket = socket;
     this.settings = new PeerSettings(role);
     this.receives = new ReceiveWindow(65_535, LARGEST_WINDOW, this.#roundTrip);
@@ -79,9 +90,8 @@ export class Http2Talk implements FrameSink {
     });
     socket.on("error", (error) => this.notes.push(error.message));
     if (role === "client") socket.write(CLIENT_PREFACE);
-    const list = toSettingList(role, DEFAULT_LOCAL_SETTINGS);
     this.#roundTrip.sent();
-    this.#write(settingsSize(list.length), (out) => writeSettings(out, 0, list));
+    if (first !== null) this.sendSettings(toSettingList(role, first));
   }
 
   /** Waits until what was heard makes `isThere` true. */
@@ -117,7 +127,7 @@ export class Http2Talk implements FrameSink {
   }
 
   /** Sends a body as the windows allow, and the end of the stream with it. */
-  async sendBody(id: number, body: Buffer): Promise<void> {
+  async sendBody(id: number, body: Buffer, ends: boolean = true): Promise<void> {
     const { sends } = this.stream(id);
     for (let at = 0; at < body.length; ) {
       const wanted = Math.min(body.length - at, this.settings.maxFrameSize);
@@ -128,10 +138,18 @@ export class Http2Talk implements FrameSink {
       }
       sends.take(size);
       this.#sends.take(size);
-      const isEnd = at + size === body.length;
+      const isEnd = ends && at + size === body.length;
       this.#write(FRAME_HEAD, (out) => writeDataHead(out, 0, size, id, isEnd));
       this.#socket.write(body.subarray(at, at + size));
       at += size;
+    }
+  }
+
+  /** Gives all room that was kept back by `mutesWindows`. */
+  openWindows(id: number): void {
+    this.mutesWindows = false;
+    for (const window of [id, 0]) {
+      this.#write(WINDOW_UPDATE_FRAME, (out) => writeWindowUpdate(out, 0, window, 65_535));
     }
   }
 
