@@ -72,7 +72,12 @@ export type {
   Session,
   Timings,
 } from "./proxy/session.ts";
-export { type TcpHandler, type TcpServiceOptions, tcpService } from "./proxy/tcp-service.ts";
+export {
+  type TcpClientInfo,
+  type TcpHandler,
+  type TcpServiceOptions,
+  tcpService,
+} from "./proxy/tcp-service.ts";
 export type { AttemptWatcher } from "./upstream/attempt-watcher.ts";
 export type { Eligibility } from "./upstream/balancers/balancing-policy.ts";
 export type { Discovery, DiscoveryListener } from "./upstream/discovery/discovery.ts";

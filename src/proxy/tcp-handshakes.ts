@@ -4,13 +4,14 @@ import { Counter } from "../base/counters.ts";
 import type { ProxiedAddresses } from "../net/proxy-protocol.ts";
 import type { ClientHello } from "../net/tls/client-hello.ts";
 import type { TlsDigest } from "../net/tls/digest.ts";
-import type { TlsListenerSettings, TlsMaterial } from "../net/tls/listener-settings.ts";
+import type { TlsListenerSettings } from "../net/tls/listener-settings.ts";
 import { securedSocket } from "../net/tls/secured-socket.ts";
 import type { TlsFailure } from "../net/tls/tls-acceptor.ts";
 import type { ServiceContext } from "./service.ts";
 import type { ConnectionState, StreamProxySettings } from "./stream-proxy.ts";
 import { clientOf, type TcpRelays } from "./tcp-relays.ts";
-import { TlsTerminator, type TlsTerminatorListener } from "./tls/tls-terminator.ts";
+import { openTerminator } from "./tls/open-terminator.ts";
+import type { TlsTerminator, TlsTerminatorListener } from "./tls/tls-terminator.ts";
 import type { UpstreamRotation } from "./upstream-rotation.ts";
 
 /** A TCP proxy whose clients speak TLS. */
@@ -43,8 +44,6 @@ export class TcpHandshakes implements TlsTerminatorListener {
   readonly #servers: () => UpstreamRotation | null;
   readonly #pending = new Map<Socket, Pending>();
   #terminator: TlsTerminator | null = null;
-  /** What came while the first material was still on its way. */
-  #newer: TlsMaterial | null = null;
   #onEmpty: (() => void) | null = null;
 
   /** @param servers where connections lead that were opened */
@@ -55,30 +54,12 @@ export class TcpHandshakes implements TlsTerminatorListener {
   }
 
   /** Rejects with a `CertificateError` when a file can't be used. */
-  async start({ tls: source, keyLog, reporter }: ServiceContext): Promise<void> {
-    const { name, tls: settings, acceptProxyProtocol, upstreams } = this.#settings;
-    const material = await source.open(name, settings, (next) => {
-      try {
-        this.#exchange(next);
-      } catch (error) {
-        reporter?.onServiceError(name, error);
-      }
-    });
+  async start(context: ServiceContext): Promise<void> {
+    const { name, tls: settings, acceptProxyProtocol: expectsProxyHeader, upstreams } = this.#settings;
     const isOpened = settings.certificates.length > 0;
-    this.#terminator = new TlsTerminator(
-      {
-        ...{ settings, keyLog, alpn: settings.alpn ?? [] },
-        material: this.#newer ?? material,
-        expectsProxyHeader: acceptProxyProtocol,
-        others: isOpened || upstreams.length === 0 ? null : upstreams,
-      },
-      this,
-    );
-  }
-
-  #exchange(material: TlsMaterial): void {
-    if (this.#terminator === null) this.#newer = material;
-    else this.#terminator.set(material);
+    const others = isOpened || upstreams.length === 0 ? null : upstreams;
+    const options = { settings, alpn: settings.alpn ?? [], expectsProxyHeader, others };
+    this.#terminator = await openTerminator(context, name, options, this);
   }
 
   /** Connections that are under way. */
