@@ -21,6 +21,7 @@ test("flags make the simplest proxy there is", () => {
       response: null,
       faults: [],
       limits: [],
+      grpcTimeout: 0,
     },
   ]);
   assert.deepEqual(
@@ -46,6 +47,13 @@ test("each may be given several times, where that makes sense", () => {
     ["127.0.0.1:3000", "b.example:80"],
   );
   assert.equal(threads, 4);
+});
+
+test("servers speak what a flag says", () => {
+  const [upstream] = snapshotFromFlags({ ...plain, protocol: "h2c", connectInterval: 10 }).upstreams;
+  assert.equal(upstream?.peer.protocol, "h2c");
+  const asked = { ...plain, protocol: "h2c", httpCheck: { interval: 1, path: "/" } };
+  assert.throws(() => snapshotFromFlags(asked), /active-health-check/);
 });
 
 test("a context path and a host change the route", () => {

@@ -16,6 +16,8 @@ export interface ProxyFlags {
   readonly host: string | null;
   /** Null or absent: as many as there are processors. */
   readonly threads?: number | null;
+  /** What the servers speak, as the configuration names it. */
+  readonly protocol?: string;
   /** How requests are spread over the servers. */
   readonly balance?: string;
   /** Servers are asked for a path, again and again. */
@@ -63,10 +65,11 @@ function toRoute({ contextPath, host, requestsPerMinute = 0 }: ProxyFlags): obje
 }
 
 function toUpstream(flags: ProxyFlags): object {
-  const { upstream, balance } = flags;
+  const { upstream, balance, protocol } = flags;
   const checks = toChecks(flags);
   return {
     servers: [...upstream],
+    ...(protocol === undefined ? {} : { protocol }),
     ...(balance === undefined ? {} : { balance: toBalance(balance) }),
     ...(checks.length === 0 ? {} : { health_check: checks }),
   };
@@ -94,6 +97,7 @@ const FLAG_BY_PATH: readonly (readonly [path: RegExp, flag: string])[] = [
   [/^listeners\[\d+\]\.timeouts/, "--idle-timeout"],
   [/^listeners\[\d+\]\.tls/, "--cert or --key"],
   [/^listeners/, "--bind"],
+  [/^upstreams\.servers\.protocol/, "--protocol"],
   [/^upstreams\.servers\.balance/, "--balance"],
   [/^upstreams\.servers\.health_check\[\d+\]\.http/, "--active-health-check-path"],
   [/^upstreams\.servers\.health_check\[\d+\]\.headers/, "--host"],

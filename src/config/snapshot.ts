@@ -5,6 +5,7 @@ import type { ServerSettings } from "../http1/server-options.ts";
 import type { Http2Settings } from "../http2/server-options.ts";
 import type { TlsListenerSettings } from "../net/tls/listener-settings.ts";
 import type { ForwardingPolicy } from "../proxy/forwarding.ts";
+import type { GrpcWebSettings } from "../proxy/grpc/web-cors.ts";
 import type { RetryPolicy } from "../proxy/retries.ts";
 import type { StreamProxySettings } from "../proxy/stream-proxy.ts";
 import type { PoolOptions } from "../upstream/pool.ts";
@@ -37,6 +38,10 @@ export interface ListenerSettings {
   readonly maxConnections: number;
   readonly maxConnectionsPerClient: number;
   readonly requestTimeout: number;
+  /** The longest a gRPC call may take, milliseconds; 0: as long as its client says. */
+  readonly grpcTimeout: number;
+  /** How calls of gRPC-Web are translated; null: they aren't. */
+  readonly grpcWeb: GrpcWebSettings | null;
   /** `via`: null for no such field, "" for the usual pseudonym. */
   readonly forwarding: ForwardingPolicy;
   readonly allowConnect: boolean;

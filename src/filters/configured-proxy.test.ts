@@ -36,6 +36,7 @@ function settings(...routes: readonly Partial<RouteSettings>[]): ProxySettings {
             response: null,
             faults: [],
             limits: [],
+            grpcTimeout: 0,
             ...route,
           };
         }),

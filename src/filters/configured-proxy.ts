@@ -57,7 +57,8 @@ export function createConfiguredProxy(
   const routes = listener.routes.map((route, i): Route => {
     const compiled = compiler.compile(route);
     const limits = compiler.compileLimits(route);
-    const filter = behindLimits(limits, means.faults.before(i, compiled.filter));
+    const proceed = behindLimits(limits, means.faults.before(i, compiled.filter));
+    const filter = withTime(route.grpcTimeout, proceed);
     return { ...compiled, limits, filter };
   });
   const [first] = routes;
@@ -66,6 +67,15 @@ export function createConfiguredProxy(
 }
 
 type RequestFilter = NonNullable<Route["filter"]>;
+
+/** However long a call waits here, it is its own time. */
+function withTime(grpcTimeout: number, proceed: RequestFilter | null): RequestFilter | null {
+  if (grpcTimeout === 0) return proceed;
+  return (session) => {
+    session.limitCall(grpcTimeout);
+    return proceed?.(session);
+  };
+}
 
 /** What is over a limit isn't even struck by faults. */
 function behindLimits(limits: RouteLimits | null, proceed: RequestFilter | null): RequestFilter | null {

@@ -206,6 +206,8 @@ export interface RouteSettings {
   readonly faults: readonly HttpFaultSettings[];
   /** In order; the first that is exceeded answers. */
   readonly limits: readonly LimitSettings[];
+  /** The longest a gRPC call may take, milliseconds; 0: no limit of its own. */
+  readonly grpcTimeout: number;
 }
 
 export interface UpstreamSettings extends GroupSettings {

@@ -8,6 +8,7 @@ import type { CertificateCallback } from "../net/tls/certificate-store.ts";
 import { Connector } from "../upstream/connector.ts";
 import { DEFAULT_POOL_OPTIONS, type PoolOptions } from "../upstream/pool.ts";
 import { type ForwardingPolicy, NO_FORWARDING } from "./forwarding.ts";
+import type { GrpcWebSettings } from "./grpc/web-cors.ts";
 import { HttpProxy } from "./http-proxy.ts";
 import { HttpService } from "./http-service.ts";
 import type { ProxyPhases } from "./phases.ts";
@@ -48,6 +49,11 @@ export interface HttpProxyServiceOptions<C> {
   readonly requestTimeout?: number;
   /** Milliseconds a gRPC call may take, whatever its client allows (`grpc-timeout`). Default 0: as many as that. */
   readonly grpcTimeout?: number;
+  /**
+   * Translates calls of gRPC-Web, as browsers make them, to gRPC. True, or whose pages may call across origins. Default
+   * false: they go through as they are.
+   */
+  readonly grpcWeb?: boolean | Partial<GrpcWebSettings>;
   readonly allowConnect?: boolean;
   /** Idle connections to servers. */
   readonly pool?: Partial<PoolOptions>;
@@ -95,7 +101,7 @@ class HttpProxyService<C> implements Service {
   async start(context: ServiceContext): Promise<void> {
     const { phases, forwarding, retries, retryBufferSize, requestTimeout, allowConnect, pool, connector } =
       this.#options;
-    const { alarms, random, grpcTimeout } = this.#options;
+    const { alarms, random, grpcTimeout, grpcWeb = false } = this.#options;
     const { counters, observer, reporter } = context;
     this.#proxy = new HttpProxy(phases, {
       connector: connector ?? new Connector({ ...DEFAULT_POOL_OPTIONS, ...pool }),
@@ -107,6 +113,7 @@ class HttpProxyService<C> implements Service {
       ...(retryBufferSize === undefined ? {} : { retryBufferSize }),
       ...(requestTimeout === undefined ? {} : { requestTimeout }),
       ...(grpcTimeout === undefined ? {} : { grpcTimeout }),
+      grpcWeb: grpcWeb === true ? {} : grpcWeb || null,
       ...(allowConnect === undefined ? {} : { allowConnect }),
       ...(alarms === undefined ? {} : { alarms }),
       ...(random === undefined ? {} : { random }),

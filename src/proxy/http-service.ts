@@ -18,6 +18,7 @@ import type { TlsDigest } from "../net/tls/digest.ts";
 import type { Transport } from "../net/transport.ts";
 import { ClientCounts } from "./client-counts.ts";
 import { Exchange } from "./exchange.ts";
+import { sinkOf } from "./grpc/web-entrance.ts";
 import { HttpClientInfo } from "./http-client-info.ts";
 import type { HttpProxy } from "./http-proxy.ts";
 import type { HandshakeClient, HttpHandshakes } from "./tls/http-handshakes.ts";
@@ -164,7 +165,9 @@ export class HttpService<C> implements Http1Application<ClientConnection>, Hands
     if (head.protocol === "HTTP/2") this.#proxy.counters.add(Counter.http2Streams);
     const other = this.#handshakes === null ? null : this.#handshakes.insteadFor(head, client);
     if (other !== null) return new Exchange(other, stream, head, client);
-    return new Exchange(this.#proxy, stream, head, client);
+    const call = this.#proxy.grpcWeb === null ? null : this.#proxy.grpcWeb.translate(stream, head);
+    if (call === null) return new Exchange(this.#proxy, stream, head, client);
+    return sinkOf(call, new Exchange(this.#proxy, call.client, call.request, client));
   }
 
   #note(connection: ClientConnection): HttpClientInfo {

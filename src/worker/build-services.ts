@@ -88,6 +88,8 @@ function toService<C>(
     maxConnections: listener.maxConnections,
     maxConnectionsPerClient: listener.maxConnectionsPerClient,
     requestTimeout: listener.requestTimeout,
+    grpcTimeout: listener.grpcTimeout,
+    ...(listener.grpcWeb === null ? {} : { grpcWeb: listener.grpcWeb }),
     forwarding: forwardingOf(listener, instance),
     allowConnect: listener.allowConnect,
     retries: snapshot.retries,

@@ -1,6 +1,7 @@
 import { type Command, Option } from "commander";
 import { formatProblem } from "../../config/config-error.ts";
 import { type ProxyFlags, snapshotFromFlags } from "../../config/flags.ts";
+import { UPSTREAM_PROTOCOLS } from "../../config/schema/upstream.ts";
 import { BALANCING_POLICIES } from "../../upstream/group-settings.ts";
 import { UsageError } from "../errors.ts";
 import {
@@ -21,7 +22,7 @@ import {
   selfSignedFor,
   setFips,
 } from "../tls/options.ts";
-import type { SelfSigned } from "../tls/self-signed.ts";
+import { announceCertificate, type SelfSigned } from "../tls/self-signed.ts";
 import { type SharedFlags, serveSnapshot } from "./serve-snapshot.ts";
 
 interface HttpFlags extends SharedFlags, ListenerTlsFlags {
@@ -32,6 +33,7 @@ interface HttpFlags extends SharedFlags, ListenerTlsFlags {
   contextPath?: string;
   cp?: string;
   host?: string;
+  protocol?: string;
   balance?: string;
   activeHealthCheckInterval?: number;
   activeHealthCheckPath?: string;
@@ -49,6 +51,7 @@ const MOST_REQUESTS = 2 ** 31 - 1;
 const EXAMPLES = `
 Health checks: servers are asked for a path every ten seconds, the first time ten seconds after the start. Every status
 from 200 to 499 is a good answer. With --hc-freq a connection is enough, and no path is asked for unless a flag says so.
+With --protocol h2c a connection is enough in any case.
 
 TLS: with a certificate all addresses serve HTTPS, HTTP/2 and HTTP/1.1. Of several certificates each is used for its
 names; their files are read again when they change. Plain HTTP is answered with a redirect to https.
@@ -59,6 +62,7 @@ Examples:
   sluice http --bind :8080 --upstream 127.0.0.1:3000 --context-path /api --host api.example.com
   sluice http -b :8080 -u 10.0.0.1:80 -u 10.0.0.2:80 --balance peak_ewma --active-health-check-path /healthz
   sluice http -b :8080 -u 10.0.0.1:80 -u 10.0.0.2:80 --hc-freq 2 --max-requests-per-minute 600 --admin 8474
+  sluice http -b :8080 -u 10.0.0.1:50051 -u 10.0.0.2:50051 --protocol h2c
   sluice http --cert example.pem --key example.key localhost:3000
   sluice http -b :443 --cert a.pem --key a.key --cert b.pem --key b.key -u 10.0.0.1:80
   sluice http --tls-self-signed --name dev.example localhost:3000`;
@@ -96,7 +100,13 @@ function addAddresses(command: Command): void {
     .addOption(new Option("--pa <address>", "as --upstream").argParser(collectAddress).hideHelp())
     .option("--context-path <path>", "only requests below this path; others get 404")
     .addOption(new Option("--cp <path>", "as --context-path").hideHelp())
-    .option("--host <name>", "the Host that servers get, instead of the client's");
+    .option("--host <name>", "the Host that servers get, instead of the client's")
+    .addOption(
+      new Option(
+        "--protocol <protocol>",
+        "what servers speak; h2c is HTTP/2 without TLS, as for gRPC",
+      ).choices(UPSTREAM_PROTOCOLS),
+    );
 }
 
 function addBalancing(command: Command): void {
@@ -134,14 +144,6 @@ async function runHttp(servers: readonly string[], flags: HttpFlags): Promise<vo
   await serveSnapshot(snapshot, flags);
 }
 
-function announceCertificate({ names, fingerprint }: SelfSigned, json: boolean): void {
-  process.stdout.write(
-    json
-      ? `${JSON.stringify({ event: "certificate", names, fingerprint })}\n`
-      : `Certificate for ${names.join(", ")}, for development only. SHA-256: ${fingerprint}\n`,
-  );
-}
-
 function toProxyFlags(
   servers: readonly string[],
   flags: HttpFlags,
@@ -159,7 +161,7 @@ function toProxyFlags(
       "no upstream: give at least one with --upstream, for example --upstream 127.0.0.1:3000",
     );
   }
-  const { balance, idleTimeout, admin } = flags;
+  const { balance, idleTimeout, admin, protocol } = flags;
   return {
     ...{
       bind,
@@ -169,9 +171,10 @@ function toProxyFlags(
       host: flags.host ?? null,
     },
     httpCheck: toHttpCheck(flags),
-    connectInterval: flags.hcFreq ?? 0,
+    connectInterval: flags.hcFreq ?? (protocol === "h2c" ? CHECK_INTERVAL : 0),
     requestsPerMinute: flags.maxRequestsPerMinute ?? 0,
     ...(balance === undefined ? {} : { balance }),
+    ...(protocol === undefined ? {} : { protocol }),
     ...(idleTimeout === undefined ? {} : { idleTimeout }),
     ...(admin === undefined ? {} : { admin }),
   };
@@ -180,6 +183,6 @@ function toProxyFlags(
 /** Trying to connect takes the place of asking, unless both are wanted. */
 function toHttpCheck(flags: HttpFlags): { interval: number; path: string } {
   const { activeHealthCheckInterval: interval, activeHealthCheckPath: path, hcFreq = 0 } = flags;
-  const isWanted = hcFreq === 0 || interval !== undefined || path !== undefined;
+  const isWanted = (hcFreq === 0 && flags.protocol !== "h2c") || interval !== undefined || path !== undefined;
   return { interval: isWanted ? (interval ?? CHECK_INTERVAL) : 0, path: path ?? CHECK_PATH };
 }

@@ -7,6 +7,7 @@ import type { ListenerSettings } from "../snapshot.ts";
 import { bindAddress } from "./addresses.ts";
 import type { FaultDraft } from "./fault.ts";
 import { forwarded, via } from "./forwarded.ts";
+import { grpcWeb } from "./grpc-web.ts";
 import { http2 } from "./http2.ts";
 import { type LimitReference, limitReferences } from "./limit.ts";
 import { actionKeys, faults, type RouteDraft, route, toAction } from "./route.ts";
@@ -71,6 +72,9 @@ const timeouts = section("ListenerTimeouts", "How long clients may take. 0 switc
     .prefault(inSeconds(DEFAULT_SERVER_SETTINGS.writeTimeout))
     .describe("How long a client may take nothing of its response."),
   request: duration.prefault(0).describe("A request as a whole, from its head to the end of its response."),
+  grpc: duration
+    .prefault(0)
+    .describe("The longest that a gRPC call may take, whatever time its client gives it (`grpc-timeout`)."),
 });
 
 function inKilobytes(bytes: number): string {
@@ -116,6 +120,11 @@ const httpListener: z.ZodType<HttpDraft> = section(
       .prefault(true)
       .describe("Whether clients may speak HTTP/2 (with prior knowledge, or by ALPN), and how."),
     tls: httpTls.optional().describe("TLS towards clients. Default: they connect without."),
+    grpc_web: grpcWeb
+      .prefault(false)
+      .describe(
+        "Translates calls of gRPC-Web, as browsers make them, to gRPC: `true`, whose pages may call across origins, or a map.",
+      ),
     forwarded: forwarded.prefault({}).describe("What servers are told about clients."),
     via: via
       .prefault("")
@@ -140,12 +149,14 @@ const httpListener: z.ZodType<HttpDraft> = section(
     maxConnections: document.limits.connections,
     maxConnectionsPerClient: document.limits.connections_per_client,
     requestTimeout: document.timeouts.request,
+    grpcTimeout: document.timeouts.grpc,
+    grpcWeb: document.grpc_web,
     routes: action === null ? routes : [toOnlyRoute(action, document.faults ?? [])],
   };
 });
 
 function toOnlyRoute(action: Action, laid: readonly FaultDraft[]): RouteDraft {
-  return { name: null, match: null, action, response: null, faults: laid, limits: [] };
+  return { name: null, match: null, action, response: null, faults: laid, limits: [], grpcTimeout: 0 };
 }
 
 function toServerSettings(

@@ -15,6 +15,7 @@ import { match } from "./match.ts";
 import { mirror } from "./mirror.ts";
 import { type Rewrite, rewrite } from "./rewrite.ts";
 import { split } from "./split.ts";
+import { duration } from "./units.ts";
 import { upstreamReference } from "./upstream-reference.ts";
 import { list, oneOf, parsedBy, section, text } from "./values.ts";
 
@@ -147,6 +148,11 @@ export const route: z.ZodType<RouteDraft> = section(
       .describe(
         "How many requests are let in: a rate like `5/m` for each client, a map, the name of one of the document's `limits`, or a list of such. In order; the first that is exceeded answers.",
       ),
+    grpc_timeout: duration
+      .prefault(0)
+      .describe(
+        "The longest that its gRPC calls may take, whatever time their clients give them. Servers are told. 0: no limit of its own.",
+      ),
     faults: faults.optional().describe("Faults on its requests. Those that strike one act on it together."),
   },
 ).transform((document): RouteDraft => {
@@ -161,6 +167,7 @@ export const route: z.ZodType<RouteDraft> = section(
     response: response_headers,
     faults: laid,
     limits,
+    grpcTimeout: document.grpc_timeout,
   };
 });
 

@@ -19,6 +19,9 @@ import { choice, entryName, integer, list, oneOf, oneOrMore, section } from "./v
 const MOST_FOUND = 256;
 const MOST_SERVERS = 10_000;
 
+/** What may be spoken with servers. */
+export const UPSTREAM_PROTOCOLS = ["http1", "h2c"] as const;
+
 const timeouts = section("UpstreamTimeouts", "How long servers may take. 0 switches a timeout off.", {
   connect: duration.prefault("5s").describe("Until a connection stands."),
   first_byte: duration
@@ -76,7 +79,7 @@ const keys = {
     .prefault({})
     .describe("When requests are sent once more: a number of attempts, a map, or `off`."),
   timeouts: timeouts.prefault({}).describe("How long servers may take."),
-  protocol: choice(["http1", "h2c"])
+  protocol: choice(UPSTREAM_PROTOCOLS)
     .prefault("http1")
     .describe("What the servers speak: HTTP/1.1, or HTTP/2 without TLS (`h2c`), which they must expect."),
   h2_ping_interval: duration
