@@ -1,5 +1,6 @@
 import { idleAlarms } from "../base/alarms.ts";
 import type { Snapshot } from "../config/snapshot.ts";
+import type { TlsListenerSettings } from "../net/tls/listener-settings.ts";
 import { TlsKeeper } from "../net/tls/tls-keeper.ts";
 
 /** What is to be said about the files of TLS. */
@@ -15,12 +16,24 @@ export async function checkTlsFiles({ listeners, proxies }: Snapshot): Promise<T
   const problems: string[] = [];
   const doubts: string[] = [];
   for (const { name, tls } of [...listeners, ...proxies]) {
-    if (tls === null) continue;
-    const tell = (list: string[]) => (finding: string) => list.push(`listener ${name}: ${finding}`);
-    const onDoubt = tell(doubts);
-    const nobody = { onMaterial: () => undefined, onProblem: () => undefined };
-    const keeper = new TlsKeeper(tls, idleAlarms, { ...nobody, onDoubt });
-    await keeper.load().catch((error: Error) => tell(problems)(error.message));
+    for (const part of tls === null ? [] : partsOf(tls)) {
+      const keeper = new TlsKeeper(part, idleAlarms, {
+        onMaterial: () => undefined,
+        onProblem: () => undefined,
+        onDoubt: (doubt) => doubts.push(`listener ${name}: ${doubt}`),
+      });
+      await keeper.load().catch(({ message }: Error) => problems.push(`listener ${name}: ${message}`));
+    }
   }
   return { problems, doubts };
+}
+
+/** Each certificate by itself, then what is known of clients: a listener stops at the first that is wrong. */
+function partsOf(tls: TlsListenerSettings): readonly TlsListenerSettings[] {
+  const certificates = tls.certificates.map((one) => ({
+    ...tls,
+    certificates: [one],
+    clientCertificates: null,
+  }));
+  return [...certificates, { ...tls, certificates: [] }];
 }

@@ -1,12 +1,14 @@
 import { once } from "node:events";
 import { type ConnectionOptions, connect, type TLSSocket } from "node:tls";
 
-/** What a client knows of its connection, and what it got back for "ping". */
+/** What a client knows of its connection, and what it got back for what it said. */
 export interface TlsVisit {
   readonly resumed: boolean;
   readonly alpn: string;
   readonly group: string;
   readonly cipher: string;
+  /** Of the server's certificate, SHA-256 in hexadecimal with colons. */
+  readonly fingerprint: string;
   /** The common name of the authority that signed the server's certificate; "" in a resumed session. */
   readonly issuer: string;
   readonly answer: string;
@@ -32,8 +34,18 @@ export async function connectSecurely(port: number, options: ConnectionOptions =
   return socket;
 }
 
-/** Connects to a server that echoes, says "ping", and leaves. Rejects when the server ends the connection first. */
-export async function visitSecurely(port: number, options: ConnectionOptions = {}): Promise<TlsVisit> {
+/** What a server of HTTP answers to. */
+export const GET = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+
+/**
+ * Connects to a server that answers what is said, an echo if need be, and leaves. Rejects when the server ends the connection
+ * first.
+ */
+export async function visitSecurely(
+  port: number,
+  options: ConnectionOptions = {},
+  words: string = "ping",
+): Promise<TlsVisit> {
   let session: Buffer | null = null;
   let status: Buffer | null = null;
   const socket = connect({
@@ -50,7 +62,7 @@ export async function visitSecurely(port: number, options: ConnectionOptions = {
     status = given;
   });
   await once(socket, "secureConnect");
-  socket.write("ping");
+  socket.write(words);
   const answer = await firstBytes(socket);
   const group = socket.getEphemeralKeyInfo() as { name?: string } | null;
   const visit = {
@@ -58,6 +70,7 @@ export async function visitSecurely(port: number, options: ConnectionOptions = {
     alpn: socket.alpnProtocol === false ? "" : (socket.alpnProtocol ?? ""),
     group: group?.name ?? "",
     cipher: socket.getCipher().standardName,
+    fingerprint: socket.getPeerCertificate().fingerprint256 ?? "",
     issuer: String(socket.getPeerCertificate().issuer?.CN ?? ""),
     answer,
     lastSession: socket.getSession()!,
