@@ -41,6 +41,8 @@ export interface ConnectionLimits {
 }
 
 const INITIAL_CONNECTION_WINDOW = 65_535;
+/** Bytes that a window has to let through at once to be worth an update. */
+const SMALLEST_STEP = 256;
 const NO_PAYLOAD: Buffer = Buffer.alloc(PING_SIZE);
 
 /**
@@ -70,6 +72,8 @@ export abstract class ConnectionCore<S extends StreamCore>
   #settingsOwed = 0;
   #pingsOwed = 0;
   #hasPeerSettings = false;
+  /** By how much the settings that are being read change the initial window. */
+  #windowShift = 0;
   /** The stream whose DATA is coming in; null when nobody wants it. */
   #data: S | null = null;
   #dataLength = 0;
@@ -265,8 +269,9 @@ export abstract class ConnectionCore<S extends StreamCore>
       stream.sends.take(room);
       this.#sends.take(room);
       this.writeData(stream.id, bytes, at, at + room);
-      this.flood.dataSent();
       at += room;
+      // A window that is opened byte by byte pays for itself with nothing.
+      if (at === end || room >= SMALLEST_STEP) this.flood.dataSent();
     }
     return at;
   }
@@ -397,10 +402,14 @@ export abstract class ConnectionCore<S extends StreamCore>
     const error = this.peer.apply(id, value);
     if (error !== Http2Error.NoError) this.fail(error, "A setting out of its range");
     else if (id === SettingId.HeaderTableSize) this.encoder.limitTable(value);
-    else if (id === SettingId.InitialWindowSize) this.#shiftWindows(value - before);
+    else if (id === SettingId.InitialWindowSize) this.#windowShift += value - before;
   }
 
-  #shiftWindows(bytes: number): void {
+  /** Once for a whole frame: it can hold thousands of windows, and each would concern all streams. */
+  #shiftWindows(): void {
+    const bytes = this.#windowShift;
+    if (bytes === 0) return;
+    this.#windowShift = 0;
     for (const stream of this.streams.values()) {
       if (!stream.sends.grow(bytes)) {
         this.fail(Http2Error.FlowControlError, "An initial window that makes a stream's too large");
@@ -414,6 +423,8 @@ export abstract class ConnectionCore<S extends StreamCore>
   onSettingsEnd(): void {
     const isFirst = !this.#hasPeerSettings;
     this.#hasPeerSettings = true;
+    this.#shiftWindows();
+    if (this.failed) return;
     if (!isFirst && !this.countFlood(Flood.Settings)) return;
     if (!this.#mayAnswer()) return;
     this.writeSettingsAck();

@@ -1,5 +1,5 @@
 import type { Socket } from "node:net";
-import { ProxyError } from "../base/errors.ts";
+import { type ErrorCode, ProxyError } from "../base/errors.ts";
 import { Deadline, type DeadlineOwner, type TimeoutQueue } from "../base/timeouts.ts";
 import type { BodyLength, RequestHead, ResponseHead } from "../http/heads.ts";
 import { HttpHeaders } from "../http/http-headers.ts";
@@ -210,8 +210,9 @@ export class Http2ServerConnection
 
   /** A client that leaves has its streams answered, one that was offended waits for us to close. */
   onGoaway(_lastStreamId: number, code: number): void {
+    if (!this.countFlood(Flood.Ignored)) return;
     if (code === Http2Error.NoError) this.retire();
-    else this.#leave(new ProxyError("DOWNSTREAM_CLOSED", `GOAWAY with ${nameOfHttp2Error(code)}`));
+    else this.#leave("DOWNSTREAM_CLOSED", `GOAWAY with ${nameOfHttp2Error(code)}`);
   }
 
   // ── responses ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -309,7 +310,7 @@ export class Http2ServerConnection
 
   onSilence(): void {
     this.#application.onSilence(this);
-    this.#leave(new ProxyError("DOWNSTREAM_CLOSED", "No answer to a PING"));
+    this.#leave("DOWNSTREAM_CLOSED", "No answer to a PING");
   }
 
   // ── the end ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -349,7 +350,7 @@ export class Http2ServerConnection
   protected onFailure(code: Http2Error, message: string): void {
     if (this.#state >= State.Closing) return;
     if (code === Http2Error.EnhanceYourCalm) this.#application.onFlood(this, this.flood.flood ?? "Headers");
-    this.#leave(new ProxyError("DOWNSTREAM_BAD_REQUEST", message));
+    this.#leave("DOWNSTREAM_BAD_REQUEST", message);
   }
 
   onDeadline(queue: TimeoutQueue): void {
@@ -385,12 +386,12 @@ export class Http2ServerConnection
 
   /** A client says GOAWAY when it wants its streams to be finished. Without its direction no window would ever grow again. */
   onSocketEnd(): void {
-    this.#leave(new ProxyError("DOWNSTREAM_CLOSED"));
+    this.#leave("DOWNSTREAM_CLOSED");
   }
 
-  #leave(error: ProxyError): void {
+  #leave(code: ErrorCode, detail?: string): void {
     this.#close();
-    this.loseStreams((stream) => stream.onConnectionLost(error));
+    this.loseStreams((stream) => stream.onConnectionLost(new ProxyError(code, detail)));
   }
 
   onSocketClose(error: Error | null): void {

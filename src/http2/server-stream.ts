@@ -362,11 +362,13 @@ export class ServerStream extends StreamCore implements DownstreamStream, Deadli
     this.#lose(new ProxyError("DOWNSTREAM_BAD_BODY", message));
   }
 
-  onConnectionLost(error: Error): void {
+  onConnectionLost(error: ProxyError): void {
     this.#lose(error);
   }
 
-  #lose(error: Error): void {
+  #lose(error: ProxyError): void {
+    // Whatever it is, nobody is left to answer: an answer that had begun would wait forever for somebody to take it.
+    error.status = 0;
     const sink = this.#sink;
     this.#sink = null;
     if (this.#tunnel !== null) this.#tunnel.close(error);

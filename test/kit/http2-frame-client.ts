@@ -35,6 +35,11 @@ export class FrameClient extends Http2Talk implements AsyncDisposable {
     super.onHeaders(streamId, bytes, start, end, isEnd);
   }
 
+  override forget(): void {
+    super.forget();
+    this.statuses.clear();
+  }
+
   /** The status of the response on this stream. */
   async statusOf(id: number): Promise<number> {
     await this.until(() => this.statuses.has(id));

@@ -80,6 +80,7 @@ export class Http2Talk implements FrameSink {
     first: LocalSettings | null = DEFAULT_LOCAL_SETTINGS,
   ) {
     this.#socket = socket;
+    this.#heard.setMaxListeners(0);
     this.settings = new PeerSettings(role);
     this.receives = new ReceiveWindow(65_535, LARGEST_WINDOW, this.#roundTrip);
     this.#reader = new FrameReader(role, this);
@@ -127,7 +128,12 @@ export class Http2Talk implements FrameSink {
   }
 
   /** Sends a body as the windows allow, and the end of the stream with it. */
-  async sendBody(id: number, body: Buffer, ends: boolean = true): Promise<void> {
+  sendBody(id: number, body: Buffer, ends: boolean = true): Promise<void> {
+    return this.sendPiece(id, body, ends);
+  }
+
+  /** Sends a part of a body as the windows allow. */
+  async sendPiece(id: number, body: Buffer, isLast: boolean = false): Promise<void> {
     const { sends } = this.stream(id);
     for (let at = 0; at < body.length; ) {
       const wanted = Math.min(body.length - at, this.settings.maxFrameSize);
@@ -138,7 +144,7 @@ export class Http2Talk implements FrameSink {
       }
       sends.take(size);
       this.#sends.take(size);
-      const isEnd = ends && at + size === body.length;
+      const isEnd = isLast && at + size === body.length;
       this.#write(FRAME_HEAD, (out) => writeDataHead(out, 0, size, id, isEnd));
       this.#socket.write(body.subarray(at, at + size));
       at += size;
@@ -151,6 +157,17 @@ export class Http2Talk implements FrameSink {
     for (const window of [id, 0]) {
       this.#write(WINDOW_UPDATE_FRAME, (out) => writeWindowUpdate(out, 0, window, 65_535));
     }
+  }
+
+  /** Bytes that may be sent on this stream now. */
+  roomOf(id: number): number {
+    return Math.max(0, Math.min(this.stream(id).sends.available, this.#sends.available));
+  }
+
+  /** Forgets the streams that are over. */
+  forget(): void {
+    for (const [id, { ended }] of this.streams) if (ended) this.streams.delete(id);
+    this.order.length = 0;
   }
 
   /** Tells other settings than at first. */
