@@ -136,8 +136,8 @@ test("what is wrong is said about the flag", () => {
   };
   assert.match(message({ bind: ["nowhere"] }), /^--bind: found "nowhere", expected an address to listen on/);
   assert.match(
-    message({ upstream: ["http://a:1"] }),
-    /^--upstream: found "http:\/\/a:1" with a scheme, expected/,
+    message({ upstream: ["ftp://a:1"] }),
+    /^--upstream: servers are reached by http or https, and not by ftp, expected/,
   );
   assert.match(message({ upstream: [] }), /^--upstream: found an empty list/);
   assert.match(message({ contextPath: "api" }), /^--context-path: "api" doesn't begin with a slash/);

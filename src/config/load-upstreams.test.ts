@@ -134,7 +134,7 @@ test("sticky clients need a secret, and no more", () => {
 describe("a health check", () => {
   const checksOf = (yaml: string): UpstreamSettings["checks"] => withOptions(`health_check: ${yaml}`).checks;
   const times = { interval: 10_000, jitter: 0.1, timeout: 2_000, rise: 1, fall: 1, port: null };
-  const tls = { serverName: null, verify: true, ca: null };
+  const tls = {};
 
   test("has short forms", () => {
     const http = {
@@ -180,7 +180,7 @@ describe("a health check", () => {
     const [grpc] = checksOf("{ grpc: my.Service, tls: { server_name: a.example, verify: false } }");
     assert.deepEqual(grpc, {
       ...{ kind: "grpc", ...times, service: "my.Service" },
-      tls: { serverName: "a.example", verify: false, ca: null },
+      tls: { sni: "a.example", verifyCertificate: false },
     });
   });
 
@@ -198,7 +198,7 @@ describe("a health check", () => {
       "listeners: [{ bind: 1, upstream: app }]\nupstreams: { app: { servers: [1, 2], health_check: { tls: { ca: ca.pem } } } }\n",
     );
     const [check] = loadConfig(file, {}).upstreams[0]!.checks;
-    assert.deepEqual(check, { kind: "tls", ...times, tls: { ...tls, ca } });
+    assert.deepEqual(check, { kind: "tls", ...times, tls: { ca: [`${ca}\n`] } });
   });
 });
 

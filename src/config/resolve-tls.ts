@@ -1,5 +1,5 @@
 import type { TlsListenerSettings } from "../net/tls/listener-settings.ts";
-import { resolveIn } from "./resolve-upstreams.ts";
+import { resolveIn } from "./resolve-in.ts";
 
 /** The same with the files as they are found from the working directory. */
 export function resolveTls(tls: TlsListenerSettings, folder: string): TlsListenerSettings {

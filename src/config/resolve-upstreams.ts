@@ -1,21 +1,17 @@
-import { isAbsolute, join } from "node:path";
 import type { Action, UpstreamSettings } from "../filters/settings.ts";
 import type { RetryPolicy } from "../proxy/retries.ts";
 import type { HealthCheckSettings } from "../upstream/group-settings.ts";
-import { ConfigError } from "./config-error.ts";
-import { readText } from "./read-text.ts";
+import type { PeerOptions } from "../upstream/peer.ts";
+import { resolveIn } from "./resolve-in.ts";
+import { type FileSurroundings, readUpstreamTls } from "./resolve-upstream-tls.ts";
+import type { HealthCheckDraft } from "./schema/health-check.ts";
 import { toUpstream, type UpstreamDraft } from "./schema/upstream.ts";
 import { addressesIn } from "./schema/upstream-reference.ts";
-import type { Finding } from "./source-document.ts";
 
 /** What upstreams take over from the document as a whole. */
-export interface UpstreamSurroundings {
+export interface UpstreamSurroundings extends FileSurroundings {
   readonly zone: string | null;
   readonly retries: RetryPolicy;
-  /** Where files are looked for. */
-  readonly folder: string;
-  /** Hears of files that can't be read. */
-  note(finding: Finding): void;
 }
 
 type Drafts = Readonly<Record<string, UpstreamDraft>>;
@@ -45,10 +41,14 @@ function upstreamsOf(action: Action): string[] {
 
 function complete(name: string, draft: UpstreamDraft, around: UpstreamSurroundings): UpstreamSettings {
   const { maxTries, nonIdempotent } = draft.retries;
-  const { discovery } = draft;
+  const { discovery, tls, checks, ...rest } = draft;
+  const path = ["upstreams", name];
+  const peer =
+    tls === null ? draft.peer : { ...draft.peer, tls: readUpstreamTls(tls, [...path, "tls"], around) };
   return {
-    ...draft,
+    ...rest,
     name,
+    peer,
     zone: around.zone,
     retries: {
       ...draft.retries,
@@ -59,29 +59,26 @@ function complete(name: string, draft: UpstreamDraft, around: UpstreamSurroundin
       discovery?.kind === "file"
         ? { ...discovery, path: resolveIn(around.folder, discovery.path) }
         : discovery,
-    checks: draft.checks.map((check) => withCertificates(check, name, around)),
+    checks: checks.map((check) => completeCheck(check, peer, [...path, "health_check"], around)),
   };
 }
 
-/** Certificates to trust go along as text: threads and probes read no files. */
-function withCertificates(
-  check: HealthCheckSettings,
-  name: string,
-  { folder, note }: UpstreamSurroundings,
+/** Servers are asked whether they are well over connections like those that requests go over. */
+function completeCheck(
+  { settings, takesTls }: HealthCheckDraft,
+  peer: PeerOptions,
+  path: readonly string[],
+  around: FileSurroundings,
 ): HealthCheckSettings {
-  if (check.kind === "tcp" || check.tls === null || check.tls.ca === null) return check;
-  try {
-    const ca = readText(resolveIn(folder, check.tls.ca));
-    if (!ca.includes("-----BEGIN CERTIFICATE-----")) throw new Error("there is no certificate in it");
-    return { ...check, tls: { ...check.tls, ca } };
-  } catch (error) {
-    const reason = error instanceof ConfigError ? error.entries[0]!.message : (error as Error).message;
-    const path = ["upstreams", name, "health_check"];
-    note({ path, message: `${check.tls.ca}: ${reason}`, expected: "a file with certificates, PEM" });
-    return check;
-  }
-}
-
-export function resolveIn(folder: string, path: string): string {
-  return isAbsolute(path) ? path : join(folder, path);
+  const { proxy, localAddress } = peer;
+  const check: HealthCheckSettings = {
+    ...settings,
+    ...(proxy === undefined ? {} : { proxy }),
+    ...(localAddress === undefined ? {} : { localAddress }),
+  };
+  if (check.kind === "tcp") return check;
+  if (takesTls && typeof peer.tls === "object") return { ...check, tls: peer.tls };
+  if (check.tls?.ca === undefined) return check;
+  const { ca, ...options } = check.tls;
+  return { ...check, tls: readUpstreamTls({ options, ca: [ca].flat(), identity: null }, path, around, []) };
 }

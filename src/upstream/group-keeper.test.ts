@@ -9,7 +9,7 @@ const TIMES = { interval: 1_000, jitter: 0, timeout: 500, rise: 1, fall: 2, port
 const CHECK: HealthCheckSettings = { kind: "tcp", ...TIMES };
 const TLS_CHECK: HealthCheckSettings = {
   ...{ kind: "tls", ...TIMES },
-  tls: { serverName: null, verify: false, ca: null },
+  tls: { verifyCertificate: false },
 };
 
 const OUTLIERS: OutlierSettings = {

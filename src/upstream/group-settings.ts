@@ -1,3 +1,4 @@
+import type { PeerTlsOptions } from "./peer-tls.ts";
 import type { ServerInit } from "./server.ts";
 
 /*
@@ -38,16 +39,10 @@ interface CheckTimes {
   readonly fall: number;
   /** The port to probe; null: the server's own. */
   readonly port: number | null;
-}
-
-/** How TLS is spoken by a probe. */
-export interface ProbeTls {
-  /** The name asked for and checked; null: the server's host. */
-  readonly serverName: string | null;
-  /** Whether the certificate has to be good. */
-  readonly verify: boolean;
-  /** Whom to trust, PEM; null: the system's. */
-  readonly ca: string | null;
+  /** A proxy to connect through; see `PeerOptions.proxy`. Default: none. */
+  readonly proxy?: string;
+  /** Local address to connect from. */
+  readonly localAddress?: string;
 }
 
 /** How servers are asked whether they are well. */
@@ -55,7 +50,7 @@ export type HealthCheckSettings =
   /** A connection can be made. */
   | (CheckTimes & { readonly kind: "tcp" })
   /** A TLS handshake succeeds. */
-  | (CheckTimes & { readonly kind: "tls"; readonly tls: ProbeTls })
+  | (CheckTimes & { readonly kind: "tls"; readonly tls: PeerTlsOptions })
   | (CheckTimes & {
       readonly kind: "http";
       readonly method: string;
@@ -65,10 +60,10 @@ export type HealthCheckSettings =
       /** A regular expression that the first 64 KiB of the body must match; null: whatever body. */
       readonly body: string | null;
       /** Null: plain HTTP. */
-      readonly tls: ProbeTls | null;
+      readonly tls: PeerTlsOptions | null;
     })
   /** The standard health service of gRPC, over HTTP/2. */
-  | (CheckTimes & { readonly kind: "grpc"; readonly service: string; readonly tls: ProbeTls | null });
+  | (CheckTimes & { readonly kind: "grpc"; readonly service: string; readonly tls: PeerTlsOptions | null });
 
 /** How servers that fail requests are taken out for a while (outlier detection). */
 export interface OutlierSettings {

@@ -10,10 +10,10 @@ import {
   type GroupSettings,
   type HealthCheckSettings,
   type OutlierSettings,
-  type ProbeTls,
 } from "./group-settings.ts";
 import type { GroupEvent } from "./group-status.ts";
 import type { Probe, ProbeResult } from "./health/probe.ts";
+import type { PeerTlsOptions } from "./peer-tls.ts";
 import { type ServerInit, toInit } from "./server.ts";
 
 /** What a key can be made of when a policy hashes and nothing else was said: a `Session` is one. */
@@ -21,10 +21,13 @@ export interface SessionLike {
   readonly client: { readonly address: string };
 }
 
-type CheckTimes = Pick<HealthCheckSettings, "interval" | "jitter" | "timeout" | "rise" | "fall" | "port">;
+type CheckTimes = Pick<
+  HealthCheckSettings,
+  "interval" | "jitter" | "timeout" | "rise" | "fall" | "port" | "proxy" | "localAddress"
+>;
 
 type Friendly<S> = S extends { readonly kind: infer K }
-  ? { readonly kind: K; readonly tls?: Partial<ProbeTls> } & Partial<Omit<S, "kind" | "tls">>
+  ? { readonly kind: K; readonly tls?: PeerTlsOptions } & Partial<Omit<S, "kind" | "tls">>
   : never;
 
 /**
@@ -75,8 +78,6 @@ const DEFAULT_TIMES: CheckTimes = {
   fall: 1,
   port: null,
 };
-
-const DEFAULT_TLS: ProbeTls = { serverName: null, verify: true, ca: null };
 
 const DEFAULT_OUTLIERS: OutlierSettings = {
   consecutive: 5,
@@ -145,13 +146,13 @@ function planCheck(options: HealthCheckOptions): CheckPlan {
     const { probe, ...times } = options;
     return { settings: { ...DEFAULT_TIMES, ...times, kind: "tcp" }, probe: new ProgramProbe(probe) };
   }
-  const tls = options.tls === undefined ? null : { ...DEFAULT_TLS, ...options.tls };
+  const { tls = null } = options;
   const common = { ...DEFAULT_TIMES, ...options };
   switch (common.kind) {
     case "tcp":
       return { settings: { ...common, kind: "tcp" } };
     case "tls":
-      return { settings: { ...common, kind: "tls", tls: tls ?? DEFAULT_TLS } };
+      return { settings: { ...common, kind: "tls", tls: tls ?? {} } };
     case "http":
       return { settings: { ...DEFAULT_HTTP, ...common, tls } };
     case "grpc":

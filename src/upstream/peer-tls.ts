@@ -12,6 +12,8 @@ export interface PeerTlsOptions extends TlsParameters, IdentitySettings {
   readonly ca?: string | readonly string[];
   /** PEM: the certificate with its chain, and its key, for servers that ask who we are. Default: none. */
   readonly identity?: { readonly chain: string; readonly key: string };
+  /** Whether earlier sessions with the server are taken up again, which spares a look at certificates. Default true. */
+  readonly resumes?: boolean;
 }
 
 /** What a handshake offers to speak, the best first (ALPN). */

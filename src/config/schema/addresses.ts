@@ -38,7 +38,7 @@ export const loopbackAddress: z.ZodType<string> = parsedBy(
  * The address of a server in its normal form: a port alone means this machine. Undefined when it is none.
  * @throws RangeError for what can't be a server
  */
-export function parseServerAddress(value: number | string): string | undefined {
+function parseServerAddress(value: number | string): string | undefined {
   if (/^\w+:\/\//.test(String(value))) throw new RangeError(`found ${JSON.stringify(value)} with a scheme`);
   const parsed = parse(value);
   if (parsed === undefined || parsed.kind === "unix") return parsed && formatAddress(parsed);
@@ -54,6 +54,53 @@ export const serverAddress: z.ZodType<string> = parsedBy(
   address(SERVER_EXPECTED),
   SERVER_EXPECTED,
   parseServerAddress,
+);
+
+const HTTP_EXPECTED =
+  "the address of a server: host:port, a port of this machine, [v6]:port, unix:/path or https://host";
+
+/** A server of HTTP requests. */
+export interface HttpServerAddress {
+  /** In its normal form. */
+  readonly address: string;
+  /** As it was written; null: nothing was said. */
+  readonly scheme: "http" | "https" | null;
+}
+
+/**
+ * An address, or the beginning of a URL: `https://api.example.com` is port 443 there, with TLS. Undefined when it is none.
+ * @throws RangeError for what can't be a server
+ */
+export function parseHttpServer(value: number | string): HttpServerAddress | undefined {
+  const [, word, rest] = /^([\w+.-]+):\/\/(.*)$/s.exec(String(value)) ?? [];
+  if (word === undefined || rest === undefined) {
+    const address = parseServerAddress(value);
+    return address === undefined ? undefined : { address, scheme: null };
+  }
+  const scheme = word.toLowerCase();
+  if (scheme !== "http" && scheme !== "https")
+    throw new RangeError(`servers are reached by http or https, and not by ${word}`);
+  const host = rest.replace(/\/$/, "");
+  if (/[/?#@]/.test(host)) throw new RangeError("a server's address has neither path nor user");
+  const hasPort = /:\d+$/.test(host);
+  const address = host === "" || parseAddressWith(host, hasPort, scheme === "https" ? 443 : 80);
+  return typeof address === "string" ? { address, scheme } : undefined;
+}
+
+function parseAddressWith(host: string, hasPort: boolean, port: number): string | undefined {
+  const parsed = parse(hasPort ? host : `${host}:${port}`);
+  return parsed?.kind === "tcp" && parsed.host !== "" ? parseServerAddress(formatAddress(parsed)) : undefined;
+}
+
+/** Such an address as one writes it. */
+export function formatHttpServer({ address, scheme }: HttpServerAddress): string {
+  return scheme === "https" ? `https://${address}` : address;
+}
+
+export const httpServer: z.ZodType<HttpServerAddress> = parsedBy(
+  address(HTTP_EXPECTED),
+  HTTP_EXPECTED,
+  parseHttpServer,
 );
 
 const NAME_EXPECTED = "a name and a port, like api.internal:8080";

@@ -1,5 +1,7 @@
+import { isIP } from "node:net";
 import * as z from "zod";
-import type { HealthCheckSettings, ProbeTls } from "../../upstream/group-settings.ts";
+import type { HealthCheckSettings } from "../../upstream/group-settings.ts";
+import type { PeerTlsOptions } from "../../upstream/peer-tls.ts";
 import { refuse } from "../scenario-toxic.ts";
 import { probeFields } from "./fields.ts";
 import { method } from "./match.ts";
@@ -26,9 +28,25 @@ const probeTls = section("ProbeTls", "How TLS is spoken by a health check.", {
     .describe(
       "A file with the certificates to trust, PEM; relative to this file's folder. Default: the system's.",
     ),
-}).transform(({ server_name, verify, ca = null }): ProbeTls => {
-  return { serverName: server_name ?? null, verify, ca };
+}).transform(({ server_name: name, verify, ca }): PeerTlsOptions => {
+  return {
+    ...(name === undefined ? {} : toNames(name)),
+    ...(verify ? {} : { verifyCertificate: false }),
+    ...(ca === undefined ? {} : { ca }),
+  };
 });
+
+/** An address is no name to ask for (RFC 6066 §3), but one that a certificate may be for. */
+function toNames(name: string): PeerTlsOptions {
+  return isIP(name) === 0 ? { sni: name } : { sni: "", alternativeName: name };
+}
+
+/** A check as it is written down. */
+export interface HealthCheckDraft {
+  readonly settings: HealthCheckSettings;
+  /** Whether it has TLS as connections to the upstream's servers have, where they have it. */
+  readonly takesTls: boolean;
+}
 
 const keys = {
   http: probePath
@@ -42,9 +60,11 @@ const keys = {
     .describe(
       "Asks the standard health service of gRPC, for the server as a whole or for a service by its name.",
     ),
-  tls: oneOf("true, or a map with server_name, verify and ca", [yes, probeTls])
+  tls: oneOf("true, false, or a map with server_name, verify and ca", [flag(), probeTls])
     .optional()
-    .describe("Speaks TLS. Alone: a handshake has to succeed."),
+    .describe(
+      "Speaks TLS. Alone: a handshake has to succeed. Default for `http` and `grpc`: as the upstream does. `true`: by the upstream's settings, where it has any.",
+    ),
   interval: durationFrom(LEAST_INTERVAL)
     .prefault("10s")
     .describe("Between two checks of a server. The first one waits as long."),
@@ -79,7 +99,12 @@ const settings = section(
   "HealthCheck",
   "How servers are asked, again and again, whether they are well.",
   keys,
-).transform((document, context): HealthCheckSettings => {
+).transform((document, context): HealthCheckDraft => {
+  const takesTls = document.tls === undefined || document.tls === true;
+  return { settings: toSettings(document, context), takesTls };
+});
+
+function toSettings(document: CheckDocument, context: z.core.$RefinementCtx<unknown>): HealthCheckSettings {
   checkKind(document, context);
   const times: Times = {
     interval: document.interval,
@@ -94,18 +119,18 @@ const settings = section(
   if (http !== undefined) return { ...times, ...toHttp(document, http), tls };
   if (grpc !== undefined) return { ...times, kind: "grpc", service: grpc === true ? "" : grpc, tls };
   return tls === null ? { ...times, kind: "tcp" } : { ...times, kind: "tls", tls };
-});
+}
 
 function checkKind(document: CheckDocument, context: z.core.$RefinementCtx<unknown>): void {
   const [first, second] = KINDS.filter((key) => document[key] !== undefined);
-  if (first === undefined && document.tls === undefined)
+  if (first === undefined && (document.tls ?? false) === false)
     refuse(context, [], "one of http, tcp, tls, grpc", { reason: "this check asks nothing" });
   if (second !== undefined)
     refuse(context, [second], "one of them", {
       reason: `${first} and ${second} exclude each other`,
       atKey: true,
     });
-  if (first === "tcp" && document.tls !== undefined)
+  if (first === "tcp" && (document.tls ?? false) !== false)
     refuse(context, ["tcp"], "tls alone", { reason: "tcp and tls exclude each other", atKey: true });
   if (first === "http") return;
   for (const key of HTTP_ONLY) {
@@ -114,8 +139,9 @@ function checkKind(document: CheckDocument, context: z.core.$RefinementCtx<unkno
   }
 }
 
-function toTls(tls: CheckDocument["tls"]): ProbeTls | null {
-  return tls === true ? { serverName: null, verify: true, ca: null } : (tls ?? null);
+function toTls(tls: CheckDocument["tls"] = false): PeerTlsOptions | null {
+  if (typeof tls === "object") return tls;
+  return tls ? {} : null;
 }
 
 function toHttp(document: CheckDocument, path: string) {
@@ -126,14 +152,14 @@ function toHttp(document: CheckDocument, path: string) {
 const CHECK_EXPECTED = "a path, tcp, tls, grpc, or a map";
 
 /** A path is asked for by HTTP; a word is a check of that kind. */
-const check: z.ZodType<HealthCheckSettings> = oneOf(CHECK_EXPECTED, [
+const check: z.ZodType<HealthCheckDraft> = oneOf(CHECK_EXPECTED, [
   choice(["tcp", "tls", "grpc"]).transform((kind) => settings.parse({ [kind]: true })),
   probePath.transform((path) => settings.parse({ http: path })),
   settings,
 ]);
 
 /** How servers are asked whether they are well; of several checks all have to succeed. */
-export const healthChecks: z.ZodType<readonly HealthCheckSettings[]> = oneOf(
+export const healthChecks: z.ZodType<readonly HealthCheckDraft[]> = oneOf(
   `${CHECK_EXPECTED}, or a list of such`,
   [check.transform((one) => [one]), list(check, `a list of checks: ${CHECK_EXPECTED}`)],
 );

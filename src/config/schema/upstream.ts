@@ -2,17 +2,20 @@ import * as z from "zod";
 import type { UpstreamSettings } from "../../filters/settings.ts";
 import { DEFAULT_GROUP } from "../../upstream/group-settings.ts";
 import type { PeerOptions } from "../../upstream/peer.ts";
+import type { ServerInit } from "../../upstream/server.ts";
 import { refuse } from "../scenario-toxic.ts";
-import { ipAddress, serverAddress } from "./addresses.ts";
+import { formatHttpServer, httpServer, ipAddress } from "./addresses.ts";
 import { balance } from "./balance.ts";
 import { circuit } from "./circuit.ts";
 import { discovery } from "./discovery.ts";
-import { healthChecks } from "./health-check.ts";
+import { type HealthCheckDraft, healthChecks } from "./health-check.ts";
 import { passiveHealth } from "./passive-health.ts";
 import { type RetryDraft, retry } from "./retry.ts";
-import { SERVER_EXPECTED, server } from "./server.ts";
+import { SERVER_EXPECTED, type ServerDraft, server } from "./server.ts";
 import { sticky } from "./sticky.ts";
 import { duration, share } from "./units.ts";
+import { refuseMixed } from "./upstream-reference.ts";
+import { connectProxy, DEFAULT_UPSTREAM_TLS, type UpstreamTlsDraft, upstreamTls } from "./upstream-tls.ts";
 import { choice, entryName, integer, list, oneOf, oneOrMore, section } from "./values.ts";
 
 /** Servers that discovery may find, if nothing else is said. */
@@ -20,7 +23,7 @@ const MOST_FOUND = 256;
 const MOST_SERVERS = 10_000;
 
 /** What may be spoken with servers. */
-export const UPSTREAM_PROTOCOLS = ["http1", "h2c"] as const;
+export const UPSTREAM_PROTOCOLS = ["http1", "h2", "h2c", "auto"] as const;
 
 const timeouts = section("UpstreamTimeouts", "How long servers may take. 0 switches a timeout off.", {
   connect: duration.prefault("5s").describe("Until a connection stands."),
@@ -32,8 +35,11 @@ const timeouts = section("UpstreamTimeouts", "How long servers may take. 0 switc
 });
 
 /** What an upstream is, but for its name and what the whole document says. */
-export interface UpstreamDraft extends Omit<UpstreamSettings, "name" | "zone" | "retries"> {
+export interface UpstreamDraft extends Omit<UpstreamSettings, "name" | "zone" | "retries" | "checks"> {
   readonly retries: RetryDraft["policy"];
+  readonly checks: readonly HealthCheckDraft[];
+  /** Null: none. */
+  readonly tls: UpstreamTlsDraft | null;
 }
 
 const keys = {
@@ -79,13 +85,25 @@ const keys = {
     .prefault({})
     .describe("When requests are sent once more: a number of attempts, a map, or `off`."),
   timeouts: timeouts.prefault({}).describe("How long servers may take."),
+  tls: upstreamTls
+    .optional()
+    .describe(
+      "TLS towards the servers: `true`, or a map. Default: `true` where their addresses say `https://`, else none.",
+    ),
   protocol: choice(UPSTREAM_PROTOCOLS)
-    .prefault("http1")
-    .describe("What the servers speak: HTTP/1.1, or HTTP/2 without TLS (`h2c`), which they must expect."),
+    .optional()
+    .describe(
+      "What the servers speak: HTTP/1.1 (`http1`), HTTP/2 over TLS (`h2`) or without it, which they must expect (`h2c`), or over TLS what they choose by ALPN (`auto`). Default: `auto` with `tls`, else `http1`.",
+    ),
+  connect_proxy: connectProxy
+    .optional()
+    .describe(
+      "A proxy to connect through by CONNECT, which looks up their names: `http://host:port`, or `http://user:password@host:port`.",
+    ),
   h2_ping_interval: duration
     .prefault(0)
     .describe(
-      "For `h2c`: silence after which a connection is asked with a PING whether it is alive; closed when it doesn't answer in that time. 0: never.",
+      "For HTTP/2: silence after which a connection is asked with a PING whether it is alive; closed when it doesn't answer in that time. 0: never.",
     ),
   tcp_keepalive: duration
     .prefault("60s")
@@ -95,6 +113,8 @@ const keys = {
 
 type UpstreamDocument = z.output<z.ZodObject<typeof keys>>;
 
+type Context = z.core.$RefinementCtx<unknown>;
+
 const settings = section("Upstream", "A group of servers that do the same.", keys).transform(
   (document, context): UpstreamDraft => {
     const { servers = [], discovery: found = null } = document;
@@ -102,18 +122,53 @@ const settings = section("Upstream", "A group of servers that do the same.", key
       refuse(context, [], "servers, discovery, or both", { reason: "this upstream has no servers" });
     if (document.max_servers !== undefined && document.max_servers < servers.length)
       refuse(context, ["max_servers"], `at least the ${servers.length} that servers names`);
-    const asksInHttp1 = document.health_check?.some(({ kind, port }) => kind === "http" && port === null);
-    if (document.protocol === "h2c" && asksInHttp1 === true)
-      refuse(context, ["health_check"], "tcp, grpc, or a map with a port that speaks HTTP/1");
+    const tls = tlsOf(document, servers, context);
+    checkProtocol(document, tls, context);
     const { policy: retries, budget: retryBudget } = document.retry;
     return {
-      ...{ servers, discovery: found, mostServers: toMostServers(document), ...document.balance },
+      ...{ servers: servers.map(withoutScheme), discovery: found, mostServers: toMostServers(document) },
+      ...document.balance,
       ...{ sticky: document.sticky ?? null, slowStart: document.slow_start, panic: document.panic_threshold },
       ...{ checks: document.health_check ?? [], outliers: document.passive_health, ...document.limits },
-      ...{ retries, retryBudget, peer: toPeerOptions(document) },
+      ...{ retries, retryBudget, tls, peer: toPeerOptions(document, tls !== null) },
     };
   },
 );
+
+function withoutScheme({ scheme: _, ...server }: ServerDraft): Required<ServerInit> {
+  return server;
+}
+
+/** TLS is the upstream's, not a server's: addresses that say something of it must all say the same. */
+function tlsOf(
+  { tls }: Pick<UpstreamDocument, "tls">,
+  servers: readonly ServerDraft[],
+  context: Context,
+): UpstreamTlsDraft | null {
+  const secure = servers.filter(({ scheme }) => scheme === "https").length;
+  if (secure > 0 && secure < servers.length && tls === undefined) refuseMixed(context, ["servers"]);
+  if (secure > 0 && tls === null)
+    refuse(context, ["tls"], "true, or a map", { reason: "the servers' addresses begin with https://" });
+  if (tls != null && servers.some(({ scheme }) => scheme === "http"))
+    refuse(context, ["servers"], "https://, or addresses alone", {
+      reason: "there is tls, and addresses that begin with http://",
+    });
+  return tls === undefined && secure > 0 ? DEFAULT_UPSTREAM_TLS : (tls ?? null);
+}
+
+function checkProtocol(
+  { protocol, health_check: checks = [] }: UpstreamDocument,
+  tls: UpstreamTlsDraft | null,
+  context: Context,
+): void {
+  if (protocol === "h2" && tls === null)
+    refuse(context, ["protocol"], "h2c, or tls beside it", { reason: "h2 is HTTP/2 over TLS" });
+  if (protocol === "h2c" && tls !== null)
+    refuse(context, ["protocol"], "h2, or no tls", { reason: "h2c is HTTP/2 without TLS" });
+  const asksInHttp1 = checks.some(({ settings: { kind, port } }) => kind === "http" && port === null);
+  if (protocol === "h2c" && asksInHttp1)
+    refuse(context, ["health_check"], "tcp, grpc, or a map with a port that speaks HTTP/1");
+}
 
 function toMostServers({ servers = [], discovery: found, max_servers: most }: UpstreamDocument): number {
   if (found === undefined) return most ?? servers.length;
@@ -122,47 +177,56 @@ function toMostServers({ servers = [], discovery: found, max_servers: most }: Up
 
 interface PeerDocument {
   readonly timeouts: z.output<typeof timeouts>;
-  readonly protocol: "http1" | "h2c";
+  readonly protocol?: PeerOptions["protocol"];
+  readonly connect_proxy?: string | undefined;
   readonly h2_ping_interval: number;
   readonly tcp_keepalive: number;
   readonly local_address?: string | undefined;
 }
 
-function toPeerOptions({
-  timeouts: times,
-  protocol,
-  h2_ping_interval: pingInterval,
-  tcp_keepalive: keepAlive,
-  local_address,
-}: PeerDocument): PeerOptions {
+function toPeerOptions(document: PeerDocument, isSecure: boolean): PeerOptions {
+  const { timeouts: times, tcp_keepalive: keepAlive, h2_ping_interval: pingInterval } = document;
+  const { local_address, connect_proxy: proxy } = document;
+  const wanted = document.protocol ?? "auto";
+  const protocol = wanted === "auto" && !isSecure ? "http1" : wanted;
   return {
     connectTimeout: times.connect,
     firstByteTimeout: times.first_byte,
     readTimeout: times.read,
     writeTimeout: times.write,
     keepAlive,
-    ...(protocol === "http1" ? {} : { protocol, pingInterval }),
+    ...(protocol === "http1" && !isSecure ? {} : { protocol, pingInterval }),
+    ...(proxy === undefined ? {} : { proxy }),
     ...(local_address === undefined ? {} : { localAddress: local_address }),
   };
 }
 
 const DEFAULTS = settings.parse({ servers: "127.0.0.1:1" });
+const SECURE_DEFAULTS = settings.parse({ servers: "https://127.0.0.1" });
 
 /** An upstream of which only its servers are known. */
-function ofServers(servers: UpstreamDraft["servers"]): UpstreamDraft {
-  return { ...DEFAULTS, servers, mostServers: servers.length };
+function ofServers(servers: readonly ServerDraft[], context: Context): UpstreamDraft {
+  const tls = tlsOf({}, servers, context);
+  const plain = servers.map(withoutScheme);
+  const base = tls === null ? DEFAULTS : SECURE_DEFAULTS;
+  return { ...base, servers: plain, mostServers: plain.length, tls };
 }
 
 /** An upstream; an address or a list is its servers. */
 const upstream: z.ZodType<UpstreamDraft> = oneOf("an address, a list of servers, or a map with servers", [
-  serverAddress.transform((address) => toUpstream([address])),
+  httpServer.transform((address) => toUpstream([formatHttpServer(address)])),
   list(server, "a list of servers").transform(ofServers),
   settings,
 ]);
 
-/** An upstream of nothing but addresses, as a route may write it down in place. */
+const inPlace: z.ZodType<UpstreamDraft> = list(server, "a list of servers").transform(ofServers);
+
+/**
+ * An upstream of nothing but addresses, as a route may write it down in place.
+ * @throws ZodError when some of them are reached by https and others not
+ */
 export function toUpstream(addresses: readonly string[]): UpstreamDraft {
-  return ofServers(addresses.map((address) => server.parse(address)));
+  return inPlace.parse(addresses);
 }
 
 /** The upstreams of a document by their names. */

@@ -23,6 +23,8 @@ export interface TlsClientSettings extends TlsParameters, IdentitySettings {
   readonly identity?: { readonly chain: string; readonly key: string };
   /** Protocols to agree on, the best first; none when absent. */
   readonly alpn?: readonly string[];
+  /** Whether earlier sessions are taken up again, which spares a look at certificates. Default true. */
+  readonly resumes?: boolean;
 }
 
 /** Hears how a handshake ended. */
@@ -114,6 +116,7 @@ export class TlsClient {
 
   /** The last session of an address; that which was heard of longest ago makes room. */
   #keep(key: string, session: Buffer): void {
+    if (this.settings.resumes === false) return;
     this.#sessions.delete(key);
     this.#sessions.set(key, session);
     if (this.#sessions.size <= MOST_SESSIONS) return;

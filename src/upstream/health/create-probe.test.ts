@@ -6,7 +6,7 @@ import { createProbe } from "./create-probe.ts";
 import { examine } from "./probe.contract.ts";
 
 const times = { interval: 1000, jitter: 0, timeout: 1000, rise: 1, fall: 1, port: null };
-const tls = { serverName: null, verify: true, ca: null };
+const tls = {};
 const http = { method: "GET", path: "/", headers: [], expect: [{ first: 404, last: 404 }], body: null };
 
 /** What each kind of probe finds wrong with a server that speaks HTTP/1. */

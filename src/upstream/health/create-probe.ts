@@ -8,17 +8,17 @@ import { TlsProbe } from "./tls-probe.ts";
 /**
  * The probe that these settings ask for. It keeps nothing between runs, so one serves all servers of a group.
  * @throws SyntaxError when the body's pattern is no regular expression
- * @throws Error when the certificates to trust can't be read
+ * @throws Error when OpenSSL refuses a certificate
  */
 export function createProbe(settings: HealthCheckSettings): Probe {
   switch (settings.kind) {
     case "tcp":
-      return new TcpProbe();
+      return new TcpProbe(settings);
     case "tls":
-      return new TlsProbe(settings.tls);
+      return new TlsProbe(settings);
     case "http":
       return new HttpProbe(settings);
     case "grpc":
-      return new GrpcProbe(settings.service, settings.tls);
+      return new GrpcProbe(settings);
   }
 }

@@ -1,4 +1,4 @@
-import { describeThrown } from "../../base/errors.ts";
+import { describeThrown, ProxyError } from "../../base/errors.ts";
 
 /** Characters; what servers may have a say in isn't longer than a line. */
 const LONGEST = 120;
@@ -23,6 +23,8 @@ interface FailureFacts {
 
 function inWords(failure: unknown): string {
   if (!(failure instanceof Error)) return describeThrown(failure);
+  // What is behind it is shorter, and says the same.
+  if (failure instanceof ProxyError) return inWords(failure.cause ?? failure.message);
   // A name with several addresses, none of which took the connection: the error itself has no words.
   if (failure instanceof AggregateError && failure.errors.length > 0) return inWords(failure.errors[0]);
   const { code, syscall } = failure as Error & FailureFacts;

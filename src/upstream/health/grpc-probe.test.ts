@@ -11,12 +11,13 @@ import { describe, test } from "node:test";
 import { createServer as createTlsServer } from "node:tls";
 import { createAuthority } from "../../../test/kit/certificates.ts";
 import { startOrigin } from "../../../test/kit/origins.ts";
+import type { PeerTlsOptions } from "../peer-tls.ts";
 import { GrpcProbe } from "./grpc-probe.ts";
 import { examine, serve, testProbe } from "./probe.contract.ts";
 
 const authority = await createAuthority();
 const identity = await authority.issue();
-const tls = { serverName: null, verify: true, ca: authority.cert };
+const tls = { ca: authority.cert };
 
 const OK: OutgoingHttpHeaders = { ":status": 200, "content-type": "application/grpc" };
 
@@ -39,13 +40,13 @@ const answering =
   };
 
 testProbe("a gRPC health check", {
-  create: () => new GrpcProbe("", null),
+  create: () => new GrpcProbe({ service: "", tls: null }),
   createServer: () => createServer().on("stream", answering()),
   onlyConnects: false,
 });
 
 testProbe("a gRPC health check over TLS", {
-  create: () => new GrpcProbe("", tls),
+  create: () => new GrpcProbe({ service: "", tls: { ...tls, sni: "localhost" } }),
   createServer: () => createSecureServer(identity).on("stream", answering()),
   onlyConnects: false,
 });
@@ -56,7 +57,7 @@ async function checkOf(onStream: (stream: ServerHttp2Stream) => void): Promise<s
     onStream(stream);
   });
   await using served = await serve(server);
-  return await examine(new GrpcProbe("", null), served.address);
+  return await examine(new GrpcProbe({ service: "", tls: null }), served.address);
 }
 
 describe("the request of a gRPC probe", () => {
@@ -67,7 +68,7 @@ describe("the request of a gRPC probe", () => {
       answering()(stream);
     });
     await using served = await serve(server);
-    assert.equal(await examine(new GrpcProbe("shop.Cart", null), served.address), null);
+    assert.equal(await examine(new GrpcProbe({ service: "shop.Cart", tls: null }), served.address), null);
     const [headers, body] = await seen.promise;
     assert.ok(served.address.kind === "tcp");
     assert.deepEqual(Object.fromEntries(Object.entries(headers)), {
@@ -158,12 +159,18 @@ describe("the answer that a gRPC probe gets", () => {
 describe("a gRPC probe", () => {
   test("wants HTTP/2", async () => {
     await using origin = await startOrigin();
-    assert.match((await examine(new GrpcProbe("", null), origin.address)) ?? "", /^HTTP\/2: |^closed/);
+    assert.match(
+      (await examine(new GrpcProbe({ service: "", tls: null }), origin.address)) ?? "",
+      /^HTTP\/2: |^closed/,
+    );
     await using withoutAlpn = await serve(createTlsServer(identity));
-    assert.equal(await examine(new GrpcProbe("", tls), withoutAlpn.address), "no HTTP/2 offered over TLS");
+    assert.equal(
+      await examine(new GrpcProbe({ service: "", tls }), withoutAlpn.address),
+      "The server does not speak the protocol that it is asked for: HTTP/2 was not agreed on by ALPN",
+    );
     await using withHttp1 = await serve(createTlsServer({ ...identity, ALPNProtocols: ["http/1.1"] }));
     assert.match(
-      (await examine(new GrpcProbe("", tls), withHttp1.address)) ?? "",
+      (await examine(new GrpcProbe({ service: "", tls }), withHttp1.address)) ?? "",
       /^TLS: .*no application protocol/,
     );
   });
@@ -171,10 +178,10 @@ describe("a gRPC probe", () => {
   test("checks the certificate when it shall", async () => {
     const other = await authority.issue({ names: ["a.test"] });
     await using server = await serve(createSecureServer(other).on("stream", answering()));
-    const check = (serverName: string | null, verify: boolean) =>
-      examine(new GrpcProbe("", { ...tls, serverName, verify }), server.address);
-    assert.equal(await check("a.test", true), null);
-    assert.match((await check(null, true)) ?? "", /^Hostname\/IP does not match/);
-    assert.equal(await check(null, false), null);
+    const check = (options: PeerTlsOptions) =>
+      examine(new GrpcProbe({ service: "", tls: { ...tls, ...options } }), server.address);
+    assert.equal(await check({ sni: "a.test" }), null);
+    assert.match((await check({})) ?? "", /^Hostname\/IP does not match/);
+    assert.equal(await check({ verifyCertificate: false }), null);
   });
 });

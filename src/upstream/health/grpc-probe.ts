@@ -1,9 +1,8 @@
-import { type ClientHttp2Stream, connect, type IncomingHttpHeaders } from "node:http2";
+import type { ClientHttp2Stream, IncomingHttpHeaders } from "node:http2";
 import type { Socket } from "node:net";
-import { TLSSocket } from "node:tls";
 import { GRPC_STATUS_NAMES } from "../../http/grpc/grpc-status.ts";
 import type { Address } from "../../net/address.ts";
-import type { ProbeTls } from "../group-settings.ts";
+import { HTTP2_ONLY } from "../peer-tls.ts";
 import {
   decodeHealthResponse,
   encodeHealthRequest,
@@ -12,8 +11,9 @@ import {
   SERVING_STATUSES,
 } from "./grpc-health.ts";
 import type { Probe, ProbeResult } from "./probe.ts";
+import { startHttp2 } from "./probe-http2.ts";
 import { type EndProbe, runProbe } from "./probe-run.ts";
-import { authorityOf, createOpener, type SocketOpener } from "./probe-socket.ts";
+import { authorityOf, type ProbeConnection, SocketOpener } from "./probe-socket.ts";
 
 /** Bytes. A response of this service has seven. */
 const ANSWER_LIMIT = 4096;
@@ -28,20 +28,17 @@ export class GrpcProbe implements Probe {
   readonly #scheme: "http" | "https";
 
   /**
-   * @param service its full name; "": the server as a whole
-   * @throws Error when the certificates to trust can't be read
+   * @param settings `service`: its full name; "": the server as a whole
+   * @throws Error when OpenSSL refuses a certificate
    */
-  constructor(service: string, tls: ProbeTls | null) {
-    this.#opener = createOpener(tls, ["h2"]);
-    this.#request = encodeHealthRequest(service);
-    this.#scheme = tls === null ? "http" : "https";
+  constructor(settings: ProbeConnection & { readonly service: string }) {
+    this.#opener = new SocketOpener(settings, HTTP2_ONLY);
+    this.#request = encodeHealthRequest(settings.service);
+    this.#scheme = settings.tls === null ? "http" : "https";
   }
 
   run(address: Address, signal: AbortSignal): Promise<ProbeResult> {
     return runProbe(this.#opener, address, signal, (socket, end) => {
-      // A server that speaks TLS but not HTTP/2 would otherwise be said to speak HTTP/2 badly.
-      if (socket instanceof TLSSocket && socket.alpnProtocol !== "h2")
-        return end("no HTTP/2 offered over TLS");
       const stream = this.#call(socket, address, end);
       new GrpcAnswer(stream, end);
       stream.end(this.#request);
@@ -49,14 +46,7 @@ export class GrpcProbe implements Probe {
   }
 
   #call(socket: Socket, address: Address, end: EndProbe): ClientHttp2Stream {
-    // The URL is of no consequence: the connection is made, and the request names the server itself. Made it has to be:
-    // a socket that is destroyed while a session waits for it ends the whole process (Node 26.10, an assertion).
-    const session = connect("http://localhost", {
-      createConnection: () => socket,
-      settings: { enablePush: false },
-    });
-    session.on("error", end);
-    return session.request({
+    return startHttp2(socket, end).request({
       ":method": "POST",
       ":scheme": this.#scheme,
       ":authority": authorityOf(address),

@@ -2,17 +2,19 @@ import assert from "node:assert/strict";
 import { createServer, type RequestListener } from "node:http";
 import { createServer as createSecureServer } from "node:https";
 import { describe, test } from "node:test";
+import type { TLSSocket } from "node:tls";
 import { createAuthority } from "../../../test/kit/certificates.ts";
 import { until } from "../../../test/kit/deadline.ts";
 import { createTemporaryDirectory } from "../../../test/kit/files.ts";
 import { startOrigin } from "../../../test/kit/origins.ts";
 import { startRawOrigin } from "../../../test/kit/raw-origin.ts";
+import type { PeerTlsOptions } from "../peer-tls.ts";
 import { BODY_LIMIT, HttpProbe, type HttpProbeSettings } from "./http-probe.ts";
 import { examine, testProbe } from "./probe.contract.ts";
 
 const authority = await createAuthority();
 const identity = await authority.issue();
-const tls = { serverName: null, verify: true, ca: authority.cert };
+const tls = { ca: authority.cert };
 
 const probeWith = (settings: Partial<HttpProbeSettings> = {}): HttpProbe =>
   new HttpProbe({
@@ -34,7 +36,7 @@ testProbe("an HTTP request", {
 });
 
 testProbe("an HTTPS request", {
-  create: () => probeWith({ tls }),
+  create: () => probeWith({ tls: { ...tls, sni: "localhost" } }),
   createServer: () => createSecureServer(identity, answer),
   onlyConnects: false,
 });
@@ -242,12 +244,40 @@ describe("the body that an HTTP probe gets", () => {
 describe("an HTTPS probe", () => {
   test("checks the certificate when it shall", async () => {
     await using origin = await startOrigin({ tls: await authority.issue({ names: ["a.test"] }) });
-    const check = (serverName: string | null, verify: boolean) =>
-      examine(probeWith({ tls: { ...tls, serverName, verify } }), origin.address);
-    assert.equal(await check("a.test", true), null);
-    assert.match((await check(null, true)) ?? "", /^Hostname\/IP does not match/);
-    assert.equal(await check(null, false), null);
+    const check = (options: PeerTlsOptions) =>
+      examine(probeWith({ tls: { ...tls, ...options } }), origin.address);
+    assert.equal(await check({ sni: "a.test" }), null);
+    assert.match((await check({})) ?? "", /^Hostname\/IP does not match/);
+    assert.equal(await check({ verifyCertificate: false }), null);
     assert.equal(origin.requests.length, 2);
+  });
+
+  for (const protocols of [["h2"], ["h2", "http/1.1"]]) {
+    test(`asks in HTTP/2 a server of ${protocols.join(" and ")}`, async () => {
+      const identity = await authority.issue();
+      await using origin = await startOrigin({ http2: true, tls: { ...identity, ALPNProtocols: protocols } });
+      const headers = [
+        ["Host", "a.example"],
+        ["X-Probe", "1"],
+        ["X-Probe", "2"],
+      ] as const;
+      assert.equal(await examine(probeWith({ tls, headers, body: "^orig" }), origin.address), null);
+      assert.equal(await examine(probeWith({ tls, path: "/status/503" }), origin.address), "status 503");
+      const [first] = origin.requests;
+      assert.equal(first?.httpVersion, "2.0");
+      assert.equal(first.headers[":authority"], "a.example");
+      assert.equal(first.headers["x-probe"], "1, 2");
+      await until("its connection is closed", () => origin.openConnections === 0);
+    });
+  }
+
+  test("looks at the certificate each time", async () => {
+    const reused: boolean[] = [];
+    await using origin = await startOrigin({ tls: await authority.issue() });
+    origin.server.on("secureConnection", (socket: TLSSocket) => reused.push(socket.isSessionReused()));
+    const probe = probeWith({ tls });
+    for (let i = 0; i < 3; i++) assert.equal(await examine(probe, origin.address), null);
+    assert.deepEqual(reused, [false, false, false]);
   });
 
   test("says so when the server speaks plain HTTP", async () => {

@@ -1,5 +1,6 @@
 import type { Socket } from "node:net";
 import type { Address } from "../../net/address.ts";
+import type { SocketAttempt } from "../socket-attempt.ts";
 import { describeFailure } from "./describe-failure.ts";
 import type { ProbeResult } from "./probe.ts";
 import type { SocketOpener } from "./probe-socket.ts";
@@ -25,8 +26,10 @@ export function runProbe(
 ): Promise<ProbeResult> {
   const { promise, resolve } = Promise.withResolvers<ProbeResult>();
   let socket: Socket | null = null;
+  let opening: SocketAttempt | null = null;
   const end: EndProbe = (failure) => {
     signal.removeEventListener("abort", onAbort);
+    opening?.cancel();
     socket?.destroy();
     resolve(failure === null ? WELL : { isHealthy: false, reason: describeFailure(failure) });
   };
@@ -41,11 +44,17 @@ export function runProbe(
   attempt(() => {
     signal.throwIfAborted();
     signal.addEventListener("abort", onAbort);
-    const opened = opener.open(address);
-    socket = opened;
-    // Stays for as long as the socket does: it may fail once more while it closes.
-    opened.on("error", end);
-    opened.once(opener.ready, () => attempt(() => talk(opened, end)));
+    opening = opener.open(address, {
+      onSocket(opened) {
+        socket = opened;
+        // A server that ends its direction is done; Node's HTTP/2 would wait on.
+        opened.allowHalfOpen = false;
+        // Stays for as long as the socket does: it may fail once more while it closes.
+        opened.on("error", end);
+        attempt(() => talk(opened, end));
+      },
+      onSocketFailed: end,
+    });
   });
   return promise;
 }

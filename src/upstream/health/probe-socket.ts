@@ -1,47 +1,47 @@
-import { connect, isIP, type Socket } from "node:net";
-import { checkServerIdentity, createSecureContext, connect as secureConnect } from "node:tls";
 import { type Address, formatAddress } from "../../net/address.ts";
-import type { ProbeTls } from "../group-settings.ts";
+import { HttpPeer, type PeerOptions } from "../peer.ts";
+import { type PeerTlsOptions, type Protocols, UNNAMED } from "../peer-tls.ts";
+import { SocketAttempt, type SocketCallback } from "../socket-attempt.ts";
 
 /** What stands for a server that has no host: one behind a Unix socket, or one on all of this machine's addresses. */
 const LOCAL_HOST = "localhost";
 
-/** How connections to servers are made. */
-export interface SocketOpener {
-  /** Starts to connect. */
-  open(address: Address): Socket;
-  /** The socket's event when the connection stands, and over TLS when the server has proved to be who it should be. */
-  readonly ready: "connect" | "secureConnect";
+/** What probes have in common with the connections that requests go over. */
+export interface ProbeConnection {
+  /** Null: none. */
+  readonly tls: PeerTlsOptions | null;
+  readonly proxy?: string;
+  readonly localAddress?: string;
 }
 
-export const PLAIN: SocketOpener = { open: (address) => connect(targetOf(address)), ready: "connect" };
+/** How connections to servers are made. */
+export class SocketOpener {
+  readonly #options: PeerOptions;
+  readonly #protocols: Protocols;
 
-/**
- * Connections with TLS or, when `tls` is null, without. What can be made once for all of them is made here.
- * @param protocols offered by ALPN, the best one first
- * @throws Error when the certificates to trust can't be read
- */
-export function createOpener(tls: ProbeTls | null, protocols: readonly string[] = []): SocketOpener {
-  if (tls === null) return PLAIN;
-  const { serverName, verify, ca } = tls;
-  const common = {
-    secureContext: createSecureContext(ca === null ? {} : { ca }),
-    ALPNProtocols: [...protocols],
-    rejectUnauthorized: verify,
-  };
-  return { ready: "secureConnect", open };
+  /**
+   * @param protocols offered by ALPN, the best one first
+   * @throws Error when OpenSSL refuses a certificate, or the proxy can't be read
+   */
+  constructor({ tls, proxy, localAddress }: ProbeConnection, protocols: Protocols = UNNAMED) {
+    this.#protocols = protocols;
+    this.#options = {
+      // A session that is taken up says nothing of the certificate that the server has now.
+      ...(tls === null ? {} : { tls: { ...tls, resumes: false } }),
+      ...(proxy === undefined ? {} : { proxy }),
+      ...(localAddress === undefined ? {} : { localAddress }),
+    };
+    // What is wrong with them is to be known at once.
+    new HttpPeer(LOCAL, this.#options).tls?.clientFor(protocols);
+  }
 
-  function open(address: Address): Socket {
-    const name = serverName ?? hostOf(address);
-    return secureConnect({
-      ...targetOf(address),
-      ...common,
-      // An IP address is no name to ask for (RFC 6066 §3), but one to check.
-      servername: isIP(name) === 0 ? name : "",
-      checkServerIdentity: (_host, certificate) => checkServerIdentity(name, certificate),
-    });
+  /** Starts to connect; over TLS it is done when the server has proved to be who it should be. */
+  open(address: Address, callback: SocketCallback): SocketAttempt {
+    return new SocketAttempt(new HttpPeer(address, this.#options), this.#protocols, callback);
   }
 }
+
+const LOCAL: Address = { kind: "tcp", host: LOCAL_HOST, port: 1 };
 
 /** What a request calls the server (`Host`, `:authority`). */
 export function authorityOf(address: Address): string {
@@ -50,8 +50,4 @@ export function authorityOf(address: Address): string {
 
 function hostOf(address: Address): string {
   return address.kind === "unix" || address.host === "" ? LOCAL_HOST : address.host;
-}
-
-function targetOf(address: Address): { path: string } | { host: string; port: number } {
-  return address.kind === "unix" ? { path: address.path } : { host: hostOf(address), port: address.port };
 }

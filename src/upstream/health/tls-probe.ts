@@ -1,16 +1,15 @@
 import type { Address } from "../../net/address.ts";
-import type { ProbeTls } from "../group-settings.ts";
 import type { Probe, ProbeResult } from "./probe.ts";
 import { runProbe } from "./probe-run.ts";
-import { createOpener, type SocketOpener } from "./probe-socket.ts";
+import { type ProbeConnection, SocketOpener } from "./probe-socket.ts";
 
-/** A server is well when a TLS handshake succeeds; with `verify`, also its certificate has to be good. */
+/** A server is well when a TLS handshake succeeds; by default, also its certificate has to be good. */
 export class TlsProbe implements Probe {
   readonly #opener: SocketOpener;
 
-  /** @throws Error when the certificates to trust can't be read */
-  constructor(tls: ProbeTls) {
-    this.#opener = createOpener(tls);
+  /** @throws Error when OpenSSL refuses a certificate */
+  constructor(connection: ProbeConnection) {
+    this.#opener = new SocketOpener(connection);
   }
 
   run(address: Address, signal: AbortSignal): Promise<ProbeResult> {

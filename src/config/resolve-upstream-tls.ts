@@ -1,0 +1,85 @@
+import { CertificateError, readCertificate, readChain } from "../net/tls/pem-certificate.ts";
+import type { PeerTlsOptions } from "../upstream/peer-tls.ts";
+import { ConfigError } from "./config-error.ts";
+import { readText } from "./read-text.ts";
+import { resolveIn } from "./resolve-in.ts";
+import type { UpstreamTlsDraft } from "./schema/upstream-tls.ts";
+import type { Finding } from "./source-document.ts";
+
+/** Where files are looked for, and who hears of those that can't be used. */
+export interface FileSurroundings {
+  readonly folder: string;
+  note(finding: Finding): void;
+}
+
+/**
+ * Certificates and keys go along as text: threads and probes read no files.
+ * @param path where the settings stand in the document
+ * @param caKey where the authorities stand below that
+ */
+export function readUpstreamTls(
+  draft: UpstreamTlsDraft,
+  path: readonly PropertyKey[],
+  around: FileSurroundings,
+  caKey: readonly string[] = ["ca"],
+): PeerTlsOptions {
+  const files = new NamedFiles(path, around);
+  const ca = draft.ca.map((file) =>
+    files.use(caKey, file, "a file with certificates, PEM", (name, text) => readAuthorities(name, text)),
+  );
+  const { identity } = draft;
+  const own = identity && readIdentity(identity, files);
+  return {
+    ...draft.options,
+    ...(ca.length === 0 ? {} : { ca: ca.flatMap((blocks) => blocks ?? []) }),
+    ...(own === null ? {} : { identity: own }),
+  };
+}
+
+function readAuthorities(file: string, text: string): string[] {
+  return readChain(file, text).map((one) => one.toString());
+}
+
+function readIdentity(
+  { cert, key, passphrase }: NonNullable<UpstreamTlsDraft["identity"]>,
+  files: NamedFiles,
+): NonNullable<PeerTlsOptions["identity"]> | null {
+  const expected = "a certificate and its private key, PEM";
+  const keyText = key === cert ? null : files.use(["key"], key, expected, (_name, text) => text);
+  if (keyText === undefined) return null;
+  const made = files.use(["cert"], cert, expected, (certFile, certText) =>
+    readCertificate({ certFile, cert: certText, keyFile: key, key: keyText ?? certText, passphrase }),
+  );
+  return made === undefined ? null : { chain: made.chain, key: made.key };
+}
+
+/** Files that settings name, and what is wrong with them. */
+class NamedFiles {
+  readonly #path: readonly PropertyKey[];
+  readonly #around: FileSurroundings;
+
+  constructor(path: readonly PropertyKey[], around: FileSurroundings) {
+    this.#path = path;
+    this.#around = around;
+  }
+
+  /** What `read` makes of a file; undefined when it can't be used, which is noted. */
+  use<T>(
+    key: readonly string[],
+    file: string,
+    expected: string,
+    read: (name: string, text: string) => T,
+  ): T | undefined {
+    try {
+      return read(file, readText(resolveIn(this.#around.folder, file)));
+    } catch (error) {
+      this.#around.note({ path: [...this.#path, ...key], message: problemOf(file, error), expected });
+      return undefined;
+    }
+  }
+}
+
+function problemOf(file: string, error: unknown): string {
+  if (error instanceof CertificateError) return error.message;
+  return `${file}: ${error instanceof ConfigError ? error.entries[0]!.message : (error as Error).message}`;
+}
