@@ -88,18 +88,24 @@ interface AnyCall {
   on(event: "cancelled", listener: () => void): unknown;
 }
 
+export interface GrpcOriginOptions {
+  /** Default: one of its own. It may have other services besides. */
+  readonly server?: Server;
+  readonly port?: number;
+  /** What calls that don't stream upwards end with at once: `14:busy`. Default: nothing. */
+  readonly refuses?: string;
+}
+
 /** A server of gRPC that does what calls ask of it, on a port of the loopback. */
 export class GrpcOrigin implements AsyncDisposable {
   readonly port: number;
   readonly seen: SeenCall[] = [];
   readonly #server: Server;
   readonly #name: string;
+  readonly #refuses: string | null;
   #waiting: { readonly index: number; readonly resolve: (call: SeenCall) => void }[] = [];
 
-  static async start(
-    name: string = "",
-    options: { readonly server?: Server; readonly port?: number } = {},
-  ): Promise<GrpcOrigin> {
+  static async start(name: string = "", options: GrpcOriginOptions = {}): Promise<GrpcOrigin> {
     const server = options.server ?? new Server({ "grpc.max_receive_message_length": -1 });
     const port = await new Promise<number>((resolve, reject) => {
       server.bindAsync(
@@ -108,10 +114,11 @@ export class GrpcOrigin implements AsyncDisposable {
         (error, bound) => (error === null ? resolve(bound) : reject(error)),
       );
     });
-    return new GrpcOrigin(server, port, name);
+    return new GrpcOrigin(server, port, name, options.refuses ?? null);
   }
 
-  private constructor(server: Server, port: number, name: string) {
+  private constructor(server: Server, port: number, name: string, refuses: string | null) {
+    this.#refuses = refuses;
     this.#server = server;
     this.port = port;
     this.#name = name;
@@ -131,6 +138,7 @@ export class GrpcOrigin implements AsyncDisposable {
   }
 
   #note(name: keyof Methods, call: AnyCall): void {
+    if (this.#refuses !== null) call.metadata.set("x-fail", this.#refuses);
     const { promise, resolve } = Promise.withResolvers<void>();
     call.on("cancelled", resolve);
     const seen = { method: name, metadata: call.metadata, deadline: call.getDeadline(), cancelled: promise };
@@ -184,12 +192,14 @@ export class GrpcOrigin implements AsyncDisposable {
     }
   };
 
-  /** Sends every message back; `close` ends the call from here. */
+  /** Sends every message back; `close` ends the call from here, `fail 7` with that status. */
   readonly #talk: handleBidiStreamingCall<Buffer, Buffer> = (call) => {
     this.#note("talk", call as unknown as AnyCall);
     call.on("error", () => undefined);
     call.on("data", (message: Buffer) => {
-      if (message.toString() === "close") call.end();
+      const text = message.length < 10 ? message.toString() : "";
+      if (text === "close") call.end();
+      else if (text.startsWith("fail ")) call.emit("error", failure(`${text.slice(5)}:failed`));
       else if (!call.write(message)) {
         call.pause();
         call.once("drain", () => call.resume());

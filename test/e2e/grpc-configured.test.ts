@@ -1,0 +1,114 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { test } from "node:test";
+import { Server, status as Status } from "@grpc/grpc-js";
+import { HealthImplementation } from "grpc-health-check";
+import { until } from "../kit/deadline.ts";
+import { GrpcClient, GrpcOrigin } from "../kit/grpc.ts";
+import { freePort } from "../kit/ports.ts";
+import { type RunningProgram, startSluice } from "../kit/process.ts";
+import { startHttp } from "./sluice.ts";
+
+const root = join(import.meta.dirname, "..", "..");
+
+/** A server of the tests' service that tells its health. */
+class Greeter implements AsyncDisposable {
+  readonly origin: GrpcOrigin;
+  readonly health: HealthImplementation;
+
+  static async start(name: string): Promise<Greeter> {
+    const server = new Server();
+    const health = new HealthImplementation({ "": "SERVING" });
+    health.addToServer(server);
+    return new Greeter(await GrpcOrigin.start(name, { server }), health);
+  }
+
+  private constructor(origin: GrpcOrigin, health: HealthImplementation) {
+    this.origin = origin;
+    this.health = health;
+  }
+
+  get address(): string {
+    return `127.0.0.1:${this.origin.port}`;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.origin[Symbol.asyncDispose]();
+  }
+}
+
+async function runExample(
+  env: Readonly<Record<string, string>>,
+): Promise<{ readonly program: RunningProgram; readonly port: number }> {
+  const args = ["run", join("examples", "grpc.yaml"), "--threads", "1", "--json"];
+  const fixed = { BIND: "127.0.0.1:0", SERVICE: "sluice.test.Echo", INTERVAL: "200ms" };
+  const program = await startSluice(args, { cwd: root, env: { ...fixed, ...env } });
+  const [line] = await program.line(/^\{"event":"listening".*$/);
+  const { addresses } = JSON.parse(line) as { addresses: string[] };
+  return { program, port: Number(addresses[0]?.split(":").at(-1)) };
+}
+
+/** Which servers answered so many calls, and how often. */
+async function shares(client: GrpcClient, calls: number): Promise<Record<string, number>> {
+  const counts: Record<string, number> = {};
+  for (let i = 0; i < calls; i++) {
+    const { code, metadata } = await client.unary("x");
+    const name = code === Status.OK ? String(metadata?.get("x-server")[0]) : `status ${code}`;
+    counts[name] = (counts[name] ?? 0) + 1;
+  }
+  return counts;
+}
+
+test("the example of gRPC spreads calls, limits them in time and lets pages call", async () => {
+  await using one = await Greeter.start("one");
+  await using two = await Greeter.start("two");
+  const env = { GREETER1: one.address, GREETER2: two.address, DEADLINE: "2s" };
+  const { program, port } = await runExample(env);
+  await using _ = program;
+  using client = new GrpcClient(port);
+  // It takes longer than all that follows.
+  const late = client.unary("", { "x-wait": "-1" });
+  assert.deepEqual(await shares(client, 20), { one: 10, two: 10 });
+  const deadlines = [...one.origin.seen, ...two.origin.seen].map(({ deadline }) => Number(deadline));
+  assert.ok(deadlines.every((deadline) => deadline < Date.now() + 2_500));
+
+  one.health.setStatus("", "NOT_SERVING");
+  await until("the first server is out", async () => (await shares(client, 4))["one"] === undefined);
+  one.health.setStatus("", "SERVING");
+  await until("the first server is back", async () => (await shares(client, 4))["one"] === 2);
+
+  const call = (path: string): Promise<Response> =>
+    fetch(`http://127.0.0.1:${port}${path}`, {
+      method: "POST",
+      headers: { "content-type": "application/grpc-web-text", origin: "https://app.example" },
+      body: "AAAAAAE=eA==",
+    });
+  const answer = await call("/sluice.test.Echo/Unary");
+  assert.equal(answer.headers.get("access-control-allow-origin"), "https://app.example");
+  assert.match(await answer.text(), /^AAAAAAF4/);
+  const other = await call("/sluice.test.Other/Unary");
+  assert.equal(other.headers.get("grpc-status"), String(Status.UNIMPLEMENTED));
+  assert.equal(other.headers.get("access-control-expose-headers"), "*");
+
+  const { code, details } = await late;
+  assert.deepEqual([code, details], [Status.DEADLINE_EXCEEDED, "Deadline exceeded"]);
+});
+
+test("calls that servers refuse are repeated, and told of when all do", async () => {
+  await using one = await Greeter.start("one");
+  const nobody = `127.0.0.1:${await freePort()}`;
+  const { program, port } = await runExample({ GREETER1: one.address, GREETER2: nobody, INTERVAL: "1h" });
+  await using _ = program;
+  using client = new GrpcClient(port);
+  assert.deepEqual(await shares(client, 6), { one: 6 });
+  const refused = await client.unary("", { "x-fail": "14:busy" });
+  assert.equal(refused.code, Status.UNAVAILABLE);
+});
+
+test("sluice http --protocol h2c carries calls", async () => {
+  await using one = await Greeter.start("one");
+  await using two = await Greeter.start("two");
+  await using sluice = await startHttp([one.address, two.address], "--protocol", "h2c", "--threads", "1");
+  using client = new GrpcClient(sluice.port);
+  assert.deepEqual(await shares(client, 10), { one: 5, two: 5 });
+});
