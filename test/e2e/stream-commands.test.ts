@@ -233,7 +233,7 @@ async function startJson(
 describe("wrong usage", () => {
   const WRONG: readonly (readonly [args: readonly string[], message: RegExp])[] = [
     [["tcp"], /missing required argument 'listen'/],
-    [["tcp", "0"], /missing required argument 'upstream'/],
+    [["tcp", "0"], /no server to relay to/],
     [["tcp", "host", "1"], /Address "host" is none/],
     [["tcp", "0", "1:2:3"], /Address "1:2:3" is none/],
     [["tcp", "0", "1", "--mode", "latency"], /latency needs milliseconds/],

@@ -14,10 +14,11 @@ import {
   toxicsOption,
   wholeNumber,
 } from "../options.ts";
+import type { StreamTlsFlags } from "./tls.ts";
 import { parseToxic } from "./toxic-text.ts";
 
 /** What `sluice tcp` and `sluice udp` can be told. */
-export interface StreamFlags {
+export interface StreamFlags extends StreamTlsFlags {
   readonly mode?: Mode;
   readonly toxic?: readonly ToxicSettings[];
   readonly toxics?: readonly string[];

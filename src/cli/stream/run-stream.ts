@@ -5,11 +5,14 @@ import { type Running, startRunning } from "../../control/running.ts";
 import { nextSignal, runUntilSignal } from "../../control/signals.ts";
 import { type ProxyInit, type ProxyState, SteeringError } from "../../control/steering.ts";
 import { createErrorLog, type ErrorLogOptions } from "../../observe/error-log.ts";
-import { instanceName } from "../../worker/run-spec.ts";
+import { instanceName, type RunSpec } from "../../worker/run-spec.ts";
 import { type MountedApi, mountApi } from "../admin-api.ts";
 import { UsageError } from "../errors.ts";
+import { keyLogFile, selfSignedFor, setFips } from "../tls/options.ts";
+import { announceCertificate, type SelfSigned } from "../tls/self-signed.ts";
 import { toJsonLine, toTextLine } from "./event-lines.ts";
 import type { StreamFlags } from "./options.ts";
+import { toTlsInit } from "./tls.ts";
 
 /** What a stream proxy is started with. */
 export interface StreamCommand {
@@ -27,6 +30,10 @@ const THREADS = 1;
 export async function runStream(command: StreamCommand): Promise<void> {
   setEngineFlags();
   const { flags } = command;
+  setFips(flags);
+  await using selfSigned = await selfSignedFor(flags);
+  const init = toProxyInit(command, selfSigned);
+  if (selfSigned !== null) announceCertificate(selfSigned, flags.json === true);
   const showsMenu = canShowMenu(flags);
   const errorLog = errorLogOf(flags, showsMenu);
   const log = await createErrorLog(errorLog, "sluice");
@@ -35,12 +42,12 @@ export async function runStream(command: StreamCommand): Promise<void> {
     ...{ snapshot: null, program: null, binds: [], accessLog: null },
     ...{ errorLog, instance: instanceName(), seed, toxics: flags.toxics ?? [] },
   };
-  const running = await startRunning(spec, flags.threads ?? THREADS, log);
+  const running = await startRunning({ ...spec, ...toMeans(flags) }, flags.threads ?? THREADS, log);
   let api: MountedApi | null = null;
   // Before anything is listened on: whoever connects at once is told of too.
   const lines = showsMenu ? null : new EventLines(running, flags.json === true);
   try {
-    const proxy = await createProxy(running, command);
+    const proxy = await createProxy(running, init);
     api = await mountApiIfAsked(running, flags, log);
     announce({ proxy, api, seed, flags });
     if (lines === null) await runMenu(running, proxy);
@@ -63,16 +70,25 @@ function errorLogOf({ logLevel = "info" }: StreamFlags, showsMenu: boolean): Err
   return { level: showsMenu && process.stderr.isTTY ? "silent" : logLevel, path: null };
 }
 
-async function createProxy({ steering }: Running, command: StreamCommand): Promise<ProxyState> {
+/** What all of its TLS depends on. */
+function toMeans(flags: StreamFlags): Pick<RunSpec, "fips" | "keyLog"> {
+  const keyLog = keyLogFile(flags);
+  return { ...(flags.fips === true ? { fips: true } : {}), ...(keyLog === null ? {} : { keyLog }) };
+}
+
+async function createProxy({ steering }: Running, init: ProxyInit): Promise<ProxyState> {
   try {
-    return await steering.create(toProxyInit(command));
+    return await steering.create(init);
   } catch (error) {
     const isUsage = error instanceof SteeringError && error.code !== "CANNOT_LISTEN";
     throw isUsage ? new UsageError(error.message) : error;
   }
 }
 
-function toProxyInit({ protocol, listen, upstreams, flags }: StreamCommand): ProxyInit {
+function toProxyInit(
+  { protocol, listen, upstreams, flags }: StreamCommand,
+  selfSigned: SelfSigned | null,
+): ProxyInit {
   const { mode, toxic, connectTimeout, idleTimeout, maxConnections, sendProxyProtocol } = flags;
   return {
     ...{ name: protocol, protocol, listen, upstreams },
@@ -83,6 +99,7 @@ function toProxyInit({ protocol, listen, upstreams, flags }: StreamCommand): Pro
     ...(maxConnections === undefined ? {} : { maxConnections }),
     ...(sendProxyProtocol === undefined ? {} : { sendProxyProtocol: sendProxyProtocol === "v1" ? 1 : 2 }),
     acceptProxyProtocol: flags.acceptProxyProtocol === true,
+    ...toTlsInit(flags, upstreams, selfSigned),
   };
 }
 

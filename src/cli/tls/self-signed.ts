@@ -68,3 +68,12 @@ async function generateFor(names: readonly string[]): Promise<{ cert: string; ke
 function toAlternativeName(name: string): { type: 2; value: string } | { type: 7; ip: string } {
   return isIP(name) === 0 ? { type: 2, value: name } : { type: 7, ip: name };
 }
+
+/** Tells what clients may look for before they trust it. */
+export function announceCertificate({ names, fingerprint }: SelfSigned, json: boolean): void {
+  process.stdout.write(
+    json
+      ? `${JSON.stringify({ event: "certificate", names, fingerprint })}\n`
+      : `Certificate for ${names.join(", ")}, for development only. SHA-256: ${fingerprint}\n`,
+  );
+}
