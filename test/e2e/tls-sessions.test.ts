@@ -1,0 +1,53 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { createAuthority } from "../kit/certificates.ts";
+import { until } from "../kit/deadline.ts";
+import { createTemporaryDirectory } from "../kit/files.ts";
+import type { TlsVisit } from "../kit/tls-client.ts";
+import type { RunningSluice } from "./sluice.ts";
+import { startSecureSluice, visit, writeIdentity } from "./tls-sluice.ts";
+
+const FILES = { cert: "cert.pem", key: "key.pem" };
+/** With two threads it is as good as certain that both get some. */
+const CONNECTIONS = 40;
+const ROTATION = "2s";
+
+const identity = await (await createAuthority()).issue();
+
+for (const maxVersion of ["TLSv1.2", "TLSv1.3"] as const) {
+  describe(`sessions in ${maxVersion}`, () => {
+    /** A visit with this session, or the first one of a client. */
+    function come(sluice: RunningSluice, session: Buffer | null = null): Promise<TlsVisit> {
+      return visit(sluice, { maxVersion, ...(session === null ? {} : { session }) });
+    }
+
+    test("are taken up again, whichever thread the client comes to", async () => {
+      await using folder = await createTemporaryDirectory();
+      await writeIdentity(folder, identity);
+      await using sluice = await startSecureSluice(folder, FILES);
+      const { session, resumed } = await come(sluice);
+      assert.equal(resumed, false);
+      let again = 0;
+      for (let i = 0; i < CONNECTIONS; i++) if ((await come(sluice, session)).resumed) again++;
+      assert.equal(again, CONNECTIONS);
+    });
+
+    test("outlive a change of the ticket keys, but not three", { timeout: 120_000 }, async () => {
+      await using folder = await createTemporaryDirectory();
+      await writeIdentity(folder, identity);
+      const tls = { ...FILES, ticket_rotation: ROTATION };
+      await using sluice = await startSecureSluice(folder, tls, { flags: ["--log-level", "debug"] });
+      const news = /Session tickets have a new key/;
+      await sluice.program.line(news);
+      sluice.program.clear();
+      const { session } = await come(sluice);
+      await sluice.program.line(news);
+      const next = await come(sluice, session);
+      assert.equal(next.resumed, true);
+      await until("the old session is one no more", async () => !(await come(sluice, session)).resumed, {
+        timeout: 60_000,
+        every: 100,
+      });
+    });
+  });
+}
