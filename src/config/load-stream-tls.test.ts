@@ -41,4 +41,22 @@ describe("TLS of a TCP listener", () => {
       /the name of a protocol/,
     );
   });
+
+  test("is spoken with servers, if they want it", () => {
+    assert.equal(listenerWith("upstream: a:1").upstreamTls, null);
+    assert.equal(listenerWith("upstream: a:1, upstream_tls: false").upstreamTls, null);
+    assert.deepEqual(listenerWith("upstream: a:1, upstream_tls: true").upstreamTls, {});
+    const { upstreamTls } = listenerWith(
+      "upstream: a:1, upstream_tls: { sni: db.example, min_version: 1.3 }",
+    );
+    assert.deepEqual(upstreamTls, { sni: "db.example", minVersion: "TLSv1.3" });
+    assert.throws(
+      () => listenerWith("upstream: a:1, upstream_tls: { ca: none.pem }"),
+      /sluice\.yaml:1:\d+: listeners\[0\]\.upstream_tls\.ca: none\.pem: there is no such file/,
+    );
+    assert.throws(
+      () => listenerWith("upstream_tls: true, tls: { passthrough: [{ names: a.b, upstream: 'a:1' }] }"),
+      /connections that stay unopened have TLS already/,
+    );
+  });
 });

@@ -5,10 +5,12 @@ import { toConfigError, toFindings } from "./issues.ts";
 import { resolveIn } from "./resolve-in.ts";
 import { LimitTable } from "./resolve-limits.ts";
 import { resolveTls } from "./resolve-tls.ts";
+import { type FileSurroundings, readUpstreamTls } from "./resolve-upstream-tls.ts";
 import { resolveUpstreams } from "./resolve-upstreams.ts";
 import { type ConfigurationDraft, configuration } from "./schema/configuration.ts";
 import type { HttpDraft, ListenerDraft } from "./schema/listener.ts";
 import type { RouteDraft } from "./schema/route.ts";
+import type { StreamDraft } from "./schema/stream-listener.ts";
 import type { AdminSettings, ListenerSettings, Snapshot } from "./snapshot.ts";
 import type { Finding, ProblemLocator } from "./source-document.ts";
 
@@ -22,10 +24,10 @@ export function toSnapshot(document: unknown, source: ProblemLocator, purpose: P
   const findings = [...(parsed.success ? [] : toFindings(parsed.error.issues, document)), ...errors];
   if (!parsed.success || findings.length > 0) throw toConfigError(findings, source);
   const { chaos, admin, zone, retries, upstreams: defined } = parsed.data;
-  const traffic = resolveTraffic(parsed.data, source.folder);
+  const around = { folder: source.folder, note: (finding: Finding): number => findings.push(finding) };
+  const traffic = resolveTraffic(parsed.data, around);
   const actions = traffic.listeners.flatMap(({ routes }) => routes.map(({ action }) => action));
-  const note = (finding: Finding): number => findings.push(finding);
-  const upstreams = resolveUpstreams(defined, actions, { zone, retries, folder: source.folder, note });
+  const upstreams = resolveUpstreams(defined, actions, { zone, retries, ...around });
   if (findings.length > 0) throw toConfigError(findings, source);
   return freeze({
     ...withoutDrafts(parsed.data),
@@ -46,14 +48,25 @@ function withoutDrafts(draft: ConfigurationDraft): Omit<ConfigurationDraft, Draf
 /** Listeners with their names, their routes, and the limits of those. */
 function resolveTraffic(
   { listeners: drafts, routes: shared, limits: defined, redis }: ConfigurationDraft,
-  folder: string,
+  around: FileSurroundings,
 ): Pick<Snapshot, "listeners" | "proxies" | "limits"> {
   const table = new LimitTable(defined, redis);
-  const named = nameListeners(drafts).map((draft) => withFiles(draft, folder));
+  const named = nameListeners(drafts).map((draft) => withFiles(draft, around.folder));
   const listeners = named.flatMap((draft, index) =>
     isHttp(draft) ? [resolveListener(draft, `listeners[${index}]`, shared, table)] : [],
   );
-  return { listeners, proxies: named.filter(isStream), limits: table.all };
+  const proxies = named.flatMap((draft, index) =>
+    isHttp(draft) ? [] : [resolveProxy(draft, ["listeners", index, "upstream_tls"], around)],
+  );
+  return { listeners, proxies, limits: table.all };
+}
+
+function resolveProxy(
+  { upstreamTls, ...draft }: Named<StreamDraft>,
+  path: readonly PropertyKey[],
+  around: FileSurroundings,
+): StreamProxySettings {
+  return { ...draft, upstreamTls: upstreamTls && readUpstreamTls(upstreamTls, path, around) };
 }
 
 function resolveListener(
@@ -98,10 +111,6 @@ function freeName(address: string, taken: ReadonlySet<string>): string {
 
 function isHttp(draft: Named<ListenerDraft>): draft is Named<HttpDraft> {
   return draft.protocol === "http";
-}
-
-function isStream(draft: Named<ListenerDraft>): draft is StreamProxySettings {
-  return draft.protocol !== "http";
 }
 
 function nameRoute(draft: RouteDraft, index: number): Omit<RouteSettings, "limits"> {

@@ -7,12 +7,17 @@ import { serverListKeys, serversOf } from "./server-list.ts";
 import { streamTls } from "./tls.ts";
 import { chaosKeys } from "./toxics.ts";
 import { duration } from "./units.ts";
+import { type UpstreamTlsDraft, upstreamTls } from "./upstream-tls.ts";
 import { choice, flag, integer, section, text } from "./values.ts";
 
 const MOST = 2 ** 31 - 1;
 
 /** A TCP or UDP listener whose name may still be open. */
-export type StreamDraft = Omit<StreamProxySettings, "name"> & { readonly name: string | null };
+export interface StreamDraft extends Omit<StreamProxySettings, "name" | "upstreamTls"> {
+  readonly name: string | null;
+  /** Its files aren't read yet. */
+  readonly upstreamTls: UpstreamTlsDraft | null;
+}
 
 const commonKeys = {
   bind: bindAddress.describe(
@@ -66,14 +71,24 @@ export const tcpListener: z.ZodType<StreamDraft> = section(
       .describe(
         "TLS of clients: opened with certificates, passed on unopened by the name that the client asks for, or both. Without certificates nothing is opened, and `upstream`, which then may be missing, is for all other names. Default: bytes are relayed, whatever they are.",
       ),
+    upstream_tls: upstreamTls
+      .optional()
+      .describe(
+        "TLS with the servers: `true`, or how. What is passed on unopened stays as it is. Default: `false`.",
+      ),
     ...chaosKeys("bytes"),
   },
 ).transform((document, context): StreamDraft => {
   const { protocol, bind, name = null, limits, timeouts, proxy_protocol, toxics = [], mode } = document;
-  const { tls = null } = document;
+  const { tls = null, upstream_tls = null } = document;
   const isOpened = tls === null || tls.certificates.length > 0;
+  if (upstream_tls !== null && !isOpened)
+    refuse(context, ["upstream_tls"], "certificates under tls beside it", {
+      reason: "connections that stay unopened have TLS already",
+      atKey: true,
+    });
   return {
-    ...{ name, protocol, listen: bind, tls, upstreamTls: null, toxics, mode: mode ?? ALLOW },
+    ...{ name, protocol, listen: bind, tls, upstreamTls: upstream_tls, toxics, mode: mode ?? ALLOW },
     upstreams: serversOf(document, context, isOpened),
     connectTimeout: timeouts.connect,
     idleTimeout: timeouts.idle,
