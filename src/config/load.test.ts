@@ -59,7 +59,14 @@ describe("the simple form", () => {
         requestTimeout: 0,
         grpcTimeout: 0,
         grpcWeb: null,
-        forwarding: { mode: "replace", xForwarded: true, forwarded: false, trustedProxies: [], via: "" },
+        forwarding: {
+          mode: "replace",
+          xForwarded: true,
+          forwarded: false,
+          trustedProxies: [],
+          via: "",
+          clientCertificate: "off",
+        },
         allowConnect: false,
         toxics: [],
         mode: { kind: "allow" },
@@ -307,6 +314,7 @@ grace_period_seconds: 1.5
     });
     assert.deepEqual(listener!.forwarding, {
       ...{ mode: "append", xForwarded: true, forwarded: true, trustedProxies: ["10.0.0.0/8"], via: "edge" },
+      clientCertificate: "off",
     });
     assert.equal(listener!.allowConnect, true);
     assert.deepEqual(upstreams[0]!.peer, {

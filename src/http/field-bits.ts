@@ -22,4 +22,8 @@ export const NOT_IN_TRAILERS: number =
   fieldBit(FieldId.Forwarded) |
   fieldBit(FieldId.XForwardedFor) |
   fieldBit(FieldId.XForwardedProto) |
-  fieldBit(FieldId.XForwardedHost);
+  fieldBit(FieldId.XForwardedHost) |
+  fieldBit(FieldId.XForwardedClientCert) |
+  fieldBit(FieldId.ClientCert) |
+  fieldBit(FieldId.ClientCertChain) |
+  fieldBit(FieldId.ClientCertLookalike);

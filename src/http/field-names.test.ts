@@ -12,7 +12,7 @@ import {
 
 /** `ContentLength` to `content-length`, as the ids are named. */
 const NAMES: [string, FieldId][] = Object.entries(FieldId)
-  .filter(([, id]) => id !== FieldId.Other)
+  .filter(([, id]) => id !== FieldId.Other && id !== FieldId.ClientCertLookalike)
   .map(([word, id]) => [word.replace(/(?<=[a-z0-9])(?=[A-Z])|(?<=X)(?=F)/g, "-").toLowerCase(), id]);
 
 function idOf(text: string): FieldId {
@@ -41,6 +41,20 @@ test("what differs in one character is another name", () => {
   }
   assert.equal(idOf("a".repeat(500)), FieldId.Other);
   assert.equal(fieldIdOf("__proto__"), FieldId.Other);
+});
+
+test("what passes for a certificate's field with CGI is known, too", () => {
+  for (const name of [
+    "client_cert",
+    "Client_Cert-Chain",
+    "X_FORWARDED_CLIENT_CERT",
+    "x.forwarded-client~cert",
+  ]) {
+    assert.equal(idOf(name), FieldId.ClientCertLookalike, name);
+    assert.equal(toFieldName(name).id, FieldId.ClientCertLookalike, name);
+  }
+  assert.equal(idOf("clientxcert"), FieldId.Other);
+  assert.equal(toFieldName("clientxcert").id, FieldId.Other);
 });
 
 test("only letters have case", () => {

@@ -25,6 +25,11 @@ export const FieldId = {
   XForwardedProto: 17,
   XForwardedHost: 18,
   Date: 19,
+  XForwardedClientCert: 20,
+  ClientCert: 21,
+  ClientCertChain: 22,
+  /** What servers might take for one of the three: any name that differs from it in its dashes only. */
+  ClientCertLookalike: 23,
 } as const;
 
 export type FieldId = (typeof FieldId)[keyof typeof FieldId];
@@ -49,7 +54,13 @@ const NAMES: readonly (readonly [FieldId, string])[] = [
   [FieldId.XForwardedProto, "x-forwarded-proto"],
   [FieldId.XForwardedHost, "x-forwarded-host"],
   [FieldId.Date, "date"],
+  [FieldId.XForwardedClientCert, "x-forwarded-client-cert"],
+  [FieldId.ClientCert, "client-cert"],
+  [FieldId.ClientCertChain, "client-cert-chain"],
 ];
+
+/** A server that takes all but letters and digits for `_`, as CGI does, finds these names in many others. */
+const IMITATED: readonly string[] = ["x-forwarded-client-cert", "client-cert", "client-cert-chain"];
 
 /**
  * Fields that belong to one connection and are never forwarded (RFC 9110 §7.6.1), besides those that a `Connection`
@@ -69,24 +80,29 @@ const HOP_BY_HOP_IDS: readonly FieldId[] = [
 ];
 
 /** 1 at the id of every hop-by-hop field. */
-export const HOP_BY_HOP: Uint8Array = new Uint8Array(NAMES.length + 1);
+export const HOP_BY_HOP: Uint8Array = new Uint8Array(FieldId.ClientCertLookalike + 1);
 for (const id of HOP_BY_HOP_IDS) HOP_BY_HOP[id] = 1;
 
 interface KnownName {
   readonly id: FieldId;
   readonly first: number;
   readonly bytes: Uint8Array;
+  /** True when anything but letters and digits may stand for a dash. */
+  readonly isLoose: boolean;
 }
 
-const LONGEST_NAME = 20;
-/** The known names by length: few share one, so a lookup compares at most three. */
+const LONGEST_NAME = 23;
+/** The known names by length: few share one, so a lookup mostly compares at most three. */
 const BY_LENGTH: readonly (readonly KnownName[])[] = Array.from({ length: LONGEST_NAME + 1 }, (_, length) =>
-  NAMES.filter(([, name]) => name.length === length).map(([id, name]) => ({
-    id,
-    first: name.charCodeAt(0),
-    bytes: Buffer.from(name),
-  })),
+  [
+    ...NAMES.map(([id, name]) => toKnownName(id, name, false)),
+    ...IMITATED.map((name) => toKnownName(FieldId.ClientCertLookalike, name, true)),
+  ].filter(({ bytes }) => bytes.length === length),
 );
+
+function toKnownName(id: FieldId, name: string, isLoose: boolean): KnownName {
+  return { id, first: name.charCodeAt(0), bytes: Buffer.from(name), isLoose };
+}
 
 /** The id of the field name at `bytes[start..end)`, compared without regard to case. */
 export function fieldIdAt(bytes: Uint8Array, start: number, end: number): FieldId {
@@ -96,7 +112,9 @@ export function fieldIdAt(bytes: Uint8Array, start: number, end: number): FieldI
   const first = bytes[start]! | 0x20;
   for (let i = 0; i < candidates.length; i++) {
     const candidate = candidates[i]!;
-    if (candidate.first === first && equalsLowercase(bytes, start, candidate.bytes)) return candidate.id;
+    if (candidate.first !== first) continue;
+    if (equalsLowercase(bytes, start, candidate.bytes)) return candidate.id;
+    if (candidate.isLoose && equalsLoosely(bytes, start, candidate.bytes)) return candidate.id;
   }
   return FieldId.Other;
 }
@@ -105,8 +123,12 @@ const ID_BY_NAME: ReadonlyMap<string, FieldId> = new Map(NAMES.map(([id, name]) 
 
 /** The id of a field name given in lower case. */
 export function fieldIdOf(lowercaseName: string): FieldId {
-  return ID_BY_NAME.get(lowercaseName) ?? FieldId.Other;
+  const known = ID_BY_NAME.get(lowercaseName);
+  if (known !== undefined || !LOOSE_LENGTHS.has(lowercaseName.length)) return known ?? FieldId.Other;
+  return fieldIdAt(Buffer.from(lowercaseName, "latin1"), 0, lowercaseName.length);
 }
+
+const LOOSE_LENGTHS: ReadonlySet<number> = new Set(IMITATED.map(({ length }) => length));
 
 /** A field name as a program wrote it, with what every use of it needs. */
 export interface FieldName {
@@ -141,6 +163,21 @@ export function equalsLowercase(bytes: Uint8Array, start: number, lowercase: Uin
     if (toLower(bytes[start + i]!) !== lowercase[i]) return false;
   }
   return true;
+}
+
+/** `equalsLowercase`, with anything but letters and digits for dashes. */
+function equalsLoosely(bytes: Uint8Array, start: number, lowercase: Uint8Array): boolean {
+  for (let i = 0; i < lowercase.length; i++) {
+    const byte = toLower(bytes[start + i]!);
+    if (byte !== lowercase[i] && (lowercase[i] !== DASH || isAlphanumeric(byte))) return false;
+  }
+  return true;
+}
+
+const DASH = 0x2d;
+
+function isAlphanumeric(lower: number): boolean {
+  return (lower >= 0x30 && lower <= 0x39) || (lower >= 0x61 && lower <= 0x7a);
 }
 
 /** `equalsLowercase` for a string. */

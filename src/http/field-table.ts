@@ -73,7 +73,7 @@ export function indexOfField({ bytes, offsets, count }: FieldTable, name: FieldN
   const { id, lowercase } = name;
   for (let index = from, at = from * FIELD_STRIDE; index < count; index++, at += FIELD_STRIDE) {
     if (offsets[at + FIELD_ID] !== id) continue;
-    if (id !== FieldId.Other) return index;
+    if (id !== FieldId.Other && id !== FieldId.ClientCertLookalike) return index;
     const start = offsets[at + NAME_START]!;
     if (offsets[at + NAME_END]! - start !== lowercase.length) continue;
     if (equalsLowercaseText(bytes, start, lowercase)) return index;

@@ -1,4 +1,5 @@
 import type { ProxyError } from "../base/errors.ts";
+import type { TlsDigest } from "../net/tls/digest.ts";
 import type { SessionObserver } from "../proxy/http-proxy.ts";
 import type { Session } from "../proxy/session.ts";
 import type { LogSink } from "./log-sink.ts";
@@ -43,6 +44,7 @@ function jsonLine(session: Session<unknown>, error: ProxyError | null): string {
     host: request.host,
     target: request.target,
     protocol: request.protocol,
+    tls: client.tls === null ? null : tlsEntry(client.tls),
     status: response?.status ?? 0,
     bytes_received: session.bytesReceived,
     bytes_sent: session.bytesSent,
@@ -51,12 +53,19 @@ function jsonLine(session: Session<unknown>, error: ProxyError | null): string {
     first_byte_ms: milliseconds(timings.start, timings.firstByte),
     upstream: peer === null ? null : peer.toString(),
     upstream_reused: session.upstreamReused,
+    upstream_tls: session.upstreamTls === null ? null : tlsEntry(session.upstreamTls),
     tries: session.tries,
     user_agent: request.headers.get("user-agent"),
     referer: request.headers.get("referer"),
     error: error === null ? null : error.code,
   };
   return `${JSON.stringify(entry)}\n`;
+}
+
+/** `certificate` is the name in the other side's, null when it showed none. */
+function tlsEntry({ version, cipher, serverName, alpn, resumed, peerCertificate }: TlsDigest): object {
+  const certificate = peerCertificate === null ? null : peerCertificate.subject;
+  return { version, cipher, sni: serverName, alpn, resumed, certificate };
 }
 
 /** From the start to a moment, to the microsecond; null when it wasn't reached. */

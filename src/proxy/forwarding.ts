@@ -5,6 +5,7 @@ import type { RequestAdditions } from "../http/streams.ts";
 import { webSocketAccept } from "../http/websocket.ts";
 import { IpRanges } from "../net/ip-ranges.ts";
 import type { HttpPeer } from "../upstream/peer.ts";
+import { CERTIFICATE_BITS, type CertificateForwarding, certificateLines } from "./client-certificate.ts";
 import type { ClientInfo } from "./session.ts";
 
 /** What a server is told about the client and the way its request took. */
@@ -19,6 +20,12 @@ export interface ForwardingPolicy {
   readonly trustedProxies: readonly string[];
   /** Our name in `Via` (RFC 9110 §7.6.3), null for no such field. */
   readonly via: string | null;
+  /**
+   * How servers are told of the certificate that a client has shown: by `X-Forwarded-Client-Cert`, by `Client-Cert` and
+   * `Client-Cert-Chain` (RFC 9440), or not at all. What clients send of these fields is removed, unless everything here is off or
+   * the client is one of `trustedProxies` in `append`.
+   */
+  readonly clientCertificate: CertificateForwarding;
 }
 
 export const NO_FORWARDING: ForwardingPolicy = {
@@ -27,6 +34,7 @@ export const NO_FORWARDING: ForwardingPolicy = {
   forwarded: false,
   trustedProxies: [],
   via: null,
+  clientCertificate: "off",
 };
 
 /** Replaced lines as bits. */
@@ -35,6 +43,7 @@ const X_FORWARDED_BITS =
 const FORWARDED_BIT = 1 << FieldId.Forwarded;
 const VIA_BIT = 1 << FieldId.Via;
 const HOST_BIT = 1 << FieldId.Host;
+const LOOKALIKE_BIT = 1 << FieldId.ClientCertLookalike;
 
 const NOTHING: RequestAdditions = { lines: "", dropped: 0, upgrade: null, accept: null };
 
@@ -66,7 +75,8 @@ export class Forwarding {
     this.#special =
       (policy.via === null ? 0 : VIA_BIT) |
       (isOff || !policy.xForwarded ? 0 : X_FORWARDED_BITS) |
-      (isOff || !policy.forwarded ? 0 : FORWARDED_BIT);
+      (isOff || !policy.forwarded ? 0 : FORWARDED_BIT) |
+      (isOff && policy.clientCertificate === "off" ? 0 : CERTIFICATE_BITS);
   }
 
   /** True when the request went through this proxy before (`Via` names it). */
@@ -88,8 +98,8 @@ export class Forwarding {
   }
 
   #forwardingOf(head: RequestHead, client: ForwardedClient, protocol: string): RequestAdditions {
-    const { via, mode } = this.#policy;
-    if (via === null && mode === "off") return NOTHING;
+    const { via, mode, clientCertificate } = this.#policy;
+    if (via === null && mode === "off" && clientCertificate === "off") return NOTHING;
     const version = versionOf(protocol);
     if ((presentIn(head) & this.#special) !== 0) return this.#rewritten(head, client, version);
     const note = client.forwarding;
@@ -115,6 +125,7 @@ export class Forwarding {
       if (host !== "") lines += `X-Forwarded-Host: ${host}\r\n`;
     }
     if (mode !== "off" && forwarded) lines += `Forwarded: ${forwardedElement(client, host)}\r\n`;
+    lines += this.#certificateLines(client, null);
     return via === null ? lines : `${lines}Via: ${version} ${via}\r\n`;
   }
 
@@ -131,11 +142,39 @@ export class Forwarding {
       lines += `Forwarded: ${after(keeps ? head.headers.get("forwarded") : null, forwardedElement(client, head.host))}\r\n`;
       dropped |= FORWARDED_BIT;
     }
+    if ((this.#special & CERTIFICATE_BITS) !== 0) {
+      const certificates = this.#certificates(head, client);
+      lines += certificates.lines;
+      dropped |= certificates.dropped;
+    }
     if (via !== null) {
       lines += `Via: ${after(head.headers.get("via"), `${version} ${via}`)}\r\n`;
       dropped |= VIA_BIT;
     }
     return { lines, dropped, upgrade: null, accept: null };
+  }
+
+  // ── certificates of clients ────────────────────────────────────────────────────────────────────────────────────
+
+  #certificateLines({ tls }: ClientInfo, received: string | null): string {
+    const certificate = tls === null ? null : tls.peerCertificate;
+    return certificate === null
+      ? ""
+      : certificateLines(this.#policy.clientCertificate, certificate, received);
+  }
+
+  /**
+   * Drops what a client says of certificates: it would be taken for our word. Nobody is trusted here without being named.
+   */
+  #certificates(head: RequestHead, client: ForwardedClient): { lines: string; dropped: number } {
+    const { mode, clientCertificate: how } = this.#policy;
+    const keeps = mode === "append" && this.#trusted !== null && this.#isTrusted(client);
+    const isOwn = how !== "off" && client.tls !== null && client.tls.peerCertificate !== null;
+    if (!isOwn && keeps) return { lines: "", dropped: LOOKALIKE_BIT };
+    // What a filter wrote is the program's word, as long as we have nothing to say.
+    const touched = how === "off" && head.touchedHeaders !== null ? head.touchedHeaders.touchedIds : 0;
+    const received = isOwn && keeps ? head.headers.get("x-forwarded-client-cert") : null;
+    return { lines: this.#certificateLines(client, received), dropped: CERTIFICATE_BITS & ~touched };
   }
 
   #isTrusted(client: ForwardedClient): boolean {

@@ -49,7 +49,7 @@ export async function createAuthority(options: AuthorityOptions = {}): Promise<A
 async function issueLeaf(ca: Identity, keyType: "ec" | "rsa", options: LeafOptions): Promise<Identity> {
   const { names = localNames, days = 30 } = options;
   const commonName = options.commonName ?? names[0] ?? "leaf";
-  const made = await generate([{ name: "commonName", value: commonName }], {
+  const made = await generate([{ name: "commonName", value: toNameValue(commonName) }], {
     ca,
     keyType,
     algorithm: "sha256",
@@ -69,6 +69,16 @@ function validity(days: number): { notBeforeDate: Date; notAfterDate: Date } {
   const end = Date.now() + days * day;
   return { notBeforeDate: new Date(Math.min(Date.now(), end) - day), notAfterDate: new Date(end) };
 }
+
+/** What has a meaning in a name is given as its DER in hexadecimal (RFC 4514 §2.4). */
+function toNameValue(text: string): string {
+  if (/^[\w.*][\w.* -]*(?<! )$/.test(text)) return text;
+  const bytes = Buffer.from(text);
+  const length = bytes.length < 128 ? [bytes.length] : [0x82, bytes.length >> 8, bytes.length & 255];
+  return `#${Buffer.from([UTF8_STRING, ...length, ...bytes]).toString("hex")}`;
+}
+
+const UTF8_STRING = 0x0c;
 
 function toAlternativeName(name: string): { type: 2; value: string } | { type: 7; ip: string } {
   return isIP(name) === 0 ? { type: 2, value: name } : { type: 7, ip: name };

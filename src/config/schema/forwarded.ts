@@ -10,12 +10,21 @@ const MODE_EXPECTED = "append, replace or off";
 type Forwarded = Omit<ForwardingPolicy, "via">;
 
 const mode = choice(MODES);
+const CERTIFICATE_EXPECTED = "xfcc, headers or off";
 
 /** `off` also in the form that it had in older YAML. */
 const shortMode: z.ZodType<Forwarded> = oneOf(MODE_EXPECTED, [
   mode,
   off().transform(() => "off" as const),
-]).transform((word): Forwarded => ({ mode: word, xForwarded: true, forwarded: false, trustedProxies: [] }));
+]).transform(
+  (word): Forwarded => ({
+    mode: word,
+    xForwarded: true,
+    forwarded: false,
+    trustedProxies: [],
+    clientCertificate: "off",
+  }),
+);
 
 /** What servers are told about clients; a word is the mode. */
 export const forwarded: z.ZodType<Forwarded> = oneOf("append, replace, off, or a map", [
@@ -33,10 +42,19 @@ export const forwarded: z.ZodType<Forwarded> = oneOf("append, replace, off, or a
     trusted_proxies: list(ipRange, "a list of addresses and CIDR ranges")
       .optional()
       .describe("Proxies before this one whose fields are believed, also for `match.client`."),
+    client_certificate: oneOf(CERTIFICATE_EXPECTED, [
+      choice(["xfcc", "headers", "off"] as const),
+      off().transform(() => "off" as const),
+    ])
+      .default("off")
+      .describe(
+        "How servers are told of the certificate that a client has shown. `off`, which is the default: not at all; `xfcc` writes `X-Forwarded-Client-Cert` as Envoy does, `headers` writes `Client-Cert` and `Client-Cert-Chain` (RFC 9440). What clients send of these fields is removed, unless all of `forwarded` is off or they are trusted proxies.",
+      ),
   }).transform((document): Forwarded => {
     const { x_forwarded, forwarded: standard, trusted_proxies: trustedProxies = [] } = document;
     const chosen = document.mode ?? (trustedProxies.length > 0 ? "append" : "replace");
-    return { mode: chosen, xForwarded: x_forwarded, forwarded: standard, trustedProxies };
+    const { client_certificate: clientCertificate } = document;
+    return { mode: chosen, xForwarded: x_forwarded, forwarded: standard, trustedProxies, clientCertificate };
   }),
 ]);
 

@@ -1,9 +1,18 @@
 import type { X509Certificate } from "node:crypto";
 import type { TLSSocket } from "node:tls";
+import { toRfc4514 } from "./distinguished-name.ts";
+
+/** One of a certificate's alternative names. */
+export interface AlternativeName {
+  /** As OpenSSL calls it: "DNS", "URI", "IP Address", "email" … */
+  readonly type: string;
+  readonly value: string;
+}
 
 /** What is known of a peer's certificate. */
-class PeerCertificate {
+export class PeerCertificate {
   readonly x509: X509Certificate;
+  #subject: string | null = null;
 
   constructor(x509: X509Certificate) {
     this.x509 = x509;
@@ -11,7 +20,13 @@ class PeerCertificate {
 
   /** Distinguished name on one line, the most general part first: `C=DE, O=Example, CN=client`. */
   get subject(): string {
-    return toOneLine(this.x509.subject);
+    this.#subject ??= toOneLine(this.x509.subject);
+    return this.#subject;
+  }
+
+  /** The same by RFC 4514, the most special part first, in ASCII: `CN=client,O=Example,C=DE`. */
+  get rfc4514Subject(): string {
+    return toRfc4514(this.x509.subject);
   }
 
   /** The most special one of the name, "" when there is none. */
@@ -37,6 +52,27 @@ class PeerCertificate {
   /** Alternative names as Node writes them: `DNS:a.example`, `URI:spiffe://…`, `IP Address:…`. */
   get alternativeNames(): readonly string[] {
     return this.x509.subjectAltName?.split(", ") ?? [];
+  }
+
+  /** The same, taken apart. */
+  get names(): readonly AlternativeName[] {
+    return this.alternativeNames.map(toAlternativeName);
+  }
+}
+
+/** What could be taken for more than one name stands in quotes, as in JSON. */
+function toAlternativeName(text: string): AlternativeName {
+  const colon = text.indexOf(":");
+  const value = text.slice(colon + 1);
+  return { type: text.slice(0, colon), value: value.startsWith('"') ? unquoted(value) : value };
+}
+
+/** "", which is nobody's name, for what can't be read. */
+function unquoted(text: string): string {
+  try {
+    return JSON.parse(text) as string;
+  } catch {
+    return "";
   }
 }
 
