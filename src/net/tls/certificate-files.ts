@@ -46,7 +46,7 @@ export class CertificateFiles {
    */
   async load(): Promise<readonly Certificate[]> {
     const certificates = await this.#files.load();
-    this.#doubt(certificates);
+    this.sayDoubts();
     return certificates;
   }
 
@@ -62,6 +62,11 @@ export class CertificateFiles {
   /** Reads again what has changed, at once. */
   look(): Promise<void> {
     return this.#files.look();
+  }
+
+  /** Tells the listener what is doubtful about all of them now. */
+  sayDoubts(): void {
+    this.#doubt(this.#files.values);
   }
 
   #doubt(certificates: readonly Certificate[]): void {

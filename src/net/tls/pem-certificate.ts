@@ -77,12 +77,17 @@ export function readCertificate(texts: CertificateTexts): Certificate {
   };
 }
 
+/** The last part of a certificate's life: by then it should have been renewed, whether it lives for days or for months. */
+const LATE = 0.1;
+
 /** What is doubtful about a certificate at `now`, but no reason not to use it. Milliseconds since 1970. */
 export function findDoubts({ chain, origin, names }: Certificate, now: number): string[] {
   const [leaf] = readChain(origin, chain) as [X509Certificate];
   const doubts: string[] = [];
-  if (leaf.validToDate.getTime() <= now) doubts.push(`expired at ${leaf.validToDate.toISOString()}`);
-  if (leaf.validFromDate.getTime() > now) doubts.push(`valid only from ${leaf.validFromDate.toISOString()}`);
+  const [begin, end] = [leaf.validFromDate.getTime(), leaf.validToDate.getTime()];
+  if (end <= now) doubts.push(`expired at ${leaf.validToDate.toISOString()}`);
+  else if (end - now < (end - begin) * LATE) doubts.push(`expires at ${leaf.validToDate.toISOString()}`);
+  if (begin > now) doubts.push(`valid only from ${leaf.validFromDate.toISOString()}`);
   if (names.length === 0) doubts.push("has no host name, so that only clients that name none get it");
   return doubts;
 }

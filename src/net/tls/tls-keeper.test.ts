@@ -121,6 +121,20 @@ describe("what a listener's TLS is made of", () => {
   });
 });
 
+test("certificates that come to their end are told of every day", async () => {
+  const clock = new ManualAlarmClock();
+  await using rig = await Rig.open(clock);
+  const short = await authority.issue({ names: ["a.test"], days: 0.05 });
+  await rig.folder.write("cert.pem", short.cert);
+  await rig.folder.write("key.pem", short.key);
+  await rig.keeper.load();
+  await rig.keeper.watch();
+  clock.advance(24 * HOUR);
+  clock.advance(24 * HOUR);
+  assert.equal(rig.doubts.length, 3);
+  for (const doubt of rig.doubts) assert.match(doubt, /cert\.pem: expires at 2/);
+});
+
 describe("ticket keys", () => {
   test("follow each other: the new one seals, two before it still open", async () => {
     const clock = new ManualAlarmClock();

@@ -21,6 +21,9 @@ export interface TlsKeeperListener {
   onDoubt(doubt: string): void;
 }
 
+/** After this it is said again what is doubtful: certificates come to their end while they are served. */
+const REMINDER = 24 * 3_600_000;
+
 /** Keys that still open tickets beside the one that seals. */
 const KEPT_KEYS = 2;
 
@@ -37,6 +40,7 @@ export class TlsKeeper {
   readonly #certificates: CertificateFiles;
   readonly #trust: WatchedFiles<TrustText>;
   readonly #rotation: Alarm;
+  readonly #reminder: Alarm;
   #material: TlsMaterial = { certificates: [], ca: [], crl: [], ticketKeys: [createTicketKey()] };
 
   constructor(settings: TlsListenerSettings, clock: AlarmClock, listener: TlsKeeperListener) {
@@ -57,6 +61,7 @@ export class TlsKeeper {
       onProblem: (problem) => listener.onProblem(problem),
     });
     this.#rotation = new Alarm(clock, () => this.#rotate());
+    this.#reminder = new Alarm(clock, () => this.#remind());
   }
 
   /** As it is now; without certificates before `load`. */
@@ -77,11 +82,13 @@ export class TlsKeeper {
   /** Looks out for changes from now on, and lets the ticket keys change; only after `load`. */
   async watch(): Promise<void> {
     this.#setRotation();
+    this.#setReminder();
     await Promise.all([this.#certificates.watch(), this.#trust.watch()]);
   }
 
   stop(): void {
     this.#rotation.clear();
+    this.#reminder.clear();
     this.#certificates.stop();
     this.#trust.stop();
   }
@@ -100,6 +107,15 @@ export class TlsKeeper {
   #setRotation(): void {
     const { ticketRotation } = this.#settings;
     if (ticketRotation > 0) this.#rotation.set(this.#clock.now() + ticketRotation);
+  }
+
+  #remind(): void {
+    this.#setReminder();
+    this.#certificates.sayDoubts();
+  }
+
+  #setReminder(): void {
+    this.#reminder.set(this.#clock.now() + REMINDER);
   }
 
   #change(part: Partial<TlsMaterial>, change: TlsChange): void {

@@ -51,7 +51,7 @@ export class WatchedFiles<T> {
   /** Reads all of them for the first time, and tells nobody. Rejects for the first that can't be used. */
   async load(): Promise<readonly T[]> {
     for (const entry of this.#entries) await entry.load();
-    return this.#values;
+    return this.values;
   }
 
   /** Looks out for changes from now on; only after `load`. */
@@ -82,13 +82,14 @@ export class WatchedFiles<T> {
     }
     this.#looking = false;
     if (this.#stopped) return;
-    if (changed.length > 0) this.#listener.onChange(this.#values, changed);
+    if (changed.length > 0) this.#listener.onChange(this.values, changed);
     // Something changed while the files were read.
     const isStale = again || this.#changedAt !== null;
     this.#setAlarm(this.#clock.now() + (isStale ? SETTLING : POLL_INTERVAL));
   }
 
-  get #values(): readonly T[] {
+  /** As they were read last. */
+  get values(): readonly T[] {
     return this.#entries.map((entry) => entry.value);
   }
 
