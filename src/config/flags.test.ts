@@ -125,6 +125,17 @@ test("an idle timeout is the listeners', and the admin API listens for this mach
   assert.equal(snapshotFromFlags(plain).admin, null);
 });
 
+test("TLS towards servers is spoken by address, or by flags", () => {
+  const peerOf = (flags: Partial<ProxyFlags>) => snapshotFromFlags({ ...plain, ...flags }).upstreams[0]!.peer;
+  assert.equal(peerOf({}).tls, undefined);
+  assert.deepEqual(peerOf({ upstream: ["https://a.example"] }).tls, {});
+  assert.deepEqual(peerOf({ upstreamTls: { sni: null, ca: [], isVerified: true } }).tls, {});
+  assert.deepEqual(peerOf({ upstreamTls: { sni: "a.example", ca: [], isVerified: false } }).tls, {
+    sni: "a.example",
+    verifyCertificate: false,
+  });
+});
+
 test("what is wrong is said about the flag", () => {
   const message = (flags: Partial<ProxyFlags>): string => {
     try {
@@ -139,6 +150,13 @@ test("what is wrong is said about the flag", () => {
     message({ upstream: ["ftp://a:1"] }),
     /^--upstream: servers are reached by http or https, and not by ftp, expected/,
   );
+  const upstreamTls = { sni: null, ca: [], isVerified: true };
+  assert.match(message({ upstreamTls: { ...upstreamTls, sni: "127.0.0.1" } }), /^--sni: only names can be/);
+  assert.match(
+    message({ upstreamTls: { ...upstreamTls, ca: ["no-such.pem"] } }),
+    /^--ca: no-such\.pem: there is/,
+  );
+  assert.match(message({ upstream: ["https://a", "b:1"] }), /^--upstream: some of these servers/);
   assert.match(message({ upstream: [] }), /^--upstream: found an empty list/);
   assert.match(message({ contextPath: "api" }), /^--context-path: "api" doesn't begin with a slash/);
   assert.match(message({ host: "a b" }), /^--host: "a b" is no host name/);

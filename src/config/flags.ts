@@ -4,6 +4,15 @@ import type { Snapshot } from "./snapshot.ts";
 import type { Finding, ProblemLocator } from "./source-document.ts";
 import { toSnapshot } from "./to-snapshot.ts";
 
+/** TLS towards servers. */
+export interface UpstreamTlsFlags {
+  /** Null: the host of each server. */
+  readonly sni: string | null;
+  /** Files; none: the well-known authorities. */
+  readonly ca: readonly string[];
+  readonly isVerified: boolean;
+}
+
 /** A proxy from flags alone. What is absent is as in a configuration without it. Times in seconds; 0 switches off. */
 export interface ProxyFlags {
   /** Addresses to listen on. */
@@ -18,6 +27,8 @@ export interface ProxyFlags {
   readonly threads?: number | null;
   /** What the servers speak, as the configuration names it. */
   readonly protocol?: string;
+  /** Null or absent: TLS is spoken with servers whose addresses begin with `https://`. */
+  readonly upstreamTls?: UpstreamTlsFlags | null;
   /** How requests are spread over the servers. */
   readonly balance?: string;
   /** Servers are asked for a path, again and again. */
@@ -65,13 +76,22 @@ function toRoute({ contextPath, host, requestsPerMinute = 0 }: ProxyFlags): obje
 }
 
 function toUpstream(flags: ProxyFlags): object {
-  const { upstream, balance, protocol } = flags;
+  const { upstream, balance, protocol, upstreamTls: tls = null } = flags;
   const checks = toChecks(flags);
   return {
     servers: [...upstream],
     ...(protocol === undefined ? {} : { protocol }),
+    ...(tls === null ? {} : { tls: toTls(tls) }),
     ...(balance === undefined ? {} : { balance: toBalance(balance) }),
     ...(checks.length === 0 ? {} : { health_check: checks }),
+  };
+}
+
+function toTls({ sni, ca, isVerified }: UpstreamTlsFlags): object {
+  return {
+    ...(sni === null ? {} : { sni }),
+    ...(ca.length === 0 ? {} : { ca: [...ca] }),
+    ...(isVerified ? {} : { verify_cert: false }),
   };
 }
 
@@ -98,6 +118,9 @@ const FLAG_BY_PATH: readonly (readonly [path: RegExp, flag: string])[] = [
   [/^listeners\[\d+\]\.tls/, "--cert or --key"],
   [/^listeners/, "--bind"],
   [/^upstreams\.servers\.protocol/, "--protocol"],
+  [/^upstreams\.servers\.tls\.sni/, "--sni"],
+  [/^upstreams\.servers\.tls\.ca/, "--ca"],
+  [/^upstreams\.servers\.tls/, "--tls"],
   [/^upstreams\.servers\.balance/, "--balance"],
   [/^upstreams\.servers\.health_check\[\d+\]\.http/, "--active-health-check-path"],
   [/^upstreams\.servers\.health_check\[\d+\]\.headers/, "--host"],

@@ -23,9 +23,10 @@ import {
   setFips,
 } from "../tls/options.ts";
 import { announceCertificate, type SelfSigned } from "../tls/self-signed.ts";
+import { addServerTls, collectServer, type ServerTlsFlags, toServerTls } from "../tls/upstream-options.ts";
 import { type SharedFlags, serveSnapshot } from "./serve-snapshot.ts";
 
-interface HttpFlags extends SharedFlags, ListenerTlsFlags {
+interface HttpFlags extends SharedFlags, ListenerTlsFlags, ServerTlsFlags {
   bind?: string[];
   ba?: string[];
   upstream?: string[];
@@ -56,6 +57,10 @@ With --protocol h2c a connection is enough in any case.
 TLS: with a certificate all addresses serve HTTPS, HTTP/2 and HTTP/1.1. Of several certificates each is used for its
 names; their files are read again when they change. Plain HTTP is answered with a redirect to https.
 
+TLS towards servers: https://host, or --tls for all of them. Their certificates must be signed by a well-known authority or
+one of --ca, and be for the name of --sni or the host. HTTP/2 or HTTP/1.1 is what a server chooses. Many a server wants
+its own name as Host, too: --host.
+
 Examples:
   sluice http --bind :8080 --upstream 127.0.0.1:3000
   sluice http --bind :8080 --upstream 127.0.0.1:3000 --upstream 127.0.0.1:3001 --threads 4
@@ -65,7 +70,9 @@ Examples:
   sluice http -b :8080 -u 10.0.0.1:50051 -u 10.0.0.2:50051 --protocol h2c
   sluice http --cert example.pem --key example.key localhost:3000
   sluice http -b :443 --cert a.pem --key a.key --cert b.pem --key b.key -u 10.0.0.1:80
-  sluice http --tls-self-signed --name dev.example localhost:3000`;
+  sluice http --tls-self-signed --name dev.example localhost:3000
+  sluice http -b :8080 --host api.example.com https://api.example.com
+  sluice http -b :8080 -u 10.0.0.1:8443 -u 10.0.0.2:8443 --tls --sni api.internal --ca ca.pem`;
 
 /** `sluice http`: a proxy and balancer from flags alone. */
 export function addHttp(program: Command): void {
@@ -75,6 +82,7 @@ export function addHttp(program: Command): void {
     .argument("[upstreams...]", "as --upstream");
   addAddresses(command);
   addListenerTls(command);
+  addServerTls(command);
   addBalancing(command);
   command
     .option("--admin <address>", "the API of sluice status and sluice upstream, for example 127.0.0.1:8474")
@@ -96,15 +104,19 @@ function addAddresses(command: Command): void {
       collectAddress,
     )
     .addOption(new Option("--ba <address>", "as --bind").argParser(collectAddress).hideHelp())
-    .option("-u, --upstream <address>", "a server to send requests to (repeatable)", collectAddress)
-    .addOption(new Option("--pa <address>", "as --upstream").argParser(collectAddress).hideHelp())
+    .option(
+      "-u, --upstream <address>",
+      "a server to send requests to: host:port, [v6]:port, unix:/path or https://host (repeatable)",
+      collectServer,
+    )
+    .addOption(new Option("--pa <address>", "as --upstream").argParser(collectServer).hideHelp())
     .option("--context-path <path>", "only requests below this path; others get 404")
     .addOption(new Option("--cp <path>", "as --context-path").hideHelp())
     .option("--host <name>", "the Host that servers get, instead of the client's")
     .addOption(
       new Option(
         "--protocol <protocol>",
-        "what servers speak; h2c is HTTP/2 without TLS, as for gRPC",
+        "what servers speak; h2c is HTTP/2 without TLS, as for gRPC (default: with TLS what they choose, else http1)",
       ).choices(UPSTREAM_PROTOCOLS),
     );
 }
@@ -175,6 +187,7 @@ function toProxyFlags(
     requestsPerMinute: flags.maxRequestsPerMinute ?? 0,
     ...(balance === undefined ? {} : { balance }),
     ...(protocol === undefined ? {} : { protocol }),
+    upstreamTls: toServerTls(flags, upstream),
     ...(idleTimeout === undefined ? {} : { idleTimeout }),
     ...(admin === undefined ? {} : { admin }),
   };

@@ -28,7 +28,7 @@ for (const [kind, credentials, tls] of [
         );
       });
       const ask = (service: string): Promise<string | null> =>
-        examine(new GrpcProbe(service, tls), `127.0.0.1:${port}`);
+        examine(new GrpcProbe({ service, tls }), `127.0.0.1:${port}`);
       try {
         assert.equal(await ask(""), null);
         assert.match((await ask("a.Service")) ?? "", /NOT_SERVING/);
