@@ -10,6 +10,9 @@ export type BodyLength = number | "none" | "unknown";
 export interface RequestSource extends HeadSource {
   method(): string;
   target(): string;
+  /** Where the target stands in the table's bytes; both -1 when it doesn't. */
+  readonly targetStart: number;
+  readonly targetEnd: number;
 }
 
 /** The received bytes behind a response head. */
@@ -219,5 +222,11 @@ export class ResponseHead extends Head<ResponseSource> {
   }
 }
 
-const MADE_REQUEST: RequestSource = { ...EMPTY_SOURCE, method: () => "GET", target: () => "/" };
+const MADE_REQUEST: RequestSource = {
+  ...EMPTY_SOURCE,
+  method: () => "GET",
+  target: () => "/",
+  targetStart: -1,
+  targetEnd: -1,
+};
 const MADE_RESPONSE: ResponseSource = { ...EMPTY_SOURCE, reason: () => "" };

@@ -28,7 +28,10 @@ export function writeRequestHead(
   const { source, touchedHeaders } = head;
   const table = source.table();
   const rawLine = !head.lineChanged && source instanceof ReceivedRequest ? source.lineStart() : -1;
-  const line = rawLine >= 0 ? "" : `${head.method} ${head.target} HTTP/1.1\r\n`;
+  // A target that is as it came is copied, and no string made of it.
+  const targetStart = rawLine < 0 && !head.lineChanged ? source.targetStart : -1;
+  const isCopied = rawLine >= 0 || targetStart >= 0;
+  const line = isCopied ? "" : `${head.method} ${head.target} HTTP/1.1\r\n`;
   const keepsLength = declaresLength(head, body);
   const dropped = HOP_BY_HOP_BITS | additions.dropped | (keepsLength ? 0 : CONTENT_LENGTH);
   const upgrade =
@@ -36,6 +39,9 @@ export function writeRequestHead(
   const framing = keepsLength ? "" : framingLines(body);
   const { lines } = additions;
   writeHead(output, owner, {
+    method: targetStart >= 0 ? head.method : "",
+    targetStart,
+    targetEnd: source.targetEnd,
     line,
     rawLine,
     table,
@@ -64,7 +70,16 @@ export function writeResponseHead(
   const keepsLength = body === "none" ? mayDeclareAnything(head.status) : declaresLength(head, body);
   const dropped = HOP_BY_HOP_BITS | (keepsLength ? 0 : CONTENT_LENGTH);
   const framing = keepsLength ? "" : framingLines(body);
-  writeHead(output, owner, { line, rawLine, table, headers: touchedHeaders, dropped, framing, lines });
+  writeHead(output, owner, {
+    ...NO_TARGET,
+    line,
+    rawLine,
+    table,
+    headers: touchedHeaders,
+    dropped,
+    framing,
+    lines,
+  });
 }
 
 /** Writes the last chunk with its trailer section. */
@@ -75,6 +90,7 @@ export function writeLastChunk(output: Output, owner: OutputOwner, trailers: Htt
   }
   const table = trailers.source.table();
   const plan = {
+    ...NO_TARGET,
     line: "0\r\n",
     rawLine: -1,
     table,
@@ -94,8 +110,15 @@ function mayDeclareAnything(status: number): boolean {
   return status >= 200 && status !== 204;
 }
 
+const NO_TARGET = { method: "", targetStart: -1, targetEnd: -1 } as const;
+const END_OF_LINE = Buffer.from(" HTTP/1.1\r\n");
+
 interface HeadPlan {
-  /** The first line, unless it is copied from `rawLine` on. */
+  /** What the first line is made of when the target in the table's bytes is to stand in it; otherwise "". */
+  readonly method: string;
+  readonly targetStart: number;
+  readonly targetEnd: number;
+  /** The first line, unless it is made of that or copied from `rawLine` on. */
   readonly line: string;
   readonly rawLine: number;
   readonly table: FieldTable;
@@ -114,9 +137,11 @@ function framingLines(body: ResponseFraming): string {
 function writeHead(output: Output, owner: OutputOwner, plan: HeadPlan): void {
   const { line, framing, lines, headers } = plan;
   const ours = line.length + framing.length + lines.length + END.length;
-  output.reserve(owner, ours + receivedSize(plan) + (headers === null ? 0 : headers.ownBytes));
+  const made = plan.method === "" ? 0 : lineSize(plan);
+  output.reserve(owner, ours + made + receivedSize(plan) + (headers === null ? 0 : headers.ownBytes));
   const { slab } = output;
   let at = output.at;
+  if (made > 0) at = writeLine(slab, at, plan);
   if (line !== "") at += slab.write(line, at, "latin1");
   at = copyReceived(slab, at, plan);
   if (headers !== null && headers.added !== null) {
@@ -128,6 +153,27 @@ function writeHead(output: Output, owner: OutputOwner, plan: HeadPlan): void {
   slab[at] = END[0];
   slab[at + 1] = END[1];
   output.at = at + END.length;
+}
+
+function lineSize({ method, targetStart, targetEnd }: HeadPlan): number {
+  return method.length + 1 + targetEnd - targetStart + END_OF_LINE.length;
+}
+
+function writeLine(slab: Buffer, start: number, { method, table, targetStart, targetEnd }: HeadPlan): number {
+  let at = writeLatin1(slab, start, method);
+  slab[at++] = SPACE;
+  at = copyPiece(table.bytes, targetStart, targetEnd, slab, at);
+  return copyPiece(END_OF_LINE, 0, END_OF_LINE.length, slab, at);
+}
+
+/** Up to this length copying in a loop is cheaper than a call out of JavaScript. */
+const SHORT_PIECE = 48;
+
+function copyPiece(bytes: Buffer, start: number, end: number, slab: Buffer, at: number): number {
+  if (end - start > SHORT_PIECE) return at + bytes.copy(slab, at, start, end);
+  let to = at;
+  for (let from = start; from < end; from++) slab[to++] = bytes[from]!;
+  return to;
 }
 
 /** Copies the received fields in as few runs as the left out and changed ones allow. */

@@ -57,6 +57,14 @@ export class ReceivedRequest extends ReceivedHead implements RequestSource {
     return scan === null ? "" : latin1(scan.bytes, scan.targetStart, scan.targetEnd);
   }
 
+  get targetStart(): number {
+    return this.scan?.targetStart ?? -1;
+  }
+
+  get targetEnd(): number {
+    return this.scan?.targetEnd ?? -1;
+  }
+
   /** Where the request line starts in the bytes, if it can be sent on as it is; else -1. */
   lineStart(): number {
     return startOfCurrentVersion(this.scan);

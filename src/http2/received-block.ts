@@ -1,17 +1,23 @@
+import { latin1 } from "../base/latin1.ts";
 import { EMPTY_TABLE, type FieldTable, type HeadSource } from "../http/field-table.ts";
 import type { RequestSource, ResponseSource } from "../http/heads.ts";
 import { reasonPhrase } from "../http/status.ts";
 import { FieldBlock } from "./hpack/field-block.ts";
 import { Pseudo } from "./hpack/field-kinds.ts";
+import { readLines } from "./hpack/field-lines.ts";
 
 /**
  * The head of a message behind a decoded block of fields. The block is the thread's, for one head after the other: what
- * is needed past the callback is copied out of it.
+ * is needed past the callback is kept as one latin1 string, the cheapest copy there is. Where its fields stand is found
+ * again if somebody reads one of them, which is rare.
  */
 abstract class ReceivedBlock implements HeadSource {
   /** Null once it is settled. */
   protected block: FieldBlock | null;
-  #copy: FieldTable | null = null;
+  /** The block's bytes once they are retained, those of the pseudo-header fields included. */
+  protected text: string | null = null;
+  #fieldsStart = 0;
+  #table: FieldTable | null = null;
   #guarded: Uint8Array | null = null;
 
   constructor(block: FieldBlock) {
@@ -19,20 +25,24 @@ abstract class ReceivedBlock implements HeadSource {
   }
 
   table(): FieldTable {
-    return this.#copy ?? this.block ?? EMPTY_TABLE;
+    if (this.block !== null) return this.block;
+    if (this.text === null) return EMPTY_TABLE;
+    this.#table ??= readLines(Buffer.from(this.text, "latin1"), this.#fieldsStart);
+    return this.#table;
   }
 
   /** 1 for each field that is never to be indexed; null when there is none. */
   get guarded(): Uint8Array | null {
     const { block } = this;
-    if (block === null || this.#copy !== null) return this.#guarded;
+    if (block === null) return this.#guarded;
     return block.hasGuarded ? block.guarded : null;
   }
 
   retain(): void {
     const { block } = this;
-    if (block === null || this.#copy !== null) return;
-    this.#copy = block.copyFields();
+    if (block === null || this.text !== null) return;
+    this.text = latin1(block.bytes, 0, block.fieldsEnd);
+    this.#fieldsStart = block.fieldsStart;
     if (block.hasGuarded) this.#guarded = block.guarded.slice(0, block.count);
   }
 
@@ -42,28 +52,54 @@ abstract class ReceivedBlock implements HeadSource {
 }
 
 export class BlockRequest extends ReceivedBlock implements RequestSource {
-  #method: string | null = null;
-  #target: string | null = null;
+  readonly #method: string;
+  /** Of the path; of a CONNECT the authority. */
+  readonly #targetStart: number;
+  readonly #targetEnd: number;
+
+  constructor(block: FieldBlock) {
+    super(block);
+    this.#method = methodOf(block);
+    const target = (block.pseudo & (1 << Pseudo.Path)) !== 0 ? Pseudo.Path : Pseudo.Authority;
+    this.#targetStart = block.pseudoStart(target);
+    this.#targetEnd = block.pseudoEnd(target);
+  }
 
   method(): string {
-    return this.#method ?? this.block?.pseudoText(Pseudo.Method) ?? "";
+    return this.#isKept ? this.#method : "";
   }
 
-  /** The path; of a CONNECT the authority. */
   target(): string {
-    if (this.#target !== null) return this.#target;
-    const { block } = this;
-    if (block === null) return "";
-    const hasPath = (block.pseudo & (1 << Pseudo.Path)) !== 0;
-    return block.pseudoText(hasPath ? Pseudo.Path : Pseudo.Authority);
+    if (this.text !== null) return this.text.slice(this.#targetStart, this.#targetEnd);
+    return this.block === null ? "" : latin1(this.block.bytes, this.#targetStart, this.#targetEnd);
   }
 
-  override retain(): void {
-    this.#method ??= this.method();
-    this.#target ??= this.target();
-    super.retain();
+  get targetStart(): number {
+    return this.#isKept ? this.#targetStart : -1;
+  }
+
+  get targetEnd(): number {
+    return this.#isKept ? this.#targetEnd : -1;
+  }
+
+  get #isKept(): boolean {
+    return this.block !== null || this.text !== null;
   }
 }
+
+/** The method without making a string of the usual one. */
+function methodOf(block: FieldBlock): string {
+  const { bytes } = block;
+  const start = block.pseudoStart(Pseudo.Method);
+  const isGet =
+    block.pseudoEnd(Pseudo.Method) - start === GET.length &&
+    bytes[start] === GET[0] &&
+    bytes[start + 1] === GET[1] &&
+    bytes[start + 2] === GET[2];
+  return isGet ? "GET" : block.pseudoText(Pseudo.Method);
+}
+
+const GET = Buffer.from("GET");
 
 export class BlockResponse extends ReceivedBlock implements ResponseSource {
   readonly #status: number;

@@ -155,14 +155,6 @@ export class FieldBlock implements FieldTable, Memory {
     return numberAt(this.bytes, this.pseudoStart(Pseudo.Status), this.pseudoEnd(Pseudo.Status));
   }
 
-  /** A copy of the regular fields for whoever needs them past the next block. */
-  copyFields(): FieldTable {
-    const { fieldsStart: start, fieldsEnd: end, count } = this;
-    const offsets = this.offsets.slice(0, count * FIELD_STRIDE);
-    for (let i = 0; i < offsets.length; i++) if (i % FIELD_STRIDE !== FIELD_ID) offsets[i]! -= start;
-    return { bytes: Buffer.from(this.bytes.subarray(start, end)), offsets, count, fieldsEnd: end - start };
-  }
-
   /** For decoders: a line with more bytes than this is over the limit. */
   get mostBytes(): number {
     return this.#limits.listSize;

@@ -3,7 +3,6 @@ import { describe, test } from "node:test";
 import { decodeBlock, hex, integer, literals, type Pair } from "../../../test/kit/hpack.ts";
 import { FieldId } from "../../http/field-names.ts";
 import { idAt } from "../../http/field-table.ts";
-import { HttpHeaders } from "../../http/http-headers.ts";
 import { BlockKind, FieldBlock } from "./field-block.ts";
 import { DecodeOutcome, HeaderDecoder } from "./header-decoder.ts";
 
@@ -69,22 +68,6 @@ describe("a decoded block", () => {
       ["e", "e-value"],
       ["accept-encoding", "gzip, deflate"],
     ]);
-  });
-
-  test("can be copied, to be kept past the next one", () => {
-    const { block } = decodeBlock(literals([...GET, ["accept", "*/*"]]), Request);
-    const copy = block.copyFields();
-    decodeBlock(literals([["x", "yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy"]]), Trailers, undefined, block);
-    assert.equal(copy.bytes.toString("latin1", 0, copy.fieldsEnd), "host: example.com\r\naccept: */*\r\n");
-    const headers = HttpHeaders.copyOf(copy);
-    assert.deepEqual(
-      [...headers],
-      [
-        ["host", "example.com"],
-        ["accept", "*/*"],
-      ],
-    );
-    assert.equal(idAt(copy, 0), FieldId.Host);
   });
 
   test("tells a response's status", () => {
