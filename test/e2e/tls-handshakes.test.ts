@@ -1,135 +1,207 @@
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
+import { once } from "node:events";
+import { connect, type Socket } from "node:net";
 import { describe, test } from "node:test";
-import { createAuthority } from "../kit/certificates.ts";
+import { connect as connectTls } from "node:tls";
+import { captureHello } from "../kit/client-hello.ts";
 import { until } from "../kit/deadline.ts";
-import { createTemporaryDirectory } from "../kit/files.ts";
-import { Http2Client } from "../kit/http2-client.ts";
 import { startOrigin } from "../kit/origins.ts";
-import { runProgram } from "../kit/process.ts";
-import { get, startHttp, startListening } from "./sluice.ts";
-import { startSecureSluice, visit, writeConfig, writeIdentity } from "./tls-sluice.ts";
+import { findProgram, skipWithout } from "../kit/peer.ts";
+import { startProgram } from "../kit/process.ts";
+import { closureOf, connectRaw } from "../kit/raw-client.ts";
+import { visitSecurely } from "../kit/tls-client.ts";
+import { answering, ok, request } from "./proxy.ts";
+import { authority, clients, startSecureProxy, TRUST } from "./tls-proxy.ts";
 
-const FILES = { cert: "cert.pem", key: "key.pem" };
-const bin = new URL("../../bin/sluice.js", import.meta.url).pathname;
+const origin = answering(ok());
 
-const authority = await createAuthority();
-const identity = await authority.issue();
+/** Connects, says no more than `bytes`, and waits. */
+async function stall(port: number, bytes: Buffer): Promise<Socket> {
+  const socket = connect(port, "127.0.0.1");
+  await once(socket, "connect");
+  socket.on("error", () => undefined).resume();
+  if (bytes.length > 0) socket.write(bytes);
+  return socket;
+}
 
-describe("handshakes", () => {
-  test("agree on keys that no quantum computer finds out", async () => {
-    await using folder = await createTemporaryDirectory();
-    await writeIdentity(folder, identity);
-    await using sluice = await startSecureSluice(folder, FILES);
-    const { group, answer } = await visit(sluice);
-    assert.equal(group, "X25519MLKEM768");
-    assert.match(answer, /^HTTP\/1\.1 200 /);
-    // Who knows none of that gets what is best otherwise.
-    assert.equal((await visit(sluice, { ecdhCurve: "X25519:P-256" })).group, "X25519");
+const hello = await captureHello();
+
+describe("a handshake", () => {
+  test("that doesn't come to its end is cut off in time", async () => {
+    await using secure = await startSecureProxy({ origin, tls: { handshakeTimeout: 300 } });
+    const stalled = [hello.subarray(0, 0), hello.subarray(0, 60), hello];
+    const sockets = await Promise.all(stalled.map((bytes) => stall(secure.port, bytes)));
+    await until("all are open", () => secure.proxy.count("connectionsOpen") === 3);
+    await Promise.all(sockets.map((socket) => once(socket, "close")));
+    await secure.proxy.settled();
+    assert.equal(secure.proxy.count("handshakeTimeouts"), 3);
+    assert.equal(secure.proxy.count("handshakeFailures"), 3);
+    assert.equal(secure.proxy.count("handshakes"), 0);
   });
 
-  test("keep to what the configuration says", async () => {
-    await using folder = await createTemporaryDirectory();
-    await writeIdentity(folder, identity);
-    const tls = { ...FILES, min_version: 1.3, groups: "P-256", ciphers: "TLS_AES_256_GCM_SHA384" };
-    await using sluice = await startSecureSluice(folder, tls);
-    const { group, cipher } = await visit(sluice);
-    assert.deepEqual([group, cipher], ["prime256v1", "TLS_AES_256_GCM_SHA384"]);
-    await assert.rejects(visit(sluice, { maxVersion: "TLSv1.2" }));
-  });
-
-  test("staple an OCSP response, and the next one when its file changes", async () => {
-    await using folder = await createTemporaryDirectory();
-    await writeIdentity(folder, identity);
-    const [first, second] = [Buffer.from("3003020101", "hex"), Buffer.from("3003020102", "hex")];
-    await folder.write("status.der", first);
-    await using sluice = await startSecureSluice(folder, { ...FILES, ocsp: "status.der" });
-    assert.deepEqual((await visit(sluice, { requestOCSP: true })).status, first);
-    await folder.write("status.der", second);
-    await until("the next one is stapled", async () => {
-      return (await visit(sluice, { requestOCSP: true })).status?.equals(second);
-    });
-  });
-
-  test("choose the certificate by name, and refuse other names if they are to", async () => {
-    await using folder = await createTemporaryDirectory();
-    for (const name of ["a", "b"]) {
-      const made = await authority.issue({ names: [`${name}.example`, `*.${name}.example`] });
-      await folder.write(`${name}.pem`, `${made.cert}\n${made.key}`);
+  test("whose hello comes byte by byte takes no longer than others may", async () => {
+    await using secure = await startSecureProxy({ origin, tls: { handshakeTimeout: 300 } });
+    const socket = await stall(secure.port, hello.subarray(0, 1));
+    let sent = 1;
+    const drip = setInterval(() => socket.write(hello.subarray(sent, ++sent)), 20);
+    try {
+      await once(socket, "close");
+    } finally {
+      clearInterval(drip);
     }
-    const tls = { certificates: [{ cert: "a.pem" }, { cert: "b.pem" }], unknown_names: "refuse" };
-    await using sluice = await startSecureSluice(folder, tls);
-    const [a, b] = [
-      await visit(sluice, { servername: "a.example" }),
-      await visit(sluice, { servername: "x.b.example" }),
-    ];
-    assert.notEqual(a.fingerprint, b.fingerprint);
-    assert.equal((await visit(sluice, { servername: "" })).fingerprint, a.fingerprint);
-    await assert.rejects(visit(sluice, { servername: "c.example" }), /unrecognized name/);
+    assert.ok(sent < hello.length, "the whole hello was taken");
+    assert.equal(secure.proxy.count("handshakeTimeouts"), 1);
+  });
+
+  test("that the client leaves, at whatever point, leaves nothing behind", async () => {
+    await using secure = await startSecureProxy({ origin, maxConnectionsPerClient: 30 });
+    for (let at = 0; at <= hello.length; at += Math.ceil(hello.length / 9)) {
+      const socket = await stall(secure.port, hello.subarray(0, at));
+      socket.end();
+      await once(socket, "close");
+      const other = await stall(secure.port, hello.subarray(0, at));
+      other.resetAndDestroy();
+    }
+    const half = await stall(secure.port, hello);
+    await once(half, "data");
+    half.resetAndDestroy();
+    await secure.proxy.settled();
+    assert.equal(secure.proxy.count("handshakes"), 0);
+    assert.ok(secure.proxy.count("handshakeFailures") >= 15);
+    const client = await secure.proxy.connect({ tls: TRUST });
+    assert.equal((await client.exchange(request("GET /"))).status, 200);
+  });
+
+  test("waits while as many are under way as may be", async () => {
+    await using secure = await startSecureProxy({ origin, tls: { handshakes: 2, handshakeTimeout: 60_000 } });
+    const sockets = await Promise.all([hello, hello].map((bytes) => stall(secure.port, bytes)));
+    // They have their turn once they are answered.
+    await Promise.all(sockets.map((socket) => once(socket, "data")));
+    const waiting = secure.proxy.connect({ tls: TRUST });
+    await until("it has come", () => secure.proxy.count("connectionsOpen") === 3);
+    assert.equal(secure.proxy.count("handshakes"), 0);
+    sockets[0]!.destroy();
+    const client = await waiting;
+    assert.equal((await client.exchange(request("GET /"))).status, 200);
+    sockets[1]!.destroy();
+  });
+
+  test("in TLS 1.2 happens once: nobody may begin another one", async () => {
+    await using secure = await startSecureProxy({ origin });
+    const socket = connectTls({ ...TRUST, host: "127.0.0.1", port: secure.port, maxVersion: "TLSv1.2" });
+    await once(socket, "secureConnect");
+    const { promise, resolve } = Promise.withResolvers<Error | null>();
+    socket.on("error", resolve);
+    socket.renegotiate({}, resolve);
+    assert.match((await promise)?.message ?? "it was allowed", /renegotiation/i);
+    socket.destroy();
+  });
+
+  test("gives no ticket by which bytes could be sent before it", {
+    skip: skipWithout("openssl"),
+  }, async () => {
+    await using secure = await startSecureProxy({ origin });
+    const args = ["s_client", "-connect", `127.0.0.1:${secure.port}`, "-tls1_3"];
+    await using client = await startProgram(findProgram("openssl")!, args);
+    const [line] = await client.line(/^\s*Max Early Data: .*$/);
+    assert.equal(line.trim(), "Max Early Data: 0");
   });
 });
 
-describe("sluice http", () => {
-  test("serves HTTP/2 and HTTP/1.1 with certificates that are given", async () => {
-    await using folder = await createTemporaryDirectory();
-    await using origin = await startOrigin();
-    const other = await authority.issue({ names: ["other.example"] });
-    await writeIdentity(folder, identity);
-    const more = [await folder.write("other.pem", other.cert), await folder.write("other.key", other.key)];
-    const pair = ["--cert", folder.join("cert.pem"), "--key", folder.join("key.pem")];
-    const pairs = [...pair, "--cert", more[0]!, "--key", more[1]!, "--threads", "1"];
-    await using sluice = await startListening(["http", "-b", "127.0.0.1:0", ...pairs, origin.address]);
-    const one = await visit(sluice, { ALPNProtocols: ["http/1.1"] });
-    assert.deepEqual([one.alpn, one.answer.startsWith("HTTP/1.1 200 ")], ["http/1.1", true]);
-    const two = await visit(sluice, { servername: "other.example" });
-    assert.notEqual(two.fingerprint, one.fingerprint);
-    await using client = new Http2Client(sluice.port, { ca: authority.cert, servername: "localhost" });
-    const { status, body } = await client.get("/");
-    assert.deepEqual([status, body.toString(), client.session.alpnProtocol], [200, "origin\n", "h2"]);
-    const plain = await get(sluice.port, "/x");
-    assert.deepEqual([plain.status, plain.header("location")], [308, "https://a.example/x"]);
+describe("clients", () => {
+  test("count from the moment they connect", async () => {
+    await using secure = await startSecureProxy({ origin, maxConnections: 2 });
+    const sockets = await Promise.all(
+      [hello, hello.subarray(0, 9)].map((bytes) => stall(secure.port, bytes)),
+    );
+    await until("both are there", () => secure.proxy.count("connectionsOpen") === 2);
+    assert.notEqual(await closureOf(secure.port), "open");
+    assert.equal(secure.proxy.count("connectionsRefused"), 1);
+    for (const socket of sockets) socket.destroy();
+    await secure.proxy.settled();
+    const client = await secure.proxy.connect({ tls: TRUST });
+    assert.equal((await client.exchange(request("GET /"))).status, 200);
   });
 
-  test("makes a certificate for development, and prints its fingerprint", async () => {
-    await using origin = await startOrigin();
-    const flags = ["--tls-self-signed", "--name", "dev.example", "--threads", "0"];
-    await using sluice = await startHttp([origin.address], ...flags);
-    const line = /^Certificate for localhost, 127\.0\.0\.1, ::1, dev\.example, .* SHA-256: (\S+)$/;
-    const [, printed] = await sluice.program.line(line);
-    const { fingerprint, answer } = await visit(sluice);
-    assert.equal(fingerprint, printed);
-    assert.match(answer, /^HTTP\/1\.1 200 /);
+  test("have no more connections each than they may, in handshakes or after them", async () => {
+    await using secure = await startSecureProxy({ origin, maxConnectionsPerClient: 2 });
+    const stalled = await stall(secure.port, hello);
+    const client = await secure.proxy.connect({ tls: TRUST });
+    assert.equal((await client.exchange(request("GET /"))).status, 200);
+    assert.notEqual(await closureOf(secure.port), "open");
+    stalled.destroy();
+    await until("one has gone", () => secure.proxy.count("connectionsOpen") === 1);
+    const other = await secure.proxy.connect({ tls: TRUST });
+    assert.equal((await other.exchange(request("GET /"))).status, 200);
+    client.destroy();
+    other.destroy();
+    await secure.proxy.settled();
+    for (const one of [1, 2]) {
+      const next = await secure.proxy.connect({ tls: TRUST });
+      assert.equal((await next.exchange(request("GET /"))).status, 200, String(one));
+    }
   });
-});
 
-describe("secrets of connections", () => {
-  for (const [how, flags, env] of [
-    ["by a flag", (file: string) => ["--tls-key-log", file], () => ({})],
-    ["by the variable", () => [], (file: string) => ({ SSLKEYLOGFILE: file })],
-  ] as const) {
-    test(`are written to a file that is asked for ${how}, with a warning`, async () => {
-      await using folder = await createTemporaryDirectory();
-      await writeIdentity(folder, identity);
-      const file = folder.join("keys.log");
-      await using sluice = await startSecureSluice(folder, FILES, { flags: flags(file), env: env(file) });
-      await sluice.program.line(/The secrets of TLS connections are written down/);
-      await visit(sluice);
-      const read = (): Promise<string> => readFile(file, "latin1").catch(() => "");
-      await until("they are written", async () => (await read()) !== "");
-      const written = await read();
-      assert.match(written, /^(?:CLIENT|SERVER)_\w+ [0-9a-f]{64} [0-9a-f]+$/m);
+  test("are judged by their address before anything is computed for them", async () => {
+    await using secure = await startSecureProxy({ origin, connectionFilter: () => false });
+    assert.notEqual(await closureOf(secure.port), "open");
+    assert.equal(secure.proxy.count("handshakeFailures"), 0);
+    assert.equal(secure.proxy.count("connectionsRefused"), 1);
+  });
+
+  for (const maxVersion of ["TLSv1.2", "TLSv1.3"] as const) {
+    test(`without the certificate that is asked for never get to a request, ${maxVersion}`, async () => {
+      await using server = await startOrigin();
+      await using secure = await startSecureProxy({ origin: server, asks: "required" });
+      const strangers = [{}, await authority.issue(), await clients.issue({ days: -1 })];
+      for (const stranger of strangers) {
+        await assert.rejects(visitSecurely(secure.port, { ...stranger, maxVersion }));
+      }
+      const known = { ...TRUST, ...(await clients.issue()), maxVersion };
+      const client = await secure.proxy.connect({ tls: known });
+      assert.equal((await client.exchange(request("GET /"))).status, 200);
+      assert.equal(server.requests.length, 1);
+      assert.equal(secure.proxy.count("handshakeFailures"), 3);
     });
   }
 });
 
-test("--fips works where OpenSSL has the provider, and says what is missing where not", async () => {
-  await using folder = await createTemporaryDirectory();
-  await writeIdentity(folder, identity);
-  const file = await writeConfig(folder, FILES);
-  const { code, stdout, stderr } = await runProgram(process.execPath, [bin, "run", "-t", "--fips", file]);
-  if (code === 0) assert.match(stdout, /the configuration is good/);
-  else {
-    assert.equal(code, 2);
-    assert.match(stderr, /^sluice: FIPS mode can't be switched on: OpenSSL has no provider named fips .*\n$/);
-  }
+describe("when the proxy drains", () => {
+  test("handshakes under way come to their end, and one request after them is answered", async () => {
+    await using secure = await startSecureProxy({ origin });
+    const raw = connect(secure.port, "127.0.0.1");
+    await once(raw, "connect");
+    await until("it has come", () => secure.proxy.count("connectionsOpen") === 1);
+    const drained = secure.proxy.server.drain(20_000);
+    const socket = connectTls({ ...TRUST, socket: raw });
+    await once(socket, "secureConnect");
+    socket.write(request("GET /"));
+    let answer = "";
+    for await (const chunk of socket) answer += String(chunk);
+    assert.match(answer, /^HTTP\/1\.1 200 OK\r\n(?:.*\r\n)*Connection: close\r\n/i);
+    await drained;
+  });
+
+  test("handshakes that don't end are cut with the grace", async () => {
+    await using secure = await startSecureProxy({ origin });
+    const sockets = await Promise.all(
+      [hello, hello.subarray(0, 9)].map((bytes) => stall(secure.port, bytes)),
+    );
+    await until("both are there", () => secure.proxy.count("connectionsOpen") === 2);
+    await secure.proxy.server.drain(100);
+    await Promise.all(sockets.map((socket) => socket.closed || once(socket, "close")));
+    await secure.proxy.settled();
+    assert.equal(secure.proxy.count("handshakeFailures"), 0, "it wasn't they who failed");
+  });
+});
+
+test("a client that ends its direction still gets its answer, and the end of ours", async () => {
+  await using server = await startOrigin();
+  await using secure = await startSecureProxy({ origin: server });
+  await using client = await connectRaw(secure.port, { tls: TRUST });
+  client.write(request("GET /slow?head=50&body=50"));
+  client.end();
+  const { status, body } = await client.readResponse();
+  assert.deepEqual([status, body.toString()], [200, "slow\n"]);
+  assert.equal(await client.closed, "end");
 });

@@ -131,7 +131,9 @@ function toServerOptions(settings: ServerTlsSettings): object {
     handshakeTimeout: NODE_TIMEOUT,
     sessionIdContext: sessionIdContext(clients),
     ...(alpn.length === 0 ? {} : { ALPNProtocols: [...alpn] }),
-    ...(sessionTimeout > 0 ? { sessionTimeout } : { secureOptions: constants.SSL_OP_NO_TICKET }),
+    ...(sessionTimeout > 0 ? { sessionTimeout } : {}),
+    // HTTP/2 forbids to negotiate anew (RFC 9113 §9.2.1), and nobody else needs it; each time costs a handshake.
+    secureOptions: constants.SSL_OP_NO_RENEGOTIATION | (sessionTimeout > 0 ? 0 : constants.SSL_OP_NO_TICKET),
     ...(clients === null ? {} : toClientOptions(clients)),
   };
 }
