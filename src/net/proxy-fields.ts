@@ -10,7 +10,7 @@ export interface ProxiedTls {
   readonly session: ProxiedTlsSession | null;
 }
 
-export interface ProxiedTlsSession {
+interface ProxiedTlsSession {
   /** "TLSv1.3" or "TLSv1.2" */
   readonly version: string;
   /** By its IANA name. */

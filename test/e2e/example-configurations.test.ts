@@ -3,13 +3,17 @@ import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { join } from "node:path";
 import { describe, test } from "node:test";
+import { createAuthority } from "../kit/certificates.ts";
+import { captureHello } from "../kit/client-hello.ts";
 import { until } from "../kit/deadline.ts";
+import { createTemporaryDirectory } from "../kit/files.ts";
 import { startOrigin } from "../kit/origins.ts";
 import { freePort } from "../kit/ports.ts";
 import { type RunningProgram, startSluice } from "../kit/process.ts";
 import { connectRaw } from "../kit/raw-client.ts";
 import type { RawResponse } from "../kit/raw-message.ts";
-import { startRawOrigin } from "../kit/raw-origin.ts";
+import { type RawScript, startRawOrigin } from "../kit/raw-origin.ts";
+import { writeIdentity } from "../kit/tls-proxy.ts";
 import { request, standstill } from "./proxy.ts";
 
 const root = join(import.meta.dirname, "..", "..");
@@ -137,5 +141,42 @@ describe("the example configuration", () => {
     await until("one of them is answered", () => clients.some(({ unread }) => unread.length === 5));
     for (const cached of clients) cached.destroy();
     assert.equal(example.program.stderr.includes("FILTER_FAILED"), false);
+  });
+
+  test("tcp-tls opens, passes on and speaks TLS", async () => {
+    await using directory = await createTemporaryDirectory();
+    const authority = await createAuthority();
+    const { cert, key } = await writeIdentity(
+      directory,
+      "cache",
+      await authority.issue({ names: ["localhost"] }),
+    );
+    const tls = await authority.issue({ names: ["shop.example", "*.internal.example"] });
+    const say = (name: string): RawScript => [{ send: name }, { read: "end" }];
+    await using cache = await startRawOrigin(say("cache"));
+    await using shop = await startRawOrigin(say("shop"));
+    await using internal = await startRawOrigin(say("internal"));
+    await using database = await startRawOrigin(say("database"), { tls });
+    const env = {
+      ...{ SECURE: await freeAddress(), PLAIN: await freeAddress(), CERT: cert, KEY: key },
+      ...{ CA: await directory.write("ca.pem", authority.cert), DATABASE: database.address },
+      ...{ CACHE: cache.address, SHOP: shop.address, INTERNAL: internal.address },
+    };
+    await using _example = await run("tcp-tls.yaml", env);
+    const trusting = { ca: authority.cert, servername: "localhost" };
+    await using client = await connectRaw(portOf(env.SECURE), { tls: trusting });
+    assert.equal((await client.readExactly(5)).toString(), "cache");
+    for (const [servername, origin] of [
+      ["shop.example", shop],
+      ["x.internal.example", internal],
+    ] as const) {
+      await using stranger = await connectRaw(portOf(env.SECURE));
+      void stranger.write(await captureHello({ servername }));
+      // A header of the PROXY protocol, with the name in it, and then the hello.
+      const bytes = await (await origin.connection(0)).readExactly(100);
+      assert.ok(bytes.subarray(0, 60).includes(servername));
+    }
+    await using plain = await connectRaw(portOf(env.PLAIN));
+    assert.equal((await plain.readExactly(8)).toString(), "database");
   });
 });
