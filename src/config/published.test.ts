@@ -67,7 +67,7 @@ describe("the examples", () => {
 });
 
 describe("the guides", () => {
-  for (const name of ["load-balancing.md", "limits.md"]) {
+  for (const name of ["load-balancing.md", "limits.md", "tls.md"]) {
     test(`${name} shows configurations that work`, () => {
       const guide = readFileSync(join(root, "docs", name), "utf8");
       const blocks = [...guide.matchAll(/```yaml\n(.*?)```/gs)].map(([, yaml = ""]) => yaml);
