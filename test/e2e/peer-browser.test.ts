@@ -1,0 +1,47 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Session } from "../../src/proxy/session.ts";
+import { HttpPeer } from "../../src/upstream/peer.ts";
+import { startPageServer } from "../kit/browser-page.ts";
+import { withDeadline } from "../kit/deadline.ts";
+import { createTemporaryDirectory } from "../kit/files.ts";
+import { findProgram, skipWithout } from "../kit/peer.ts";
+import { startProgram } from "../kit/process.ts";
+import { startSecureProxy } from "./tls-proxy.ts";
+
+const RESOURCES = 200;
+/** A browser takes its time to start on a busy machine, milliseconds. */
+const PATIENCE = 45_000;
+
+const FLAGS = [
+  "--headless=new",
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-dev-shm-usage",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-extensions",
+  "--ignore-certificate-errors",
+];
+
+test(`Chromium loads ${RESOURCES} resources and a WebSocket over one connection`, {
+  skip: skipWithout("chromium"),
+  timeout: 2 * PATIENCE,
+}, async () => {
+  await using folder = await createTemporaryDirectory();
+  await using page = await startPageServer(RESOURCES);
+  const upstreamPeer = (): HttpPeer => new HttpPeer(page.address);
+  await using secure = await startSecureProxy({ phases: { upstreamPeer } });
+  const { proxy } = secure;
+  const url = `https://localhost:${proxy.port}/`;
+  const flags = [...FLAGS, `--user-data-dir=${folder.path}`, url];
+  await using browser = await startProgram(findProgram("chromium")!, flags);
+  const report = await withDeadline(page.report, PATIENCE, () => `the page: ${browser.stderr.slice(-2000)}`);
+  assert.deepEqual(report, { protocols: { h2: RESOURCES }, failed: 0, echo: "over one connection" });
+  assert.equal(page.upgrades(), 1);
+  assert.equal(proxy.count("http2Connections"), 1);
+  // The WebSocket is a stream too.
+  assert.ok(proxy.count("http2Streams") >= RESOURCES + 3);
+  assert.equal(proxy.count("http2Floods"), 0);
+});
