@@ -39,6 +39,7 @@ export type { LimitAlgorithm } from "./limits/limiter-settings.ts";
 export { RateLimiter, type RateLimiterOptions } from "./limits/rate-limiter.ts";
 export { type BackgroundServiceOptions, backgroundService } from "./proxy/background-service.ts";
 export type { ForwardingPolicy } from "./proxy/forwarding.ts";
+export type { GrpcWebSettings } from "./proxy/grpc/web-cors.ts";
 export {
   type ClientRequest,
   type ClientResponse,

@@ -58,6 +58,7 @@ function jsonLine(session: Session<unknown>, error: ProxyError | null): string {
     user_agent: request.headers.get("user-agent"),
     referer: request.headers.get("referer"),
     error: error === null ? null : error.code,
+    ...(session.grpcStatus === null ? {} : { grpc_status: session.grpcStatus }),
   };
   return `${JSON.stringify(entry)}\n`;
 }

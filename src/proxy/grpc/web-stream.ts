@@ -88,7 +88,7 @@ export class GrpcWebStream implements DownstreamStream {
   }
 
   sendEnd(trailers: HttpHeaders | null): void {
-    if (!this.#translates) this.#client.sendEnd(null);
+    if (!this.#translates) this.#client.sendEnd(trailers);
     // In the middle of a message the trailers would be taken for its rest.
     else if (!this.#messages.isBetween) this.#client.abort();
     else {
