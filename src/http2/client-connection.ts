@@ -1,5 +1,5 @@
 import { ProxyError } from "../base/errors.ts";
-import { Deadline, type DeadlineOwner } from "../base/timeouts.ts";
+import { Deadline, type DeadlineOwner, type TimeoutQueue } from "../base/timeouts.ts";
 import type { BodyLength, RequestHead } from "../http/heads.ts";
 import { HttpHeaders } from "../http/http-headers.ts";
 import type { RequestAdditions } from "../http/streams.ts";
@@ -9,13 +9,16 @@ import type { Http2ClientOptions } from "./client-options.ts";
 import { type ClientStreamOwner, Http2ClientStream } from "./client-stream.ts";
 import { ConnectionCore } from "./connection-core.ts";
 import { Http2Error, nameOfHttp2Error } from "./error-codes.ts";
+import { Flood } from "./flood-guard.ts";
 import { FrameType, MAX_31_BITS } from "./frames.ts";
 import { BlockKind, type FieldBlock } from "./hpack/field-block.ts";
 import { DecodeOutcome } from "./hpack/header-decoder.ts";
+import { isOverList } from "./list-size.ts";
 import { CLIENT_PREFACE } from "./preface.ts";
 import { giveBlockBack, takeBlock } from "./received-block.ts";
 import { encodeRequest, requestRoom } from "./request-writer.ts";
 import { Ending, judgeOnStream, StreamState, Verdict } from "./stream-states.ts";
+import type { TunnelKind } from "./tunnel-request.ts";
 
 /** Who gives the streams of a connection out. */
 export interface Http2ConnectionKeeper {
@@ -47,6 +50,9 @@ export class Http2ClientConnection
   readonly #options: Http2ClientOptions;
   readonly #keeper: Http2ConnectionKeeper;
   readonly #ping: Deadline = new Deadline(this);
+  readonly #settings: Deadline = new Deadline(this);
+  /** Waits for the answer to a PING on which it depends whether the connection is used; null: there is no doubt. */
+  #doubt: Deadline | null = null;
   /** Streams that were given out and have sent nothing yet. */
   #places = 0;
   #nextId = 1;
@@ -66,6 +72,7 @@ export class Http2ClientConnection
     const output = this.reserve(CLIENT_PREFACE.length);
     output.at += CLIENT_PREFACE.copy(output.slab, output.at);
     this.writeFirstSettings();
+    options.answerTimeout.set(this.#settings);
     this.#watch();
   }
 
@@ -91,7 +98,8 @@ export class Http2ClientConnection
   }
 
   get hasRoom(): boolean {
-    return this.active < this.capacity && this.active < this.#most && this.usable;
+    const isTrusted = this.#doubt === null;
+    return this.active < this.capacity && this.active < this.#most && isTrusted && this.usable;
   }
 
   /** A stream for one request. There must be room. */
@@ -126,7 +134,8 @@ export class Http2ClientConnection
     additions: RequestAdditions,
   ): ProxyError | null {
     this.#places--;
-    const problem = this.#findProblem(stream);
+    const room = requestRoom(head, additions);
+    const problem = this.#findProblem(stream.tunnelKind, room, head, additions);
     if (problem !== null) {
       stream.state = StreamState.Closed;
       this.#onFewer();
@@ -134,7 +143,7 @@ export class Http2ClientConnection
     }
     // The window may have been changed since the stream was given out.
     stream.sends.available = this.peer.initialWindowSize;
-    this.beginHeaders(requestRoom(head, additions));
+    this.beginHeaders(room);
     const scheme = this.transport.tls === null ? "http" : "https";
     encodeRequest(this.encoder, scheme, head, body, additions, stream.tunnelKind);
     this.addStream(stream, this.#nextId);
@@ -146,11 +155,18 @@ export class Http2ClientConnection
   }
 
   /** Why a request can't be sent on this connection. */
-  #findProblem({ tunnelKind }: Http2ClientStream): ProxyError | null {
+  #findProblem(
+    tunnelKind: TunnelKind | null,
+    room: number,
+    head: RequestHead,
+    additions: RequestAdditions,
+  ): ProxyError | null {
+    const { maxHeaderListSize, enableConnectProtocol } = this.peer;
     if (!this.usable) return new ProxyError("UPSTREAM_REFUSED");
-    if (tunnelKind === "websocket" && !this.peer.enableConnectProtocol)
-      return new ProxyError("UPSTREAM_NO_WEBSOCKET");
-    return null;
+    if (tunnelKind === "websocket" && !enableConnectProtocol) return new ProxyError("UPSTREAM_NO_WEBSOCKET");
+    const isTooMuch =
+      maxHeaderListSize !== Number.POSITIVE_INFINITY && isOverList(maxHeaderListSize, room, head, additions);
+    return isTooMuch ? new ProxyError("UPSTREAM_HEAD_LIMIT") : null;
   }
 
   openTunnel(stream: Http2ClientStream, head: RequestHead, additions: RequestAdditions): void {
@@ -186,6 +202,7 @@ export class Http2ClientConnection
   }
 
   override onReset(streamId: number, code: number): void {
+    if (!this.streams.has(streamId) && !this.countFlood(Flood.Ignored)) return;
     super.onReset(streamId, code);
     if (code === Http2Error.RefusedStream) this.#most = Math.max(1, this.active);
   }
@@ -214,8 +231,18 @@ export class Http2ClientConnection
   }
 
   protected override onPeerSettings(): void {
+    this.#watchSettings();
     if (this.#deferred.length > 0) this.#openDeferred();
     this.#keeper.onRoomChanged(this);
+  }
+
+  override onSettingsAck(): void {
+    super.onSettingsAck();
+    this.#watchSettings();
+  }
+
+  #watchSettings(): void {
+    if (this.hasPeerSettings && this.settingsOwed === 0) this.#settings.clear();
   }
 
   onHeaders(streamId: number, bytes: Buffer, start: number, end: number, isEndStream: boolean): void {
@@ -226,8 +253,9 @@ export class Http2ClientConnection
     const outcome = this.decoder.decode(bytes, start, end, block, kind);
     if (outcome === DecodeOutcome.Broken) {
       this.fail(Http2Error.CompressionError, "A header block that can't be decoded");
-    } else if (stream === undefined) this.judgeAbsent(streamId, FrameType.Headers);
-    else if (outcome === DecodeOutcome.Refused) {
+    } else if (stream === undefined) {
+      if (this.judgeAbsent(streamId, FrameType.Headers)) this.countFlood(Flood.Ignored);
+    } else if (outcome === DecodeOutcome.Refused) {
       this.breakStream(stream, Http2Error.ProtocolError, block.problem ?? "a malformed head");
     } else this.#takeBlock(stream, block, isTrailers, isEndStream);
     giveBlockBack(block);
@@ -262,6 +290,12 @@ export class Http2ClientConnection
 
   /** Streams above the last one that the server deals with were not looked at (RFC 9113 §6.8). */
   onGoaway(lastStreamId: number, code: number, bytes: Buffer, start: number, end: number): void {
+    if (!this.countFlood(Flood.Ignored)) return;
+    if (lastStreamId > this.#lastTaken) {
+      this.fail(Http2Error.ProtocolError, "A GOAWAY that takes more than the one before");
+      return;
+    }
+    this.#lastTaken = lastStreamId;
     this.#goingAway = true;
     this.#goawayReason = `${nameOfHttp2Error(code)} ${bytes.toString("latin1", start, end)}`;
     const refused = [...this.streams.values()].filter(({ id }) => id > lastStreamId);
@@ -272,6 +306,7 @@ export class Http2ClientConnection
   }
 
   #goawayReason = "";
+  #lastTaken = MAX_31_BITS;
 
   // ── whether it is alive ────────────────────────────────────────────────────────────────────────────────────────
 
@@ -279,20 +314,47 @@ export class Http2ClientConnection
     if (this.#options.settings.pingInterval > 0) this.#options.pingInterval.set(this.#ping);
   }
 
-  /** Nothing came for a while. */
-  onDeadline(): void {
+  /** Nothing came for a while, or not what a connection begins with. */
+  onDeadline(queue: TimeoutQueue): void {
+    if (queue === this.#options.answerTimeout) {
+      this.fail(Http2Error.SettingsTimeout, this.hasPeerSettings ? "no acknowledgement came" : "none came");
+      return;
+    }
     if (this.pingsOwed > 0) {
-      this.#lose(new ProxyError("UPSTREAM_CLOSED", "it doesn't answer a PING"));
+      this.#loseDead();
       return;
     }
     this.writePing();
     this.#watch();
   }
 
+  /** Nobody knows yet: until a PING is answered no more requests are given to it. */
+  doubt(): void {
+    const { answerTimeout } = this.#options;
+    if (this.#isGone || this.#doubt !== null || answerTimeout.duration === 0) return;
+    this.#doubt = new Deadline({ onDeadline: () => this.#loseDead() });
+    answerTimeout.set(this.#doubt);
+    this.writePing();
+  }
+
+  override onPingAck(): void {
+    super.onPingAck();
+    if (this.#doubt === null || this.pingsOwed > 0 || this.#isGone) return;
+    this.#doubt.clear();
+    this.#doubt = null;
+    this.#keeper.onRoomChanged(this);
+  }
+
+  #loseDead(): void {
+    this.#lose(new ProxyError("UPSTREAM_CLOSED", "it doesn't answer a PING"));
+  }
+
   // ── its end ────────────────────────────────────────────────────────────────────────────────────────────────────
 
   protected onFailure(code: Http2Error, message: string): void {
-    this.#lose(new ProxyError("UPSTREAM_BAD_RESPONSE", `${nameOfHttp2Error(code)}: ${message}`));
+    const isLate = code === Http2Error.SettingsTimeout && !this.hasPeerSettings;
+    const reason = isLate ? "UPSTREAM_CONNECT_TIMEOUT" : "UPSTREAM_BAD_RESPONSE";
+    this.#lose(new ProxyError(reason, `${nameOfHttp2Error(code)}: ${message}`));
   }
 
   onSocketEnd(): void {
@@ -313,6 +375,9 @@ export class Http2ClientConnection
     this.#isGone = true;
     this.#lost = error;
     this.#goingAway = true;
+    this.#ping.clear();
+    this.#settings.clear();
+    this.#doubt?.clear();
     this.reader.stop();
     this.shut();
     this.loseStreams((stream) => stream.onConnectionLost(error));

@@ -12,6 +12,8 @@ export interface Http2ClientSettings {
   readonly readTimeout: number;
   /** How long a server may take nothing of what waits for it on one stream. */
   readonly writeTimeout: number;
+  /** Until a server has told its settings and acknowledged ours; until it answers the PING that follows a request in vain. */
+  readonly answerTimeout: number;
   /** Silence after which a PING asks whether the server is still there; without an answer in the same time it isn't. */
   readonly pingInterval: number;
   /** Streams on one connection at once, if the server allows as many. */
@@ -22,6 +24,7 @@ export const DEFAULT_HTTP2_CLIENT_SETTINGS: Http2ClientSettings = {
   firstByteTimeout: 60_000,
   readTimeout: 60_000,
   writeTimeout: 60_000,
+  answerTimeout: 10_000,
   pingInterval: 0,
   streams: 128,
 };
@@ -45,6 +48,7 @@ export class Http2ClientOptions {
   readonly firstByteTimeout: TimeoutQueue;
   readonly readTimeout: TimeoutQueue;
   readonly writeTimeout: TimeoutQueue;
+  readonly answerTimeout: TimeoutQueue;
   readonly pingInterval: TimeoutQueue;
 
   constructor(settings: Partial<Http2ClientSettings> = {}) {
@@ -52,6 +56,7 @@ export class Http2ClientOptions {
     this.firstByteTimeout = new TimeoutQueue(this.settings.firstByteTimeout);
     this.readTimeout = new TimeoutQueue(this.settings.readTimeout);
     this.writeTimeout = new TimeoutQueue(this.settings.writeTimeout);
+    this.answerTimeout = new TimeoutQueue(this.settings.answerTimeout);
     this.pingInterval = new TimeoutQueue(this.settings.pingInterval);
   }
 }

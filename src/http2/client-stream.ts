@@ -38,6 +38,8 @@ export interface ClientStreamOwner extends StreamOwner {
   isStuck(takenBefore: number): boolean;
   /** What is known of the connection's TLS; null without. */
   readonly tls: TlsDigest | null;
+  /** A request on one stream was waited for in vain. That may be because of the connection. */
+  doubt(): void;
   /** Bytes that the kernel took so far. */
   readonly takenBytes: number;
 }
@@ -330,6 +332,7 @@ export class Http2ClientStream extends StreamCore implements UpstreamStream, Dea
 
   onDeadline(queue: TimeoutQueue): void {
     const isFirst = queue === this.#options.firstByteTimeout;
+    this.owner.doubt();
     this.#give(new ProxyError(isFirst ? "UPSTREAM_FIRST_BYTE_TIMEOUT" : "UPSTREAM_READ_TIMEOUT"));
   }
 

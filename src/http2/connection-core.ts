@@ -137,6 +137,10 @@ export abstract class ConnectionCore<S extends StreamCore>
     this.writePingFrame(NO_PAYLOAD, 0, false);
   }
 
+  protected get settingsOwed(): number {
+    return this.#settingsOwed;
+  }
+
   protected get pingsOwed(): number {
     return this.#pingsOwed;
   }

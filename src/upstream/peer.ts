@@ -192,14 +192,13 @@ function clientFor(options: PeerOptions): ClientOptions {
 const http2Clients = new Map<string, Http2ClientOptions>();
 
 function http2ClientFor(options: PeerOptions): Http2ClientOptions {
-  const { firstByteTimeout, readTimeout, writeTimeout, pingInterval, streams } =
-    DEFAULT_HTTP2_CLIENT_SETTINGS;
+  const { firstByteTimeout, readTimeout, writeTimeout, pingInterval } = DEFAULT_HTTP2_CLIENT_SETTINGS;
   const settings: Http2ClientSettings = {
+    ...DEFAULT_HTTP2_CLIENT_SETTINGS,
     firstByteTimeout: options.firstByteTimeout ?? firstByteTimeout,
     readTimeout: options.readTimeout ?? readTimeout,
     writeTimeout: options.writeTimeout ?? writeTimeout,
     pingInterval: options.pingInterval ?? pingInterval,
-    streams,
   };
   return http2Clients.getOrInsertComputed(
     Object.values(settings).join(" "),

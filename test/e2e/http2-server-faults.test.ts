@@ -5,9 +5,8 @@ import { FrameType } from "../../src/http2/frames.ts";
 import { SettingId } from "../../src/http2/settings.ts";
 import { HttpPeer, type PeerOptions } from "../../src/upstream/peer.ts";
 import { until } from "../kit/deadline.ts";
-import { literals } from "../kit/hpack.ts";
 import { type FrameConnection, startFrameServer } from "../kit/http2-frame-server.ts";
-import { frame, uint32 } from "../kit/http2-frames.ts";
+import { frame } from "../kit/http2-frames.ts";
 import { RecordingWatcher } from "../kit/recording-watcher.ts";
 import { answering, ok, request, startProxy, writePattern } from "./proxy.ts";
 
@@ -171,6 +170,8 @@ describe("a server that takes its time", () => {
       } else void client.write(request(`GET ${path}`));
       await until("it is given up", () => proxy.reported.length > 0);
       assert.equal(proxy.reported[0]?.error.code, code);
+      // Until it has answered a PING the connection is in doubt.
+      if (path !== "/upload") await origin.connections[0]!.until(() => origin.connections[0]!.pings > 0);
       const other = await proxy.connect();
       assert.equal((await other.exchange(request("GET /"))).body.toString(), "ok");
       assert.equal(origin.connections.length, 1);
@@ -179,99 +180,11 @@ describe("a server that takes its time", () => {
 });
 
 describe("a response that breaks the rules", () => {
-  const data = (text: string, flags = 0): Buffer => frame(FrameType.Data, flags, 1, text);
-  const head = (fields: readonly (readonly [string, string])[], flags = 4): Buffer =>
-    frame(FrameType.Headers, flags, 1, literals(fields));
-  const OK = [":status", "200"] as const;
-  const ofStream: readonly [string, Buffer[]][] = [
-    ["DATA before the head", [data("x")]],
-    ["an end before the head", [data("", 1)]],
-    ["no status", [head([["a", "b"]])]],
-    ["a status that is none", [head([[":status", "2x0"]])]],
-    ["a 101", [head([[":status", "101"]])]],
-    ["an interim response that ends the stream", [head([[":status", "103"]], 5)]],
-    ["a field of a connection", [head([OK, ["connection", "close"]])]],
-    ["an upper-case name", [head([OK, ["A", "b"]])]],
-    ["a line break in a value", [head([OK, ["a", "b\r\nc: d"]])]],
-    ["a length without a body", [head([OK, ["content-length", "5"]], 5)]],
-    ["a window update of 0", [frame(FrameType.WindowUpdate, 0, 1, uint32(0))]],
-  ];
-  for (const [name, frames] of ofStream) {
-    test(`costs its stream only: ${name}`, async () => {
-      await using origin = await startFrameServer(async (connection) => {
-        await connection.request(0);
-        for (const bytes of frames) connection.sendRaw(bytes);
-        await connection.until(() => connection.stream(1).reset !== null);
-        await answerAll(connection, 1);
-      });
-      await using proxy = await startProxy({ origin, peer });
-      const client = await proxy.connect();
-      assert.equal((await client.exchange(request("GET /"))).status, 502);
-      assert.equal(proxy.reported[0]?.error.code, "UPSTREAM_BAD_RESPONSE");
-      assert.equal((await client.exchange(request("GET /"))).body.toString(), "ok");
-      assert.equal(origin.connections.length, 1);
-    });
-  }
-
-  const cut: readonly [string, Buffer[]][] = [
-    ["a body that is too long", [head([OK, ["content-length", "2"]]), data("x"), data("yz")]],
-    ["a body that is too short", [head([OK, ["content-length", "9"]]), data("x", 1)]],
-    ["a second head", [head([OK]), data("x"), head([["a", "b"]])]],
-    ["a pseudo-header field in trailers", [head([OK]), data("x"), head([OK], 5)]],
-  ];
-  for (const [name, frames] of cut) {
-    test(`cuts its own answer off: ${name}`, async () => {
-      await using origin = await startFrameServer(async (connection) => {
-        await connection.request(0);
-        for (const bytes of frames) connection.sendRaw(bytes);
-        await connection.until(() => connection.stream(1).reset !== null);
-        await answerAll(connection, 1);
-      });
-      await using proxy = await startProxy({ origin, peer });
-      const client = await proxy.connect();
-      void client.write(request("GET /"));
-      await client.closed;
-      assert.equal(proxy.reported[0]?.error.code, "UPSTREAM_BAD_RESPONSE");
-      const other = await proxy.connect();
-      assert.equal((await other.exchange(request("GET /"))).body.toString(), "ok");
-      assert.equal(origin.connections.length, 1);
-    });
-  }
-
-  const ofConnection: readonly [string, Buffer[]][] = [
-    [
-      "a block that can't be decoded",
-      [frame(FrameType.Headers, 4, 1, Buffer.of(0xff, 0xff, 0xff, 0xff, 0xff))],
-    ],
-    ["DATA on a stream that isn't there", [frame(FrameType.Data, 0, 7, "x")]],
-    ["a pushed response", [frame(FrameType.PushPromise, 4, 1, uint32(2))]],
-    ["CONTINUATION without a head", [frame(FrameType.Continuation, 4, 1, "")]],
-    ["a frame over the size", [frame(FrameType.Data, 0, 1, Buffer.alloc(20_000))]],
-    ["a window that overflows", [frame(FrameType.WindowUpdate, 0, 0, uint32(0x7fff_ffff))]],
-  ];
-  for (const [name, frames] of ofConnection) {
-    test(`ends the connection: ${name}`, async () => {
-      await using origin = await startFrameServer(async (connection, index) => {
-        if (index > 0) return answerAll(connection);
-        await connection.request(0);
-        for (const bytes of frames) connection.sendRaw(bytes);
-      });
-      await using proxy = await startProxy({ origin, peer });
-      const client = await proxy.connect();
-      void client.write(request("GET /"));
-      await until("it is noticed", () => proxy.reported.length > 0);
-      assert.equal(proxy.reported[0]?.error.code, "UPSTREAM_BAD_RESPONSE");
-      const other = await proxy.connect();
-      assert.equal((await other.exchange(request("GET /"))).body.toString(), "ok");
-      assert.equal(origin.connections.length, 2);
-    });
-  }
-
   test("costs its stream only: DATA over its window", async () => {
     await using origin = await startFrameServer(async (connection) => {
       await connection.request(0);
-      connection.sendRaw(head([OK]));
-      for (let i = 0; i < 1500; i++) connection.sendRaw(data("x".repeat(16_384)));
+      connection.respond(1, 200, [], false);
+      for (let i = 0; i < 1500; i++) connection.sendRaw(frame(FrameType.Data, 0, 1, "x".repeat(16_384)));
       await connection.until(() => connection.stream(1).reset !== null);
       await answerAll(connection, 1);
     });

@@ -196,6 +196,11 @@ export class Http2Talk implements FrameSink {
     this.#socket.destroy();
   }
 
+  /** Ends this side's direction. */
+  end(): void {
+    this.#socket.end();
+  }
+
   #write(size: number, write: (out: Buffer) => number): void {
     const out = Buffer.alloc(size);
     if (write(out) !== size) throw new Error("a frame of another size than it was said to be");
