@@ -49,6 +49,7 @@ export class FieldWriter {
   readonly #byName = new Int32Array(PLACES);
   /** Sizes that the peer has to be told of: the smallest, then the last one; -1 when there are none (RFC 7541 §4.2). */
   #smallest = -1;
+  #version = 0;
   #out: Buffer = NOTHING.bytes;
   #at = 0;
   /** The entry that may come next, and the first that was used in this block. */
@@ -76,6 +77,7 @@ export class FieldWriter {
     const usable = Math.min(size, this.#most);
     if (usable === this.#table.maxSize) return;
     this.#smallest = this.#smallest < 0 ? usable : Math.min(this.#smallest, usable);
+    this.#version++;
     this.#table.resize(usable);
   }
 
@@ -93,6 +95,24 @@ export class FieldWriter {
 
   end(): number {
     return this.#at;
+  }
+
+  /** Changes whenever an entry gets another index, or isn't there any more. */
+  get tableVersion(): number {
+    return this.#version;
+  }
+
+  get out(): Buffer {
+    return this.#out;
+  }
+
+  get at(): number {
+    return this.#at;
+  }
+
+  /** What stands there up to `at` was written by somebody who knew what it would be. */
+  skipTo(at: number): void {
+    this.#at = at;
   }
 
   /** A field of the static table. */
@@ -242,6 +262,7 @@ export class FieldWriter {
 
   #remember(hash: number): void {
     const table = this.#table;
+    this.#version++;
     const number = table.inserted;
     const start = table.place(this.#nameLength, this.#valueLength, hash);
     this.#byField[hash & (PLACES - 1)] = number;

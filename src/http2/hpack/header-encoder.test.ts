@@ -334,3 +334,64 @@ describe("blocks come back as they were", () => {
     );
   });
 });
+
+describe("a section that comes again", () => {
+  /** Encodes and decodes the untouched sections one after the other; returns the length of each block. */
+  function send(
+    sections: readonly (readonly Pair[])[],
+    between: (encoder: HeaderEncoder, i: number) => void = () => {},
+  ) {
+    const encoder = new HeaderEncoder();
+    const decoder = new HeaderDecoder();
+    return sections.map((fields, i) => {
+      between(encoder, i);
+      const { table } = received(fields);
+      const out = Buffer.alloc(blockRoom(table, null, "") + 64);
+      encoder.begin(out, 0);
+      encoder.status(200);
+      encoder.fields(table, null, 0);
+      const bytes = out.subarray(0, encoder.end());
+      const { outcome, pairs } = decodeBlock(bytes, BlockKind.Response, decoder);
+      assert.equal(outcome, DecodeOutcome.Complete);
+      assert.deepEqual(pairs, [[":status", "200"], ...fields]);
+      return bytes.length;
+    });
+  }
+
+  const section = (etag: string, name = "x-name"): Pair[] => [
+    [name, "a value that is indexed"],
+    ["etag", etag],
+    ["server", "one"],
+  ];
+
+  test("is as short as before, and right when others stand between", () => {
+    const [a, b] = [section('"one"'), section('"two, longer"')];
+    const lengths = send([a, a, a, b, a, a, b]);
+    assert.equal(lengths[1], lengths[2]);
+    assert.equal(lengths[4], lengths[2]);
+    assert.ok(lengths[1]! < lengths[0]!);
+  });
+
+  test("is right whatever happened to the table meanwhile", () => {
+    const sections = fc.array(
+      fc.record({
+        name: fc.integer({ min: 0, max: 4 }),
+        etag: fc.integer({ min: 0, max: 1 }),
+        size: fc.option(fc.constantFrom(0, 60, 200, 4096), { freq: 8 }),
+      }),
+      { maxLength: 60 },
+    );
+    fc.assert(
+      fc.property(sections, (steps) => {
+        // The decoder would have to be told of limits, so only those are used that it knows.
+        send(
+          steps.map(({ name, etag }) => section(`"${etag}"`, `x-${"n".repeat(name * 300 + 1)}`)),
+          (encoder, i) => {
+            const { size } = steps[i]!;
+            if (size !== null) encoder.limitTable(size);
+          },
+        );
+      }),
+    );
+  });
+});

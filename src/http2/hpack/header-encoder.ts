@@ -12,6 +12,7 @@ import {
 } from "../../http/field-table.ts";
 import type { HttpHeaders } from "../../http/http-headers.ts";
 import { PSEUDO_NAMES, Pseudo } from "./field-kinds.ts";
+import { FieldMemo } from "./field-memo.ts";
 import { FieldWriter } from "./field-writer.ts";
 import { type Memory, memoryOf, toMemory } from "./memory.ts";
 import { STATIC_FIELDS } from "./static-table.ts";
@@ -77,6 +78,7 @@ export function blockRoom(table: FieldTable, headers: HttpHeaders | null, lines:
  */
 export class HeaderEncoder {
   readonly #writer: FieldWriter;
+  readonly #memo: FieldMemo = new FieldMemo();
   #scratch: Memory = toMemory(Buffer.allocUnsafeSlow(256));
 
   /** @param tableSize bytes of dynamic table that are used at most, if the peer allows as much */
@@ -154,6 +156,27 @@ export class HeaderEncoder {
     dropped: number,
     guarded: Uint8Array | null = null,
   ): void {
+    if (headers === null && guarded === null && table.count > 0) this.#untouched(table, dropped);
+    else this.#each(table, headers, dropped, guarded);
+  }
+
+  /** Fields as they came, which may be those that came last. */
+  #untouched(table: FieldTable, dropped: number): void {
+    const memory = memoryOf(table.bytes);
+    const start = table.offsets[NAME_START]!;
+    const { fieldsEnd: end } = table;
+    const { tableVersion: version, out, at } = this.#writer;
+    const known = this.#memo.recall(memory, start, end, dropped, version, out, at);
+    if (known >= 0) {
+      this.#writer.skipTo(known);
+      return;
+    }
+    this.#each(table, null, dropped, null);
+    if (this.#writer.tableVersion === version)
+      this.#memo.keep(memory, start, end, dropped, version, out, at, this.#writer.at);
+  }
+
+  #each(table: FieldTable, headers: HttpHeaders | null, dropped: number, guarded: Uint8Array | null): void {
     const omitted = HOP_BY_HOP_BITS | dropped;
     const { offsets, count } = table;
     const memory = memoryOf(table.bytes);
