@@ -12,7 +12,7 @@ import type {
 } from "../http/streams.ts";
 import type { TlsDigest } from "../net/tls/digest.ts";
 import type { Http2ClientOptions } from "./client-options.ts";
-import { Http2Error, nameOfHttp2Error } from "./error-codes.ts";
+import { Http2Error, Http2StreamReset, nameOfHttp2Error } from "./error-codes.ts";
 import type { ReceiveWindow } from "./flow-window.ts";
 import type { FieldBlock } from "./hpack/field-block.ts";
 import { BlockResponse } from "./received-block.ts";
@@ -354,7 +354,9 @@ export class Http2ClientStream extends StreamCore implements UpstreamStream, Dea
       this.onRefused();
       return;
     }
-    const error = new ProxyError("UPSTREAM_RESET", `${nameOfHttp2Error(code)} on a stream`);
+    const error = new ProxyError("UPSTREAM_RESET", `${nameOfHttp2Error(code)} on a stream`, {
+      cause: new Http2StreamReset(code),
+    });
     // An answer, though none to the request: nothing died that had been idle.
     error.retry = "no";
     this.fail(error);
