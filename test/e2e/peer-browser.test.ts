@@ -3,6 +3,7 @@ import { test } from "node:test";
 import type { Session } from "../../src/proxy/session.ts";
 import { HttpPeer } from "../../src/upstream/peer.ts";
 import { startPageServer } from "../kit/browser-page.ts";
+import { CHROMIUM_FLAGS } from "../kit/chromium.ts";
 import { withDeadline } from "../kit/deadline.ts";
 import { createTemporaryDirectory } from "../kit/files.ts";
 import { findProgram, skipWithout } from "../kit/peer.ts";
@@ -12,18 +13,6 @@ import { startSecureProxy } from "./tls-proxy.ts";
 const RESOURCES = 200;
 /** A browser takes its time to start on a busy machine, milliseconds. */
 const PATIENCE = 45_000;
-
-const FLAGS = [
-  "--headless=new",
-  "--no-sandbox",
-  "--disable-gpu",
-  "--disable-dev-shm-usage",
-  "--no-first-run",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-extensions",
-  "--ignore-certificate-errors",
-];
 
 test(`Chromium loads ${RESOURCES} resources and a WebSocket over one connection`, {
   skip: skipWithout("chromium"),
@@ -41,7 +30,7 @@ test(`Chromium loads ${RESOURCES} resources and a WebSocket over one connection`
   await using secure = await startSecureProxy({ phases: { requestFilter, upstreamPeer } });
   const { proxy } = secure;
   const url = `https://localhost:${proxy.port}/`;
-  const flags = [...FLAGS, `--user-data-dir=${folder.path}`, url];
+  const flags = [...CHROMIUM_FLAGS, `--user-data-dir=${folder.path}`, url];
   await using browser = await startProgram(findProgram("chromium")!, flags);
   const report = await withDeadline(page.report, PATIENCE, () => `the page: ${browser.stderr.slice(-2000)}`);
   assert.deepEqual(report, { protocols: { h2: RESOURCES }, failed: 0, echo: "over one connection" });
