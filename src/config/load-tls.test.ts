@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { TlsListenerSettings } from "../net/tls/listener-settings.ts";
+import { toTlsSettings } from "../proxy/tls/tls-options.ts";
 import { parseConfig } from "./load.ts";
 
 /** The TLS of a listener, written as a map in one line. */
@@ -9,21 +10,13 @@ function tlsOf(value: string, fileName = "sluice.yaml"): TlsListenerSettings | n
   return parseConfig(text, fileName, { SECRET: "s3cret" }).listeners[0]!.tls;
 }
 
-const DEFAULTS: TlsListenerSettings = {
-  certificates: [{ cert: "a.pem", key: "a.key" }],
-  refusesUnknownNames: false,
-  clientCertificates: null,
-  sessionTimeout: 7_200_000,
-  ticketRotation: 43_200_000,
-  handshakeTimeout: 10_000,
-  handshakes: 1_000,
-  plainHttp: "redirect",
-  passthrough: [],
-};
-
 describe("TLS of a listener", () => {
   test("is nothing but a certificate with its key, if there is nothing to add", () => {
-    assert.deepEqual(tlsOf("{ cert: a.pem, key: a.key }"), DEFAULTS);
+    // Programs and configurations begin with the same.
+    assert.deepEqual(
+      tlsOf("{ cert: a.pem, key: a.key }"),
+      toTlsSettings({ cert: "a.pem", key: "a.key" }, false),
+    );
     assert.equal(
       parseConfig("listeners: [{ bind: 80, respond: 200 }]", "a.yaml", {}).listeners[0]!.tls,
       null,

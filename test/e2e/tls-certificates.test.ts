@@ -91,19 +91,21 @@ describe("certificates of a running listener", () => {
     t.diagnostic(`${visitors.handshakes} handshakes; served after ${median} ms, at most ${slowest} ms`);
   });
 
-  test("stay when their file becomes unusable, which is logged", async () => {
-    await using folder = await createTemporaryDirectory();
-    const [before, after] = [await authority.issue(), await authority.issue()];
-    await writeIdentity(folder, before);
-    await using sluice = await startSecureSluice(folder, FILES);
-    await folder.write("cert.pem", "half a file");
-    await sluice.program.line(
-      /cert\.pem: holds no certificate in PEM.*can't be used: what was there before stays/,
-    );
-    assert.equal(await fingerprint(sluice), fingerprintOf(before));
-    await exchange(folder, after);
-    await until("it is served", async () => (await fingerprint(sluice)) === fingerprintOf(after));
-  });
+  for (const threads of ["0", "2"]) {
+    test(`stay when their file becomes unusable, which is logged, with ${threads} threads`, async () => {
+      await using folder = await createTemporaryDirectory();
+      const [before, after] = [await authority.issue(), await authority.issue()];
+      await writeIdentity(folder, before);
+      await using sluice = await startSecureSluice(folder, FILES, { flags: ["--threads", threads] });
+      await folder.write("cert.pem", "half a file");
+      await sluice.program.line(
+        /cert\.pem: holds no certificate in PEM.*can't be used: what was there before stays/,
+      );
+      assert.equal(await fingerprint(sluice), fingerprintOf(before));
+      await exchange(folder, after);
+      await until("it is served", async () => (await fingerprint(sluice)) === fingerprintOf(after));
+    });
+  }
 
   test("that have expired are served, with a warning", async () => {
     await using folder = await createTemporaryDirectory();

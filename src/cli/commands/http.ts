@@ -100,7 +100,7 @@ function addAddresses(command: Command): void {
   command
     .option(
       "-b, --bind <address>",
-      `listen here: host:port, :port, [v6]:port or unix:/path (repeatable; default with TLS: ${DEFAULT_TLS_BIND})`,
+      `listen here: host:port, :port, [v6]:port or unix:/path (repeatable; default with a certificate: ${DEFAULT_TLS_BIND})`,
       collectAddress,
     )
     .addOption(new Option("--ba <address>", "as --bind").argParser(collectAddress).hideHelp())
