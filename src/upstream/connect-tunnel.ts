@@ -49,7 +49,8 @@ export class ConnectTunnel {
     this.#authority = authorityFor(address);
     this.#allowsMore = allowsMore;
     this.#owner = owner;
-    socket.on("data", this.#onData);
+    // To listen for 'data' would leave the stream paused, or have it lose what nobody listens for yet.
+    socket.on("readable", this.#onReadable);
     socket.on("end", this.#onEnd);
     const authorization =
       proxy.authorization === null ? "" : `Proxy-Authorization: ${proxy.authorization}\r\n`;
@@ -59,7 +60,12 @@ export class ConnectTunnel {
     );
   }
 
-  readonly #onData = (bytes: Buffer): void => {
+  readonly #onReadable = (): void => {
+    const bytes = this.#socket.read() as Buffer | null;
+    if (bytes !== null) this.#take(bytes);
+  };
+
+  #take(bytes: Buffer): void {
     this.#held = this.#held.length === 0 ? bytes : Buffer.concat([this.#held, bytes]);
     const scan = new HeadScan(LIMITS);
     for (let start = 0; ; start = scan.end) {
@@ -81,7 +87,7 @@ export class ConnectTunnel {
         return;
       }
     }
-  };
+  }
 
   get #request(): string {
     return `CONNECT ${this.#authority}`;
@@ -97,7 +103,6 @@ export class ConnectTunnel {
       this.#fail(`sent ${rest.length} bytes behind its answer, which nobody asked for`);
     } else {
       this.#leave();
-      this.#socket.pause();
       if (rest.length > 0) this.#socket.unshift(rest);
       this.#owner.onTunnel();
     }
@@ -113,6 +118,6 @@ export class ConnectTunnel {
   }
 
   #leave(): void {
-    this.#socket.off("data", this.#onData).off("end", this.#onEnd);
+    this.#socket.off("readable", this.#onReadable).off("end", this.#onEnd);
   }
 }
