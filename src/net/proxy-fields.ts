@@ -36,6 +36,8 @@ const OVER_TLS = 1;
 const SHOWED_CERTIFICATE = 2 | 4;
 /** Of what `Ssl` begins with: the bits, and whether verification failed, which is 0 for whoever got this far. */
 const SSL_START = 5;
+/** Bytes of a client's name; a longer one isn't told, for all of a header is read before anything of the connection. */
+const LONGEST_NAME = 255;
 
 /** The fields as they stand in the header. */
 export function encodeTlsFields({ serverName, session }: ProxiedTls): Buffer {
@@ -50,7 +52,8 @@ function encodeSession({ version, cipher, clientName }: ProxiedTlsSession): Buff
   const start = Buffer.alloc(SSL_START);
   start[0] = OVER_TLS | (clientName === null ? 0 : SHOWED_CERTIFICATE);
   const inner = [start, field(Field.SslVersion, version), field(Field.SslCipher, cipher)];
-  if (clientName !== null && clientName !== "") inner.push(field(Field.SslClientName, clientName));
+  const name = Buffer.from(clientName ?? "", "utf8");
+  if (name.length > 0 && name.length <= LONGEST_NAME) inner.push(field(Field.SslClientName, name));
   return field(Field.Ssl, Buffer.concat(inner));
 }
 

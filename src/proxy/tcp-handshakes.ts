@@ -183,10 +183,17 @@ export class TcpHandshakes implements TlsTerminatorListener {
   }
 }
 
-function describe({ kind, reason, serverName }: TlsFailure): string {
+function describe({ kind, reason, serverName, cause }: TlsFailure): string {
   if (kind === "proxy-header") return `PROXY protocol: ${reason}`;
   if (kind === "unknown-name")
     return `TLS: nobody serves ${serverName === "" ? "a client without a name" : serverName}`;
-  const text = reason.charAt(0).toLowerCase() + reason.slice(1);
-  return serverName === "" ? `TLS: ${text}` : `TLS for ${serverName}: ${text}`;
+  const text = reasonOf(cause) ?? reason;
+  const inside = text.charAt(0).toLowerCase() + text.slice(1);
+  return serverName === "" ? `TLS: ${inside}` : `TLS for ${serverName}: ${inside}`;
+}
+
+/** OpenSSL's words without its functions and source files; undefined for errors of others. */
+function reasonOf(error: Error | undefined): string | undefined {
+  const { reason } = (error ?? {}) as { readonly reason?: unknown };
+  return typeof reason === "string" ? reason : undefined;
 }

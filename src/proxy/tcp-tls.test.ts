@@ -225,6 +225,9 @@ describe("connections that are opened", () => {
     assert.equal((await one.readExactly(6)).toString(), "passed");
     assert.equal((await visitSecurely(proxy.port)).issuer, "Ours");
     await assert.rejects(connectTo(proxy.port, "c.example"), /unrecognized name/i);
+    const weak = { maxVersion: "TLSv1.2", ciphers: "AES128-SHA" } as const;
+    await assert.rejects(connectTo(proxy.port, "localhost", weak));
+    assert.equal(await proxy.log.next("refused", 1), "TLS for localhost: no shared cipher");
     assert.equal(origin.connections.length, 1);
   });
 

@@ -31,6 +31,11 @@ describe("connections", () => {
       await tell("GET", "/proxies/p/connections"),
       '200 [{"id":"0.1","client":"127.0.0.1:50001","upstream":"127.0.0.1:5432","bytes_up":7,"bytes_down":9,"age":12.5,"toxics":["slow"]}]',
     );
+    steering.open.set("p", [{ ...CONNECTION, tls: { serverName: "db.example", version: "TLSv1.3" } }]);
+    assert.match(
+      await tell("GET", "/proxies/p/connections"),
+      /"toxics":\["slow"\],"tls":\{"server_name":"db.example","version":"TLSv1.3"\}\}\]$/,
+    );
     assert.equal(await tell("GET", "/proxies/x/connections"), toldFault(404, "proxy not found"));
   });
 

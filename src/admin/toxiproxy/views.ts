@@ -34,8 +34,10 @@ export class Views {
     ]);
   }
 
-  connection({ id, client, upstream, bytesUp, bytesDown, age, toxics }: ConnectionState): string {
-    return JSON.stringify({ id, client, upstream, bytes_up: bytesUp, bytes_down: bytesDown, age, toxics });
+  connection({ id, client, upstream, bytesUp, bytesDown, age, toxics, tls }: ConnectionState): string {
+    const known = { id, client, upstream, bytes_up: bytesUp, bytes_down: bytesDown, age, toxics };
+    if (tls === undefined) return JSON.stringify(known);
+    return JSON.stringify({ ...known, tls: { server_name: tls.serverName, version: tls.version } });
   }
 
   toxics(toxics: readonly ToxicSettings[]): string {
