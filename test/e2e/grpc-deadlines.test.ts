@@ -3,7 +3,7 @@ import { describe, test } from "node:test";
 import { status as Status } from "@grpc/grpc-js";
 import { ManualAlarmClock } from "../../src/base/alarms.ts";
 import type { Session } from "../../src/proxy/session.ts";
-import { GrpcClient, GrpcOrigin } from "../kit/grpc.ts";
+import { GrpcClient, GrpcOrigin, statusOf } from "../kit/grpc.ts";
 import { type Http2Answer, Http2Client, readAnswer } from "../kit/http2-client.ts";
 import { startOrigin } from "../kit/origins.ts";
 import { startProxy } from "./proxy.ts";
@@ -156,6 +156,19 @@ describe("the time of a call", () => {
     origin.release();
     assert.equal((await answer).status, 200);
   });
+});
+
+test("the longest time of a call ends one whose client still sends", async () => {
+  await using origin = await GrpcOrigin.start();
+  await using proxy = await startProxy({ origin, peer, grpcTimeout: 200 });
+  using client = new GrpcClient(proxy.port);
+  const talk = client.talk();
+  const ended = statusOf(talk);
+  const writing = setInterval(() => talk.write(Buffer.alloc(100)), 10);
+  const { status } = await ended;
+  clearInterval(writing);
+  assert.deepEqual([status.code, status.details], [Status.DEADLINE_EXCEEDED, "Deadline exceeded"]);
+  await (await origin.call(0)).cancelled;
 });
 
 test("clients' deadlines end calls in the middle", async () => {

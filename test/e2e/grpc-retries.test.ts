@@ -31,6 +31,28 @@ describe("a call that ends without an answer", () => {
     assert.equal(proxy.count("retries"), 2);
   });
 
+  test("is repeated elsewhere while its client goes on to send", async () => {
+    await using busy = await GrpcOrigin.start("busy", { refuses: "14:busy" });
+    await using well = await GrpcOrigin.start("well");
+    await using proxy = await proxyInTurn([busy.port, well.port]);
+    using client = new GrpcClient(proxy.port);
+    const talk = client.talk();
+    for (let i = 0; i < 5; i++) {
+      talk.write(Buffer.from(`${i}`));
+      const heard = await new Promise((resolve) => talk.once("data", resolve));
+      assert.equal(String(heard), `${i}`);
+    }
+    const ended = statusOf(talk);
+    talk.end();
+    assert.equal((await ended).status.code, Status.OK);
+    const answer = await new Promise<string>((resolve, reject) => {
+      const call = client.upload((error, value) => (error === null ? resolve(String(value)) : reject(error)));
+      for (let i = 0; i < 20; i++) call.write(Buffer.alloc(1000));
+      call.end();
+    });
+    assert.equal(answer, "20 20000");
+  });
+
   test("isn't with another status, nor after the last attempt", async () => {
     await using busy = await GrpcOrigin.start("busy", { refuses: "14:busy" });
     await using proxy = await proxyInTurn([busy.port]);

@@ -92,8 +92,10 @@ export interface GrpcOriginOptions {
   /** Default: one of its own. It may have other services besides. */
   readonly server?: Server;
   readonly port?: number;
-  /** What calls that don't stream upwards end with at once: `14:busy`. Default: nothing. */
+  /** What all calls end with at once: `14:busy`. Default: nothing. */
   readonly refuses?: string;
+  /** PEM. Default: no TLS. */
+  readonly tls?: { readonly key: string; readonly cert: string };
 }
 
 /** A server of gRPC that does what calls ask of it, on a port of the loopback. */
@@ -108,10 +110,8 @@ export class GrpcOrigin implements AsyncDisposable {
   static async start(name: string = "", options: GrpcOriginOptions = {}): Promise<GrpcOrigin> {
     const server = options.server ?? new Server({ "grpc.max_receive_message_length": -1 });
     const port = await new Promise<number>((resolve, reject) => {
-      server.bindAsync(
-        `127.0.0.1:${options.port ?? 0}`,
-        ServerCredentials.createInsecure(),
-        (error, bound) => (error === null ? resolve(bound) : reject(error)),
+      server.bindAsync(`127.0.0.1:${options.port ?? 0}`, credentialsOf(options), (error, bound) =>
+        error === null ? resolve(bound) : reject(error),
       );
     });
     return new GrpcOrigin(server, port, name, options.refuses ?? null);
@@ -167,6 +167,11 @@ export class GrpcOrigin implements AsyncDisposable {
   /** Answers with the number of bytes and messages. */
   readonly #upload: handleClientStreamingCall<Buffer, Buffer> = (call, callback) => {
     this.#note("upload", call as unknown as AnyCall);
+    const { fail } = wishesOf(call.metadata);
+    if (fail !== undefined) {
+      callback(failure(fail));
+      return;
+    }
     let size = 0;
     let count = 0;
     call.on("data", (message: Buffer) => {
@@ -195,7 +200,12 @@ export class GrpcOrigin implements AsyncDisposable {
   /** Sends every message back; `close` ends the call from here, `fail 7` with that status. */
   readonly #talk: handleBidiStreamingCall<Buffer, Buffer> = (call) => {
     this.#note("talk", call as unknown as AnyCall);
+    const { fail } = wishesOf(call.metadata);
     call.on("error", () => undefined);
+    if (fail !== undefined) {
+      call.emit("error", failure(fail));
+      return;
+    }
     call.on("data", (message: Buffer) => {
       const text = message.length < 10 ? message.toString() : "";
       if (text === "close") call.end();
@@ -219,6 +229,12 @@ export class GrpcOrigin implements AsyncDisposable {
   }
 }
 
+function credentialsOf({ tls }: GrpcOriginOptions): ServerCredentials {
+  if (tls === undefined) return ServerCredentials.createInsecure();
+  const pair = { private_key: Buffer.from(tls.key), cert_chain: Buffer.from(tls.cert) };
+  return ServerCredentials.createSsl(null, [pair]);
+}
+
 /** How a call went, whichever way it ended. */
 export interface GrpcOutcome {
   readonly message: Buffer | null;
@@ -238,8 +254,10 @@ export interface CallOptions {
 export class GrpcClient implements Disposable {
   readonly #client: Client;
 
-  constructor(port: number) {
-    this.#client = new Client(`127.0.0.1:${port}`, credentials.createInsecure(), {
+  /** @param ca PEM: who has signed the server's certificate, for localhost; null: no TLS */
+  constructor(port: number, ca: string | null = null) {
+    const trust = ca === null ? credentials.createInsecure() : credentials.createSsl(Buffer.from(ca));
+    this.#client = new Client(`${ca === null ? "127.0.0.1" : "localhost"}:${port}`, trust, {
       "grpc.max_receive_message_length": -1,
       "grpc.max_send_message_length": -1,
       "grpc.enable_retries": 0,
