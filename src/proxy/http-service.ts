@@ -142,7 +142,8 @@ export class HttpService<C> implements Http1Application<ClientConnection>, Hands
     connection.transport.handleOwnedRead(bytes);
   }
 
-  onGone(socket: Socket): void {
+  onGone(socket: Socket, thrown: unknown): void {
+    if (thrown !== null) this.#proxy.reportRefusal(this.#listener, thrown);
     this.#underWay--;
     this.#proxy.counters.add(Counter.connectionsOpen, -1);
     this.#clients.remove(plainAddress(socket.remoteAddress ?? ""));

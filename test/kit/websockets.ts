@@ -82,24 +82,29 @@ async function startHttp2Server(): Promise<SocketServer> {
   };
 }
 
-/** The client's end of a WebSocket through a port, which is closed with `clients`. */
+/**
+ * The client's end of a WebSocket through a port, which is closed with `clients`.
+ * @param tls null without
+ */
 export async function openSocket(
   version: 1 | 2,
   port: number,
   clients: AsyncDisposableStack,
+  tls: { readonly ca: string; readonly servername: string } | null = null,
 ): Promise<WebSocket> {
   if (version === 1) {
-    const socket = new WebSocket(`ws://127.0.0.1:${port}/chat`, { perMessageDeflate: false });
+    const address = `${tls === null ? "ws" : "wss"}://127.0.0.1:${port}/chat`;
+    const socket = new WebSocket(address, { perMessageDeflate: false, ...tls });
     clients.defer(() => socket.terminate());
     await once(socket, "open");
     return socket;
   }
-  const client = clients.use(new Http2Client(port));
+  const client = clients.use(new Http2Client(port, tls ?? {}));
   await once(client.session, "remoteSettings");
   const stream = client.open({
     ":method": "CONNECT",
     ":protocol": "websocket",
-    ":scheme": "http",
+    ":scheme": tls === null ? "http" : "https",
     ":path": "/chat",
     "sec-websocket-version": "13",
   });

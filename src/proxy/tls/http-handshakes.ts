@@ -24,7 +24,7 @@ export interface HttpHandshakesOptions {
   /** Protocols to agree on, the best first. */
   readonly alpn: readonly string[];
   readonly callback: CertificateCallback | null;
-  /** Connections that are passed on unopened at once; 0: no limit. */
+  /** Of those that are passed on unopened; 0: no limit. */
   readonly maxConnectionsPerClient: number;
 }
 
@@ -34,8 +34,11 @@ export interface HandshakeClient {
   onSecure(socket: TLSSocket, digest: TlsDigest): void;
   /** The client speaks HTTP without TLS: it gets an answer, and that is all. `bytes` came of it already. */
   onPlainHttp(socket: Socket, bytes: Buffer): void;
-  /** The connection isn't this one's any more: its handshake failed, or it is passed on. */
-  onGone(socket: Socket): void;
+  /**
+   * The connection isn't this one's any more: its handshake failed, or it is passed on.
+   * @param thrown what a program's callback failed with; null when it didn't
+   */
+  onGone(socket: Socket, thrown: unknown): void;
 }
 
 /**
@@ -54,7 +57,6 @@ export class HttpHandshakes implements TlsTerminatorListener {
   #terminator: TlsTerminator | null = null;
   #plainHttp: HttpProxy<undefined> | null = null;
   #misdirected: HttpProxy<undefined> | null = null;
-  #context: ServiceContext | null = null;
 
   constructor(options: HttpHandshakesOptions) {
     this.#options = options;
@@ -65,7 +67,6 @@ export class HttpHandshakes implements TlsTerminatorListener {
   async start(context: ServiceContext): Promise<void> {
     const { name, settings, alpn, callback, maxConnectionsPerClient } = this.#options;
     const { counters, observer, reporter } = context;
-    this.#context = context;
     this.#plainHttp = new HttpProxy(PLAIN_HTTP[settings.plainHttp], { counters, observer, reporter });
     this.#misdirected = new HttpProxy(MISDIRECTED, { counters, observer, reporter });
     if (this.#hasPassthrough) {
@@ -109,13 +110,12 @@ export class HttpHandshakes implements TlsTerminatorListener {
   }
 
   onPassed(socket: Socket, hello: ClientHello, upstreams: readonly string[], bytes: Buffer): void {
-    this.#take(socket).onGone(socket);
+    this.#take(socket).onGone(socket, null);
     this.#relays!.pass(socket, hello, upstreams, bytes, null);
   }
 
   onFailed({ kind, cause }: TlsFailure, socket: Socket): void {
-    this.#take(socket).onGone(socket);
-    if (kind === "choice") this.#context!.reporter?.onServiceError(this.#options.name, cause);
+    this.#take(socket).onGone(socket, kind === "choice" ? cause : null);
   }
 
   #take(socket: Socket): HandshakeClient {
@@ -132,7 +132,7 @@ export class HttpHandshakes implements TlsTerminatorListener {
   /** Closes what isn't through yet, and what was passed on. */
   destroy(): void {
     this.#terminator?.destroy();
-    for (const [socket, client] of this.#clients) client.onGone(socket);
+    for (const [socket, client] of this.#clients) client.onGone(socket, null);
     this.#clients.clear();
     this.#relays?.destroy();
   }
