@@ -7,7 +7,7 @@ import type { HttpPeer } from "../upstream/peer.ts";
 import { AttemptAlarms, type AttemptAlarmsOwner } from "./attempt-alarms.ts";
 import { countConnectFailure } from "./connection-counts.ts";
 import { Hold } from "./flow.ts";
-import { isRefusal } from "./grpc/grpc-call.ts";
+import { httpStatusOf, isRefusal } from "./grpc/grpc-call.ts";
 import { Hedge, type HedgeOwner } from "./hedge.ts";
 import { RequestSide } from "./request-side.ts";
 import { backoffOf, includesStatus, judgeConnectFailure, judgeFailure, mayRepeat } from "./retry-rules.ts";
@@ -73,7 +73,7 @@ export abstract class Failover<C> extends RequestSide<C> implements AttemptAlarm
   // ── what comes of it ───────────────────────────────────────────────────────────────────────────────────────────
 
   onResponseHead(head: ResponseHead): void {
-    this.noteResponse(head.status);
+    this.noteResponse(this.statusOf(head));
     if (this.#isUnwanted(head) && this.#dismisses()) return;
     if (this.#alarms !== null) this.#alarms.clearAttempt();
     if (this.#hedge !== null) this.#stopHedge();
@@ -143,6 +143,11 @@ export abstract class Failover<C> extends RequestSide<C> implements AttemptAlarm
   }
 
   // ── another attempt ────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** @internal what a response says of its server */
+  statusOf(head: ResponseHead): number {
+    return this.grpc === null ? head.status : httpStatusOf(head);
+  }
 
   /** Whether the policy would rather have another response. */
   #isUnwanted(head: ResponseHead): boolean {

@@ -18,6 +18,8 @@ export interface HedgeOwner<C> extends UpstreamSink {
   sendCopy(server: UpstreamStream, head: RequestHead, peer: HttpPeer): void;
   /** The second server has answered: the owner takes it, or drops it. */
   onHedgeHead(head: ResponseHead): void;
+  /** What a response says of its server. */
+  statusOf(head: ResponseHead): number;
   /** There is no second attempt, or it failed. */
   onHedgeFailed(error: ProxyError): void;
 }
@@ -145,7 +147,7 @@ export class Hedge<C> extends WatchedAttempt implements StreamCallback, Upstream
   onInformational(): void {}
 
   onResponseHead(head: ResponseHead): void {
-    this.noteResponse(head.status);
+    this.noteResponse(this.#owner.statusOf(head));
     this.#owner.onHedgeHead(head);
   }
 

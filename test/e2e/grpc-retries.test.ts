@@ -4,6 +4,7 @@ import { status as Status } from "@grpc/grpc-js";
 import { HttpPeer } from "../../src/upstream/peer.ts";
 import { GrpcClient, GrpcOrigin, statusOf } from "../kit/grpc.ts";
 import { freePort } from "../kit/ports.ts";
+import { RecordingWatcher } from "../kit/recording-watcher.ts";
 import { type ProxyUnderTest, startProxy } from "./proxy.ts";
 
 const peer = { protocol: "h2c" } as const;
@@ -88,6 +89,17 @@ describe("a call that ends without an answer", () => {
     assert.equal((await client.unary("x")).code, Status.UNAVAILABLE);
     assert.equal(busy.seen.length, 1);
   });
+});
+
+test("whoever watches a server hears what its statuses say of it", async () => {
+  await using origin = await GrpcOrigin.start();
+  const watcher = new RecordingWatcher();
+  const upstreamPeer = (): HttpPeer => watcher.peer(origin.port, peer);
+  await using proxy = await startProxy({ phases: { upstreamPeer } });
+  using client = new GrpcClient(proxy.port);
+  for (const status of [14, 13, 4, 8, 5, 0])
+    await client.unary("", status === 0 ? {} : { "x-fail": `${status}:` });
+  assert.deepEqual(watcher.statuses, [503, 500, 504, 429, 200, 200]);
 });
 
 test("a call that met nobody is repeated whatever its status", async () => {

@@ -48,6 +48,21 @@ const BY_HTTP_STATUS: ReadonlyMap<number, GrpcStatus> = new Map([
   [504, GrpcStatus.DeadlineExceeded],
 ]);
 
+/** What a status of gRPC says of the server that ended a call with it, in HTTP; nothing for what is its client's business. */
+const AS_HTTP_STATUS: ReadonlyMap<number, number> = new Map([
+  [GrpcStatus.Unknown, 500],
+  [GrpcStatus.DeadlineExceeded, 504],
+  [GrpcStatus.ResourceExhausted, 429],
+  [GrpcStatus.Internal, 500],
+  [GrpcStatus.Unavailable, 503],
+  [GrpcStatus.DataLoss, 500],
+]);
+
+/** The status of HTTP that says the same of a server; null for what says nothing of it. */
+export function toHttpStatus(grpcStatus: number): number | null {
+  return AS_HTTP_STATUS.get(grpcStatus) ?? null;
+}
+
 /** The status of gRPC for an answer of our own. */
 export function toGrpcStatus(httpStatus: number): GrpcStatus {
   return BY_HTTP_STATUS.get(httpStatus) ?? GrpcStatus.Unknown;

@@ -3,6 +3,7 @@ import { ProxyError } from "../../base/errors.ts";
 import { fieldBit } from "../../http/field-bits.ts";
 import { FieldId, toFieldName } from "../../http/field-names.ts";
 import { isGrpc } from "../../http/grpc/grpc-content.ts";
+import { toHttpStatus } from "../../http/grpc/grpc-status.ts";
 import { formatGrpcTimeout, parseGrpcTimeout } from "../../http/grpc/grpc-timeout.ts";
 import type { BodyLength, RequestHead, ResponseHead } from "../../http/heads.ts";
 import type { HttpHeaders } from "../../http/http-headers.ts";
@@ -120,7 +121,17 @@ export class GrpcCall {
 
 /** Whether a response consists of a status alone, and one of these: nothing of the call's answer is in it. */
 export function isRefusal(head: ResponseHead, statuses: readonly number[]): boolean {
-  if (head.body !== 0 && head.body !== "none") return false;
+  return statuses.includes(statusIn(head));
+}
+
+/** What a response says of the server it comes from: as HTTP has it, also where it consists of a status of gRPC alone. */
+export function httpStatusOf(head: ResponseHead): number {
+  return toHttpStatus(statusIn(head)) ?? head.status;
+}
+
+/** The status of a response that has nothing else; -1 for another response. */
+function statusIn(head: ResponseHead): number {
+  if (head.body !== 0 && head.body !== "none") return -1;
   const status = peekField(head, STATUS);
-  return status !== null && statuses.includes(Number(status));
+  return status === null ? -1 : Number(status);
 }
