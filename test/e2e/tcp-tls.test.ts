@@ -150,4 +150,16 @@ listeners:
   });
   await client.write("still");
   assert.equal((await client.readExactly(5)).toString(), "still");
+  const api = `http://127.0.0.1:${admin}/proxies/both`;
+  const listed = (await (await fetch(`${api}/connections`)).json()) as { tls: unknown }[];
+  assert.deepEqual(
+    listed.map(({ tls }) => tls),
+    [{ server_name: "localhost", version: "TLSv1.3" }],
+  );
+  for (const enabled of [false, true]) {
+    const answer = await fetch(api, { method: "POST", body: JSON.stringify({ enabled }) });
+    assert.equal(answer.status, 200);
+  }
+  assert.notEqual(await client.closed, "here");
+  for (let i = 0; i < 4; i++) assert.equal((await visitSecurely(port)).answer, "ping");
 });
