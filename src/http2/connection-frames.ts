@@ -32,7 +32,7 @@ export abstract class ConnectionFrames implements ConnectionOutputOwner {
   readonly transport: Transport;
   protected readonly output: ConnectionOutput;
   protected readonly peer: PeerSettings;
-  protected readonly encoder: HeaderEncoder = new HeaderEncoder();
+  protected readonly encoder: HeaderEncoder;
   #headersAt = 0;
   /** The stream of the DATA that was written last, as long as nothing follows: its end can still be put into it. */
   #lastData = 0;
@@ -43,6 +43,8 @@ export abstract class ConnectionFrames implements ConnectionOutputOwner {
     this.transport = transport;
     this.output = new ConnectionOutput(transport, this);
     this.peer = new PeerSettings(role);
+    // A server's responses are all for one client; to a server go the requests of many.
+    this.encoder = new HeaderEncoder(undefined, role === "client");
   }
 
   abstract readonly expectsMore: boolean;

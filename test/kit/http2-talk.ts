@@ -89,6 +89,7 @@ export class Http2Talk implements FrameSink {
       this.#reader.read(bytes, 0, bytes.length);
       this.#heard.emit("heard");
     });
+    socket.on("close", () => this.#heard.emit("heard"));
     socket.on("error", (error) => this.notes.push(error.message));
     if (role === "client") socket.write(CLIENT_PREFACE);
     this.#roundTrip.sent();
@@ -98,6 +99,8 @@ export class Http2Talk implements FrameSink {
   /** Waits until what was heard makes `isThere` true. */
   async until(isThere: () => boolean): Promise<void> {
     while (!isThere()) {
+      // Nothing more will be heard, and to wait on would only keep the process.
+      if (this.#socket.destroyed) throw new Error(`closed after ${this.notes.join(", ")}`);
       await withDeadline(once(this.#heard, "heard"), 20_000, () => `more than ${this.notes.join(", ")}`);
     }
   }

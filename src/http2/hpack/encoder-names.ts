@@ -53,6 +53,51 @@ const CHANGING = [
   "x-response-time",
 ];
 
+/**
+ * What may be remembered where the fields of many clients go over one connection: names of things, and what programs say of
+ * themselves. All else one client could guess of another, by the size of what is sent when it guesses right (RFC 7541 §7.1.1):
+ * a whole value at a time, but paths, tokens in fields that nobody here knows, and cookies of few possible values can be found so.
+ */
+const COMMON_TO_CLIENTS = [
+  ":authority",
+  ":method",
+  ":protocol",
+  ":scheme",
+  "accept",
+  "accept-charset",
+  "accept-encoding",
+  "accept-language",
+  "cache-control",
+  "content-encoding",
+  "content-language",
+  "content-type",
+  "dnt",
+  "expect",
+  "grpc-accept-encoding",
+  "grpc-encoding",
+  "host",
+  "origin",
+  "pragma",
+  "priority",
+  "sec-ch-ua",
+  "sec-ch-ua-mobile",
+  "sec-ch-ua-platform",
+  "sec-fetch-dest",
+  "sec-fetch-mode",
+  "sec-fetch-site",
+  "sec-fetch-user",
+  "sec-websocket-version",
+  "te",
+  "trailer",
+  "upgrade-insecure-requests",
+  "user-agent",
+  "via",
+  "x-forwarded-host",
+  "x-forwarded-proto",
+  "x-grpc-web",
+  "x-requested-with",
+];
+
 /** Bytes in lower case. */
 export const LOWER: Uint8Array = Uint8Array.from({ length: 256 }, (_, byte) =>
   byte >= 0x41 && byte <= 0x5a ? byte | 0x20 : byte,
@@ -62,6 +107,8 @@ export const LOWER: Uint8Array = Uint8Array.from({ length: 256 }, (_, byte) =>
 export const STATIC_INDEX: number[] = [0];
 /** By a known name's number: how fields of that name are sent. */
 const INDEXING: Indexing[] = [Indexing.Yes];
+/** The same where the fields of many clients are sent. */
+const SHARED_INDEXING: Indexing[] = [Indexing.No];
 
 const NAME_BYTES: Buffer[] = [Buffer.alloc(0)];
 const BUCKETS = 512;
@@ -77,6 +124,7 @@ for (const name of CHANGING) setIndexing(name, Indexing.No);
 for (const name of NEVER) setIndexing(name, Indexing.Never);
 setIndexing("cookie", Indexing.Cookie);
 setIndexing(":path", Indexing.Path);
+for (const name of COMMON_TO_CLIENTS) share(name);
 
 function addName(name: string, staticIndex: number, indexing: Indexing): void {
   const bytes = Buffer.from(name);
@@ -86,12 +134,25 @@ function addName(name: string, staticIndex: number, indexing: Indexing): void {
   NAME_BYTES.push(bytes);
   STATIC_INDEX.push(staticIndex);
   INDEXING.push(indexing);
+  SHARED_INDEXING.push(indexing === Indexing.Never ? Indexing.Never : Indexing.No);
+}
+
+function share(name: string): void {
+  if (numberOf(name) < 0) addName(name, 0, Indexing.Yes);
+  SHARED_INDEXING[numberOf(name)] = Indexing.Yes;
+}
+
+function numberOf(name: string): number {
+  return NAME_BYTES.findIndex((bytes) => bytes.toString() === name);
 }
 
 function setIndexing(name: string, indexing: Indexing): void {
-  const number = NAME_BYTES.findIndex((bytes) => bytes.toString() === name);
-  if (number > 0) INDEXING[number] = indexing;
-  else addName(name, 0, indexing);
+  const number = numberOf(name);
+  if (number < 0) addName(name, 0, indexing);
+  else {
+    INDEXING[number] = indexing;
+    if (indexing === Indexing.Never || indexing === Indexing.Cookie) SHARED_INDEXING[number] = Indexing.Never;
+  }
 }
 
 function bucketOf(hash: number): number {
@@ -126,8 +187,12 @@ function isName(bytes: Buffer, start: number, end: number, name: Buffer): boolea
   return true;
 }
 
-/** How a field is sent whose name has this number. */
-export function indexingOf(number: number, valueLength: number): Indexing {
+/**
+ * How a field is sent whose name has this number.
+ * @param isShared whether the fields of many clients go this way
+ */
+export function indexingOf(number: number, valueLength: number, isShared: boolean): Indexing {
+  if (isShared) return SHARED_INDEXING[number]!;
   const indexing = INDEXING[number]!;
   if (indexing === Indexing.Cookie) return valueLength < SHORT_COOKIE ? Indexing.Never : Indexing.Yes;
   if (indexing === Indexing.Path) return valueLength > LONG_PATH ? Indexing.No : Indexing.Yes;

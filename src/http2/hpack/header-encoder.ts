@@ -81,9 +81,12 @@ export class HeaderEncoder {
   readonly #memo: FieldMemo = new FieldMemo();
   #scratch: Memory = toMemory(Buffer.allocUnsafeSlow(256));
 
-  /** @param tableSize bytes of dynamic table that are used at most, if the peer allows as much */
-  constructor(tableSize?: number) {
-    this.#writer = new FieldWriter(tableSize);
+  /**
+   * @param tableSize bytes of dynamic table that are used at most, if the peer allows as much
+   * @param isShared whether the fields of many clients go this way: what one could guess of another isn't remembered
+   */
+  constructor(tableSize?: number, isShared?: boolean) {
+    this.#writer = new FieldWriter(tableSize, isShared);
   }
 
   /** The peer's SETTINGS_HEADER_TABLE_SIZE, when it is received. */
