@@ -31,8 +31,11 @@ const INTERMEDIATE_CIPHERS = [
   "ECDHE-RSA-CHACHA20-POLY1305",
 ].join(":");
 
-/** The hybrid of X25519 and ML-KEM first, so that what is recorded today can't be read by a quantum computer later. */
-const DEFAULT_GROUPS = "X25519MLKEM768:X25519:P-256:P-384";
+/**
+ * The hybrid of X25519 and ML-KEM first, so that what is recorded today can't be read by a quantum computer later. Those with a
+ * question mark may be missing: in FIPS mode there is no X25519 by itself.
+ */
+const DEFAULT_GROUPS = "?X25519MLKEM768:?X25519:P-256:P-384";
 
 interface NodeParameters {
   readonly minVersion: TlsVersion;
@@ -56,10 +59,11 @@ export function toNodeParameters(parameters: TlsParameters): NodeParameters {
  * @throws RangeError that names the parameter
  */
 export function checkTlsParameters(parameters: TlsParameters): void {
-  const { minVersion, maxVersion, ciphers, ecdhCurve } = toNodeParameters(parameters);
+  const { minVersion, maxVersion } = toNodeParameters(parameters);
+  const { ciphers, groups } = parameters;
   if (minVersion > maxVersion) throw new RangeError(`no TLS version is from ${minVersion} to ${maxVersion}`);
-  check("the ciphers", ciphers, () => createSecureContext({ ciphers }));
-  check("the groups", ecdhCurve, () => createSecureContext({ ecdhCurve }));
+  if (ciphers !== undefined) check("the ciphers", ciphers, () => createSecureContext({ ciphers }));
+  if (groups !== undefined) check("the groups", groups, () => createSecureContext({ ecdhCurve: groups }));
 }
 
 function check(what: string, value: string, use: () => unknown): void {
