@@ -159,7 +159,7 @@ describe("the example configuration", () => {
     await using database = await startRawOrigin(say("database"), { tls });
     const env = {
       ...{ SECURE: await freeAddress(), PLAIN: await freeAddress(), CERT: cert, KEY: key },
-      ...{ CA: await directory.write("ca.pem", authority.cert), DATABASE: database.address },
+      ...{ NODE_EXTRA_CA_CERTS: await directory.write("ca.pem", authority.cert), DATABASE: database.address },
       ...{ CACHE: cache.address, SHOP: shop.address, INTERNAL: internal.address },
     };
     await using _example = await run("tcp-tls.yaml", env);
