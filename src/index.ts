@@ -37,7 +37,12 @@ export { Rate, type RateOptions, type RateSample } from "./limits/estimators/rat
 export type { Decision } from "./limits/limiter.ts";
 export type { LimitAlgorithm } from "./limits/limiter-settings.ts";
 export { RateLimiter, type RateLimiterOptions } from "./limits/rate-limiter.ts";
+export type { CertificateSource } from "./net/tls/certificate-files.ts";
+export type { CertificateCallback, OwnCertificate } from "./net/tls/certificate-store.ts";
+export type { AlternativeName, PeerCertificate, TlsDigest } from "./net/tls/digest.ts";
+export type { TlsPassthrough } from "./net/tls/listener-settings.ts";
 export { type BackgroundServiceOptions, backgroundService } from "./proxy/background-service.ts";
+export type { CertificateForwarding } from "./proxy/client-certificate.ts";
 export type { ForwardingPolicy } from "./proxy/forwarding.ts";
 export type { GrpcWebSettings } from "./proxy/grpc/web-cors.ts";
 export {
@@ -79,6 +84,7 @@ export {
   type TcpServiceOptions,
   tcpService,
 } from "./proxy/tcp-service.ts";
+export type { ClientCertificateOptions, TlsOptions } from "./proxy/tls/tls-options.ts";
 export type { AttemptWatcher } from "./upstream/attempt-watcher.ts";
 export type { Eligibility } from "./upstream/balancers/balancing-policy.ts";
 export type { Discovery, DiscoveryListener } from "./upstream/discovery/discovery.ts";

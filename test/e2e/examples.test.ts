@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, test } from "node:test";
+import type { ConnectionOptions } from "node:tls";
+import { createAuthority } from "../kit/certificates.ts";
 import { until } from "../kit/deadline.ts";
 import { createTemporaryDirectory } from "../kit/files.ts";
 import type { EchoAnswer } from "../kit/origin-routes.ts";
@@ -429,6 +431,35 @@ describe("the example", () => {
       /^The proxy listens on 127\.0\.0\.1:\d+\n200 Sluice says hello\n\n1 request, 1 connection to the server\n$/,
     );
     assert.deepEqual([finished.code, finished.stderr], [0, ""]);
+  });
+
+  test("tls finds certificates by name, and lets nobody to the staff's part who doesn't show who he is", async () => {
+    await using folder = await createTemporaryDirectory();
+    const [ours, theirs] = [await createAuthority(), await createAuthority()];
+    const files = {
+      site: await ours.issue(),
+      clients: ours,
+      "customer.shop.test": await theirs.issue({ names: ["shop.test"] }),
+    };
+    for (const [name, { cert, key }] of Object.entries(files)) {
+      await folder.write(`${name}.pem`, cert);
+      await folder.write(`${name}.key`, key);
+    }
+    await using origin = await startOrigin();
+    await using example = await run("tls.ts", { CERTS: folder.path, SITE: origin.address });
+    const ask = async (path: string, options: ConnectionOptions): Promise<RawResponse> => {
+      await using client = await connectRaw(example.port, {
+        tls: { ca: ours.cert, servername: "localhost", ...options },
+      });
+      return await client.exchange(`GET ${path} HTTP/1.1\r\nHost: site.example\r\n\r\n`);
+    };
+    assert.equal((await ask("/", { ca: theirs.cert, servername: "shop.test" })).status, 200);
+    assert.equal((await ask("/", {})).status, 200);
+    assert.equal((await ask("/staff/echo", {})).status, 403);
+    const staff = await ours.issue({ commonName: "ann" });
+    assert.equal((await ask("/staff/", staff)).status, 404, "the server's answer");
+    const echo = JSON.parse((await ask("/echo", staff)).body.toString()) as EchoAnswer;
+    assert.match(fieldOf(echo, "x-forwarded-client-cert") ?? "", /;Subject="CN=ann"/);
   });
 
   test("is among these", async () => {

@@ -6,6 +6,16 @@ import type {
 } from "../../net/tls/listener-settings.ts";
 import { checkTlsParameters, type TlsParameters } from "../../net/tls/tls-parameters.ts";
 
+/** Which clients must show who they are, by PEM files. */
+export interface ClientCertificateOptions {
+  /** "optional": a client may show none, but what it shows must be good. Default "required". */
+  readonly mode?: "required" | "optional";
+  /** Who may have signed a client's certificate. */
+  readonly ca: string | readonly string[];
+  /** Lists of what was revoked. With any, there must be one of every authority in the chain. */
+  readonly crl?: string | readonly string[];
+}
+
 /** TLS towards clients, for a program: `{ cert, key }` is enough. Files are watched. Times in milliseconds. */
 export interface TlsOptions extends TlsParameters {
   /** A PEM file: the certificate, then those that signed it, each after the one it signed. */
@@ -18,8 +28,8 @@ export interface TlsOptions extends TlsParameters {
   readonly certificates?: readonly CertificateSource[];
   /** Refuses clients that ask for a name that no certificate is for. Default false: they get the first one. */
   readonly refusesUnknownNames?: boolean;
-  /** Which clients must show who they are, by files. Default: none is asked. */
-  readonly clientCertificates?: ClientCertificateFiles | null;
+  /** Which clients must show who they are. Default null: none is asked. */
+  readonly clientCertificates?: ClientCertificateOptions | null;
   /** For which a client may take up a session again, at most seven days; 0: never. Default two hours. */
   readonly sessionTimeout?: number;
   /** After which session tickets get a new key; those of the two keys before it still count. 0: never. Default 12 h. */
@@ -49,10 +59,11 @@ const DEFAULTS: TlsListenerSettings = {
 /**
  * What a program wants of TLS, with all that it leaves out.
  * @param hasCallback a program's callback may choose all certificates, so that there need be no file
- * @throws TypeError when there is no certificate; RangeError when a parameter can't be used
+ * @throws TypeError when there is no certificate, or nobody who may have signed clients'; RangeError when a parameter can't be used
  */
 export function toTlsSettings(options: TlsOptions, hasCallback: boolean): TlsListenerSettings {
-  const { cert, key = cert, passphrase, certificates = [], passthrough = [], ...rest } = options;
+  const { cert, key = cert, passphrase, certificates = [], ...others } = options;
+  const { clientCertificates = null, passthrough = [], ...rest } = others;
   const first = cert === undefined || key === undefined ? [] : [toSource(cert, key, passphrase)];
   if (first.length === 0 && (key ?? passphrase) !== undefined)
     throw new TypeError("tls has a key, but no certificate: cert is missing");
@@ -60,7 +71,20 @@ export function toTlsSettings(options: TlsOptions, hasCallback: boolean): TlsLis
   if (all.length === 0 && passthrough.length === 0 && !hasCallback)
     throw new TypeError("tls has no certificate: it needs cert and key, or certificates");
   checkTlsParameters(options);
-  return { ...DEFAULTS, ...rest, certificates: all, passthrough };
+  const clients = clientCertificates === null ? null : toFiles(clientCertificates);
+  return { ...DEFAULTS, ...rest, certificates: all, clientCertificates: clients, passthrough };
+}
+
+function toFiles({ mode = "required", ca, crl = [] }: ClientCertificateOptions): ClientCertificateFiles {
+  const files = { mode, ca: toList(ca), crl: toList(crl) };
+  // To OpenSSL nobody means whoever the system trusts.
+  if (files.ca.length === 0)
+    throw new TypeError("tls.clientCertificates names no file with authorities: ca is empty");
+  return files;
+}
+
+function toList(value: string | readonly string[]): readonly string[] {
+  return typeof value === "string" ? [value] : value;
 }
 
 function toSource(cert: string, key: string, passphrase: string | undefined): CertificateSource {
