@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { Alarm, type AlarmClock } from "../../base/alarms.ts";
 import { describeThrown } from "../../base/errors.ts";
@@ -114,6 +114,8 @@ export class WatchedFiles<T> {
 class Entry<T> {
   value!: T;
   readonly #reading: FileReading<T>;
+  /** What the files looked like from outside when they were read last; null: they have to be read to know. */
+  #look: string | null = null;
   #problem: string | null = null;
   #isTold = false;
 
@@ -122,11 +124,15 @@ class Entry<T> {
   }
 
   async load(): Promise<void> {
+    this.#look = null;
+    const look = await lookOf(this.#reading.files);
     this.value = await this.#reading.read();
+    this.#look = look;
   }
 
   /** "suspect" when the files can't be used, but were perhaps read in the middle of a change: look again soon. */
   async reread(): Promise<"same" | "changed" | "suspect" | Error> {
+    if (this.#look !== null && this.#look === (await lookOf(this.#reading.files))) return "same";
     try {
       const before = this.#reading.identityOf(this.value);
       await this.load();
@@ -147,6 +153,24 @@ class Entry<T> {
     this.#isTold = true;
     return new Error(problem);
   }
+}
+
+/** Milliseconds. What changed less long ago may change again without another time: clocks of file systems have coarse steps. */
+const FRESH = 2_000;
+
+/**
+ * What files look like from outside: with hundreds of certificates it would take a noticeable part of a processor to read all of them
+ * every few seconds. Null when that says nothing for certain.
+ */
+async function lookOf(files: readonly string[]): Promise<string | null> {
+  const looks: string[] = [];
+  const newest = Date.now() - FRESH;
+  for (const file of files) {
+    const found = await stat(file, { bigint: true }).catch(() => null);
+    if (found === null || found.ctimeMs > newest || found.mtimeMs > newest) return null;
+    looks.push(`${found.dev}:${found.ino}:${found.size}:${found.mtimeNs}:${found.ctimeNs}`);
+  }
+  return looks.join(" ");
 }
 
 /** @throws CertificateError that names the file as it was given */
