@@ -6,6 +6,7 @@ import { type Authority, createAuthority, type Identity } from "../kit/certifica
 import { until } from "../kit/deadline.ts";
 import { createTemporaryDirectory, type TemporaryDirectory } from "../kit/files.ts";
 import { runProgram, startSluice } from "../kit/process.ts";
+import type { TlsVisit } from "../kit/tls-client.ts";
 import { type RunningSluice, startListening } from "./sluice.ts";
 import { startSecureSluice, visit, writeConfig, writeIdentity } from "./tls-sluice.ts";
 
@@ -25,16 +26,21 @@ async function exchange(folder: TemporaryDirectory, { cert, key }: Identity): Pr
   await rename(await folder.write("key.new", key), folder.join("key.pem"));
 }
 
-/** Clients that shake hands again and again, without a session, and remember what they saw last. */
+/**
+ * Clients that shake hands again and again and remember what certificate they saw last; and one that takes up its session each
+ * time.
+ */
 class Visitors {
   readonly failures: string[] = [];
   handshakes = 0;
+  resumed = 0;
   readonly #seen = new Map<number, string>();
   readonly #loops: readonly Promise<void>[];
   #isOver = false;
 
   constructor(sluice: RunningSluice) {
-    this.#loops = Array.from({ length: CLIENTS }, (_, client) => this.#loop(sluice, client));
+    const strangers = Array.from({ length: CLIENTS }, (_, client) => this.#loop(sluice, client));
+    this.#loops = [...strangers, this.#return(sluice)];
   }
 
   /** True when the last handshake of every client had this certificate. */
@@ -45,6 +51,21 @@ class Visitors {
   async stop(): Promise<void> {
     this.#isOver = true;
     await Promise.all(this.#loops);
+  }
+
+  async #return(sluice: RunningSluice): Promise<void> {
+    let session: Buffer | null = null;
+    while (!this.#isOver) {
+      try {
+        const seen: TlsVisit = await visit(sluice, session === null ? {} : { session });
+        session = seen.session ?? session;
+        if (seen.resumed) this.resumed++;
+        // What it is given stands in its session: only its handshakes count here.
+        this.handshakes++;
+      } catch (error) {
+        this.failures.push(String(error));
+      }
+    }
   }
 
   async #loop(sluice: RunningSluice, client: number): Promise<void> {
@@ -84,6 +105,7 @@ describe("certificates of a running listener", () => {
     }
     await visitors.stop();
     assert.deepEqual(visitors.failures, []);
+    assert.ok(visitors.resumed > ROUNDS, "sessions go on under other certificates");
     const exchanged = sluice.program.stderr.match(/Certificate of localhost was exchanged/g) ?? [];
     assert.equal(exchanged.length, ROUNDS, "each is logged once, not by every thread");
     times.sort((a, b) => a - b);
