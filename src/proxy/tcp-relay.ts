@@ -10,7 +10,7 @@ import { formatHostPort, plainAddress } from "../net/address.ts";
 import { encodeProxyHeader, type ProxiedAddresses } from "../net/proxy-protocol.ts";
 import type { Transport, TransportHandler } from "../net/transport.ts";
 import { ConnectAttempt, type ConnectCallback } from "../upstream/connect-attempt.ts";
-import { UNNAMED } from "../upstream/peer-tls.ts";
+import { type Protocols, UNNAMED } from "../upstream/peer-tls.ts";
 import { kindOfCut } from "./kind-of-cut.ts";
 import { type ProxyHeaderListener, ProxyHeaderReader } from "./proxy-header-reader.ts";
 import { RelayedTls } from "./relayed-tls.ts";
@@ -227,7 +227,7 @@ export class TcpRelay implements TransportHandler, ConnectCallback, DeadlineOwne
     }
     this.#untried = others;
     this.#server = server;
-    this.#attempt = new ConnectAttempt(server.peer, this, UNNAMED, this.#makeHeader());
+    this.#attempt = new ConnectAttempt(server.peer, this, this.#protocols, this.#makeHeader());
   }
 
   onConnectFailed(error: ProxyError): void {
@@ -274,6 +274,12 @@ export class TcpRelay implements TransportHandler, ConnectCallback, DeadlineOwne
     this.#host.tell("opened", this, `to ${this.#server!.text}${this.#tls === null ? "" : `, ${this.#tls}`}`);
     this.#sendEarly();
     this.#near.resume();
+  }
+
+  /** What was agreed on with the client has to be what its server speaks. */
+  get #protocols(): Protocols {
+    const alpn = this.#near.tls?.alpn ?? "";
+    return alpn === "" ? UNNAMED : [alpn];
   }
 
   /** What a server is told of the client before anything else, before TLS too. */

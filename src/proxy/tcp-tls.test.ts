@@ -431,6 +431,27 @@ describe("in their handshake connections", () => {
   });
 });
 
+test("on Unix sockets too", async () => {
+  const [listen, upstream] = [directory.join("proxy"), directory.join("server")];
+  await using _plain = await startRawOrigin(({ socket }) => void socket.pipe(socket), { path: upstream });
+  await using passed = await startTlsEcho();
+  const tls = tlsWith([certificate], { "a.example": passed.address });
+  await using proxy = await startTcpProxy([`unix:${upstream}`], { listen: `unix:${listen}`, tls });
+  for (const servername of ["localhost", "a.example"]) {
+    const trusting = { servername, ca: [authority.cert, others.cert] };
+    await using client = await connectRaw({ path: listen }, { tls: trusting });
+    await client.write("ping");
+    assert.equal((await client.readExactly(4)).toString(), "ping");
+    client.end();
+    assert.equal((await client.readToEnd()).length, 0);
+  }
+  await using mute = await connectRaw({ path: listen });
+  await until("it is known", () => proxy.service.connections().some(({ client }) => client === ""));
+  proxy.service.cut();
+  await mute.closed;
+  await untilIdle(proxy);
+});
+
 test("silence ends what was opened as what was not", async () => {
   await using origin = await startEcho();
   await using passed = await startTlsEcho();

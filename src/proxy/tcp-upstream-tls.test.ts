@@ -98,4 +98,23 @@ describe("a TCP proxy that speaks TLS with its servers", () => {
     assert.equal((await visitSecurely(proxy.port, { servername: "a.example" })).answer, "ping");
     assert.deepEqual([origin.connections.length, passed.connections.length], [1, 1]);
   });
+
+  test("agrees with servers on what it has agreed on with clients", async () => {
+    await using directory = await createTemporaryDirectory();
+    const certificate = await writeIdentity(directory, "own", await authority.issue());
+    const choose = createServerContext([identity], { alpn: ["two", "h2"] });
+    await using server = await startTlsServer({ choose });
+    const tls = tlsWith([certificate], {}, { alpn: ["one", "two", "h2"] });
+    await using proxy = await startTcpProxy([server.port], { tls, upstreamTls: trusting });
+    for (const [offered, agreed] of [
+      [["h2"], "h2"],
+      [["two"], "two"],
+      [[], ""],
+    ] as const) {
+      assert.equal((await visitSecurely(proxy.port, { ALPNProtocols: [...offered] })).answer, "ping");
+      assert.equal(server.digests.at(-1)?.alpn, agreed);
+    }
+    await assert.rejects(visitSecurely(proxy.port, { ALPNProtocols: ["one"] }));
+    assert.match(await proxy.log.next("connect-failed"), /it chose none of those offered by ALPN/);
+  });
 });

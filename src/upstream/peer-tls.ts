@@ -17,7 +17,7 @@ export interface PeerTlsOptions extends TlsParameters, IdentitySettings {
 }
 
 /** What a handshake offers to speak, the best first (ALPN). */
-export type Protocols = readonly ("h2" | "http/1.1")[];
+export type Protocols = readonly string[];
 
 export const HTTP1_ONLY: Protocols = ["http/1.1"];
 export const HTTP2_ONLY: Protocols = ["h2"];
