@@ -34,6 +34,11 @@ export class FrameConnection extends Http2Talk {
     super.onHeaders(streamId, bytes, start, end, isEnd);
   }
 
+  /** The decoder's table may be so large from now on, as it was told to the other side. */
+  limitTable(size: number): void {
+    this.#decoder.limitTable(size);
+  }
+
   respond(id: number, status: number, fields: readonly Pair[], isEnd: boolean): void {
     this.sendHeaders(id, literals([[":status", String(status)], ...fields]), isEnd);
   }
