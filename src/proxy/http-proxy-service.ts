@@ -161,11 +161,19 @@ function toHandshakes<C>(name: string, options: HttpProxyServiceOptions<C>): Htt
     tls = null,
     certificateCallback: callback = null,
     http2 = true,
+    faults = null,
     maxConnectionsPerClient = 0,
   } = options;
   if (tls === null && callback === null) return null;
   const settings = toTlsSettings(tls ?? {}, callback !== null);
-  return new HttpHandshakes({ name, settings, alpn: protocolsOf(http2), callback, maxConnectionsPerClient });
+  return new HttpHandshakes({
+    name,
+    settings,
+    alpn: protocolsOf(http2),
+    callback,
+    faults,
+    maxConnectionsPerClient,
+  });
 }
 
 /** What clients with TLS may agree on, the best first. */

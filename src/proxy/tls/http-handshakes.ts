@@ -1,5 +1,6 @@
 import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
+import type { Faults } from "../../chaos/faults.ts";
 import type { RequestHead } from "../../http/heads.ts";
 import type { CertificateCallback } from "../../net/tls/certificate-store.ts";
 import type { ClientHello } from "../../net/tls/client-hello.ts";
@@ -24,6 +25,8 @@ export interface HttpHandshakesOptions {
   /** Protocols to agree on, the best first. */
   readonly alpn: readonly string[];
   readonly callback: CertificateCallback | null;
+  /** What is done to connections that are passed on; null for nothing, ever. */
+  readonly faults: Faults | null;
   /** Of those that are passed on unopened; 0: no limit. */
   readonly maxConnectionsPerClient: number;
 }
@@ -65,13 +68,13 @@ export class HttpHandshakes implements TlsTerminatorListener {
 
   /** Rejects with a `CertificateError` when a file can't be used, and with what OpenSSL says when it refuses something. */
   async start(context: ServiceContext): Promise<void> {
-    const { name, settings, alpn, callback, maxConnectionsPerClient } = this.#options;
+    const { name, settings, alpn, callback, faults, maxConnectionsPerClient } = this.#options;
     const { counters, observer, reporter } = context;
     this.#plainHttp = new HttpProxy(PLAIN_HTTP[settings.plainHttp], { counters, observer, reporter });
     this.#misdirected = new HttpProxy(MISDIRECTED, { counters, observer, reporter });
     if (this.#hasPassthrough) {
       const relayed = { ...STREAM_DEFAULTS.tcp, name, maxConnectionsPerClient };
-      this.#relays = new TcpRelays(relayed, { faults: null });
+      this.#relays = new TcpRelays(relayed, { faults });
       this.#relays.start(context);
     }
     this.#terminator = await openTerminator(context, name, { settings, alpn, callback }, this);
@@ -138,8 +141,9 @@ export class HttpHandshakes implements TlsTerminatorListener {
   }
 }
 
-/** Without the port. */
+/** Without the port, and without the dot that may end a name. */
 function hostOf(authority: string): string {
   const colon = authority.lastIndexOf(":");
-  return colon === -1 ? authority : authority.slice(0, colon);
+  const host = colon === -1 ? authority : authority.slice(0, colon);
+  return host.endsWith(".") ? host.slice(0, -1) : host;
 }
