@@ -9,6 +9,7 @@ import type {
   UpstreamSink,
   UpstreamStream,
 } from "../http/streams.ts";
+import { describeSocketError } from "../net/describe-socket-error.ts";
 import { output } from "../net/output.ts";
 import type { TlsDigest } from "../net/tls/digest.ts";
 import type { Transport, TransportHandler } from "../net/transport.ts";
@@ -442,6 +443,6 @@ export class ClientConnection
 
   #closeFailure(error: Error | null): ProxyError {
     if (error === null) return this.#closedError("UPSTREAM_CLOSED");
-    return this.#closedError("UPSTREAM_RESET", error.message, error);
+    return this.#closedError("UPSTREAM_RESET", describeSocketError(error), error);
   }
 }

@@ -3,6 +3,7 @@ import { Deadline, type DeadlineOwner, type TimeoutQueue } from "../base/timeout
 import type { BodyLength, RequestHead } from "../http/heads.ts";
 import { HttpHeaders } from "../http/http-headers.ts";
 import type { RequestAdditions } from "../http/streams.ts";
+import { describeSocketError } from "../net/describe-socket-error.ts";
 import type { TlsDigest } from "../net/tls/digest.ts";
 import type { Transport } from "../net/transport.ts";
 import type { Http2ClientOptions } from "./client-options.ts";
@@ -363,7 +364,8 @@ export class Http2ClientConnection
 
   onSocketClose(error: Error | null): void {
     const cause = error === null ? undefined : { cause: error };
-    this.#lose(new ProxyError(error === null ? "UPSTREAM_CLOSED" : "UPSTREAM_RESET", error?.message, cause));
+    const words = error === null ? undefined : describeSocketError(error);
+    this.#lose(new ProxyError(error === null ? "UPSTREAM_CLOSED" : "UPSTREAM_RESET", words, cause));
     this.#ping.clear();
     this.#keeper.onClosed(this, this.#lost!);
   }

@@ -96,7 +96,11 @@ export function overSocket(socket: Socket, handler: TransportHandler): Transport
   socket.on("end", () => transport.handleEnd());
   socket.on("drain", () => transport.handleDrain());
   socket.on("finish", () => transport.handleFinish());
-  socket.on("error", (error) => transport.handleError(error));
+  socket.on("error", (error) => {
+    transport.handleError(error);
+    // Of an alert Node's TLS sockets tell, and then of an end, as if all were well.
+    socket.destroy();
+  });
   socket.on("close", () => transport.handleClose());
   if (socket.destroyed) process.nextTick(() => transport.handleClose());
   else socket.resume();

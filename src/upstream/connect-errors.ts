@@ -1,4 +1,5 @@
 import { type ErrorCode, ProxyError } from "../base/errors.ts";
+import { describeSocketError } from "../net/describe-socket-error.ts";
 
 /** Why no connection came about, as an error that may be retried. */
 export function connectError(error: Error | null, timedOut: boolean): ProxyError {
@@ -11,11 +12,20 @@ export function connectError(error: Error | null, timedOut: boolean): ProxyError
   return new ProxyError(code, error?.message, cause);
 }
 
+/** OpenSSL's words stand behind its number, its library and its function. */
+const OPENSSL = /^error:[^:]*:([^:]+) routines:[^:]*:(.+)$/;
+
+/** What keeps an attempt from being made at all: settings that OpenSSL refuses, say. */
+export function setupError(error: Error): ProxyError {
+  const [, library, reason] = OPENSSL.exec(error.message) ?? [];
+  const words =
+    reason === undefined ? error.message : `the settings of TLS can't be used: ${library}, ${reason}`;
+  return new ProxyError("UPSTREAM_CONNECT_FAILED", words, { cause: error });
+}
+
 /** What Node's and OpenSSL's errors of a handshake carry, each kind of them something else. */
 interface HandshakeFacts {
   readonly code?: unknown;
-  /** OpenSSL's words without its functions and source files. */
-  readonly reason?: unknown;
   /** Of a certificate for another name: what it is for, and what it should be for. */
   readonly cert?: { readonly subjectaltname?: string; readonly subject?: { readonly CN?: unknown } };
   readonly host?: unknown;
@@ -29,16 +39,18 @@ const UNTIMELY: ReadonlySet<unknown> = new Set([
   "CRL_NOT_YET_VALID",
 ]);
 
-const SELF_SIGNED: ReadonlySet<unknown> = new Set(["DEPTH_ZERO_SELF_SIGNED_CERT"]);
+/** Codes of OpenSSL for certificates that nobody trusted vouches for, and who could be. */
+const UNKNOWN: ReadonlyMap<unknown, string> = new Map([
+  ["DEPTH_ZERO_SELF_SIGNED_CERT", "itself"],
+  ["UNABLE_TO_GET_ISSUER_CERT", "whoever signed it"],
+  ["UNABLE_TO_GET_ISSUER_CERT_LOCALLY", "whoever signed it"],
+  ["UNABLE_TO_VERIFY_LEAF_SIGNATURE", "whoever signed it"],
+  ["SELF_SIGNED_CERT_IN_CHAIN", "the last of its chain"],
+]);
 
-/** Codes of OpenSSL for certificates that nobody trusted vouches for. */
+/** Codes for certificates that are no good for other reasons. */
 const UNTRUSTED: ReadonlySet<unknown> = new Set([
-  ...SELF_SIGNED,
-  "UNABLE_TO_GET_ISSUER_CERT",
-  "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
-  "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
   "UNABLE_TO_GET_CRL",
-  "SELF_SIGNED_CERT_IN_CHAIN",
   "CERT_CHAIN_TOO_LONG",
   "CERT_REVOKED",
   "CERT_SIGNATURE_FAILURE",
@@ -57,13 +69,12 @@ export function handshakeError(error: Error): ProxyError {
   if (code === "ERR_TLS_CERT_ALTNAME_INVALID")
     return new ProxyError("UPSTREAM_CERTIFICATE_NAME", describeNames(error), cause);
   if (UNTIMELY.has(code)) return new ProxyError("UPSTREAM_CERTIFICATE_EXPIRED", error.message, cause);
-  if (UNTRUSTED.has(code)) {
-    const whom = SELF_SIGNED.has(code) ? "itself" : "whoever signed it";
-    return new ProxyError(
-      "UPSTREAM_CERTIFICATE_UNTRUSTED",
-      `${error.message}: to trust it, give ${whom} as ca`,
-      cause,
-    );
+  const signer = UNKNOWN.get(code);
+  if (signer !== undefined || UNTRUSTED.has(code)) {
+    const hint = signer === undefined ? "" : `: to trust it, give ${signer} as ca`;
+    // Node's own hint is for those who start programs.
+    const words = error.message.replace(/;.*/s, "");
+    return new ProxyError("UPSTREAM_CERTIFICATE_UNTRUSTED", words + hint, cause);
   }
   if (String(code).endsWith("_NO_APPLICATION_PROTOCOL"))
     return new ProxyError("UPSTREAM_PROTOCOL", "it chose none of those offered by ALPN", cause);
@@ -103,8 +114,8 @@ const ALERTS: readonly (readonly [end: RegExp, words: string])[] = [
 ];
 
 function describeAlert(error: Error): string {
-  const { code, reason } = error as HandshakeFacts;
-  const words = typeof reason === "string" ? reason : error.message.trim();
+  const { code } = error as HandshakeFacts;
+  const words = describeSocketError(error);
   const meaning = ALERTS.find(([end]) => end.test(String(code)))?.[1];
   return meaning === undefined ? words : `${meaning} (${words})`;
 }

@@ -164,8 +164,9 @@ class PeerConnections implements Http2ConnectionKeeper {
     const waiter = new Waiter(this, callback);
     this.#peer = peer;
     this.#waiting.push(waiter);
-    connectTimeout(peer.connectTimeout).set(waiter.deadline);
     this.#cover();
+    // After that of the connection that is made for it, which knows better what took so long.
+    connectTimeout(peer.connectTimeout).set(waiter.deadline);
     this.#serveSoon();
     return waiter;
   }

@@ -4,7 +4,7 @@ import { formatAddress } from "../net/address.ts";
 import { toNodeOptions } from "../net/connect.ts";
 import { securedSocket } from "../net/tls/secured-socket.ts";
 import type { ClientHandshakeOwner, TlsClient } from "../net/tls/tls-client.ts";
-import { connectError, handshakeError } from "./connect-errors.ts";
+import { connectError, handshakeError, setupError } from "./connect-errors.ts";
 import { ConnectTunnel, type TunnelOwner } from "./connect-tunnel.ts";
 import type { HttpPeer } from "./peer.ts";
 import type { Protocols } from "./peer-tls.ts";
@@ -149,11 +149,6 @@ export class SocketAttempt implements TunnelOwner, ClientHandshakeOwner {
     this.cancel();
     this.#callback.onSocketFailed(error);
   }
-}
-
-/** What keeps an attempt from being made at all. */
-function setupError(error: Error): ProxyError {
-  return new ProxyError("UPSTREAM_CONNECT_FAILED", error.message, { cause: error });
 }
 
 function ignore(): void {}

@@ -25,7 +25,7 @@ const patientServer: http.ServerOptions = {
 export function createServerFor(kind: ServerKind, listener: Listener): Server {
   const { tls, http2: speaksHttp2 = false } = kind;
   if (speaksHttp2 && tls !== undefined) {
-    return http2.createSecureServer({ ...tls, allowHTTP1: true }, listener);
+    return http2.createSecureServer({ allowHTTP1: true, ...tls }, listener);
   }
   if (speaksHttp2) return http2.createServer(listener);
   if (tls !== undefined) return https.createServer({ ...patientServer, ...tls }, listener);
