@@ -91,7 +91,7 @@ export class Mirror {
     rewrite?.(head, peer);
     // Whether the client is to go on is for the other server to say.
     if (head.expectsContinue) head.headers.delete("expect");
-    const note = { host: "", version: "", additions: null, trusted: null };
+    const note = { host: "", version: "", additions: null, trusted: null, certificate: null };
     const { address, port, listener, scheme, tls } = session.client;
     const client = { address, port, listener, scheme, tls, forwarding: note };
     const additions = forwarding.additions(head, client, request.protocol, peer);

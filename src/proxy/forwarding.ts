@@ -53,6 +53,8 @@ export interface ForwardingNote {
   version: string;
   additions: RequestAdditions | null;
   trusted: boolean | null;
+  /** The lines for the client's certificate, "" for none; null: not made yet. */
+  certificate: string | null;
 }
 
 /** A client with what is remembered of it here. */
@@ -117,7 +119,7 @@ export class Forwarding {
   }
 
   /** Nothing came in: all fields are ours. */
-  #freshLines(host: string, client: ClientInfo, version: string): string {
+  #freshLines(host: string, client: ForwardedClient, version: string): string {
     const { mode, xForwarded, forwarded, via } = this.#policy;
     let lines = "";
     if (mode !== "off" && xForwarded) {
@@ -156,11 +158,13 @@ export class Forwarding {
 
   // ── certificates of clients ────────────────────────────────────────────────────────────────────────────────────
 
-  #certificateLines({ tls }: ClientInfo, received: string | null): string {
-    const certificate = tls === null ? null : tls.peerCertificate;
-    return certificate === null
-      ? ""
-      : certificateLines(this.#policy.clientCertificate, certificate, received);
+  #certificateLines(client: ForwardedClient, received: string | null): string {
+    const certificate = client.tls === null ? null : client.tls.peerCertificate;
+    if (certificate === null) return "";
+    const how = this.#policy.clientCertificate;
+    if (received !== null) return certificateLines(how, certificate, received);
+    client.forwarding.certificate ??= certificateLines(how, certificate, null);
+    return client.forwarding.certificate;
   }
 
   /**

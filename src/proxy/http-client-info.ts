@@ -10,7 +10,13 @@ export class HttpClientInfo implements ForwardedClient {
   readonly listener: string;
   readonly scheme: "http" | "https";
   readonly tls: TlsDigest | null;
-  readonly forwarding: ForwardingNote = { host: "", version: "", additions: null, trusted: null };
+  readonly forwarding: ForwardingNote = {
+    host: "",
+    version: "",
+    additions: null,
+    trusted: null,
+    certificate: null,
+  };
 
   constructor(transport: Transport, listener: string) {
     this.address = plainAddress(transport.remoteAddress);

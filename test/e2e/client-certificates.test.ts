@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createHash, X509Certificate } from "node:crypto";
 import { describe, test } from "node:test";
 import type { ForwardingPolicy } from "../../src/proxy/forwarding.ts";
-import type { Identity } from "../kit/certificates.ts";
+import { createAuthority, type Identity } from "../kit/certificates.ts";
 import { Http2Client } from "../kit/http2-client.ts";
 import type { EchoAnswer } from "../kit/origin-routes.ts";
 import { type Origin, startOrigin } from "../kit/origins.ts";
@@ -75,6 +75,20 @@ describe("the certificate of a client", () => {
     assert.equal(new X509Certificate(der).subject, "CN=alice");
     assert.deepEqual(others, {}, "the server has the authority's own anyway");
     assert.deepEqual(await told(secure, null), {}, "nobody showed one");
+  });
+
+  test("is told of with those between it and the authority", async () => {
+    const between = await createAuthority({ commonName: "Between", signer: clients });
+    const bob = await between.issue({ commonName: "bob" });
+    const identity = { key: bob.key, cert: `${bob.cert}\n${between.cert}\n${clients.cert}` };
+    await using origin = await startOrigin();
+    await using secure = await startAsking(origin, { clientCertificate: "headers" });
+    const fields = await told(secure, identity);
+    const subjects = Object.values(fields).map((list) =>
+      list.split(", ").map((one) => new X509Certificate(Buffer.from(one.slice(1, -1), "base64")).subject),
+    );
+    assert.deepEqual(Object.keys(fields), ["client-cert", "client-cert-chain"]);
+    assert.deepEqual(subjects, [["CN=bob"], ["CN=Between"]]);
   });
 
   test("is told of in HTTP/2 and in resumed sessions too", async () => {

@@ -25,6 +25,8 @@ export interface AuthorityOptions {
   readonly commonName?: string;
   /** Of the authority and of all that it issues: "ec" (P-256, quick to make) when absent. */
   readonly keyType?: "ec" | "rsa";
+  /** Who signs it; itself when absent. */
+  readonly signer?: Identity;
 }
 
 const day = 86_400_000;
@@ -32,8 +34,9 @@ const localNames = ["localhost", "127.0.0.1", "::1"];
 
 /** A certificate authority of one test, with a fresh key. */
 export async function createAuthority(options: AuthorityOptions = {}): Promise<Authority> {
-  const { commonName = "Sluice test authority", keyType = "ec" } = options;
+  const { commonName = "Sluice test authority", keyType = "ec", signer } = options;
   const made = await generate([{ name: "commonName", value: commonName }], {
+    ...(signer === undefined ? {} : { ca: signer }),
     keyType,
     algorithm: "sha256",
     ...validity(3650),
