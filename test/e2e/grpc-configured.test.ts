@@ -5,7 +5,6 @@ import { Server, status as Status } from "@grpc/grpc-js";
 import { HealthImplementation } from "grpc-health-check";
 import { until } from "../kit/deadline.ts";
 import { GrpcClient, GrpcOrigin } from "../kit/grpc.ts";
-import { freePort } from "../kit/ports.ts";
 import { type RunningProgram, startSluice } from "../kit/process.ts";
 import { startHttp } from "./sluice.ts";
 
@@ -92,17 +91,6 @@ test("the example of gRPC spreads calls, limits them in time and lets pages call
 
   const { code, details } = await late;
   assert.deepEqual([code, details], [Status.DEADLINE_EXCEEDED, "Deadline exceeded"]);
-});
-
-test("calls that servers refuse are repeated, and told of when all do", async () => {
-  await using one = await Greeter.start("one");
-  const nobody = `127.0.0.1:${await freePort()}`;
-  const { program, port } = await runExample({ GREETER1: one.address, GREETER2: nobody, INTERVAL: "1h" });
-  await using _ = program;
-  using client = new GrpcClient(port);
-  assert.deepEqual(await shares(client, 6), { one: 6 });
-  const refused = await client.unary("", { "x-fail": "14:busy" });
-  assert.equal(refused.code, Status.UNAVAILABLE);
 });
 
 test("sluice http --protocol h2c carries calls", async () => {

@@ -51,6 +51,7 @@ describe("the time of a call", () => {
     await using proxy = await startProxy({ origin, peer, alarms });
     await using client = new Http2Client(proxy.port);
     const stream = client.open({ ...CALL, ":path": "/begun", "grpc-timeout": "100m" });
+    stream.end();
     stream.once("data", () => alarms.advance(100));
     const answer = await readAnswer(stream);
     assert.deepEqual([answer.code, answer.body.length], [0, 6]);
