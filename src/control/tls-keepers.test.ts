@@ -4,6 +4,7 @@ import { pino } from "pino";
 import { createAuthority, type Identity } from "../../test/kit/certificates.ts";
 import { until } from "../../test/kit/deadline.ts";
 import { createTemporaryDirectory, type TemporaryDirectory } from "../../test/kit/files.ts";
+import { TLS_SETTINGS } from "../../test/kit/tls-listener.ts";
 import type { TlsListenerSettings, TlsMaterial } from "../net/tls/listener-settings.ts";
 import { TlsKeepers } from "./tls-keepers.ts";
 
@@ -43,15 +44,8 @@ class Rig implements AsyncDisposable {
   get settings(): TlsListenerSettings {
     const file = this.folder.join("both.pem");
     return {
+      ...TLS_SETTINGS,
       certificates: [{ cert: file, key: file }],
-      refusesUnknownNames: false,
-      clientCertificates: null,
-      sessionTimeout: 7_200_000,
-      ticketRotation: 0,
-      handshakeTimeout: 10_000,
-      handshakes: 0,
-      plainHttp: "refuse",
-      passthrough: [],
     };
   }
 

@@ -4,19 +4,9 @@ import { type ProxyFlags, snapshotFromFlags } from "../../config/flags.ts";
 import { UPSTREAM_PROTOCOLS } from "../../config/schema/upstream.ts";
 import { BALANCING_POLICIES } from "../../upstream/group-settings.ts";
 import { UsageError } from "../errors.ts";
-import {
-  accessLogOption,
-  collectAddress,
-  jsonOption,
-  logLevelOption,
-  seconds,
-  threadsOption,
-  wholeNumber,
-} from "../options.ts";
+import { collectAddress, seconds, wholeNumber } from "../options.ts";
 import {
   addListenerTls,
-  fipsOption,
-  keyLogOption,
   type ListenerTlsFlags,
   pairCertificates,
   selfSignedFor,
@@ -24,7 +14,7 @@ import {
 } from "../tls/options.ts";
 import { announceCertificate, type SelfSigned } from "../tls/self-signed.ts";
 import { addServerTls, collectServer, type ServerTlsFlags, toServerTls } from "../tls/upstream-options.ts";
-import { type SharedFlags, serveSnapshot } from "./serve-snapshot.ts";
+import { addSharedFlags, type SharedFlags, serveSnapshot } from "./serve-snapshot.ts";
 
 interface HttpFlags extends SharedFlags, ListenerTlsFlags, ServerTlsFlags {
   bind?: string[];
@@ -84,16 +74,11 @@ export function addHttp(program: Command): void {
   addListenerTls(command);
   addServerTls(command);
   addBalancing(command);
-  command
-    .option("--admin <address>", "the API of sluice status and sluice upstream, for example 127.0.0.1:8474")
-    .addOption(threadsOption())
-    .addOption(accessLogOption())
-    .addOption(logLevelOption())
-    .addOption(fipsOption())
-    .addOption(keyLogOption())
-    .addOption(jsonOption())
-    .addHelpText("after", EXAMPLES)
-    .action(runHttp);
+  command.option(
+    "--admin <address>",
+    "the API of sluice status and sluice upstream, for example 127.0.0.1:8474",
+  );
+  addSharedFlags(command).addHelpText("after", EXAMPLES).action(runHttp);
 }
 
 function addAddresses(command: Command): void {

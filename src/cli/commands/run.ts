@@ -7,10 +7,16 @@ import type { Snapshot } from "../../config/snapshot.ts";
 import { checkTlsFiles } from "../../control/tls-check.ts";
 import { testProgram } from "../../worker/build-services.ts";
 import { UsageError } from "../errors.ts";
-import { accessLogOption, collectAddress, jsonOption, logLevelOption, threadsOption } from "../options.ts";
+import { collectAddress } from "../options.ts";
 import { readScenario } from "../scenario.ts";
-import { fipsOption, keyLogOption, setFips } from "../tls/options.ts";
-import { type SharedFlags, serveProgram, serveSnapshot, toRunSpec } from "./serve-snapshot.ts";
+import { setFips } from "../tls/options.ts";
+import {
+  addSharedFlags,
+  type SharedFlags,
+  serveProgram,
+  serveSnapshot,
+  toRunSpec,
+} from "./serve-snapshot.ts";
 
 interface RunFlags extends SharedFlags {
   config?: string;
@@ -29,7 +35,7 @@ Examples:
 
 /** `sluice run`: a configuration, a program, or both. */
 export function addRun(program: Command): void {
-  program
+  const command = program
     .command("run")
     .description(
       "run a configuration (.yaml), a program (.ts, .js), or a program with a configuration's settings",
@@ -41,15 +47,8 @@ export function addRun(program: Command): void {
       "listen here, for programs that name no address (repeatable)",
       collectAddress,
     )
-    .option("-t, --test", "test the configuration and the program, and exit")
-    .addOption(threadsOption())
-    .addOption(accessLogOption())
-    .addOption(logLevelOption())
-    .addOption(fipsOption())
-    .addOption(keyLogOption())
-    .addOption(jsonOption())
-    .addHelpText("after", EXAMPLES)
-    .action(run);
+    .option("-t, --test", "test the configuration and the program, and exit");
+  addSharedFlags(command).addHelpText("after", EXAMPLES).action(run);
 }
 
 async function run(file: string | undefined, flags: RunFlags): Promise<void> {

@@ -1,10 +1,12 @@
+import type { Command } from "commander";
 import { freshSeed } from "../../base/random.ts";
 import type { Snapshot } from "../../config/snapshot.ts";
 import type { LogLevel } from "../../observe/error-log.ts";
 import { instanceName, type RunSpec } from "../../worker/run-spec.ts";
+import { accessLogOption, jsonOption, logLevelOption, threadsOption } from "../options.ts";
 import { readScenario } from "../scenario.ts";
 import { serveUntilSignal } from "../serve.ts";
-import { keyLogFile, setFips, type TlsFlags } from "../tls/options.ts";
+import { fipsOption, keyLogFile, keyLogOption, setFips, type TlsFlags } from "../tls/options.ts";
 
 /** Flags of every command that serves; they win over the configuration. */
 export interface SharedFlags extends TlsFlags {
@@ -12,6 +14,17 @@ export interface SharedFlags extends TlsFlags {
   accessLog?: "off" | "combined" | "json";
   logLevel?: LogLevel;
   json?: boolean;
+}
+
+/** Adds them to a command. */
+export function addSharedFlags(command: Command): Command {
+  return command
+    .addOption(threadsOption())
+    .addOption(accessLogOption())
+    .addOption(logLevelOption())
+    .addOption(fipsOption())
+    .addOption(keyLogOption())
+    .addOption(jsonOption());
 }
 
 const DEFAULT_GRACE = 30_000;

@@ -5,6 +5,7 @@ import { until } from "../../../test/kit/deadline.ts";
 import { createTemporaryDirectory, type TemporaryDirectory } from "../../../test/kit/files.ts";
 import { skipWithout } from "../../../test/kit/peer.ts";
 import { createRevocationList } from "../../../test/kit/revocation.ts";
+import { TLS_SETTINGS } from "../../../test/kit/tls-listener.ts";
 import { type AlarmClock, ManualAlarmClock, threadAlarms } from "../../base/alarms.ts";
 import type { TlsListenerSettings, TlsMaterial } from "./listener-settings.ts";
 import { type TlsChange, TlsKeeper, type TlsKeeperListener } from "./tls-keeper.ts";
@@ -57,15 +58,10 @@ class Rig implements TlsKeeperListener, AsyncDisposable {
 
 function settingsIn(folder: TemporaryDirectory): TlsListenerSettings {
   return {
+    ...TLS_SETTINGS,
     certificates: [{ cert: folder.join("cert.pem"), key: folder.join("key.pem") }],
-    refusesUnknownNames: false,
     clientCertificates: { mode: "required", ca: [folder.join("ca.pem")], crl: [] },
-    sessionTimeout: 2 * HOUR,
     ticketRotation: 12 * HOUR,
-    handshakeTimeout: 10_000,
-    handshakes: 0,
-    plainHttp: "refuse",
-    passthrough: [],
   };
 }
 
