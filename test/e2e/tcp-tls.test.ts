@@ -11,6 +11,7 @@ import { connectRaw } from "../kit/raw-client.ts";
 import { type RawOrigin, startRawOrigin } from "../kit/raw-origin.ts";
 import { visitSecurely } from "../kit/tls-client.ts";
 import { writeIdentity } from "../kit/tls-proxy.ts";
+import { writeDeadlyToxic } from "./deadly-toxic.ts";
 import { startListening } from "./sluice.ts";
 
 const bin = new URL("../../bin/sluice.js", import.meta.url).pathname;
@@ -162,4 +163,23 @@ listeners:
   }
   assert.notEqual(await client.closed, "here");
   for (let i = 0; i < 4; i++) assert.equal((await visitSecurely(port)).answer, "ping");
+});
+
+test("a thread that replaces a crashed one opens what its predecessor did, sessions included", async () => {
+  await using origin = await startEcho();
+  await using deadly = await createTemporaryDirectory();
+  const module = await writeDeadlyToxic(deadly);
+  const flags = ["--cert", own.cert, "--key", own.key, "--toxics", module, "--api", "127.0.0.1:0"];
+  await using sluice = await startListening(["tcp", "127.0.0.1:0", origin.address, ...flags]);
+  const [, api] = await sluice.program.line(/^Admin API on (\S+)$/);
+  const { session } = await visitSecurely(sluice.port);
+  const client = await connectRaw(sluice.port, { tls: { servername: "localhost", ca: authority.cert } });
+  const toxic = JSON.stringify({ name: "bad", type: "deadly", stream: "upstream" });
+  await fetch(`${api}/proxies/tcp/toxics`, { method: "POST", body: toxic });
+  void client.write("die");
+  await client.closed;
+  await fetch(`${api}/proxies/tcp/toxics/bad`, { method: "DELETE" });
+  await sluice.program.line(/A crashed worker was replaced/);
+  const visit = await visitSecurely(sluice.port, { session: session! });
+  assert.deepEqual([visit.answer, visit.resumed], ["ping", true]);
 });
