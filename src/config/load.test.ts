@@ -204,13 +204,14 @@ describe("the normal form", () => {
   test("of a match keeps what it says", () => {
     const route =
       routeOf(`{ respond: 200, match: { websocket: true, host: "*.a.example", client: [10.0.0.0/8, ::1],
-      header: { x-a: true, x-b: false, x-c: { regex: "^a" } }, query: { q: 1 }, not: { method: [PUT, patch] }, or: [/a, /b/*] } }`);
+      header: { x-a: true, x-b: false, x-c: { regex: "^a" } }, query: { q: 1 }, client_certificate: alice, not: { method: [PUT, patch] }, or: [/a, /b/*] } }`);
     assert.deepEqual(route.match, {
       kind: "all",
       of: [
         { kind: "websocket", wanted: true },
         { kind: "host", hosts: ["*.a.example"] },
         { kind: "client", ranges: ["10.0.0.0/8", "::1"] },
+        { kind: "clientCertificate", test: { kind: "equals", value: "alice" } },
         { kind: "header", name: "x-a", test: { kind: "present" } },
         { kind: "header", name: "x-b", test: { kind: "absent" } },
         { kind: "header", name: "x-c", test: { kind: "regex", pattern: "^a" } },

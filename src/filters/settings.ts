@@ -33,6 +33,7 @@ export type Match =
   | { readonly kind: "header"; readonly name: string; readonly test: ValueTest }
   | { readonly kind: "query"; readonly name: string; readonly test: ValueTest }
   | { readonly kind: "client"; readonly ranges: readonly string[] }
+  | { readonly kind: "clientCertificate"; readonly test: ValueTest }
   | { readonly kind: "websocket"; readonly wanted: boolean };
 
 /** Names and values; a name may repeat. */

@@ -110,6 +110,11 @@ const matchSection = section("Conditions", "Conditions that must all hold.", {
   client: oneOrMore(ipRange, "an address or a CIDR range")
     .optional()
     .describe("Where the client is. Behind `forwarded.trusted_proxies` it is the address that they report."),
+  client_certificate: valueTest
+    .optional()
+    .describe(
+      "The certificate that the client has shown by TLS: `true` if there has to be one, `false` if not, or what one of its names has to be, which are its common name and those of hosts and URIs; the same forms as for `header`.",
+    ),
   and: list(nested, "a list of matches").optional().describe("All of these hold."),
   or: list(nested, "a list of matches").optional().describe("At least one of these holds."),
   not: nested.optional().describe("This doesn't hold."),
@@ -122,6 +127,7 @@ const matchSection = section("Conditions", "Conditions that must all hold.", {
     query = [],
     websocket,
     client,
+    client_certificate: certificate,
     and = [],
     or,
     not,
@@ -132,6 +138,7 @@ const matchSection = section("Conditions", "Conditions that must all hold.", {
   if (host !== undefined) all.push({ kind: "host", hosts: host });
   if (path !== undefined) all.push({ kind: "path", paths: path });
   if (client !== undefined) all.push({ kind: "client", ranges: client });
+  if (certificate !== undefined) all.push({ kind: "clientCertificate", test: certificate });
   all.push(...header, ...query, ...and);
   if (or !== undefined) all.push({ kind: "any", of: or });
   if (not !== undefined) all.push({ kind: "not", of: not });

@@ -1,5 +1,6 @@
 import type { Match } from "../settings.ts";
 import { matchClient } from "./client.ts";
+import { matchClientCertificate } from "./client-certificate.ts";
 import { matchHeader } from "./header.ts";
 import { matchHost } from "./host.ts";
 import { matchMethod } from "./method.ts";
@@ -31,6 +32,8 @@ export function compileMatch(match: Match): Predicate {
       return matchQuery(match.name, match.test);
     case "client":
       return matchClient(match.ranges);
+    case "clientCertificate":
+      return matchClientCertificate(match.test);
     case "websocket":
       return matchWebSocket(match.wanted);
   }
@@ -57,7 +60,16 @@ function any(predicates: readonly Predicate[]): Predicate {
 }
 
 /** What a question costs, about in the order of comparing two strings. */
-const COST = { websocket: 1, method: 1, host: 2, path: 2, client: 4, header: 6, query: 10 } as const;
+const COST = {
+  websocket: 1,
+  method: 1,
+  host: 2,
+  path: 2,
+  client: 4,
+  header: 6,
+  query: 10,
+  clientCertificate: 20,
+} as const;
 const REGEX_COST = 10;
 
 function cheapestFirst(matches: readonly Match[]): Match[] {

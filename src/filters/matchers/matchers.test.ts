@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
+import { X509Certificate } from "node:crypto";
 import { describe, test } from "node:test";
+import { createAuthority } from "../../../test/kit/certificates.ts";
 import { createSession, type SessionInit } from "../../../test/kit/session.ts";
+import { PeerCertificate } from "../../net/tls/digest.ts";
 import { canonicalHost } from "../canonical-host.ts";
 import { ClientAddresses } from "../client-addresses.ts";
 import type { Match } from "../settings.ts";
@@ -167,6 +170,33 @@ describe("client", () => {
       clients("10.1.2.3", "2001:db8::1", "192.0.2.7", "::ffff:10.0.0.1"),
       clients("11.0.0.1", "2001:db9::1", "192.0.2.8", "", "::ffff:11.0.0.1", "fe80::1%eth0"),
     );
+  });
+});
+
+describe("client certificate", async () => {
+  const authority = await createAuthority();
+  const shown = async (commonName: string, ...names: string[]): Promise<SessionInit> => {
+    const { cert } = await authority.issue({ commonName, names });
+    const peerCertificate = new PeerCertificate(new X509Certificate(cert));
+    const plain = { version: "TLSv1.3", cipher: "", group: "", serverName: "", alpn: "", resumed: false };
+    return { client: { tls: { ...plain, peerCertificate } } };
+  };
+  const [alice, bob] = [await shown("alice", "alice.test", "10.0.0.1"), await shown("bob", "bob.test")];
+  const none: SessionInit = { client: { tls: null } };
+
+  test("is there, or isn't", () => {
+    check({ kind: "clientCertificate", test: { kind: "present" } }, [alice, bob], [none, {}]);
+    check({ kind: "clientCertificate", test: { kind: "absent" } }, [none, {}], [alice, bob]);
+  });
+
+  test("has a name", () => {
+    for (const value of ["alice", "alice.test"]) {
+      check({ kind: "clientCertificate", test: { kind: "equals", value } }, [alice], [bob, none]);
+    }
+    check({ kind: "clientCertificate", test: { kind: "equals", value: "10.0.0.1" } }, [], [alice]);
+    check({ kind: "clientCertificate", test: { kind: "regex", pattern: "\\.test$" } }, [alice, bob], [none]);
+    const nameless = { kind: "clientCertificate", test: { kind: "regex", pattern: "^$" } } as const;
+    check(nameless, [], [alice, none]);
   });
 });
 

@@ -1,4 +1,5 @@
 import type { RequestHead } from "../../http/heads.ts";
+import type { PeerCertificate } from "../../net/tls/digest.ts";
 import type { Session } from "../../proxy/session.ts";
 import { canonicalHost } from "../canonical-host.ts";
 import type { ClientAddresses } from "../client-addresses.ts";
@@ -48,6 +49,11 @@ export class Subject {
   get client(): string {
     this.#client ??= this.#clients.addressOf(this.#session);
     return this.#client;
+  }
+
+  /** What the client has shown of itself by TLS; null: nothing. */
+  get certificate(): PeerCertificate | null {
+    return this.#session.client.tls?.peerCertificate ?? null;
   }
 
   get query(): URLSearchParams {
