@@ -1,0 +1,220 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { connect, type Socket } from "node:net";
+import { test } from "node:test";
+import { FrameFlag, FrameType } from "../../src/http2/frames.ts";
+import { SettingId } from "../../src/http2/settings.ts";
+import type { Session } from "../../src/proxy/session.ts";
+import { literals, type Pair } from "../kit/hpack.ts";
+import { Http2Client } from "../kit/http2-client.ts";
+import { CLIENT_START, frame, uint32 } from "../kit/http2-frames.ts";
+import { startOrigin } from "../kit/origins.ts";
+import { createRandom, type Random } from "../kit/random.ts";
+import { type ProxyUnderTest, startProxy } from "./proxy.ts";
+
+/*
+ * FUZZ_ITERATIONS=20000 FUZZ_SEED=7 node --test test/e2e/http2-fuzz.test.ts
+ *
+ * Clients that say whatever comes to their minds, most of it well-formed, and leave in the middle of it: nothing of them
+ * may be left behind, and the next one is answered.
+ */
+const iterations = Number(process.env["FUZZ_ITERATIONS"] ?? 400);
+const firstSeed = Number(process.env["FUZZ_SEED"] ?? 1);
+const AT_ONCE = 20;
+
+const PATHS = [
+  "/ok",
+  "/endless",
+  "/waiting",
+  "/read",
+  "/large",
+  "/throws",
+  "/bytes/300000",
+  "/echo",
+  "/upload",
+  "/held",
+];
+const SIZES = [0, 1, 100, 16_384, 65_535, 1_000_000, 0x7fff_ffff];
+
+async function* endless(): AsyncGenerator<Buffer> {
+  for (;;) yield Buffer.alloc(10_000);
+}
+
+/** What answers here; anything else goes to the server. */
+const own: Readonly<Record<string, (session: Session) => boolean | Promise<boolean>>> = {
+  "/ok": (session) => session.respond({ status: 200, body: "ok" }),
+  "/endless": (session) => session.respond({ status: 200, body: endless() }),
+  "/waiting": () => new Promise(() => {}),
+  "/read": async (session) => session.respond({ status: 200, body: await session.readBody() }),
+  "/large": (session) => session.respond({ status: 200, body: Buffer.alloc(300_000) }),
+  "/throws": () => {
+    throw new Error("on purpose");
+  },
+};
+
+function requestFilter(session: Session): boolean | Promise<boolean> {
+  return own[session.request.target]?.(session) ?? false;
+}
+
+/** What one client says. */
+class Speaker {
+  readonly #random: Random;
+  #next = 1;
+
+  constructor(random: Random) {
+    this.#random = random;
+  }
+
+  #chance(one: number): boolean {
+    return this.#random.below(one) === 0;
+  }
+
+  /** Mostly a stream that was opened. */
+  #anyId(): number {
+    const { below } = this.#random;
+    return this.#chance(30) ? below(400) : Math.max(1, this.#next - 2 - 2 * below(5));
+  }
+
+  #anyBytes(most: number): Buffer {
+    return Buffer.alloc(this.#random.below(most), this.#random.below(256));
+  }
+
+  #request(): Buffer {
+    const { below, pick } = this.#random;
+    const fields: Pair[] = [
+      [":method", pick(["GET", "POST", "HEAD", "PUT"])],
+      [":scheme", "http"],
+      [":authority", "a"],
+      [":path", pick(PATHS)],
+    ];
+    if (this.#chance(8)) fields.push(["content-length", String(below(3) * 50)]);
+    if (this.#chance(8)) fields.push(["priority", `u=${below(9)}${pick(["", ", i"])}`]);
+    if (this.#chance(15)) fields.push(["expect", "100-continue"]);
+    if (this.#chance(20)) fields.push([pick(["connection", "Upper", "te", "x-y"]), "some"]);
+    const block = literals(fields);
+    const id = this.#chance(40) ? this.#anyId() : this.#next;
+    this.#next += 2;
+    const end = below(2) * FrameFlag.EndStream;
+    if (!this.#chance(6)) return frame(FrameType.Headers, FrameFlag.EndHeaders | end, id, block);
+    const cut = below(block.length);
+    const rest = frame(FrameType.Continuation, FrameFlag.EndHeaders, id, block.subarray(cut));
+    return Buffer.concat([frame(FrameType.Headers, end, id, block.subarray(0, cut)), rest]);
+  }
+
+  #data(): Buffer {
+    const end = this.#chance(3) ? FrameFlag.EndStream : 0;
+    return frame(FrameType.Data, end, this.#anyId(), this.#anyBytes(this.#chance(5) ? 16_000 : 60));
+  }
+
+  #trailers(): Buffer {
+    const flags = FrameFlag.EndHeaders | (this.#chance(4) ? 0 : FrameFlag.EndStream);
+    return frame(FrameType.Headers, flags, this.#anyId(), literals([["x-trailer", "1"]]));
+  }
+
+  #window(): Buffer {
+    const id = this.#chance(2) ? 0 : this.#anyId();
+    return frame(FrameType.WindowUpdate, 0, id, uint32(this.#random.pick(SIZES)));
+  }
+
+  #settings(): Buffer {
+    const id = this.#random.pick([SettingId.InitialWindowSize, SettingId.HeaderTableSize, 0x99]);
+    const value = uint32(this.#random.pick(SIZES));
+    return frame(FrameType.Settings, 0, 0, Buffer.concat([Buffer.from([0, id]), value]));
+  }
+
+  #rare(): Buffer {
+    const { below, pick } = this.#random;
+    const told = Buffer.concat([uint32(this.#anyId()), Buffer.from(`u=${below(9)}`)]);
+    return pick([
+      frame(FrameType.Ping, below(2), 0, "12345678"),
+      frame(FrameType.Settings, FrameFlag.Ack, 0),
+      frame(FrameType.PriorityUpdate, 0, 0, told),
+      frame(FrameType.Priority, 0, this.#anyId(), "\0\0\0\0\x10"),
+      frame(FrameType.Goaway, 0, 0, uint32(0, below(3))),
+      frame(below(256), below(256), this.#anyId(), this.#anyBytes(40)),
+    ]);
+  }
+
+  /** Some frame. */
+  say(): Buffer {
+    const lot = this.#random.below(20);
+    if (lot < 8) return this.#request();
+    if (lot < 13) return this.#data();
+    if (lot === 13) return this.#trailers();
+    if (lot < 16) return this.#window();
+    if (lot === 16) return frame(FrameType.ResetStream, 0, this.#anyId(), uint32(8));
+    return lot === 17 ? this.#settings() : this.#rare();
+  }
+}
+
+/** One client: says something, piece by piece, and leaves in one way or another. */
+async function visit(proxy: ProxyUnderTest, seed: number): Promise<void> {
+  const random = createRandom(seed);
+  const speaker = new Speaker(random);
+  const socket = connect({ port: proxy.port, host: "127.0.0.1", allowHalfOpen: true });
+  socket.on("error", () => {});
+  socket.on("end", () => socket.end());
+  const closed = once(socket, "close");
+  await once(socket, "connect");
+  if (random.below(4) > 0) socket.resume();
+  socket.write(CLIENT_START);
+  const frames = Array.from({ length: 1 + random.below(80) }, () => speaker.say());
+  const all = Buffer.concat(frames);
+  for (let at = 0; at < all.length && socket.writable; ) {
+    const end = Math.min(all.length, at + 1 + random.below(4_000));
+    socket.write(all.subarray(at, end));
+    at = end;
+    if (random.below(3) === 0) await new Promise<void>((resolve) => void setImmediate(resolve));
+  }
+  leave(socket, random.below(4));
+  await closed;
+}
+
+function leave(socket: Socket, how: number): void {
+  if (how === 0) socket.destroy();
+  else if (how === 1) socket.resetAndDestroy();
+  else {
+    // Waits for the proxy to lose its patience, having ended its direction or not.
+    socket.resume();
+    if (how === 2) socket.end();
+  }
+}
+
+test("clients that say anything leave nothing behind", { timeout: 600_000 }, async () => {
+  await using origin = await startOrigin();
+  const patience = 400;
+  await using proxy = await startProxy({
+    origin,
+    phases: { requestFilter },
+    settings: {
+      headTimeout: patience,
+      bodyTimeout: patience,
+      keepAliveTimeout: patience,
+      writeTimeout: patience,
+    },
+    http2: { settingsTimeout: 0, pingInterval: patience, pingTimeout: patience },
+    requestTimeout: 5 * patience,
+  });
+  for (let i = 0; i < iterations; i += AT_ONCE) {
+    const seeds = Array.from({ length: AT_ONCE }, (_, k) => firstSeed + i + k);
+    await Promise.all(seeds.map((seed) => visit(proxy, seed)));
+    await settledAfter(proxy, seeds);
+    await using well = new Http2Client(proxy.port);
+    assert.equal((await well.get("/ok")).status, 200);
+  }
+  const strange = proxy.reported.filter(({ error }) => error.source === "internal" && !isExpected(error));
+  assert.deepEqual(strange, []);
+});
+
+/** What the filters above and the timeouts make. */
+function isExpected({ code, message }: { readonly code: string; readonly message: string }): boolean {
+  return code === "REQUEST_TIMEOUT" || (code === "FILTER_FAILED" && message.includes("on purpose"));
+}
+
+async function settledAfter(proxy: ProxyUnderTest, seeds: readonly number[]): Promise<void> {
+  try {
+    await proxy.settled();
+  } catch (cause) {
+    throw new Error(`after seeds ${seeds[0]} to ${seeds.at(-1)}`, { cause });
+  }
+}
