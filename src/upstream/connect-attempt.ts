@@ -47,7 +47,8 @@ export class ConnectAttempt implements TransportHandler, SocketCallback, Deadlin
   #transport: Transport | null = null;
   #attempt: SocketAttempt | null = null;
   #timedOut = false;
-  #cancelled = false;
+  /** It stands, or nobody wants it any more: what becomes of the connection is not told from here on. */
+  #isOver = false;
   readonly #preamble: Buffer | null;
 
   /**
@@ -81,7 +82,7 @@ export class ConnectAttempt implements TransportHandler, SocketCallback, Deadlin
 
   /** Nobody wants the connection any more. */
   cancel(): void {
-    this.#cancelled = true;
+    this.#isOver = true;
     this.#deadline.clear();
     this.#transport?.destroy();
     this.#attempt?.cancel();
@@ -89,7 +90,8 @@ export class ConnectAttempt implements TransportHandler, SocketCallback, Deadlin
 
   #onConnect(): void {
     this.#deadline.clear();
-    if (this.#cancelled) return;
+    if (this.#isOver) return;
+    this.#isOver = true;
     const preamble = this.#preamble;
     if (preamble !== null) this.#transport!.send(preamble, 0, preamble.length);
     this.#callback.onConnected(this.#transport!);
@@ -97,6 +99,7 @@ export class ConnectAttempt implements TransportHandler, SocketCallback, Deadlin
 
   onSocket(socket: Socket): void {
     this.#deadline.clear();
+    this.#isOver = true;
     this.#callback.onConnected(overSocket(socket, this));
   }
 
@@ -116,7 +119,7 @@ export class ConnectAttempt implements TransportHandler, SocketCallback, Deadlin
 
   onClose(error: Error | null): void {
     this.#deadline.clear();
-    if (!this.#cancelled) this.#callback.onConnectFailed(connectError(error, this.#timedOut));
+    if (!this.#isOver) this.#callback.onConnectFailed(connectError(error, this.#timedOut));
   }
 
   // Nothing comes before the connection stands.
