@@ -352,7 +352,7 @@ export class Exchange<C>
     this.dropUpstream(error);
     this.#stopBodies();
     session.error ??= error;
-    if (this.#headSent || error.status === 0) this.#breakOff(error);
+    if (this.#headSent || error.status === 0) this.#breakOff();
     else if (isSecond) this.#answerDefault();
     else {
       session.response = null;
@@ -379,7 +379,8 @@ export class Exchange<C>
   }
 
   /** A call that was begun can still be told how it ended. */
-  #breakOff(error: ProxyError): void {
+  #breakOff(): void {
+    const error = this.session.error!;
     if (this.grpc?.canEnd !== true || error.status === 0 || this.#state !== State.Relaying) {
       this.#cut();
       return;

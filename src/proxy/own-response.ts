@@ -70,7 +70,12 @@ async function stream(answerer: Answerer, body: StreamedBody): Promise<void> {
   }
 }
 
-/** Tells the source of a body that nobody wants it: it may hold a file or a connection open. */
+/** Tells the source of a body that nobody wants it, if it has one. */
+export function discardBody(body: ResponseInit["body"]): void {
+  if (isStreamed(body)) void discard(body);
+}
+
+/** It may hold a file or a connection open. */
 async function discard(body: StreamedBody): Promise<void> {
   try {
     for await (const _ of body) return;

@@ -67,6 +67,24 @@ describe("what the proxy answers to calls by itself", () => {
     assert.equal(plain.status, 404);
   });
 
+  test("leaves no body waiting that nobody gets", async () => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    async function* body(): AsyncGenerator<string> {
+      try {
+        yield "words";
+        yield "that nobody reads";
+      } finally {
+        resolve();
+      }
+    }
+    const respond = (session: Session): true => session.respond({ status: 403, body: body() });
+    await using proxy = await startProxy({ ...answering(respond), origin: { port: 1 } });
+    using client = new GrpcClient(proxy.port);
+    const { code, details } = await client.unary("");
+    assert.deepEqual([code, details], [Status.PERMISSION_DENIED, "HTTP 403 Forbidden"]);
+    await promise;
+  });
+
   test("stays what it is when it is no error, or gRPC already", async () => {
     const respond = (session: Session): true => {
       if (session.request.path.endsWith("/Unary"))

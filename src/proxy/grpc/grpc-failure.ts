@@ -5,6 +5,7 @@ import { GrpcStatus, toGrpcStatus } from "../../http/grpc/grpc-status.ts";
 import { HttpHeaders } from "../../http/http-headers.ts";
 import { reasonPhrase } from "../../http/status.ts";
 import { Http2Error, Http2StreamReset } from "../../http2/error-codes.ts";
+import { discardBody } from "../own-response.ts";
 import type { ResponseInit } from "../session.ts";
 
 /** Of an own answer's body what becomes the message: a line, not a page. */
@@ -56,6 +57,7 @@ export function toCallAnswer(init: ResponseInit): ResponseInit {
   const headers = [...HttpHeaders.from(init.headers ?? [])];
   const type = headers.find(([name]) => name.toLowerCase() === "content-type")?.[1] ?? null;
   if (type !== null && isGrpcType(type)) return init;
+  discardBody(body);
   const kept = headers.filter(([name]) => !/^content-(?:type|length|encoding)$/i.test(name));
   const isText = type === null || /^text\/plain\b/i.test(type);
   return answerWith(toGrpcStatus(status), (isText && lineOf(body)) || textOf(status), kept);
