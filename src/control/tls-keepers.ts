@@ -30,7 +30,9 @@ export class TlsKeepers {
   async open(owner: string, settings: TlsListenerSettings): Promise<TlsMaterial> {
     const keeper = this.#keepers.getOrInsertComputed(owner, () => this.#keep(owner, settings));
     // A failed attempt isn't remembered: the files may be good the next time.
-    keeper.catch(() => this.#keepers.delete(owner));
+    keeper.catch(() => {
+      if (this.#keepers.get(owner) === keeper) this.#keepers.delete(owner);
+    });
     return (await keeper).material;
   }
 

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
-import { readFile, rename, utimes } from "node:fs/promises";
+import { readFile, rename, symlink, utimes } from "node:fs/promises";
 import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
+import { until } from "../../../test/kit/deadline.ts";
 import { createTemporaryDirectory } from "../../../test/kit/files.ts";
-import { ManualAlarmClock } from "../../base/alarms.ts";
+import { ManualAlarmClock, threadAlarms } from "../../base/alarms.ts";
 import { WatchedFiles } from "./watched-files.ts";
 
 /** Past the time in which a file counts as fresh. */
@@ -42,5 +43,27 @@ test("files that look as before from outside aren't read again, others are", asy
   await utimes(file, 1, 1);
   await watched.look();
   assert.deepEqual(changes, ["two", "six"]);
+  watched.stop();
+});
+
+test("a link that leads elsewhere is a change, as Kubernetes makes them", async () => {
+  await using folder = await createTemporaryDirectory();
+  await folder.write("v1/tls.crt", "one");
+  await folder.write("v2/tls.crt", "two");
+  await symlink("v1", folder.join("..data"));
+  await symlink("..data/tls.crt", folder.join("tls.crt"));
+  const file = folder.join("tls.crt");
+  const reading = { files: [file], read: () => readFile(file, "latin1"), identityOf: (text: string) => text };
+  const changes: string[] = [];
+  const watched = new WatchedFiles([reading], threadAlarms, {
+    onChange: ([text]) => changes.push(text!),
+    onProblem: (problem) => changes.push(problem),
+  });
+  assert.deepEqual(await watched.load(), ["one"]);
+  await watched.watch();
+  await symlink("v2", folder.join("..new"));
+  await rename(folder.join("..new"), folder.join("..data"));
+  await until("the other one is read", () => changes.length > 0);
+  assert.deepEqual(changes, ["two"]);
   watched.stop();
 });
