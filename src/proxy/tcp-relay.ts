@@ -21,12 +21,7 @@ import type { UpstreamRotation, UpstreamServer } from "./upstream-rotation.ts";
 /** What connections are limited by, and how they meet servers: part of a TCP proxy's settings. */
 export type RelaySettings = Pick<
   StreamProxySettings,
-  | "name"
-  | "connectTimeout"
-  | "idleTimeout"
-  | "maxConnections"
-  | "maxConnectionsPerClient"
-  | "sendProxyProtocol"
+  "name" | "connectTimeout" | "idleTimeout" | "maxConnectionsPerClient" | "sendProxyProtocol"
 >;
 
 /** How a connection begins that is to be relayed. */
