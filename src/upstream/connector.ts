@@ -87,7 +87,7 @@ export class Connector implements Http1Fallback {
     return connection;
   }
 
-  /** @internal a server chose HTTP/1 for a connection that many wanted to share */
+  /** A server chose HTTP/1 for a connection that many wanted to share */
   onHttp1(transport: Transport, peer: HttpPeer, waiting: readonly Waiter[]): void {
     if (this.#http1.size >= MOST_REMEMBERED) this.#http1.clear();
     this.#http1.add(peer.key);
