@@ -6,7 +6,8 @@ import { type Authority, createAuthority, type Identity } from "../kit/certifica
 import { until } from "../kit/deadline.ts";
 import { createTemporaryDirectory, type TemporaryDirectory } from "../kit/files.ts";
 import { runProgram, startSluice } from "../kit/process.ts";
-import type { TlsVisit } from "../kit/tls-client.ts";
+import { startRawOrigin } from "../kit/raw-origin.ts";
+import { type TlsVisit, visitSecurely } from "../kit/tls-client.ts";
 import { type RunningSluice, startListening } from "./sluice.ts";
 import { startSecureSluice, visit, writeConfig, writeIdentity } from "./tls-sluice.ts";
 
@@ -128,6 +129,24 @@ describe("certificates of a running listener", () => {
       await until("it is served", async () => (await fingerprint(sluice)) === fingerprintOf(after));
     });
   }
+
+  test("are exchanged on TCP listeners, too", async () => {
+    await using folder = await createTemporaryDirectory();
+    const [before, after] = [await authority.issue(), await authority.issue()];
+    await writeIdentity(folder, before);
+    await using echo = await startRawOrigin(({ socket }) => void socket.pipe(socket));
+    const listener = { protocol: "tcp", upstream: echo.address, respond: undefined };
+    await using sluice = await startSecureSluice(folder, FILES, { listener });
+    const { fingerprint: first, answer, session } = await visitSecurely(sluice.port);
+    assert.deepEqual([first, answer], [fingerprintOf(before), "ping"]);
+    await exchange(folder, after);
+    await until("it is served", async () => {
+      return (await visitSecurely(sluice.port)).fingerprint === fingerprintOf(after);
+    });
+    for (let i = 0; i < 8; i++) {
+      assert.equal((await visitSecurely(sluice.port, { session: session! })).resumed, true);
+    }
+  });
 
   test("that have expired are served, with a warning", async () => {
     await using folder = await createTemporaryDirectory();
