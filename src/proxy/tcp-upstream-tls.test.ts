@@ -12,7 +12,7 @@ import { Counter } from "../base/counters.ts";
 
 const authority = await createAuthority();
 const identity = await authority.issue();
-const stranger = await (await createAuthority()).issue();
+const stranger = await (await createAuthority({ commonName: "A stranger" })).issue();
 const trusting = { ca: authority.cert };
 
 function startSecure(script: RawScript, tls = identity): Promise<RawOrigin> {
