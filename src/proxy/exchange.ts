@@ -113,9 +113,7 @@ export class Exchange<C>
   }
 
   #beginCall(): ProxyError | null {
-    if (this.grpc === null) return null;
-    this.downstream.allowPauses?.();
-    return this.grpc.begin(this.session.request, this.proxy.grpcTimeout);
+    return this.grpc === null ? null : this.grpc.begin(this.session.request, this.proxy.grpcTimeout);
   }
 
   #makeContext(newContext: (session: Session<C>) => C): boolean {
@@ -160,6 +158,8 @@ export class Exchange<C>
     this.#state = State.Relaying;
     this.#switches = this.isConnect;
     const head = this.#upstreamRequest ?? this.session.request;
+    // A server of HTTP/1 would have a connection held up by each call that says nothing.
+    if (this.grpc !== null && upstream.mayRefuse) this.downstream.allowPauses?.();
     this.sendBodyTo(upstream, this.sendHeadTo(upstream, head, this.peer!));
     this.releaseRequest(Hold.NotReady);
   }

@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import type { IncomingHttpHeaders } from "node:http2";
 import { describe, test } from "node:test";
 import { status as Status } from "@grpc/grpc-js";
 import { ProxyError } from "../../src/base/errors.ts";
@@ -117,17 +119,24 @@ describe("calls to servers that fail", () => {
     assert.equal(stream.status.code, Status.UNAVAILABLE);
   });
 
-  test("are DEADLINE_EXCEEDED when they don't answer in time", async () => {
-    await using origin = await GrpcOrigin.start();
+  test("are DEADLINE_EXCEEDED when they don't answer in time, and UNAVAILABLE when they fall silent", async () => {
+    await using origin = await startOrigin({ http2: true });
+    origin.handle("/sluice.test.Echo/Download", ({ response }) => {
+      assert.ok("stream" in response);
+      response.writeHead(200, { "content-type": "application/grpc" });
+      response.write(Buffer.from([0, 0, 0, 0, 1, 0x61]));
+    });
+    origin.handle("/sluice.test.Echo/Unary", () => undefined);
     await using proxy = await startProxy({
       origin,
       peer: { ...peer, firstByteTimeout: 200, readTimeout: 200 },
     });
     using client = new GrpcClient(proxy.port);
     const silent = await statusOf(client.download("1 10 open"));
-    assert.deepEqual([silent.status.code, silent.messages], [Status.DEADLINE_EXCEEDED, 1]);
-    assert.equal(silent.status.details, "HTTP 504 Gateway Timeout");
-    await (await origin.call(0)).cancelled;
+    assert.deepEqual([silent.status.code, silent.messages], [Status.UNAVAILABLE, 1]);
+    const late = await client.unary("");
+    assert.deepEqual([late.code, late.details], [Status.DEADLINE_EXCEEDED, "HTTP 504 Gateway Timeout"]);
+    for (const { finished } of origin.requests) assert.equal(await finished, false);
   });
 
   test("are told of a server that is lost in the middle", async () => {
@@ -185,4 +194,17 @@ test("a stream of small messages with pauses isn't taken for a slow upload", asy
   }
   talk.end();
   assert.equal((await statusOf(talk)).status.code, Status.OK);
+});
+
+test("a call to a server of HTTP/1 has no time for pauses", async () => {
+  await using origin = await startOrigin();
+  await using proxy = await startProxy({ origin, settings: { bodyTimeout: 100 } });
+  await using client = new Http2Client(proxy.port);
+  const stream = client.open({
+    ...{ ":method": "POST", ":path": "/upload", "content-type": "application/grpc", te: "trailers" },
+  });
+  stream.write("x");
+  const [head] = (await once(stream, "response")) as [IncomingHttpHeaders];
+  assert.equal(head["grpc-status"], String(Status.DEADLINE_EXCEEDED));
+  stream.close();
 });

@@ -1,4 +1,4 @@
-import type { ProxyError } from "../../base/errors.ts";
+import type { ErrorCode, ProxyError } from "../../base/errors.ts";
 import { isGrpcType } from "../../http/grpc/grpc-content.ts";
 import { encodeGrpcMessage } from "../../http/grpc/grpc-message.ts";
 import { GrpcStatus, toGrpcStatus } from "../../http/grpc/grpc-status.ts";
@@ -19,10 +19,15 @@ const BY_RESET: ReadonlyMap<number, GrpcStatus> = new Map([
   [Http2Error.InadequateSecurity, GrpcStatus.PermissionDenied],
 ]);
 
+/** Servers that answer nothing at all, or nothing any more: whoever watches something by a stream is to begin anew. */
+const GONE: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  "UPSTREAM_CONNECT_TIMEOUT",
+  "UPSTREAM_READ_TIMEOUT",
+]);
+
 /** How a call ends that failed here or behind us. */
 function statusOf(error: ProxyError): GrpcStatus {
-  // Nothing was sent to any server: it is as if there were none.
-  if (error.code === "UPSTREAM_CONNECT_TIMEOUT") return GrpcStatus.Unavailable;
+  if (GONE.has(error.code)) return GrpcStatus.Unavailable;
   if (error.cause instanceof Http2StreamReset) return BY_RESET.get(error.cause.code) ?? GrpcStatus.Internal;
   return toGrpcStatus(error.status);
 }
