@@ -89,9 +89,26 @@ function readsIntoUserBuffer(handle: unknown): handle is Handle {
   return typeof handle === "object" && handle !== null && "useUserBuffer" in handle;
 }
 
+/** On a socket whose chunks go past its stream. */
+const TRANSPORT = Symbol("transport");
+
+type ShortCut = Socket & { [TRANSPORT]: Transport };
+
+/**
+ * What a socket does with a chunk that was read: it is handed on at once while the stream would do nothing else with it. That
+ * saves the stream's own book-keeping and an event.
+ */
+function push(this: ShortCut, chunk: Buffer | null, encoding?: BufferEncoding): boolean {
+  if (chunk === null || this.readableFlowing !== true || this.readableLength > 0)
+    return Socket.prototype.push.call(this, chunk, encoding);
+  this[TRANSPORT].handleOwnedRead(chunk);
+  return true;
+}
+
 /** A transport over any socket, by events. Its chunks are buffers of their own. */
 export function overSocket(socket: Socket, handler: TransportHandler): Transport {
   const transport = new Transport(socket, handler, securedSocket(socket));
+  Object.assign(socket, { [TRANSPORT]: transport, push });
   socket.on("data", (chunk: Buffer) => transport.handleOwnedRead(chunk));
   socket.on("end", () => transport.handleEnd());
   socket.on("drain", () => transport.handleDrain());
