@@ -43,4 +43,20 @@ describe("the error log", () => {
     assert.equal(lines.length, 7);
     assert.equal(lines[0]?.request, "GET a.example/ from ::1");
   });
+
+  test("tells of failed handshakes to those who look for them", () => {
+    const { reporter, lines } = createReporter();
+    const failure = {
+      kind: "unknown-name",
+      reason: "No certificate is for this name",
+      serverName: "x.test",
+    } as const;
+    reporter.onHandshakeFailed("127.0.0.1:443", "::1", failure);
+    const { level, listener, client, kind, sni, reason } = lines[0]!;
+    const { kind: wanted, reason: why } = failure;
+    assert.deepEqual(
+      [level, listener, client, kind, sni, reason],
+      [20, "127.0.0.1:443", "::1", wanted, "x.test", why],
+    );
+  });
 });

@@ -1,5 +1,6 @@
 import { type Logger, pino } from "pino";
 import { describeThrown, type ErrorCode, type ProxyError } from "../base/errors.ts";
+import type { TlsFailure } from "../net/tls/tls-acceptor.ts";
 import type { ErrorReporter } from "../proxy/http-proxy.ts";
 import { RepeatedErrors } from "./repeated-errors.ts";
 
@@ -88,6 +89,11 @@ export class ErrorLogReporter implements ErrorReporter {
 
   onListenerError(listener: string, error: Error): void {
     this.#log.error({ listener, cause: describe(error) }, "A connection could not be accepted");
+  }
+
+  /** What strangers try on a port is worth a line to those only who look for it. */
+  onHandshakeFailed(listener: string, client: string, { kind, reason, serverName }: TlsFailure): void {
+    this.#log.debug({ listener, client, kind, sni: serverName, reason }, "A TLS handshake failed");
   }
 
   onServiceError(service: string, error: unknown): void {

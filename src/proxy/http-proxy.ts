@@ -4,6 +4,7 @@ import { describeThrown, type ErrorSource, isThenable, notPromised, ProxyError }
 import type { Random } from "../base/random.ts";
 import { TimeoutQueue } from "../base/timeouts.ts";
 import type { RequestHead } from "../http/heads.ts";
+import type { TlsFailure } from "../net/tls/tls-acceptor.ts";
 import { Connector } from "../upstream/connector.ts";
 import { Forwarding, type ForwardingPolicy, NO_FORWARDING } from "./forwarding.ts";
 import type { GrpcWebSettings } from "./grpc/web-cors.ts";
@@ -29,6 +30,11 @@ export interface ErrorReporter {
   onSessionError(error: ProxyError, summary: string, server: string | null): void;
   /** A connection could not be accepted (out of descriptors, say). */
   onListenerError(listener: string, error: Error): void;
+  /**
+   * A client's TLS handshake failed, which is mostly the client's fault. Absent: nobody wants to know.
+   * @param client its address, "" on a Unix socket
+   */
+  onHandshakeFailed?(listener: string, client: string, failure: TlsFailure): void;
   /** A service failed outside of a session: the handler of a connection, or work in the background. */
   onServiceError(service: string, error: unknown): void;
 }
@@ -157,6 +163,12 @@ export class HttpProxy<C> {
   /** @internal a connection wasn't let in because whoever decides it failed */
   reportRefusal(listener: string, thrown: unknown): void {
     this.#reporter?.onListenerError(listener, filterError(thrown));
+  }
+
+  /** @internal a client's handshake failed */
+  reportHandshake(listener: string, client: string, failure: TlsFailure): void {
+    if (failure.kind === "choice") this.reportRefusal(listener, failure.cause);
+    else this.#reporter?.onHandshakeFailed?.(listener, client, failure);
   }
 
   #reportFilter(thrown: unknown, session: Session<C>): void {

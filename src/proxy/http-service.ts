@@ -15,6 +15,7 @@ import { Http2ServerConnection } from "../http2/server-connection.ts";
 import { Http2ServerOptions, type Http2Settings } from "../http2/server-options.ts";
 import { plainAddress } from "../net/address.ts";
 import type { TlsDigest } from "../net/tls/digest.ts";
+import type { TlsFailure } from "../net/tls/tls-acceptor.ts";
 import type { Transport } from "../net/transport.ts";
 import { ClientCounts } from "./client-counts.ts";
 import { Exchange } from "./exchange.ts";
@@ -142,11 +143,12 @@ export class HttpService<C> implements Http1Application<ClientConnection>, Hands
     connection.transport.handleOwnedRead(bytes);
   }
 
-  onGone(socket: Socket, thrown: unknown): void {
-    if (thrown !== null) this.#proxy.reportRefusal(this.#listener, thrown);
+  onGone(socket: Socket, failure: TlsFailure | null): void {
+    const address = plainAddress(socket.remoteAddress ?? "");
+    if (failure !== null) this.#proxy.reportHandshake(this.#listener, address, failure);
     this.#underWay--;
     this.#proxy.counters.add(Counter.connectionsOpen, -1);
-    this.#clients.remove(plainAddress(socket.remoteAddress ?? ""));
+    this.#clients.remove(address);
     this.#noteEnd();
   }
 

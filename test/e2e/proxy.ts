@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { Counter, type CounterName, Counters } from "../../src/base/counters.ts";
 import { type ProxyError, toProxyError } from "../../src/base/errors.ts";
+import type { TlsFailure } from "../../src/net/tls/tls-acceptor.ts";
 import type { SessionObserver } from "../../src/proxy/http-proxy.ts";
 import { type HttpProxyServiceOptions, httpProxy } from "../../src/proxy/http-proxy-service.ts";
 import type { ProxyPhases } from "../../src/proxy/phases.ts";
@@ -42,6 +43,8 @@ export class ProxyUnderTest implements AsyncDisposable {
   readonly counters: Counters;
   readonly connector: Connector;
   readonly reported: readonly Reported[];
+  /** Handshakes of clients that failed. */
+  readonly handshakes: readonly TlsFailure[];
   readonly server: Server;
   /** The scripted origin, where there is one. */
   readonly #origin: RawOrigin | null;
@@ -52,12 +55,14 @@ export class ProxyUnderTest implements AsyncDisposable {
     readonly counters: Counters;
     readonly connector: Connector;
     readonly reported: readonly Reported[];
+    readonly handshakes: readonly TlsFailure[];
     readonly origin: RawOrigin | null;
   }) {
     this.server = parts.server;
     this.counters = parts.counters;
     this.connector = parts.connector;
     this.reported = parts.reported;
+    this.handshakes = parts.handshakes;
     this.#origin = parts.origin;
   }
 
@@ -122,7 +127,9 @@ export async function startProxy<C = undefined>(options: ProxyOptions<C> = {}): 
   const program = phases?.upstreamPeer === undefined ? { upstreamPeer, ...phases } : phases;
   const service = httpProxy<C>({ ...rest, listen, connector, phases: program as ProxyPhases<C> });
   const reported: Reported[] = [];
+  const handshakes: TlsFailure[] = [];
   const reporter = {
+    onHandshakeFailed: (_: string, __: string, failure: TlsFailure) => void handshakes.push(failure),
     onSessionError: (error: ProxyError, summary: string) => void reported.push({ error, summary }),
     onListenerError: (summary: string, error: Error) =>
       void reported.push({ error: toProxyError(error), summary }),
@@ -130,7 +137,7 @@ export async function startProxy<C = undefined>(options: ProxyOptions<C> = {}): 
   };
   const server = new Server([service], { counters, observer: observer ?? null, reporter });
   await server.start();
-  return new ProxyUnderTest({ server, counters, connector, reported, origin: scripted });
+  return new ProxyUnderTest({ server, counters, connector, reported, handshakes, origin: scripted });
 }
 
 /** What a server answers to a request; the rest of the connection is its own business. */

@@ -164,6 +164,10 @@ describe("clients", () => {
       assert.equal((await client.exchange(request("GET /"))).status, 200);
       assert.equal(server.requests.length, 1);
       assert.equal(secure.proxy.count("handshakeFailures"), 3);
+      for (const { kind, reason, serverName } of secure.proxy.handshakes) {
+        assert.deepEqual([kind, serverName], ["handshake", "localhost"]);
+        assert.match(reason, /certificate|left|hang up/);
+      }
     });
   }
 });

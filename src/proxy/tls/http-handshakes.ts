@@ -39,9 +39,9 @@ export interface HandshakeClient {
   onPlainHttp(socket: Socket, bytes: Buffer): void;
   /**
    * The connection isn't this one's any more: its handshake failed, or it is passed on.
-   * @param thrown what a program's callback failed with; null when it didn't
+   * @param failure why it failed; null when that isn't the client's concern
    */
-  onGone(socket: Socket, thrown: unknown): void;
+  onGone(socket: Socket, failure: TlsFailure | null): void;
 }
 
 /**
@@ -117,8 +117,8 @@ export class HttpHandshakes implements TlsTerminatorListener {
     this.#relays!.pass(socket, hello, upstreams, bytes, null);
   }
 
-  onFailed({ kind, cause }: TlsFailure, socket: Socket): void {
-    this.#take(socket).onGone(socket, kind === "choice" ? cause : null);
+  onFailed(failure: TlsFailure, socket: Socket): void {
+    this.#take(socket).onGone(socket, failure);
   }
 
   #take(socket: Socket): HandshakeClient {
