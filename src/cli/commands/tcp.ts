@@ -16,7 +16,8 @@ Examples:
   sluice tcp 5433 127.0.0.1:5432 --json --api     without a terminal: events as JSON, steered by the API
   sluice tcp :6380 127.0.0.1:6379 --cert redis.pem --key redis.key
   sluice tcp :443 --sni a.example=10.0.0.1:443 --sni "*.b.example=10.0.0.2:443"
-  sluice tcp 5433 db.example:5432 --tls --ca authority.pem       plain for clients here, TLS to the server`;
+  sluice tcp 5433 10.0.0.3:5432 --tls --sni db.example --ca authority.pem
+  sluice tcp 5433 db.example:5432 --tls       plain for clients here, TLS to the server`;
 
 /** `sluice tcp`: the TCP chaos proxy with its live menu. */
 export function addTcp(program: Command): void {

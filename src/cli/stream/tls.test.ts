@@ -36,6 +36,9 @@ describe("flags about TLS of sluice tcp", () => {
     assert.deepEqual(init.tls?.certificates, [{ cert: "a.pem", key: "a.key" }]);
     assert.equal(init.upstreamTls?.ca?.length, 2);
     assert.deepEqual(initFor(["--tls"], ["a:1"]), { upstreamTls: {} });
+    assert.deepEqual(initFor(["--tls", "--sni", "Db.example", "--insecure"], ["a:1"]), {
+      upstreamTls: { sni: "db.example", verifyCertificate: false },
+    });
     assert.throws(() => initFor(["--tls", "--ca", directory.join("none")], ["a:1"]), /--ca: ENOENT/);
     const empty = await directory.write("empty.pem", "");
     assert.throws(() => initFor(["--tls", "--ca", empty], ["a:1"]), /holds no certificate in PEM/);
@@ -47,7 +50,11 @@ describe("flags about TLS of sluice tcp", () => {
       [["--cert", "a.pem"], [], /no server to relay to/],
       [["--ca", "a.pem"], ["a:1"], /--ca is for --tls/],
       [["--tls", "--sni", "a.example=a:1"], ["a:1"], /stay unopened/],
-      [["--sni", "a.example"], [], /address/],
+      [["--sni", "a.example"], ["a:1"], /--sni a\.example is for --tls, or an address is missing/],
+      [["--sni", "a.example"], [], /no server to relay to/],
+      [["--insecure"], ["a:1"], /--insecure is for --tls/],
+      [["--tls", "--insecure", "--ca", "a.pem"], ["a:1"], /exclude each other/],
+      [["--tls", "--sni", "*.a.example"], ["a:1"], /Expected a host name/],
       [["--sni", "a..b=a:1"], [], /Expected a host name/],
       [["--sni", "a.example=a:nothing"], [], /argument 'a.example=a:nothing' is invalid/],
     ] as const) {
