@@ -114,6 +114,7 @@ export type {
   SessionLike,
 } from "./upstream/load-balancer-options.ts";
 export { HttpPeer, type PeerOptions } from "./upstream/peer.ts";
+export type { PeerTlsOptions } from "./upstream/peer-tls.ts";
 export type { PoolOptions } from "./upstream/pool.ts";
 export type { Server, ServerInit } from "./upstream/server.ts";
 export { type TcpConnectOptions, TcpConnector } from "./upstream/tcp-connector.ts";

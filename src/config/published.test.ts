@@ -4,6 +4,8 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { parse } from "yaml";
 import * as z from "zod";
+import { createAuthority } from "../../test/kit/certificates.ts";
+import { createTemporaryDirectory } from "../../test/kit/files.ts";
 import { proxyMeans } from "../../test/kit/proxy-means.ts";
 import { createConfiguredProxy } from "../filters/configured-proxy.ts";
 import { configSchema, type JsonSchema } from "./json-schema.ts";
@@ -68,11 +70,20 @@ describe("the examples", () => {
 
 describe("the guides", () => {
   for (const name of ["load-balancing.md", "limits.md", "tls.md"]) {
-    test(`${name} shows configurations that work`, () => {
+    test(`${name} shows configurations that work`, async () => {
+      await using folder = await createTemporaryDirectory();
+      const authority = await createAuthority();
+      const { cert, key } = await authority.issue();
+      for (const [file, text] of Object.entries({
+        "ca.pem": authority.cert,
+        "proxy.pem": cert,
+        "proxy.key": key,
+      }))
+        await folder.write(file, text);
       const guide = readFileSync(join(root, "docs", name), "utf8");
       const blocks = [...guide.matchAll(/```yaml\n(.*?)```/gs)].map(([, yaml = ""]) => yaml);
       assert.ok(blocks.length >= 5);
-      for (const block of blocks) parseConfig(block, name, {}, "program");
+      for (const block of blocks) parseConfig(block, folder.join(name), {}, "program");
     });
   }
 });

@@ -105,8 +105,12 @@ describe("a query", () => {
 
 describe("a host", () => {
   test("is the server's, or a text", () => {
-    const host = (init: RequestChanges["host"], peer: string | null): string | null =>
-      rewrite({ host: init }, {}, peer === null ? null : new HttpPeer(peer)).headers.get("host");
+    const host = (init: RequestChanges["host"], peer: string | null, tls = false): string | null =>
+      rewrite({ host: init }, {}, peer === null ? null : new HttpPeer(peer, { tls })).headers.get("host");
+    assert.equal(host({ kind: "upstream" }, "a.example:443", true), "a.example");
+    assert.equal(host({ kind: "upstream" }, "[::1]:443", true), "[::1]");
+    assert.equal(host({ kind: "upstream" }, "a.example:8443", true), "a.example:8443");
+    assert.equal(host({ kind: "upstream" }, "a.example:443"), "a.example:443");
     assert.equal(host({ kind: "upstream" }, "10.0.0.1:8080"), "10.0.0.1:8080");
     assert.equal(host({ kind: "upstream" }, "unix:/run/app.sock"), "localhost");
     assert.equal(host({ kind: "literal", host: "b.example" }, "10.0.0.1:8080"), "b.example");

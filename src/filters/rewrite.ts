@@ -28,7 +28,10 @@ function rewriteQuery(request: RequestHead, changes: NonNullable<RequestChanges[
 /** A Unix socket has no host; what servers behind one expect is customary. */
 function hostFor(change: HostChange, peer: HttpPeer | null): string {
   if (change.kind === "literal") return change.host;
-  return peer === null || peer.address.kind === "unix" ? "localhost" : peer.toString();
+  if (peer === null || peer.address.kind === "unix") return "localhost";
+  const host = peer.toString();
+  // Nobody writes the port that goes without saying, and servers that look for themselves in `Host` don't expect it.
+  return peer.isSecure && host.endsWith(":443") ? host.slice(0, -":443".length) : host;
 }
 
 /** `OPTIONS *` and CONNECT have no path to change. */

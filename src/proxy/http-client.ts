@@ -123,10 +123,10 @@ function lengthOf(method: string, body: OutgoingRequest["body"], headers: HttpHe
 }
 
 /** A Unix socket has no authority: any name will do. */
-function hostOf({ address }: HttpPeer): string {
+function hostOf({ address, isSecure }: HttpPeer): string {
   if (address.kind === "unix") return "localhost";
   const host = address.host.includes(":") ? `[${address.host}]` : address.host || "localhost";
-  return address.port === 80 ? host : `${host}:${address.port}`;
+  return address.port === (isSecure ? 443 : 80) ? host : `${host}:${address.port}`;
 }
 
 function isStreamed(body: ClientRequest["body"]): body is AsyncIterable<string | Uint8Array> {
