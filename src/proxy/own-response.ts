@@ -13,6 +13,9 @@ export interface OwnResponse {
   readonly body: Buffer | StreamedBody;
 }
 
+/** Bytes that are sent without waiting for the client. */
+const LARGE_BODY = 64 * 1024;
+
 /** Whose answer it is. */
 export interface Answerer {
   readonly downstream: DownstreamStream;
@@ -45,13 +48,25 @@ export function sendOwnResponse(
   const { head, length, body } = response;
   const { downstream } = answerer;
   downstream.sendHead(head, length, keepAlive);
-  if (Buffer.isBuffer(body)) {
-    if (!headOnly && length !== "none") answerer.sendBody(body, 0, body.length);
-    answerer.endBody(null);
-  } else if (headOnly || length === "none") {
+  if (Buffer.isBuffer(body)) sendWhole(answerer, body, headOnly || length === "none");
+  else if (headOnly || length === "none") {
     answerer.endBody(null);
     void discard(body);
   } else void stream(answerer, body);
+}
+
+/** A large body is sent in pieces: of what a client doesn't take yet a copy may be kept, for each of its streams. */
+function sendWhole(answerer: Answerer, body: Buffer, isLeftOut: boolean): void {
+  if (!isLeftOut && body.length > LARGE_BODY) {
+    void stream(answerer, piecesOf(body));
+    return;
+  }
+  if (!isLeftOut) answerer.sendBody(body, 0, body.length);
+  answerer.endBody(null);
+}
+
+async function* piecesOf(body: Buffer): StreamedBody {
+  for (let at = 0; at < body.length; at += LARGE_BODY) yield body.subarray(at, at + LARGE_BODY);
 }
 
 /** Sends pieces as they come, no faster than the client takes them. */

@@ -8,6 +8,7 @@ import { integer, literals, type Pair } from "../kit/hpack.ts";
 import { connectFrames, type FrameClient } from "../kit/http2-frame-client.ts";
 import { frame, uint32 } from "../kit/http2-frames.ts";
 import { usedMemory } from "../kit/memory.ts";
+import { startOrigin } from "../kit/origins.ts";
 import { standstill, startProxy } from "./proxy.ts";
 
 /* What clients of HTTP/2 may have us keep for them, and for how long. */
@@ -125,6 +126,21 @@ describe("clients that don't take their responses", () => {
     assert.equal(client.goaway, "");
   });
 
+  test("windows that are never opened: of large bodies little is kept", async () => {
+    const body = Buffer.alloc(4 * MB);
+    const phases = { requestFilter: (session: Session) => session.respond({ status: 200, body }) };
+    await using proxy = await startProxy({ phases });
+    const kept = await keptFor(proxy.port, "/");
+    assert.ok(kept < 16 * MB, `${kept} bytes are kept`);
+  });
+
+  test("windows that are never opened: of servers' responses little is kept", async () => {
+    await using origin = await startOrigin();
+    await using proxy = await startProxy({ origin });
+    const kept = await keptFor(proxy.port, "/bytes/4000000");
+    assert.ok(kept < 40 * MB, `${kept} bytes are kept`);
+  });
+
   test("a window of the connection that is never opened", async () => {
     const { pulled, phases } = endless();
     await using proxy = await startProxy({ phases, settings: { writeTimeout: 1_000 } });
@@ -210,6 +226,20 @@ describe("an answer that goes on and on ends with its stream:", () => {
     });
   }
 });
+
+/** What is kept for a client that asks often and takes nothing. */
+async function keptFor(port: number, path: string): Promise<number> {
+  await using client = await connectFrames(port);
+  client.sendSettings([[SettingId.InitialWindowSize, 0]]);
+  const before = usedMemory();
+  for (let i = 0; i < 100; i++) {
+    client.request(1 + 2 * i, true, [[":method", "GET"], ...POST.slice(1, 3), [":path", path]]);
+  }
+  for (let i = 0; i < 100; i++) await client.statusOf(1 + 2 * i);
+  client.sendPing("all came");
+  await client.until(() => client.notes.includes("ping ack all came"));
+  return usedMemory() - before;
+}
 
 /** The windows of a client that would take anything. */
 function openWindows(client: FrameClient): void {

@@ -7,7 +7,8 @@ import { connectFrames, type FrameClient } from "../kit/http2-frame-client.ts";
 import { frame, uint32 } from "../kit/http2-frames.ts";
 import { type ProxyUnderTest, startProxy } from "./proxy.ts";
 
-const BODY = Buffer.alloc(100_000);
+/** All of it waits here at once, in four frames. */
+const BODY = Buffer.alloc(60_000);
 const answering = { requestFilter: (session: Session) => session.respond({ status: 200, body: BODY }) };
 
 /** Tells the priority of a stream by a frame (RFC 9218 §7.1). */
