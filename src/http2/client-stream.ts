@@ -198,22 +198,6 @@ export class Http2ClientStream extends StreamCore implements UpstreamStream, Dea
     return tunnel;
   }
 
-  sendBytes(bytes: Buffer, start: number, end: number): void {
-    if (!this.hasSentEnd) this.write(bytes, start, end);
-  }
-
-  endBytes(): void {
-    if (!this.hasSentEnd) this.endWriting(null);
-  }
-
-  pauseBytes(): void {
-    this.pauseReading();
-  }
-
-  resumeBytes(): void {
-    this.resumeReading();
-  }
-
   /** Both directions have ended. */
   onComplete(): void {
     this.#writeDeadline?.clear();

@@ -285,22 +285,6 @@ export class ServerStream extends StreamCore implements DownstreamStream, Deadli
     return tunnel;
   }
 
-  sendBytes(bytes: Buffer, start: number, end: number): void {
-    if (!this.hasSentEnd) this.write(bytes, start, end);
-  }
-
-  endBytes(): void {
-    if (!this.hasSentEnd) this.endWriting(null);
-  }
-
-  pauseBytes(): void {
-    this.pauseReading();
-  }
-
-  resumeBytes(): void {
-    this.resumeReading();
-  }
-
   // ── what happens ───────────────────────────────────────────────────────────────────────────────────────────────
 
   /** What the client said of its priority, if anything. */

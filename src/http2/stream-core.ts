@@ -202,6 +202,24 @@ export abstract class StreamCore implements Scheduled<StreamCore> {
     if (this.#remoteEnd && !this.#paused && this.#held === null) this.#deliverEnd();
   }
 
+  // ── as one end of a tunnel ─────────────────────────────────────────────────────────────────────────────────────
+
+  sendBytes(bytes: Buffer, start: number, end: number): void {
+    if (!this.hasSentEnd) this.write(bytes, start, end);
+  }
+
+  endBytes(): void {
+    if (!this.hasSentEnd) this.endWriting(null);
+  }
+
+  pauseBytes(): void {
+    this.pauseReading();
+  }
+
+  resumeBytes(): void {
+    this.resumeReading();
+  }
+
   /** Nothing that waits is of use to anybody any more, in either direction. */
   protected drop(): void {
     this.dropOutput();
