@@ -87,7 +87,10 @@ export interface OutlierSettings {
 
 /** How much may be under way at once, over all threads. 0: as much as comes. */
 export interface CircuitLimits {
-  /** Connections that carry something or are being made; tunnels stay connections for as long as they last. */
+  /**
+   * Connections that carry something or are being made; tunnels stay connections for as long as they last. Where many requests share one,
+   * each counts: which connections a thread has says nothing about what others may still send.
+   */
   readonly connections: number;
   /** Requests that wait for a response or its end. */
   readonly requests: number;

@@ -8,7 +8,7 @@ const MOST = 2 ** 31 - 1;
 const perServer = section("ServerLimits", "How much may be under way to each server at once. 0: no limit.", {
   connections: integer(0, MOST)
     .default(DEFAULT_GROUP.serverLimits.connections)
-    .describe("Connections that carry something or are being made."),
+    .describe("Connections that carry something or are being made. With HTTP/2 each request counts as one."),
   requests: integer(0, MOST)
     .default(DEFAULT_GROUP.serverLimits.requests)
     .describe("Requests that wait for a response or its end."),
@@ -26,7 +26,9 @@ export const circuit: z.ZodType<CircuitDraft> = section(
   {
     connections: integer(0, MOST)
       .default(DEFAULT_GROUP.limits.connections)
-      .describe("Connections that carry something or are being made."),
+      .describe(
+        "Connections that carry something or are being made. With HTTP/2 each request counts as one.",
+      ),
     requests: integer(0, MOST)
       .default(DEFAULT_GROUP.limits.requests)
       .describe("Requests that wait for a response or its end."),
