@@ -59,7 +59,7 @@ export class TlsKeepers {
       },
       onProblem: (problem) =>
         log.error({ problem }, "A file of TLS can't be used: what was there before stays"),
-      onDoubt: (doubt) => log.warn({ doubt }, "A certificate is used, but doubtful"),
+      onDoubt: (doubt) => log.warn({ doubt }, "A file of TLS is used, but doubtful"),
     });
     await keeper.load();
     await keeper.watch();

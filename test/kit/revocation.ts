@@ -12,8 +12,15 @@ default_md=sha256
 default_crl_days=9
 `;
 
-/** PEM: an authority's list of those of its certificates that no longer count. Made by openssl, which has to be there. */
-export async function createRevocationList(authority: Identity, revoked: readonly string[]): Promise<string> {
+/**
+ * PEM: an authority's list of those of its certificates that no longer count. Made by openssl, which has to be there.
+ * @param end when the list itself counts no more, `YYYYMMDDHHMMSSZ`; in nine days when absent
+ */
+export async function createRevocationList(
+  authority: Identity,
+  revoked: readonly string[],
+  end?: string,
+): Promise<string> {
   await using folder = await createTemporaryDirectory();
   await folder.write("openssl.cnf", config);
   await folder.write("index", "");
@@ -29,5 +36,6 @@ export async function createRevocationList(authority: Identity, revoked: readonl
     await folder.write(`${index}.pem`, cert);
     await run("-revoke", `${index}.pem`);
   }
-  return await run("-gencrl");
+  const past = end === undefined ? [] : ["-crl_lastupdate", "20190101000000Z", "-crl_nextupdate", end];
+  return await run("-gencrl", ...past);
 }

@@ -1,5 +1,6 @@
 import { createHash, createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { describeThrown } from "../../base/errors.ts";
+import type { Life } from "./crl-life.ts";
 import { toServerPattern } from "./server-name.ts";
 
 /** A certificate with all that goes with it, checked; plain data, so that threads can be given it. */
@@ -84,12 +85,21 @@ const LATE = 0.1;
 export function findDoubts({ chain, origin, names }: Certificate, now: number): string[] {
   const [leaf] = readChain(origin, chain) as [X509Certificate];
   const doubts: string[] = [];
-  const [begin, end] = [leaf.validFromDate.getTime(), leaf.validToDate.getTime()];
-  if (end <= now) doubts.push(`expired at ${leaf.validToDate.toISOString()}`);
-  else if (end - now < (end - begin) * LATE) doubts.push(`expires at ${leaf.validToDate.toISOString()}`);
-  if (begin > now) doubts.push(`valid only from ${leaf.validFromDate.toISOString()}`);
+  const doubt = findDoubtOfLife(lifeOf(leaf), now);
+  if (doubt !== null) doubts.push(doubt);
   if (names.length === 0) doubts.push("has no host name, so that only clients that name none get it");
   return doubts;
+}
+
+/** What is doubtful about the time in which something counts; null: nothing. */
+export function findDoubtOfLife({ begin, end }: Life, now: number): string | null {
+  if (begin > now) return `valid only from ${new Date(begin).toISOString()}`;
+  if (end <= now) return `expired at ${new Date(end).toISOString()}`;
+  return end - now < (end - begin) * LATE ? `expires at ${new Date(end).toISOString()}` : null;
+}
+
+export function lifeOf({ validFromDate, validToDate }: X509Certificate): Life {
+  return { begin: validFromDate.getTime(), end: validToDate.getTime() };
 }
 
 /** @throws CertificateError when there is none, or one that can't be read */

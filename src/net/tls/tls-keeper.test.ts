@@ -185,6 +185,18 @@ describe("lists of revoked certificates", { skip: skipWithout("openssl") }, () =
     assert.deepEqual(rig.changes, [{ kind: "clients", files: [file] }]);
   });
 
+  test("and authorities that count no more are doubtful", async () => {
+    await using folder = await createTemporaryDirectory();
+    const old = await clients.issue({ days: -1 });
+    const ca = [await folder.write("ca.pem", `${clients.cert}\n${old.cert}`)];
+    const crl = [await folder.write("crl.pem", await createRevocationList(clients, [], "20200101000000Z"))];
+    const settings = { certificates: [], clientCertificates: { mode: "required", ca, crl } } as const;
+    await using rig = new Rig(folder, new ManualAlarmClock(), settings);
+    await rig.keeper.load();
+    assert.match(rig.doubts[0] ?? "", /ca\.pem: certificate 2 expired at /);
+    assert.match(rig.doubts[1] ?? "", /crl\.pem: list 1 expired at 2020-01-01T00:00:00\.000Z$/);
+  });
+
   test("must be such lists", async () => {
     await using folder = await createTemporaryDirectory();
     const ca = [await folder.write("ca.pem", clients.cert)];

@@ -3,7 +3,7 @@ import { CertificateFiles } from "./certificate-files.ts";
 import type { TlsListenerSettings, TlsMaterial } from "./listener-settings.ts";
 import type { Certificate } from "./pem-certificate.ts";
 import { createTicketKey } from "./ticket-keys.ts";
-import { authorityFile, revocationFile, type TrustText } from "./trust-files.ts";
+import { authorityFile, findTrustDoubts, revocationFile, type TrustText } from "./trust-files.ts";
 import { WatchedFiles } from "./watched-files.ts";
 
 /** Why there is other material. */
@@ -56,8 +56,10 @@ export class TlsKeeper {
       onDoubt: (doubt) => listener.onDoubt(doubt),
     });
     this.#trust = new WatchedFiles([...ca.map(authorityFile), ...crl.map(revocationFile)], clock, {
-      onChange: (texts, changed) =>
-        this.#change(toTrust(texts), { kind: "clients", files: changed.map(({ file }) => file) }),
+      onChange: (texts, changed) => {
+        this.#doubt(changed);
+        this.#change(toTrust(texts), { kind: "clients", files: changed.map(({ file }) => file) });
+      },
       onProblem: (problem) => listener.onProblem(problem),
     });
     this.#rotation = new Alarm(clock, () => this.#rotate());
@@ -75,7 +77,9 @@ export class TlsKeeper {
    */
   async load(): Promise<TlsMaterial> {
     const certificates = await this.#certificates.load();
-    this.#material = { ...this.#material, ...toTrust(await this.#trust.load()), certificates };
+    const texts = await this.#trust.load();
+    this.#doubt(texts);
+    this.#material = { ...this.#material, ...toTrust(texts), certificates };
     return this.#material;
   }
 
@@ -112,6 +116,12 @@ export class TlsKeeper {
   #remind(): void {
     this.#setReminder();
     this.#certificates.sayDoubts();
+    this.#doubt(this.#trust.values);
+  }
+
+  #doubt(texts: readonly TrustText[]): void {
+    const now = Date.now();
+    for (const doubt of texts.flatMap((text) => findTrustDoubts(text, now))) this.#listener.onDoubt(doubt);
   }
 
   #setReminder(): void {

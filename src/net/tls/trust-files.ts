@@ -1,6 +1,7 @@
 import { createSecureContext } from "node:tls";
 import { describeThrown } from "../../base/errors.ts";
-import { CertificateError, readChain } from "./pem-certificate.ts";
+import { type Life, readCrlLife } from "./crl-life.ts";
+import { CertificateError, findDoubtOfLife, lifeOf, readChain } from "./pem-certificate.ts";
 import { type FileReading, readNamedFile } from "./watched-files.ts";
 
 /** What a file says about who is trusted. */
@@ -9,28 +10,44 @@ export interface TrustText {
   readonly file: string;
   /** PEM, each certificate or list by itself. */
   readonly blocks: readonly string[];
+  /** From when to when each counts; null: not known. */
+  readonly lives: readonly (Life | null)[];
 }
 
 const LISTS = /-----BEGIN X509 CRL-----[^-]+-----END X509 CRL-----/g;
 
 /** A file of certificates that may have signed others. */
 export function authorityFile(file: string): FileReading<TrustText> {
-  return reading("ca", file, (text) => readChain(file, text).map((one) => one.toString()));
+  return reading("ca", file, (text) => {
+    const certificates = readChain(file, text);
+    return { blocks: certificates.map((one) => one.toString()), lives: certificates.map(lifeOf) };
+  });
 }
 
 /** A file of lists of revoked certificates: Node itself would take only the first one of it. */
 export function revocationFile(file: string): FileReading<TrustText> {
-  return reading("crl", file, (text) => readLists(file, text));
+  return reading("crl", file, (text) => {
+    const blocks = readLists(file, text);
+    return { blocks, lives: blocks.map(readCrlLife) };
+  });
+}
+
+/** What is doubtful at `now`, milliseconds since 1970: clients that depend on what doesn't count are refused. */
+export function findTrustDoubts({ kind, file, lives }: TrustText, now: number): readonly string[] {
+  return lives.flatMap((life, index) => {
+    const doubt = life && findDoubtOfLife(life, now);
+    return doubt === null ? [] : [`${file}: ${kind === "ca" ? "certificate" : "list"} ${index + 1} ${doubt}`];
+  });
 }
 
 function reading(
   kind: TrustText["kind"],
   file: string,
-  toBlocks: (text: string) => readonly string[],
+  parse: (text: string) => Pick<TrustText, "blocks" | "lives">,
 ): FileReading<TrustText> {
   return {
     files: [file],
-    read: async () => ({ kind, file, blocks: toBlocks((await readNamedFile(file)).toString("latin1")) }),
+    read: async () => ({ kind, file, ...parse((await readNamedFile(file)).toString("latin1")) }),
     identityOf: ({ blocks }) => blocks.join(""),
   };
 }
