@@ -5,6 +5,7 @@ import { SettingId } from "../../src/http2/settings.ts";
 import type { Session } from "../../src/proxy/session.ts";
 import { connectFrames, type FrameClient } from "../kit/http2-frame-client.ts";
 import { frame, uint32 } from "../kit/http2-frames.ts";
+import { startOrigin } from "../kit/origins.ts";
 import { type ProxyUnderTest, startProxy } from "./proxy.ts";
 
 /** All of it waits here at once, in four frames. */
@@ -94,6 +95,26 @@ test("a frame that overtakes its request is heeded", async () => {
   tellPriority(client, 1, "u=7");
   for (const id of [1, 3, 5]) client.request(id, true, [["priority", "u=3"]]);
   assert.equal(await orderOf(client, [1, 3, 5]), "5 3 1");
+});
+
+test("responses of a server, of which there is never all at once", async () => {
+  await using origin = await startOrigin();
+  await using proxy = await startProxy({ origin });
+  await using client = await connectFrames(proxy.port);
+  client.sendSettings([[SettingId.InitialWindowSize, 0]]);
+  const priorities = ["u=7", "u=7, i", "u=0"];
+  for (const [i, priority] of priorities.entries()) {
+    const pseudo = [
+      [":method", "GET"],
+      [":scheme", "http"],
+      [":authority", "a"],
+      [":path", "/bytes/1000000"],
+    ] as const;
+    client.request(1 + 2 * i, true, [...pseudo, ["priority", priority]]);
+  }
+  await orderOf(client, [1, 3, 5]);
+  const [whole, shared, urgent] = [1, 3, 5].map((id) => client.order.lastIndexOf(id));
+  assert.ok(urgent! < whole! && urgent! < shared!, `${urgent}, ${whole}, ${shared}`);
 });
 
 test("what can't be a priority says nothing, a stream that can't be is an error", async () => {
