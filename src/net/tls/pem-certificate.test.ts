@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { createPrivateKey } from "node:crypto";
 import { describe, test } from "node:test";
+import { generate } from "selfsigned";
 import { createAuthority } from "../../../test/kit/certificates.ts";
 import { CertificateIndex } from "./certificate-index.ts";
 import { CertificateError, type CertificateTexts, findDoubts, readCertificate } from "./pem-certificate.ts";
@@ -85,6 +86,14 @@ describe("what is wrong with a certificate is told with its file", () => {
     refuses({ key: other.key }, "key.pem: is not the key of the certificate in cert.pem");
     refuses({ cert: identity.cert + other.cert }, /certificate 2 did not sign the one before it/);
     refuses({ cert: authority.cert + identity.cert }, /must come first, it is number 2/);
+  });
+
+  test("what OpenSSL refuses to serve", async () => {
+    const short = await generate([{ name: "commonName", value: "short" }], { keySize: 1024 });
+    refuses(
+      { cert: short.cert, key: short.private },
+      /^CertificateError: cert\.pem: is refused by OpenSSL: .*key too small/,
+    );
   });
 
   test("names that are none, a status that is none", () => {

@@ -1,4 +1,5 @@
 import { createHash, createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
+import { createSecureContext } from "node:tls";
 import { describeThrown } from "../../base/errors.ts";
 import type { Life } from "./crl-life.ts";
 import { toServerPattern } from "./server-name.ts";
@@ -65,6 +66,7 @@ export function readCertificate(texts: CertificateTexts): Certificate {
   const status = readStatus(texts);
   const pem = chain.map((one) => one.toString()).join("");
   const keyPem = key.export({ type: "pkcs8", format: "pem" });
+  checkAccepted(texts.certFile, pem, keyPem);
   const hash = createHash("sha256").update(pem).update(keyPem).update(names.join(" "));
   return {
     origin: texts.certFile,
@@ -138,6 +140,15 @@ function checkKey({ certFile, keyFile }: CertificateTexts, chain: X509Certificat
       certFile,
       `the server's own certificate must come first, it is number ${owner + 1}`,
     );
+  }
+}
+
+/** What OpenSSL refuses, too short a key say, must not get as far as the threads that serve. */
+function checkAccepted(file: string, cert: string, key: string): void {
+  try {
+    createSecureContext({ cert, key });
+  } catch (error) {
+    throw new CertificateError(file, `is refused by OpenSSL: ${describeThrown(error)}`);
   }
 }
 
