@@ -105,11 +105,11 @@ export class Exchange<C>
     }
     if (beginsCall(session.request)) this.grpc = new GrpcCall(proxy.alarms, this);
     if (plan.newContext !== null && !this.#makeContext(plan.newContext)) return;
-    const refusal = proxy.refusalOf(session.request) ?? this.#beginCall();
-    if (refusal !== null) {
-      this.#keepAlive = false;
-      this.fail(refusal);
-    } else this.call(plan.earlyRequestFilter, this.#filterRequest, undefined);
+    const refusal = proxy.refusalOf(session.request);
+    if (refusal !== null) this.#keepAlive = false;
+    const problem = refusal ?? this.#beginCall();
+    if (problem !== null) this.fail(problem);
+    else this.call(plan.earlyRequestFilter, this.#filterRequest, undefined);
   }
 
   #beginCall(): ProxyError | null {
@@ -210,7 +210,9 @@ export class Exchange<C>
       this.fail(new ProxyError("FILTER_FAILED", `${head.status} is no status of a final response`));
       return;
     }
-    const length = sentLength(head.body, head.touchedHeaders, plan.filtersResponseBody);
+    // A call that ends with its head has no body that a filter could make longer.
+    const isFiltered = plan.filtersResponseBody && !(this.grpc !== null && head.body === 0);
+    const length = sentLength(head.body, head.touchedHeaders, isFiltered);
     this.#headSent = true;
     this.grpc?.noteResponse(head, length);
     downstream.sendHead(head, length, this.#keepAlive);
@@ -220,7 +222,8 @@ export class Exchange<C>
       else this.endBody(null);
       return;
     }
-    if (plan.looksAtResponseBody) this.#responseBody = new ResponseBody(this, plan, length);
+    if (plan.looksAtResponseBody)
+      this.#responseBody = new ResponseBody(this, plan, isFiltered ? length : "none");
     this.releaseResponse(Hold.Filter);
   }
 

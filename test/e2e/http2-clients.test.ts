@@ -235,6 +235,17 @@ describe("the end of an HTTP/2 connection", () => {
     await until("the connection is closed", () => all.client.closed);
   });
 
+  test("a call with a deadline that can't be read ends no connection", async () => {
+    await using all = await startAll();
+    const call = { ":method": "POST", ":path": "/", "content-type": "application/grpc", te: "trailers" };
+    for (let i = 0; i < 3; i++) {
+      const { headers } = await all.client.send({ ...call, "grpc-timeout": "soon" }, "");
+      assert.notEqual(headers["grpc-status"], "0");
+    }
+    assert.equal((await all.client.get("/")).status, 200);
+    assert.deepEqual(all.client.goaways, []);
+  });
+
   test("HTTP/2 is refused where it is switched off", async () => {
     await using all = await startAll({ http2: false });
     await until("the connection is closed", () => all.client.closed);
