@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { status as Status } from "@grpc/grpc-js";
+import type { ProxyPhases } from "../../src/proxy/phases.ts";
 import { HttpPeer } from "../../src/upstream/peer.ts";
 import { GrpcClient, GrpcOrigin, statusOf } from "../kit/grpc.ts";
 import { type ProxyOptions, type ProxyUnderTest, startProxy } from "./proxy.ts";
@@ -70,6 +71,26 @@ describe("gRPC calls", () => {
     assert.deepEqual([stream.status.code, stream.status.details], [Status.NOT_FOUND, "nothing"]);
     const unknown = await statusOf(client.download("2 10"));
     assert.equal(unknown.messages, 2);
+  });
+
+  test("go through the filters of programs, also those that end without an answer", async () => {
+    await using origin = await GrpcOrigin.start();
+    const seen: (number | string)[] = [];
+    const phases: Partial<ProxyPhases> = {
+      requestBodyFilter: (_session, chunk) => void seen.push(chunk?.length ?? "end"),
+      responseFilter: (_session, { headers }) => headers.set("x-filtered", "yes"),
+      responseBodyFilter: (_session, chunk) => (chunk === null ? undefined : Buffer.from(chunk)),
+      responseTrailerFilter: (_session, trailers) => trailers.set("x-late", "yes"),
+    };
+    await using proxy = await proxyBefore(origin, { phases });
+    using client = new GrpcClient(proxy.port);
+    const well = await client.unary("hello");
+    assert.equal(well.message?.toString(), "hello");
+    assert.deepEqual([well.metadata?.get("x-filtered"), well.trailers.get("x-late")], [["yes"], ["yes"]]);
+    assert.deepEqual(seen, [10, "end"]);
+    const failed = await client.unary("", { "x-fail": "9:no" });
+    assert.deepEqual([failed.code, failed.details], [Status.FAILED_PRECONDITION, "no"]);
+    assert.deepEqual(failed.trailers.get("x-filtered"), ["yes"]);
   });
 
   test("that are cancelled are cancelled at the server at once", async () => {

@@ -102,6 +102,9 @@ describe("the time of a call", () => {
     await using client = new Http2Client(proxy.port);
     const answer = await client.send({ ...CALL, "grpc-timeout": "0m" }, "");
     assert.deepEqual(statusIn(answer), ["head", String(Status.DEADLINE_EXCEEDED)]);
+    // It is no reason to part with the client.
+    assert.equal((await client.get("/")).status, 200);
+    assert.deepEqual(client.goaways, []);
   });
 
   test("is told to servers as what is left of it", async () => {
