@@ -11,6 +11,7 @@ import {
 } from "../http/field-table.ts";
 import { skipFieldContent, wordsOf } from "./field-content.ts";
 import { type HeadLimits, type HeadProblem, ScanOutcome } from "./head-limits.ts";
+import { LastHead } from "./last-head.ts";
 
 const TAB = 0x09;
 const LF = 0x0a;
@@ -38,9 +39,9 @@ export const ConnectionOption = {
 } as const;
 
 /**
- * Reads HTTP/1 heads in one strict pass over the bytes (RFC 9112 §2–5), recording offsets. It keeps no state between
- * heads and makes no string; one scan serves a whole thread. Lines end in CRLF only, there is no folding, no white space
- * before a colon, and whatever two parsers could read in two ways is refused.
+ * Reads HTTP/1 heads in one strict pass over the bytes (RFC 9112 §2–5), recording offsets. It makes no string, and
+ * remembers nothing of the heads before but a response that may come again; one scan serves a whole thread. Lines end in
+ * CRLF only, there is no folding, no white space before a colon, and whatever two parsers could read in two ways is refused.
  */
 export class HeadScan implements FieldTable {
   bytes: Buffer = Buffer.alloc(0);
@@ -72,6 +73,8 @@ export class HeadScan implements FieldTable {
   problem: HeadProblem = "BAD_HEAD";
 
   readonly #limits: HeadLimits;
+  /** The response's head that all of this still describes. */
+  #last: LastHead | null = null;
 
   constructor(limits: HeadLimits) {
     this.#limits = limits;
@@ -88,10 +91,16 @@ export class HeadScan implements FieldTable {
 
   /** Reads a response head at `start`. */
   scanResponse(bytes: Buffer, start: number, end: number): ScanOutcome {
+    const isHere = bytes === this.bytes && start === this.start;
+    if (isHere && this.#last?.isAt(bytes, start, end) === true) return ScanOutcome.Complete;
     const window = this.#begin(bytes, start, end);
-    const outcome = this.#statusLine(bytes, start, window);
-    if (outcome !== ScanOutcome.Complete) return this.#judge(outcome, end);
-    return this.#judge(this.#fields(bytes, this.fieldsStart, window), end);
+    const line = this.#statusLine(bytes, start, window);
+    if (line !== ScanOutcome.Complete) return this.#judge(line, end);
+    const outcome = this.#judge(this.#fields(bytes, this.fieldsStart, window), end);
+    if (outcome !== ScanOutcome.Complete) return outcome;
+    this.#last ??= new LastHead();
+    this.#last.keep(bytes, start, this.end);
+    return outcome;
   }
 
   /** Reads a trailer section at `start` (RFC 9112 §7.1.2). */
@@ -103,6 +112,7 @@ export class HeadScan implements FieldTable {
 
   /** Returns how far to look: bytes past the limit aren't looked at, so that what is refused doesn't depend on them. */
   #begin(bytes: Buffer, start: number, end: number): number {
+    this.#last?.forget();
     this.bytes = bytes;
     this.start = start;
     this.count = 0;
