@@ -65,6 +65,8 @@ upstreams:
     assert.deepEqual(tls.ca, [`${authority.cert}\n`]);
     assert.equal(tls.identity?.chain, `${identity.cert}\n`);
     assert.ok(createPrivateKey(tls.identity.key).equals(key));
+    const files = { cert: folder.join("cert.pem"), key: folder.join("key.pem") };
+    assert.deepEqual(tls.identity.source, { ...files, passphrase: "open" });
     assert.throws(() => loadConfig(file, { WORD: "other" }), /a\.yaml:3:.*key\.pem: the passphrase is wrong/);
   });
 });

@@ -1,3 +1,4 @@
+import type { CertificateSource } from "../net/tls/certificate-files.ts";
 import { CertificateError, readCertificate, readChain } from "../net/tls/pem-certificate.ts";
 import type { PeerTlsOptions } from "../upstream/peer-tls.ts";
 import { ConfigError } from "./config-error.ts";
@@ -41,16 +42,17 @@ function readAuthorities(file: string, text: string): string[] {
 }
 
 function readIdentity(
-  { cert, key, passphrase }: NonNullable<UpstreamTlsDraft["identity"]>,
+  own: NonNullable<UpstreamTlsDraft["identity"]>,
   files: NamedFiles,
 ): NonNullable<PeerTlsOptions["identity"]> | null {
+  const { cert, key, passphrase } = own;
   const expected = "a certificate and its private key, PEM";
   const keyText = key === cert ? null : files.use(["key"], key, expected, (_name, text) => text);
   if (keyText === undefined) return null;
   const made = files.use(["cert"], cert, expected, (certFile, certText) =>
     readCertificate({ certFile, cert: certText, keyFile: key, key: keyText ?? certText, passphrase }),
   );
-  return made === undefined ? null : { chain: made.chain, key: made.key };
+  return made === undefined ? null : { chain: made.chain, key: made.key, source: files.sourceOf(own) };
 }
 
 /** Files that settings name, and what is wrong with them. */
@@ -61,6 +63,12 @@ class NamedFiles {
   constructor(path: readonly PropertyKey[], around: FileSurroundings) {
     this.#path = path;
     this.#around = around;
+  }
+
+  sourceOf({ cert, key, passphrase }: NonNullable<UpstreamTlsDraft["identity"]>): CertificateSource {
+    const { folder } = this.#around;
+    const paths = { cert: resolveIn(folder, cert), key: resolveIn(folder, key) };
+    return passphrase === undefined ? paths : { ...paths, passphrase };
   }
 
   /** What `read` makes of a file; undefined when it can't be used, which is noted. */

@@ -3,6 +3,7 @@ import { idleAlarms } from "../base/alarms.ts";
 import type { CounterName } from "../base/counters.ts";
 import { createRegistry } from "../chaos/toxics/index.ts";
 import type { ListenerSettings } from "../config/snapshot.ts";
+import { renewIdentity } from "../upstream/identity-files.ts";
 import type { Order } from "../worker/orders.ts";
 import { type RunSpec, routedSnapshot } from "../worker/run-spec.ts";
 import { allocateSharedMemory, openGroupMemory, type SharedMemory } from "../worker/shared-memory.ts";
@@ -127,6 +128,8 @@ function keepUpstreams(spec: RunSpec, shared: SharedMemory, engine: Engine, log:
 /** Has all threads use what listeners' files hold, whenever that changes. */
 function tellMaterial(tls: TlsKeepers, engine: Engine, log: Logger): void {
   tls.onMaterial = (owner, material) => {
+    // Health checks are made here, whoever asked for the files to be watched.
+    renewIdentity(owner, material);
     orderAll(engine, { do: "setTls", owner, material }).catch((error: Error) =>
       log.error({ listener: owner, cause: error.message }, "A thread can't use these certificates"),
     );

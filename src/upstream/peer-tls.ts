@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import type { CertificateSource } from "../net/tls/certificate-files.ts";
 import type { IdentitySettings } from "../net/tls/server-identity.ts";
 import { TlsClient, type TlsClientSettings } from "../net/tls/tls-client.ts";
 import type { TlsParameters } from "../net/tls/tls-parameters.ts";
@@ -11,7 +12,12 @@ export interface PeerTlsOptions extends TlsParameters, IdentitySettings {
   /** PEM: who may have signed the server's certificate, instead of Node's list of authorities. */
   readonly ca?: string | readonly string[];
   /** PEM: the certificate with its chain, and its key, for servers that ask who we are. Default: none. */
-  readonly identity?: { readonly chain: string; readonly key: string };
+  readonly identity?: {
+    readonly chain: string;
+    readonly key: string;
+    /** @internal the files that it came from: new connections use what these hold then. Default: it doesn't change. */
+    readonly source?: CertificateSource;
+  };
   /** Whether earlier sessions with the server are taken up again, which spares a look at certificates. Default true. */
   readonly resumes?: boolean;
 }
@@ -34,13 +40,29 @@ const clients = new Map<string, TlsClient>();
 export const tlsMeans: {
   /** Gets every secret, as lines for the file that SSLKEYLOGFILE names; null: nobody does. */
   keyLog: ((line: Buffer) => void) | null;
-} = { keyLog: null };
+  /** What the files of our certificates hold now, by `identitySource`. */
+  readonly identities: Map<string, NonNullable<TlsClientSettings["identity"]>>;
+} = { keyLog: null, identities: new Map() };
+
+const IDENTITY = "certificate for servers";
+
+/** What the files of a certificate for servers are called. */
+export function identitySource({ cert, key }: CertificateSource): string {
+  return `${IDENTITY} ${cert === key ? cert : `${cert} ${key}`}`;
+}
+
+/** Whether something called so are the files of a certificate for servers. */
+export function isIdentitySource(owner: string): boolean {
+  return owner.startsWith(`${IDENTITY} `);
+}
 
 /** A peer's TLS: what tells it from that of others, and who shakes hands by it. */
 export class PeerTls {
   /** Equal for equal settings only. Certificates and keys stand in it as digests. */
   readonly key: string;
   readonly #settings: TlsClientSettings;
+  /** Where a newer identity may be found; null: nowhere. */
+  readonly #source: string | null;
 
   constructor(options: PeerTlsOptions) {
     const { ca, identity, ...others } = options;
@@ -50,8 +72,10 @@ export class PeerTls {
       ...(authorities === null ? {} : { ca: authorities }),
       ...(identity === undefined ? {} : { identity: { chain: identity.chain, key: identity.key } }),
     };
+    this.#source = identity?.source === undefined ? null : identitySource(identity.source);
     this.key = JSON.stringify({
       ...others,
+      source: this.#source,
       ca: authorities?.map(digestOf),
       identity: identity && [digestOf(identity.chain), digestOf(identity.key)],
     });
@@ -62,10 +86,14 @@ export class PeerTls {
    * @throws Error when OpenSSL refuses a certificate, an authority or a parameter
    */
   clientFor(protocols: Protocols): TlsClient {
-    const key = `${protocols.join()} ${this.key}`;
+    const renewed = this.#source === null ? undefined : tlsMeans.identities.get(this.#source);
+    const key = `${protocols.join()} ${this.key} ${renewed === undefined ? "" : digestOf(renewed.chain)}`;
     const known = clients.get(key);
     if (known !== undefined) return known;
-    const client = new TlsClient({ ...this.#settings, alpn: protocols }, tlsMeans.keyLog);
+    const client = new TlsClient(
+      { ...this.#settings, ...(renewed === undefined ? {} : { identity: renewed }), alpn: protocols },
+      tlsMeans.keyLog,
+    );
     if (clients.size >= MOST_CLIENTS) dropOldest(clients);
     clients.set(key, client);
     return client;

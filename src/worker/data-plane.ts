@@ -10,6 +10,8 @@ import { LogSink } from "../observe/log-sink.ts";
 import { Server } from "../proxy/server.ts";
 import type { ServiceContext } from "../proxy/service.ts";
 import type { StreamEvent } from "../proxy/stream-proxy.ts";
+import { watchIdentities } from "../upstream/identity-files.ts";
+import type { PeerOptions } from "../upstream/peer.ts";
 import { tlsMeans } from "../upstream/peer-tls.ts";
 import { buildServices } from "./build-services.ts";
 import { EventFeed } from "./event-feed.ts";
@@ -18,6 +20,7 @@ import type { WorkerStart } from "./messages.ts";
 import { OrderedTls, type TlsAsker } from "./ordered-tls.ts";
 import type { Order } from "./orders.ts";
 import { RemoteLimits } from "./remote-limits.ts";
+import { type RunSpec, routedSnapshot } from "./run-spec.ts";
 import { ServerGroups } from "./server-groups.ts";
 import { StreamProxies } from "./stream-proxies.ts";
 import { loadToxics } from "./toxic-modules.ts";
@@ -96,6 +99,7 @@ export class DataPlane {
     );
     const groups = new ServerGroups(start);
     const limits = new RemoteLimits(start, log);
+    await watchIdentities(peersTlsOf(spec), tls);
     const services = await buildServices(spec, {
       ...{ faults, thread, groups: groups.byName, limits: start.shared.limits },
       ...{ toLimiter: limits.toLimiter, counters: context.counters },
@@ -182,6 +186,16 @@ function contextOf(
     tls,
     keyLog,
   };
+}
+
+/** How TLS is spoken with servers, by what the configuration says. */
+function peersTlsOf(spec: RunSpec): PeerOptions["tls"][] {
+  const upstreams = routedSnapshot(spec)?.upstreams ?? [];
+  const proxies = spec.snapshot?.proxies ?? [];
+  return [
+    ...upstreams.map(({ peer }) => peer.tls),
+    ...proxies.map(({ upstreamTls }) => upstreamTls ?? false),
+  ];
 }
 
 /** Listeners on the same address are told apart by their order, which is the same in all threads. */

@@ -43,7 +43,9 @@ const settings = section(
       ),
     cert: text(FILE_EXPECTED)
       .optional()
-      .describe("A PEM file with our certificate and its chain, for servers that ask who we are."),
+      .describe(
+        "A PEM file with our certificate and its chain, for servers that ask who we are. Read again when it changes.",
+      ),
     key: text(FILE_EXPECTED)
       .optional()
       .describe("A PEM file with its private key. Default: it stands in the file of the certificate."),
