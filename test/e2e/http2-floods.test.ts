@@ -5,20 +5,13 @@ import { FrameFlag, FrameType } from "../../src/http2/frames.ts";
 import { SettingId } from "../../src/http2/settings.ts";
 import type { Session } from "../../src/proxy/session.ts";
 import { until } from "../kit/deadline.ts";
-import type { Pair } from "../kit/hpack.ts";
-import { connectFrames, type FrameClient } from "../kit/http2-frame-client.ts";
+import { connectFrames, type FrameClient, POST } from "../kit/http2-frame-client.ts";
 import { frame, uint32 } from "../kit/http2-frames.ts";
 import { startOrigin } from "../kit/origins.ts";
 import { type ProxyUnderTest, startProxy } from "./proxy.ts";
 
 const { EndStream } = FrameFlag;
 const CANCEL = uint32(8);
-const POST: readonly Pair[] = [
-  [":method", "POST"],
-  [":scheme", "http"],
-  [":authority", "a"],
-  [":path", "/"],
-];
 const answering = { requestFilter: (session: Session) => session.respond({ status: 200, body: "ok" }) };
 
 function repeat(count: number, bytes: (index: number) => Buffer): Buffer {

@@ -4,8 +4,8 @@ import { FrameFlag, FrameType } from "../../src/http2/frames.ts";
 import { SettingId } from "../../src/http2/settings.ts";
 import type { Session } from "../../src/proxy/session.ts";
 import { until } from "../kit/deadline.ts";
-import { integer, literals, type Pair } from "../kit/hpack.ts";
-import { connectFrames, type FrameClient } from "../kit/http2-frame-client.ts";
+import { integer, literals } from "../kit/hpack.ts";
+import { connectFrames, type FrameClient, POST } from "../kit/http2-frame-client.ts";
 import { frame, uint32 } from "../kit/http2-frames.ts";
 import { usedMemory } from "../kit/memory.ts";
 import { startOrigin } from "../kit/origins.ts";
@@ -15,12 +15,6 @@ import { standstill, startProxy } from "./proxy.ts";
 
 const MB = 1024 * 1024;
 const { EndStream, EndHeaders } = FrameFlag;
-const POST: readonly Pair[] = [
-  [":method", "POST"],
-  [":scheme", "http"],
-  [":authority", "a"],
-  [":path", "/"],
-];
 const answering = { requestFilter: (session: Session) => session.respond({ status: 200, body: "ok" }) };
 /** Never answers. */
 const waiting = { requestFilter: () => new Promise<boolean>(() => {}) };

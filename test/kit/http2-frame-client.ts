@@ -73,6 +73,9 @@ const USUAL: readonly Pair[] = [
   [":path", "/"],
 ];
 
+/** The same for a request with a body. */
+export const POST: readonly Pair[] = [[":method", "POST"], ...USUAL.slice(1)];
+
 export async function connectFrames(port: number): Promise<FrameClient> {
   const socket = connect(port, "127.0.0.1");
   await once(socket, "connect");
