@@ -13,7 +13,7 @@ import type { ProxyError } from "../base/errors.ts";
 import { RequestHead } from "../http/heads.ts";
 import type { UpstreamStream } from "../http/streams.ts";
 import { Http2Error } from "../http2/error-codes.ts";
-import { DEFAULT_LOCAL_SETTINGS, type LocalSettings } from "../http2/settings.ts";
+import { DEFAULT_LOCAL_SETTINGS, type LocalSettings, SettingId } from "../http2/settings.ts";
 import type { PendingStream, StreamCallback } from "./connect-attempt.ts";
 import { HttpPeer, type PeerOptions } from "./peer.ts";
 import type { PoolOptions } from "./pool.ts";
@@ -168,6 +168,22 @@ describe("a pool of shared connections", () => {
     await until("two are told", () => second.filter(({ error }) => error !== null).length === 2);
     for (const { error } of second.slice(1)) assert.equal(error?.code, "UPSTREAM_OVERLOADED");
     for (const { stream } of [...first, ...second]) stream?.abort();
+  });
+
+  test("gives up a connection on which nothing may be sent, once somebody has waited for it in vain", async () => {
+    await using stage = await Stage.start(async (connection, index) => {
+      if (index === 0) connection.sendSettings([[SettingId.MaxConcurrentStreams, 0]]);
+      await answers(connection, index);
+    });
+    const peer = stage.peer({ connectTimeout: 300 });
+    await answered(stage.ask(1, peer));
+    const connection = stage.server.connections[0]!;
+    await connection.until(() => connection.notes.filter((note) => note === "settings ack").length === 2);
+    const [late] = stage.ask(1, peer);
+    await until("it is told", () => late!.error !== null);
+    assert.equal(late!.error?.code, "UPSTREAM_OVERLOADED");
+    await answered(stage.ask(1, peer));
+    assert.equal(stage.server.connections.length, 2);
   });
 
   test("forgets who doesn't want to wait any more", async () => {

@@ -177,8 +177,13 @@ class PeerConnections implements Http2ConnectionKeeper {
     if (index !== -1) this.#waiting.splice(index, 1);
   }
 
-  /** Why one that has waited too long gets nothing. */
-  get lateError(): ErrorCode {
+  /**
+   * One that has waited too long gets nothing, for the reason that is returned. A connection on which nothing may be sent is of no use
+   * even if it stays: the server may mean it for that one alone.
+   */
+  onLate(waiter: Waiter): ErrorCode {
+    this.leave(waiter);
+    for (const { connection } of [...this.#entries]) if (connection.capacity === 0) connection.retire();
     const isReady = this.#entries.some(({ connection }) => connection.hasPeerSettings);
     return isReady ? "UPSTREAM_OVERLOADED" : "UPSTREAM_CONNECT_TIMEOUT";
   }
@@ -391,8 +396,8 @@ export class Waiter implements DeadlineOwner, PendingStream {
   }
 
   onDeadline(): void {
-    this.#connections.leave(this);
-    this.#callback.onConnectFailed(new ProxyError(this.#connections.lateError, "no stream was free in time"));
+    const code = this.#connections.onLate(this);
+    this.#callback.onConnectFailed(new ProxyError(code, "no stream was free in time"));
   }
 
   /** @internal waits for something else from now on */
