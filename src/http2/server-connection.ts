@@ -43,6 +43,8 @@ const State = {
   Closed: 4,
 } as const;
 
+/** Streams whose priority is kept before they open, however many there may be: all are looked at when one does. */
+const EARLY_PRIORITIES = 128;
 /** Of a transport that has no owner yet */
 const DEAF: TransportHandler = { onData() {}, onEnd() {}, onBlocked() {}, onDrain() {}, onClose() {} };
 /** Bytes that may wait for a client which doesn't read, before nothing more is heard from it. */
@@ -186,7 +188,8 @@ export class Http2ServerConnection
     else if (!this.numbers.owns(streamId)) {
       this.fail(Http2Error.ProtocolError, "PRIORITY_UPDATE for a stream of the server's");
     } else if (this.numbers.isIdle(streamId)) {
-      this.#earlyPriorities ??= new EarlyPriorities(this.limits.local.maxConcurrentStreams);
+      const most = Math.min(this.limits.local.maxConcurrentStreams, EARLY_PRIORITIES);
+      this.#earlyPriorities ??= new EarlyPriorities(most);
       this.#earlyPriorities.note(streamId, parsePriority(bytes, start, end));
     }
   }

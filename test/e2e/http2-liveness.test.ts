@@ -6,9 +6,11 @@ import { FrameType } from "../../src/http2/frames.ts";
 import { CLIENT_PREFACE } from "../../src/http2/preface.ts";
 import type { Session } from "../../src/proxy/session.ts";
 import { until } from "../kit/deadline.ts";
+import { createTemporaryDirectory } from "../kit/files.ts";
 import { connectFrames } from "../kit/http2-frame-client.ts";
 import { frame, uint32 } from "../kit/http2-frames.ts";
 import { startProxy } from "./proxy.ts";
+import { get, startListening } from "./sluice.ts";
 
 /** Answers nothing until its client is gone. */
 const waiting = { requestFilter: () => new Promise<boolean>(() => {}) };
@@ -48,6 +50,27 @@ describe("clients of HTTP/2 that say nothing", () => {
     await client.until(() => client.pings === 3);
     assert.deepEqual([client.closed, client.goaway, idle.pings], [false, "", 0]);
   });
+});
+
+test("what a configuration says of HTTP/2 is what clients are told", async () => {
+  await using folder = await createTemporaryDirectory();
+  const listeners = [
+    { bind: "127.0.0.1:0", respond: 200, http2: { max_concurrent_streams: 3, stream_window: "100k" } },
+    { bind: "127.0.0.1:0", respond: 200, http2: "only" },
+    { bind: "127.0.0.1:0", respond: 200, http2: false },
+  ];
+  const file = await folder.write("sluice.yaml", JSON.stringify({ listeners }));
+  await using sluice = await startListening(["run", file, "--threads", "0"], { listeners: 3 });
+  const [both, only, none] = sluice.addresses.map((address) => Number(/\d+$/.exec(address)?.[0]));
+  await using client = await connectFrames(both!);
+  client.request(1, true);
+  assert.equal(await client.statusOf(1), 200);
+  const { maxConcurrentStreams, initialWindowSize } = client.settings;
+  assert.deepEqual([maxConcurrentStreams, initialWindowSize], [3, 102_400]);
+  assert.equal((await get(both!)).status, 200);
+  await assert.rejects(get(only!));
+  await using refused = await connectFrames(none!);
+  await until("the connection is closed", () => refused.closed);
 });
 
 describe("a listener where only HTTP/2 is spoken", () => {
