@@ -51,6 +51,12 @@ after(async () => {
   await stage.directory[Symbol.asyncDispose]();
 });
 
+test("curl that offers an upgrade to h2c stays with HTTP/1", { skip: skipWithout("curl") }, async () => {
+  const args = ["-sS", "--http2", "-w", "%{http_version} %{http_code}"];
+  const { stdout } = await run("curl", ...args, urlOf("without TLS", "/"));
+  assert.equal(stdout, "origin\n1.1 200");
+});
+
 const WAYS = ["without TLS", "with TLS"] as const;
 type Way = (typeof WAYS)[number];
 
