@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { describe, test } from "node:test";
 import { createAuthority } from "../kit/certificates.ts";
 import { until } from "../kit/deadline.ts";
@@ -7,7 +7,7 @@ import { createTemporaryDirectory } from "../kit/files.ts";
 import { Http2Client } from "../kit/http2-client.ts";
 import { startOrigin } from "../kit/origins.ts";
 import { runProgram } from "../kit/process.ts";
-import { get, startHttp, startListening } from "./sluice.ts";
+import { get, startListening } from "./sluice.ts";
 import { startSecureSluice, visit, writeConfig, writeIdentity } from "./tls-sluice.ts";
 
 const FILES = { cert: "cert.pem", key: "key.pem" };
@@ -90,15 +90,21 @@ describe("sluice http", () => {
     assert.deepEqual([plain.status, plain.header("location")], [308, "https://a.example/x"]);
   });
 
-  test("makes a certificate for development, and prints its fingerprint", async () => {
+  test("makes a certificate for development, prints its fingerprint, and leaves nothing behind", async () => {
+    await using folder = await createTemporaryDirectory();
     await using origin = await startOrigin();
-    const flags = ["--tls-self-signed", "--name", "dev.example", "--threads", "0"];
-    await using sluice = await startHttp([origin.address], ...flags);
+    const flags = ["--tls-self-signed", "--name", "dev.example", "--threads", "0", origin.address];
+    const env = { TMPDIR: folder.path };
+    await using sluice = await startListening(["http", "-b", "127.0.0.1:0", ...flags], { env });
     const line = /^Certificate for localhost, 127\.0\.0\.1, ::1, dev\.example, .* SHA-256: (\S+)$/;
     const [, printed] = await sluice.program.line(line);
     const { fingerprint, answer } = await visit(sluice);
     assert.equal(fingerprint, printed);
     assert.match(answer, /^HTTP\/1\.1 200 /);
+    sluice.program.signal("SIGTERM");
+    await sluice.program.exit();
+    const left = (await readdir(folder.path)).filter((name) => name.startsWith("sluice-tls-"));
+    assert.deepEqual(left, []);
   });
 });
 
