@@ -5,9 +5,10 @@ import { FrameFlag, FrameType } from "../../src/http2/frames.ts";
 import { HttpPeer } from "../../src/upstream/peer.ts";
 import { until } from "../kit/deadline.ts";
 import { hex, literals } from "../kit/hpack.ts";
+import { connectFrames } from "../kit/http2-frame-client.ts";
 import { type FrameConnection, type FrameScript, startFrameServer } from "../kit/http2-frame-server.ts";
 import { frame, uint32 } from "../kit/http2-frames.ts";
-import { request, startProxy } from "./proxy.ts";
+import { request, standstill, startProxy } from "./proxy.ts";
 
 const { Ack, EndHeaders, EndStream, Padded } = FrameFlag;
 const peer = { protocol: "h2c" } as const;
@@ -192,5 +193,35 @@ test("what a server sends on after a reset costs no memory and holds up nobody",
   client.reset();
   const other = await proxy.connect();
   assert.equal((await other.exchange(request("GET /"))).body.toString(), "ok");
+  assert.equal(origin.connections.length, 1);
+});
+
+test("what many clients don't take is no more than their windows, and goes with them", async () => {
+  const clients = 50;
+  let sent = 0;
+  const piece = Buffer.alloc(16_384);
+  await using origin = await startFrameServer(async (connection) => {
+    const send = async (id: number): Promise<void> => {
+      connection.respond(id, 200, [], false);
+      for (;;) {
+        await connection.sendBody(id, piece, false);
+        sent += piece.length;
+      }
+    };
+    for (let i = 0; i < clients; i++) send(await connection.request(i)).catch(() => undefined);
+    await connection.answer(await connection.request(clients), "ok");
+  });
+  await using proxy = await startProxy({ origin, peer });
+  await using client = await connectFrames(proxy.port);
+  client.mutesWindows = true;
+  for (let i = 0; i < clients; i++) client.request(1 + 2 * i, true);
+  await standstill(() => sent);
+  // Each has its first window here, and none a larger one: nobody would be faster with it.
+  assert.ok(sent >= clients * 200_000, `${sent} bytes`);
+  assert.ok(sent <= clients * 256 * 1024 + 65_535 + 1024 * 1024, `${sent} bytes`);
+  const other = await proxy.connect();
+  assert.equal((await other.exchange(request("GET /"))).body.toString(), "ok");
+  client.close();
+  await until("all are given up", () => proxy.count("requestsActive") === 0);
   assert.equal(origin.connections.length, 1);
 });
