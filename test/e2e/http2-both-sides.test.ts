@@ -1,5 +1,10 @@
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { constants } from "node:http2";
 import { test } from "node:test";
+import { AccessLog } from "../../src/observe/access-log.ts";
+import { LogSink } from "../../src/observe/log-sink.ts";
+import { createTemporaryDirectory } from "../kit/files.ts";
 import { Http2Client } from "../kit/http2-client.ts";
 import type { EchoAnswer } from "../kit/origin-routes.ts";
 import { startOrigin } from "../kit/origins.ts";
@@ -40,4 +45,35 @@ test("streams of one client become streams of one connection, each with its own 
   assert.equal(dropped?.status, 502);
   assert.equal(well?.body.length, 70_000);
   assert.equal(origin.connectionCount, 1);
+});
+
+test("the access log tells each stream's request as one, however it ended", async () => {
+  await using origin = await startOrigin({ http2: true });
+  await using folder = await createTemporaryDirectory();
+  const path = folder.join("access.log");
+  const sink = new LogSink(path);
+  {
+    await using proxy = await startProxy({ origin, peer, observer: new AccessLog(sink, "json") });
+    await using client = new Http2Client(proxy.port);
+    for (const target of ["/bytes/1000", "/status/404", "/drop", "/cut/500"]) await client.get(target);
+    await client.send({ ":method": "POST", ":path": "/upload" }, patternBytes(70_000));
+    const left = client.open({ ":path": "/held" });
+    await origin.request(5);
+    left.close(constants.NGHTTP2_CANCEL);
+    await proxy.settled(1);
+  }
+  await sink.close();
+  const lines = (await readFile(path, "utf8")).trimEnd().split("\n");
+  const entries = lines.map((line) => JSON.parse(line) as Record<string, unknown>);
+  const told = ["target", "protocol", "status", "bytes_received", "bytes_sent", "upstream_reused", "error"];
+  const rows = entries.map((entry) => told.map((key) => entry[key]));
+  const [upload] = rows.splice(4, 1);
+  assert.deepEqual(upload?.slice(0, 4), ["/upload", "HTTP/2", 200, 70_000]);
+  assert.deepEqual(rows, [
+    ["/bytes/1000", "HTTP/2", 200, 0, 1000, false, null],
+    ["/status/404", "HTTP/2", 404, 0, 4, true, null],
+    ["/drop", "HTTP/2", 502, 0, 21, true, "UPSTREAM_RESET"],
+    ["/cut/500", "HTTP/2", 200, 0, 500, true, "UPSTREAM_RESET"],
+    ["/held", "HTTP/2", 0, 0, 0, true, "DOWNSTREAM_CLOSED"],
+  ]);
 });
