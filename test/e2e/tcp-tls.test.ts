@@ -93,7 +93,8 @@ describe("sluice tcp", () => {
   test("makes a certificate with --tls-self-signed", async () => {
     await using origin = await startEcho();
     const flags = ["--tls-self-signed", "--name", "dev.example"];
-    await using sluice = await startListening(["tcp", "127.0.0.1:0", origin.address, ...flags]);
+    const args = ["tcp", "127.0.0.1:0", origin.address, ...flags];
+    await using sluice = await startListening(args, { env: { TMPDIR: directory.path } });
     const [, fingerprint] = await sluice.program.line(/dev\.example, for development only\. SHA-256: (\S+)$/);
     const client = connect({ port: sluice.port, servername: "dev.example", rejectUnauthorized: false });
     await once(client, "secureConnect");
