@@ -18,7 +18,7 @@ import { type ProxyUnderTest, startProxy } from "./proxy.ts";
  * Clients that say whatever comes to their minds, most of it well-formed, and leave in the middle of it: nothing of them
  * may be left behind, and the next one is answered.
  */
-const iterations = Number(process.env["FUZZ_ITERATIONS"] ?? 200);
+const iterations = Number(process.env["FUZZ_ITERATIONS"] ?? 140);
 const firstSeed = Number(process.env["FUZZ_SEED"] ?? 1);
 const AT_ONCE = 20;
 
@@ -215,11 +215,12 @@ function leave(socket: Socket, how: number): void {
   }
 }
 
-test("clients that say anything leave nothing behind", { timeout: 600_000 }, async () => {
-  await using origin = await startOrigin();
+async function visitAll(http2: boolean): Promise<void> {
+  await using origin = await startOrigin({ http2 });
   const patience = 400;
   await using proxy = await startProxy({
     origin,
+    peer: { protocol: http2 ? "h2c" : "http1" },
     phases: { requestFilter },
     settings: {
       headTimeout: patience,
@@ -239,7 +240,12 @@ test("clients that say anything leave nothing behind", { timeout: 600_000 }, asy
   }
   const strange = proxy.reported.filter(({ error }) => error.source === "internal" && !isExpected(error));
   assert.deepEqual(strange, []);
-});
+}
+
+for (const version of [1, 2]) {
+  const name = `clients that say anything leave nothing behind, with a server of HTTP/${version}`;
+  test(name, { timeout: 600_000 }, () => visitAll(version === 2));
+}
 
 /** What the filters above and the timeouts make. */
 function isExpected({ code, message }: { readonly code: string; readonly message: string }): boolean {
