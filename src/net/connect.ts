@@ -34,7 +34,7 @@ export function connectTo(
   return transport;
 }
 
-/** The same for node:net, where a socket is wanted and no transport. */
+/** The same as node:net takes it, where a socket is wanted and no transport. */
 export function toNodeOptions(
   address: Address,
   { localAddress, keepAlive = 0 }: ConnectOptions,
