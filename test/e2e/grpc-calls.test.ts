@@ -181,4 +181,24 @@ describe("gRPC calls", () => {
     assert.equal((await statusOf(talk)).status.code, Status.OK);
     await closing;
   });
+
+  test("under way are finished when the proxy is asked to end", async () => {
+    await using origin = await GrpcOrigin.start();
+    await using proxy = await proxyBefore(origin);
+    using client = new GrpcClient(proxy.port);
+    const talk = client.talk();
+    const echo = async (): Promise<void> => {
+      const heard = new Promise((resolve) => talk.once("data", resolve));
+      talk.write(Buffer.from("x"));
+      await heard;
+    };
+    await echo();
+    const drained = proxy.server.drain(20_000);
+    for (let i = 0; i < 10; i++) await echo();
+    assert.equal((await client.unary("late")).code, Status.UNAVAILABLE);
+    const ended = statusOf(talk);
+    talk.end();
+    assert.equal((await ended).status.code, Status.OK);
+    await drained;
+  });
 });
