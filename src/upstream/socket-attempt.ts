@@ -24,7 +24,8 @@ export interface SocketCallback {
 export class SocketAttempt implements TunnelOwner, ClientHandshakeOwner {
   readonly #peer: HttpPeer;
   readonly #protocols: Protocols;
-  readonly #callback: SocketCallback;
+  /** Null once it was told: listeners of the socket refer to this for as long as it lives, and must not hold a request. */
+  #callback: SocketCallback | null;
   readonly #preamble: Buffer | null;
   #tls: TlsClient | null = null;
   #raw: Socket | null = null;
@@ -55,6 +56,7 @@ export class SocketAttempt implements TunnelOwner, ClientHandshakeOwner {
   /** Gives it up; nothing is heard of it any more. */
   cancel(): void {
     this.#isOver = true;
+    this.#callback = null;
     this.#raw?.destroy();
   }
 
@@ -140,14 +142,17 @@ export class SocketAttempt implements TunnelOwner, ClientHandshakeOwner {
   }
 
   #succeed(socket: Socket): void {
+    const callback = this.#callback;
     this.#isOver = true;
-    this.#callback.onSocket(socket);
+    this.#callback = null;
+    callback?.onSocket(socket);
   }
 
   #fail(error: ProxyError): void {
     if (this.#isOver) return;
+    const callback = this.#callback;
     this.cancel();
-    this.#callback.onSocketFailed(error);
+    callback?.onSocketFailed(error);
   }
 }
 

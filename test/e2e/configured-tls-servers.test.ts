@@ -4,7 +4,7 @@ import { createAuthority } from "../kit/certificates.ts";
 import { createTemporaryDirectory } from "../kit/files.ts";
 import { startOrigin } from "../kit/origins.ts";
 import { startSluice } from "../kit/process.ts";
-import { get, startHttp } from "./sluice.ts";
+import { get, startHttp, startListening } from "./sluice.ts";
 
 const authority = await createAuthority();
 const identity = await authority.issue({ names: ["good.test", "127.0.0.1"] });
@@ -56,4 +56,37 @@ describe("sluice http towards servers with TLS", () => {
       assert.match(program.stderr, message);
     });
   }
+});
+
+test("upstreams of one server share nothing where their TLS differs", async () => {
+  await using folder = await createTemporaryDirectory();
+  await folder.write("ca.pem", authority.cert);
+  await using http1 = await startOrigin({ tls: identity });
+  await using http2 = await startOrigin({ http2: true, tls: identity });
+  const upstream = (port: number, tls: string) => `{ servers: "127.0.0.1:${port}", retry: off, tls: ${tls} }`;
+  const paths = ["any", "right", "wrong", "untrusted"];
+  const settings = [
+    "{ verify_cert: false }",
+    "{ ca: ca.pem, sni: good.test }",
+    "{ ca: ca.pem, sni: bad.test }",
+    "true",
+  ];
+  const origins = [http1, http2];
+  const names = origins.flatMap((_, i) => paths.map((path) => `${path}${i + 1}`));
+  const file = await folder.write(
+    "a.yaml",
+    `threads: 1
+listeners:
+  - bind: 127.0.0.1:0
+    routes: [${names.map((name) => `{ match: { path: { prefix: /${name} } }, upstream: ${name} }`).join(", ")}]
+upstreams:
+${names.map((name, i) => `  ${name}: ${upstream(origins[i < 4 ? 0 : 1]!.port, settings[i % 4]!)}`).join("\n")}
+`,
+  );
+  await using sluice = await startListening(["run", file]);
+  for (let round = 0; round < 2; round++) {
+    for (const [i, name] of names.entries())
+      assert.equal((await get(sluice.port, `/${name}`)).status, i % 4 < 2 ? 404 : 502, name);
+  }
+  assert.deepEqual([http1.requests.length, http2.requests.length], [4, 4]);
 });
