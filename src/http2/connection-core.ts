@@ -63,7 +63,7 @@ export abstract class ConnectionCore<S extends StreamCore>
   protected readonly decoder: HeaderDecoder = new HeaderDecoder();
   protected readonly reader: FrameReader;
   readonly #role: "server" | "client";
-  readonly #roundTrip = new RoundTrip(now);
+  readonly #roundTrip = new RoundTrip(() => performance.now());
   readonly #budget: WindowBudget;
   readonly #sends = new SendWindow(INITIAL_CONNECTION_WINDOW);
   readonly #receives: ReceiveWindow;
@@ -195,6 +195,7 @@ export abstract class ConnectionCore<S extends StreamCore>
   #remove(stream: S, ending: Ending): void {
     stream.state = StreamState.Closed;
     if (this.#data === stream) this.#data = null;
+    if (ending === Ending.WeReset) this.flood.streamReset(stream.receives.available);
     this.streams.delete(stream.id);
     this.numbers.close(stream.id, ending);
     this.#scheduler.remove(stream);
@@ -341,7 +342,9 @@ export abstract class ConnectionCore<S extends StreamCore>
     }
     const stream = this.streams.get(streamId);
     if (stream === undefined) {
-      this.judgeAbsent(streamId, FrameType.Data);
+      const isStray = this.judgeAbsent(streamId, FrameType.Data);
+      if (isStray && !this.flood.takesStray(length))
+        this.fail(Http2Error.FlowControlError, "DATA without end");
       return;
     }
     if (judgeOnStream(stream.state, FrameType.Data) !== Verdict.Accept) {
@@ -492,8 +495,4 @@ export abstract class ConnectionCore<S extends StreamCore>
   onConnectionError(code: Http2Error, message: string): void {
     this.fail(code, message);
   }
-}
-
-function now(): number {
-  return performance.now();
 }

@@ -189,3 +189,13 @@ test("answers that are read don't count", () => {
     1000,
   );
 });
+
+test("DATA on streams that were reset may be what their windows allowed, and a little more", () => {
+  const guard = new FloodGuard(new FloodRules());
+  const MB = 1024 * 1024;
+  assert.equal(guard.takesStray(MB), true);
+  assert.equal(guard.takesStray(1), false);
+  guard.streamReset(100);
+  assert.equal(guard.takesStray(99), true);
+  assert.equal(guard.takesStray(1), false);
+});

@@ -53,6 +53,9 @@ export const DEFAULT_FLOOD_LIMITS: FloodLimits = {
   UnreadAnswers: { burst: 1000, perSecond: 0 },
 };
 
+/** DATA that may come on streams that were reset, once, beyond what their windows allowed. */
+const STRAY_ROOM = 1024 * 1024;
+
 /** Window updates that one DATA frame of ours may call for: of the stream and the connection, in small steps. */
 const UPDATES_PER_DATA = 8;
 /** Bytes of frame head and padding that one byte of payload pays for: frames of three bytes and more are never too many. */
@@ -91,6 +94,7 @@ export class FloodGuard {
   readonly #notes: Float64Array = new Float64Array(KINDS.length * STRIDE);
   /** The kind that was too much first, null while there is none. */
   flood: keyof typeof Flood | null = null;
+  #strayRoom = STRAY_ROOM;
 
   constructor(rules: FloodRules) {
     this.#rules = rules;
@@ -126,6 +130,17 @@ export class FloodGuard {
   streamEnded(): void {
     this.#pay(Flood.PeerReset, 1);
     this.#pay(Flood.OwnReset, 1);
+  }
+
+  /** We have reset a stream on which the peer may have sent so much more before it hears of that. */
+  streamReset(window: number): void {
+    this.#strayRoom += window;
+  }
+
+  /** Counts DATA on such a stream. False when it is more than can have been on its way: a peer that goes on has us read it for nothing. */
+  takesStray(length: number): boolean {
+    this.#strayRoom -= length;
+    return this.#strayRoom >= 0;
   }
 
   /** We sent a DATA frame. */

@@ -10,7 +10,7 @@ import { type FrameConnection, type FrameScript, startFrameServer } from "../kit
 import { frame, uint32 } from "../kit/http2-frames.ts";
 import { request, standstill, startProxy } from "./proxy.ts";
 
-const { Ack, EndHeaders, EndStream, Padded } = FrameFlag;
+const { Ack, EndHeaders, Padded } = FrameFlag;
 const peer = { protocol: "h2c" } as const;
 
 function many(times: number, bytes: Buffer): Buffer {
@@ -176,25 +176,36 @@ describe("resets", () => {
   });
 });
 
-test("what a server sends on after a reset costs no memory and holds up nobody", async () => {
-  const piece = frame(FrameType.Data, 0, 1, Buffer.alloc(16_384));
-  await using origin = await startFrameServer(async (connection) => {
-    const id = await connection.request(0);
-    connection.respond(id, 200, [], false);
-    await connection.until(() => connection.stream(id).reset !== null);
-    for (let i = 0; i < 500; i++) connection.sendRaw(piece);
-    connection.sendRaw(frame(FrameType.Data, EndStream, id));
-    await connection.answer(await connection.request(1), "ok");
+for (const [pieces, loses] of [
+  [60, false],
+  [500, true],
+] as const) {
+  test(`a server that sends ${pieces * 16} KiB on after a reset ${loses ? "loses" : "keeps"} its connection`, async () => {
+    const piece = frame(FrameType.Data, 0, 1, Buffer.alloc(16_384));
+    await using origin = await startFrameServer(async (connection, index) => {
+      if (index > 0) return connection.answer(await connection.request(0), "ok");
+      const id = await connection.request(0);
+      connection.respond(id, 200, [], false);
+      await connection.until(() => connection.stream(id).reset !== null);
+      for (let i = 0; i < pieces; i++) connection.sendRaw(piece);
+      if (loses) await connection.until(() => goawayOf(connection) !== undefined);
+      else await connection.answer(await connection.request(1), "ok");
+    });
+    await using proxy = await startProxy({ origin, peer });
+    const client = await proxy.connect();
+    void client.write(request("GET /"));
+    await client.readHead();
+    client.reset();
+    const [first] = origin.connections;
+    if (loses) {
+      await first!.until(() => goawayOf(first!) !== undefined);
+      assert.match(goawayOf(first!)!, /^goaway 0 FLOW_CONTROL_ERROR /);
+    }
+    const other = await proxy.connect();
+    assert.equal((await other.exchange(request("GET /"))).body.toString(), "ok");
+    assert.equal(origin.connections.length, loses ? 2 : 1);
   });
-  await using proxy = await startProxy({ origin, peer });
-  const client = await proxy.connect();
-  void client.write(request("GET /"));
-  await client.readHead();
-  client.reset();
-  const other = await proxy.connect();
-  assert.equal((await other.exchange(request("GET /"))).body.toString(), "ok");
-  assert.equal(origin.connections.length, 1);
-});
+}
 
 test("what many clients don't take is no more than their windows, and goes with them", async () => {
   const clients = 50;
