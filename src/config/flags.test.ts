@@ -53,7 +53,8 @@ test("servers speak what a flag says", () => {
   const [upstream] = snapshotFromFlags({ ...plain, protocol: "h2c", connectInterval: 10 }).upstreams;
   assert.equal(upstream?.peer.protocol, "h2c");
   const asked = { ...plain, protocol: "h2c", httpCheck: { interval: 1, path: "/" } };
-  assert.throws(() => snapshotFromFlags(asked), /active-health-check/);
+  const [check] = snapshotFromFlags(asked).upstreams[0]!.checks;
+  assert.ok(check?.kind === "http" && check.http2 === true, "they are asked in it, too");
 });
 
 test("a context path and a host change the route", () => {

@@ -117,6 +117,13 @@ test("a proxy to connect through is taken as it is written", () => {
   assert.equal(checks[0]!.proxy, peer.proxy);
 });
 
+test("checks of an upstream of h2c ask in HTTP/2, but not on another port", () => {
+  const checkOf = (check: string) =>
+    withKeys(`servers: [3000], protocol: h2c, health_check: ${check}`).checks[0];
+  const isHttp2 = (check: string) => "http2" in checkOf(check)!;
+  assert.deepEqual(["/health", "{ http: /, port: 1 }", "tcp"].map(isHttp2), [true, false, false]);
+});
+
 describe("checks of an upstream with TLS", () => {
   const tls = "tls: { sni: a.example }";
   const tlsOf = (keys: string): unknown => {

@@ -77,6 +77,9 @@ function completeCheck(
     ...(localAddress === undefined ? {} : { localAddress }),
   };
   if (check.kind === "tcp") return check;
+  // Another port may speak anything.
+  if (check.kind === "http" && check.port === null && peer.protocol === "h2c")
+    return { ...check, http2: true };
   if (takesTls && typeof peer.tls === "object") return { ...check, tls: peer.tls };
   if (check.tls?.ca === undefined) return check;
   const { ca, ...options } = check.tls;

@@ -61,6 +61,8 @@ export type HealthCheckSettings =
       readonly body: string | null;
       /** Null: plain HTTP. */
       readonly tls: PeerTlsOptions | null;
+      /** Without TLS: HTTP/2, which the server must expect. Default: HTTP/1.1. */
+      readonly http2?: boolean;
     })
   /** The standard health service of gRPC, over HTTP/2. */
   | (CheckTimes & { readonly kind: "grpc"; readonly service: string; readonly tls: PeerTlsOptions | null });

@@ -42,7 +42,7 @@ const MOST_REQUESTS = 2 ** 31 - 1;
 const EXAMPLES = `
 Health checks: servers are asked for a path every ten seconds, the first time ten seconds after the start. Every status
 from 200 to 499 is a good answer. With --hc-freq a connection is enough, and no path is asked for unless a flag says so.
-With --protocol h2c a connection is enough in any case.
+With --protocol h2c a connection is enough, too.
 
 TLS: with a certificate all addresses serve HTTPS, HTTP/2 and HTTP/1.1. Of several certificates each is used for its
 names; their files are read again when they change. Plain HTTP is answered with a redirect to https.

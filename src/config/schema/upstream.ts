@@ -157,7 +157,7 @@ function tlsOf(
 }
 
 function checkProtocol(
-  { protocol, health_check: checks = [] }: UpstreamDocument,
+  { protocol }: Pick<UpstreamDocument, "protocol">,
   tls: UpstreamTlsDraft | null,
   context: Context,
 ): void {
@@ -165,9 +165,6 @@ function checkProtocol(
     refuse(context, ["protocol"], "h2c, or tls beside it", { reason: "h2 is HTTP/2 over TLS" });
   if (protocol === "h2c" && tls !== null)
     refuse(context, ["protocol"], "h2, or no tls", { reason: "h2c is HTTP/2 without TLS" });
-  const asksInHttp1 = checks.some(({ settings: { kind, port } }) => kind === "http" && port === null);
-  if (protocol === "h2c" && asksInHttp1)
-    refuse(context, ["health_check"], "tcp, grpc, or a map with a port that speaks HTTP/1");
 }
 
 function toMostServers({ servers = [], discovery: found, max_servers: most }: UpstreamDocument): number {

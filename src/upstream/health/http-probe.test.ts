@@ -271,6 +271,18 @@ describe("an HTTPS probe", () => {
     });
   }
 
+  test("asks in HTTP/2 without TLS where the server must expect it", async () => {
+    await using origin = await startOrigin({ http2: true });
+    assert.equal(await examine(probeWith({ http2: true }), origin.address), null);
+    assert.equal(
+      await examine(probeWith({ http2: true, path: "/status/500" }), origin.address),
+      "status 500",
+    );
+    assert.equal(origin.requests[0]?.headers[":scheme"], "http");
+    await using other = await startOrigin();
+    assert.notEqual(await examine(probeWith({ http2: true }), other.address), null);
+  });
+
   test("looks at the certificate each time", async () => {
     const reused: boolean[] = [];
     await using origin = await startOrigin({ tls: await authority.issue() });

@@ -12,7 +12,7 @@ import { authorityOf, SocketOpener } from "./probe-socket.ts";
 
 export type HttpProbeSettings = Pick<
   Extract<HealthCheckSettings, { kind: "http" }>,
-  "method" | "path" | "headers" | "expect" | "body" | "tls" | "proxy" | "localAddress"
+  "method" | "path" | "headers" | "expect" | "body" | "tls" | "http2" | "proxy" | "localAddress"
 >;
 
 /** HTTP/1.1 if the server speaks it, and leaves it to us. */
@@ -50,7 +50,9 @@ export class HttpProbe implements Probe {
   run(address: Address, signal: AbortSignal): Promise<ProbeResult> {
     const { method, path } = this.#settings;
     return runProbe(this.#opener, address, signal, (socket, end) => {
-      if (socket instanceof TLSSocket && socket.alpnProtocol === "h2") {
+      const isHttp2 =
+        socket instanceof TLSSocket ? socket.alpnProtocol === "h2" : this.#settings.http2 === true;
+      if (isHttp2) {
         this.#askInHttp2(socket, address, end);
         return;
       }
@@ -65,7 +67,7 @@ export class HttpProbe implements Probe {
   }
 
   #askInHttp2(socket: Socket, address: Address, end: EndProbe): void {
-    const { method, path } = this.#settings;
+    const { method, path, tls } = this.#settings;
     const fields = this.#fields(address).map(([name, value]) => [name.toLowerCase(), value] as const);
     const authority = fields.find(([name]) => name === "host")?.[1] ?? authorityOf(address);
     const head: OutgoingHttpHeaders = {};
@@ -73,7 +75,12 @@ export class HttpProbe implements Probe {
       if (name !== "host") head[name] = [head[name] ?? [], value].flat().map(String);
     const stream = startHttp2(socket, end).request({
       ...head,
-      ...{ ":method": method, ":scheme": "https", ":authority": authority, ":path": path },
+      ...{
+        ":method": method,
+        ":scheme": tls === null ? "http" : "https",
+        ":authority": authority,
+        ":path": path,
+      },
     });
     stream.on("error", end);
     stream.on("response", ({ ":status": status }) => void this.#judge(status!, stream).then(end, end));
