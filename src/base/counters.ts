@@ -67,6 +67,8 @@ export const Counter = {
   tlsPassed: 50,
   /** Clients that spoke HTTP without TLS where TLS is expected. */
   tlsPlainHttp: 51,
+  /** Requests that were lost because their server did too much of what HTTP/2 allows. */
+  upstreamFloods: 52,
 } as const;
 
 export type CounterName = keyof typeof Counter;

@@ -70,6 +70,7 @@ const ERROR_KINDS = {
   UPSTREAM_NO_WEBSOCKET: ["internal", 502, "no", "The server speaks HTTP/2 without WebSockets (RFC 8441)"],
   UPSTREAM_HEAD_LIMIT: ["internal", 431, "no", "The request's fields are more than the server takes"],
   UPSTREAM_BAD_RESPONSE: ["upstream", 502, "no", "The server's response breaks HTTP's rules"],
+  UPSTREAM_FLOOD: ["upstream", 502, "no", "The server did too much of what is allowed"],
   UPSTREAM_FIRST_BYTE_TIMEOUT: ["upstream", 504, "no", "The server did not start its response in time"],
   UPSTREAM_READ_TIMEOUT: ["upstream", 504, "no", "The server stopped in the middle of its response"],
   UPSTREAM_WRITE_TIMEOUT: ["upstream", 504, "no", "The server took the request too slowly"],

@@ -182,7 +182,7 @@ describe("a server that goes away", () => {
       await connection.request(0);
       connection.sendRaw(many);
     });
-    assert.equal((await upstream.send().outcome.done).error?.code, "UPSTREAM_BAD_RESPONSE");
+    assert.equal((await upstream.send().outcome.done).error?.code, "UPSTREAM_FLOOD");
     await upstream.far.until(() => goaway(upstream.far.notes) !== undefined);
     assert.match(goaway(upstream.far.notes)!, /ENHANCE_YOUR_CALM/);
   });

@@ -1,4 +1,4 @@
-import { ProxyError } from "../base/errors.ts";
+import { type ErrorCode, ProxyError } from "../base/errors.ts";
 import { Deadline, type DeadlineOwner, type TimeoutQueue } from "../base/timeouts.ts";
 import type { BodyLength, RequestHead } from "../http/heads.ts";
 import { HttpHeaders } from "../http/http-headers.ts";
@@ -353,8 +353,10 @@ export class Http2ClientConnection
   // ── its end ────────────────────────────────────────────────────────────────────────────────────────────────────
 
   protected onFailure(code: Http2Error, message: string): void {
-    const isLate = code === Http2Error.SettingsTimeout && !this.hasPeerSettings;
-    const reason = isLate ? "UPSTREAM_CONNECT_TIMEOUT" : "UPSTREAM_BAD_RESPONSE";
+    let reason: ErrorCode = "UPSTREAM_BAD_RESPONSE";
+    if (code === Http2Error.EnhanceYourCalm) reason = "UPSTREAM_FLOOD";
+    else if (code === Http2Error.SettingsTimeout && !this.hasPeerSettings)
+      reason = "UPSTREAM_CONNECT_TIMEOUT";
     this.#lose(new ProxyError(reason, `${nameOfHttp2Error(code)}: ${message}`));
   }
 

@@ -137,6 +137,7 @@ export class HttpProxy<C> {
     if (response !== null) counters.add(STATUS_COUNTERS[Math.min(Math.floor(response.status / 100), 5)]!);
     if (error !== null) counters.add(ERROR_COUNTERS[error.source]);
     if (error?.code.endsWith("_TIMEOUT") === true) counters.add(Counter.timeouts);
+    else if (error?.code === "UPSTREAM_FLOOD") counters.add(Counter.upstreamFloods);
   }
 
   #report(session: Session<C>, error: ProxyError): void {

@@ -26,6 +26,7 @@ const RESETS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "UPSTREAM_CLOSED",
   "UPSTREAM_RESET",
   "UPSTREAM_BAD_RESPONSE",
+  "UPSTREAM_FLOOD",
 ]);
 
 /** Whether a request of this method may be repeated. Without a byte of its body no server can have acted on it. */
