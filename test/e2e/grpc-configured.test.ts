@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { Server, status as Status } from "@grpc/grpc-js";
 import { HealthImplementation } from "grpc-health-check";
 import { until } from "../kit/deadline.ts";
 import { GrpcClient, GrpcOrigin } from "../kit/grpc.ts";
-import { type RunningProgram, startSluice } from "../kit/process.ts";
+import { type Composed, startComposed } from "./composed.ts";
 import { startHttp } from "./sluice.ts";
 
 const root = join(import.meta.dirname, "..", "..");
@@ -36,15 +37,12 @@ class Greeter implements AsyncDisposable {
   }
 }
 
-async function runExample(
-  env: Readonly<Record<string, string>>,
-): Promise<{ readonly program: RunningProgram; readonly port: number }> {
-  const args = ["run", join("examples", "grpc.yaml"), "--threads", "1", "--json"];
-  const fixed = { BIND: "127.0.0.1:0", SERVICE: "sluice.test.Echo", INTERVAL: "200ms" };
-  const program = await startSluice(args, { cwd: root, env: { ...fixed, ...env } });
-  const [line] = await program.line(/^\{"event":"listening".*$/);
-  const { addresses } = JSON.parse(line) as { addresses: string[] };
-  return { program, port: Number(addresses[0]?.split(":").at(-1)) };
+/** The example, with these values in place of its own. */
+function example(values: Readonly<Record<string, string>>): Promise<Composed> {
+  const text = readFileSync(join(root, "examples", "grpc.yaml"), "utf8");
+  return startComposed(
+    text.replace(/\$\{(\w+):-([^}]*)\}/g, (_, name: string, own: string) => values[name] ?? own),
+  );
 }
 
 /** Which servers answered so many calls, and how often. */
@@ -61,10 +59,11 @@ async function shares(client: GrpcClient, calls: number): Promise<Record<string,
 test("the example of gRPC spreads calls, limits them in time and lets pages call", async () => {
   await using one = await Greeter.start("one");
   await using two = await Greeter.start("two");
-  const env = { GREETER1: one.address, GREETER2: two.address, DEADLINE: "2s" };
-  const { program, port } = await runExample(env);
-  await using _ = program;
-  using client = new GrpcClient(port);
+  await using composed = await example({
+    ...{ BIND: "127.0.0.1:0", SERVICE: "sluice.test.Echo", INTERVAL: "200ms", DEADLINE: "2s" },
+    ...{ GREETER1: one.address, GREETER2: two.address },
+  });
+  using client = new GrpcClient(composed.port);
   // It takes longer than all that follows.
   const late = client.unary("", { "x-wait": "-1" });
   assert.deepEqual(await shares(client, 20), { one: 10, two: 10 });
@@ -77,7 +76,7 @@ test("the example of gRPC spreads calls, limits them in time and lets pages call
   await until("the first server is back", async () => (await shares(client, 4))["one"] === 2);
 
   const call = (path: string): Promise<Response> =>
-    fetch(`http://127.0.0.1:${port}${path}`, {
+    fetch(`http://127.0.0.1:${composed.port}${path}`, {
       method: "POST",
       headers: { "content-type": "application/grpc-web-text", origin: "https://app.example" },
       body: "AAAAAAE=eA==",
