@@ -121,8 +121,13 @@ export class RawSocket implements AsyncDisposable {
 
   /** Closes with RST. */
   reset(): void {
-    this.#transport.resetAndDestroy();
-    this.socket.destroy();
+    const close = (): void => {
+      this.#transport.resetAndDestroy();
+      this.socket.destroy();
+    };
+    // While it is being told that hands are shaken, Node can't bear to lose both at once: it reads on in what is gone.
+    if (this.socket === this.#transport) close();
+    else setImmediate(close);
   }
 
   /** Closes both directions. */
