@@ -101,7 +101,7 @@ export class Http2ClientStream extends StreamCore implements UpstreamStream, Dea
   sendHead(head: RequestHead, body: BodyLength, additions: RequestAdditions): void {
     if (this.#sink === null) return;
     this.#toHead = head.method === "HEAD";
-    this.#tunnelKind = tunnelOf(head, additions);
+    this.#tunnelKind = tunnelOf(head, body, additions);
     if (this.#tunnelKind === "websocket") {
       this.#accept = acceptFor(head);
       this.owner.openTunnel(this, head, additions);

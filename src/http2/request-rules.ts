@@ -11,6 +11,7 @@ import { BlockRequest } from "./received-block.ts";
 export const REQUEST_PROBLEMS = {
   BAD_TARGET: 400,
   BAD_EXPECT: 417,
+  BODY_IN_CONNECT: 400,
   BODY_TOO_LARGE: 413,
   REQUEST_LINE_TOO_LONG: 414,
   HEAD_TOO_LARGE: 431,
@@ -65,7 +66,9 @@ function noteExpectation(head: RequestHead): RequestHead | RequestProblem {
   return head;
 }
 
+/** Without a body no length: it would go on to an HTTP/1 server, which takes the next request for what is missing. */
 function noteTunnel(block: FieldBlock, head: RequestHead): RequestHead | RequestProblem {
+  if (block.contentLength > 0) return "BODY_IN_CONNECT";
   if ((block.pseudo & PROTOCOL) === 0) return /:\d{1,5}$/.test(head.host) ? head : "BAD_TARGET";
   return block.pseudoText(Pseudo.Protocol).toLowerCase() === "websocket"
     ? toUpgrade(head)

@@ -1,6 +1,6 @@
 import { fieldBit } from "../http/field-bits.ts";
 import { FieldId } from "../http/field-names.ts";
-import { type RequestHead, ResponseHead } from "../http/heads.ts";
+import { type BodyLength, type RequestHead, ResponseHead } from "../http/heads.ts";
 import type { RequestAdditions } from "../http/streams.ts";
 import { asksForWebSocket, webSocketAccept } from "../http/websocket.ts";
 import type { FieldBlock } from "./hpack/field-block.ts";
@@ -18,10 +18,18 @@ const LEFT_OUT = fieldBit(FieldId.Host) | fieldBit(FieldId.ContentLength);
 const CONTENT_LENGTH = fieldBit(FieldId.ContentLength);
 const KEY = "sec-websocket-key";
 
-/** Null for a request that has a response. Upgrades to other protocols don't exist in HTTP/2, and aren't asked for. */
-export function tunnelOf(head: RequestHead, { upgrade }: RequestAdditions): TunnelKind | null {
-  if (upgrade !== null && asksForWebSocket(upgrade)) return "websocket";
-  return head.method === "CONNECT" ? "connect" : null;
+/**
+ * Null for a request that has a response. Upgrades to other protocols don't exist in HTTP/2, and aren't asked for; nor is a
+ * WebSocket by a request that can't open one (RFC 6455 §4.1): a body of its own would have no stream to go to.
+ */
+export function tunnelOf(
+  head: RequestHead,
+  body: BodyLength,
+  { upgrade }: RequestAdditions,
+): TunnelKind | null {
+  if (head.method === "CONNECT") return "connect";
+  const mayOpen = head.method === "GET" && (body === "none" || body === 0);
+  return mayOpen && asksForWebSocket(upgrade) ? "websocket" : null;
 }
 
 /** Encodes the request for a tunnel. The key of an upgrade is left out: there is nothing that it would have to prove here. */

@@ -96,6 +96,30 @@ describe("a WebSocket to a server of HTTP/2", () => {
     assert.deepEqual(stage.proxy.reported, []);
   });
 
+  test("isn't asked for by a request with a body, or of another method", async () => {
+    await using stage = await startStage(async (connection) => {
+      for (let index = 0; index < 4; index++) {
+        await connection.answer(await connection.request(index), "no WebSocket");
+      }
+    });
+    const chunked = UPGRADE.replace(
+      "\r\n\r\n",
+      "\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+    );
+    const sized = UPGRADE.replace("\r\n\r\n", "\r\nContent-Length: 5\r\n\r\nhello");
+    for (const text of [chunked, sized, UPGRADE.replace("GET", "POST"), sized.replace("GET", "POST")]) {
+      assert.equal((await stage.client.exchange(text)).body.toString(), "no WebSocket");
+    }
+    assert.equal(stage.connections.length, 1);
+    const [connection] = stage.connections;
+    const methods = connection!.heads.map((fields) => new Map(fields).get(":method"));
+    assert.deepEqual(methods, ["GET", "GET", "POST", "POST"]);
+    assert.deepEqual(
+      [1, 3, 5, 7].map((id) => bodyOf(connection, id).toString()),
+      ["hello", "hello", "", "hello"],
+    );
+  });
+
   test("may be refused, which ends its stream and nothing else", async () => {
     await using stage = await startStage(async (connection) => {
       const id = await connection.request(0);

@@ -93,6 +93,26 @@ describe("a WebSocket over HTTP/2 to an HTTP/1 server", () => {
     assert.deepEqual([status, body.toString()], [403, "no"]);
   });
 
+  test("has no length: a server would take the next request on its connection for the body", async () => {
+    const heard: string[] = [];
+    await using proxy = await startProxy({
+      origin: async (connection) => {
+        for (;;) {
+          const { method, target } = await connection.readRequest();
+          heard.push(`${method} ${target}`);
+          await connection.write("HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\nno");
+        }
+      },
+    });
+    await using client = new Http2Client(proxy.port);
+    const refused = readAnswer(await openTunnel(client, { ...WEBSOCKET, "content-length": "5" }));
+    assert.equal((await refused).status, 400);
+    const empty = await openTunnel(client, { ...WEBSOCKET, "content-length": "0" });
+    empty.end();
+    assert.equal((await readAnswer(empty)).status, 404);
+    assert.deepEqual(heard, ["GET /chat"]);
+  });
+
   test("isn't agreed to by an answer to another key, or to none", async () => {
     for (const line of ["", `Sec-WebSocket-Accept: ${webSocketAccept("another")}\r\n`]) {
       await using proxy = await startProxy({
