@@ -9,6 +9,7 @@ import {
   VALUE_END,
   VALUE_START,
 } from "../../http/field-table.ts";
+import type { BlockCopy } from "./block-memo.ts";
 import { joinCrumbs } from "./crumbs.ts";
 import {
   FIELD_OVERHEAD,
@@ -153,6 +154,50 @@ export class FieldBlock implements FieldTable, Memory {
   /** The status of a response. */
   get status(): number {
     return numberAt(this.bytes, this.pseudoStart(Pseudo.Status), this.pseudoEnd(Pseudo.Status));
+  }
+
+  /** A copy of what it holds when it is decoded, to be loaded again. */
+  save(): BlockCopy {
+    const { count, fieldsStart, fieldsEnd, present, pseudo, contentLength, listSize } = this;
+    const offsets = this.offsets.slice(0, count * FIELD_STRIDE);
+    const guarded = this.hasGuarded ? this.guarded.slice(0, count) : null;
+    const bytes = Buffer.from(this.bytes.subarray(0, fieldsEnd));
+    const ranges = this.#ranges.slice();
+    return {
+      bytes,
+      offsets,
+      guarded,
+      ranges,
+      count,
+      fieldsStart,
+      fieldsEnd,
+      present,
+      pseudo,
+      contentLength,
+      listSize,
+    };
+  }
+
+  /** Makes it what it was when the copy was made. */
+  load(copy: BlockCopy): void {
+    this.problem = null;
+    this.#end = 0;
+    this.#runStart = this.#runEnd = 0;
+    this.#grow(copy.fieldsEnd);
+    copy.bytes.copy(this.bytes, 0);
+    const { offsets, ranges, guarded } = copy;
+    for (let i = 0; i < offsets.length; i++) this.offsets[i] = offsets[i]!;
+    for (let i = 0; i < ranges.length; i++) this.#ranges[i] = ranges[i]!;
+    if (this.hasGuarded) this.guarded.fill(0);
+    this.hasGuarded = guarded !== null;
+    if (guarded !== null) this.guarded.set(guarded);
+    this.count = copy.count;
+    this.fieldsStart = copy.fieldsStart;
+    this.fieldsEnd = copy.fieldsEnd;
+    this.present = copy.present;
+    this.pseudo = copy.pseudo;
+    this.contentLength = copy.contentLength;
+    this.listSize = copy.listSize;
   }
 
   /** For decoders: a line with more bytes than this is over the limit. */

@@ -1,4 +1,5 @@
 import { DEFAULT_TABLE_SIZE } from "../settings.ts";
+import { BlockMemo } from "./block-memo.ts";
 import { DynamicTable } from "./dynamic-table.ts";
 import {
   ENTRY_STRIDE,
@@ -54,6 +55,9 @@ export class HeaderDecoder {
   #limit: number = DEFAULT_TABLE_SIZE;
   /** After a reduction: the size that the next block must begin with, at most; -1 when nothing is due (RFC 7541 §4.2). */
   #due = -1;
+  readonly #memo = new BlockMemo();
+  /** Changes with the table, and with what is allowed. */
+  #version = 0;
   #bytes: Buffer = STATIC_TABLE.bytes;
   #at = 0;
   #end = 0;
@@ -68,11 +72,15 @@ export class HeaderDecoder {
   /** The peer has acknowledged our SETTINGS_HEADER_TABLE_SIZE; until then it may use the one before, 4096 at first. */
   limitTable(size: number): void {
     this.#limit = size;
+    this.#version++;
     if (size < this.#table.maxSize) this.#due = this.#due < 0 ? size : Math.min(this.#due, size);
   }
 
   /** Decodes the block `bytes[start..end)`. After `Broken` this decoder is of no use any more. */
   decode(bytes: Buffer, start: number, end: number, block: FieldBlock, kind: BlockKind): DecodeOutcome {
+    const version = this.#version;
+    if (this.#due < 0 && this.#memo.recall(bytes, start, end, kind, version, block))
+      return DecodeOutcome.Complete;
     this.#bytes = bytes;
     this.#at = start;
     this.#end = end;
@@ -80,7 +88,9 @@ export class HeaderDecoder {
     const isDecoded = this.#sizeUpdates() && this.#fields(block);
     block.finish();
     if (!isDecoded) return DecodeOutcome.Broken;
-    return block.problem === null ? DecodeOutcome.Complete : DecodeOutcome.Refused;
+    if (block.problem !== null) return DecodeOutcome.Refused;
+    if (version === this.#version) this.#memo.keep(bytes, start, end, kind, version, block);
+    return DecodeOutcome.Complete;
   }
 
   /** They stand at the beginning of a block only (RFC 7541 §4.2). */
@@ -89,6 +99,7 @@ export class HeaderDecoder {
       const size = this.#integer(0x1f);
       if (size < 0 || size > this.#limit) return false;
       this.#table.resize(size);
+      this.#version++;
       if (size <= this.#due) this.#due = -1;
     }
     return this.#due < 0;
@@ -156,6 +167,7 @@ export class HeaderDecoder {
   }
 
   #remember(block: FieldBlock, start: number, nameLength: number, valueLength: number, kind: number): void {
+    this.#version++;
     const place = this.#table.place(nameLength, valueLength, kind);
     if (place < 0) return;
     const end = start + nameLength + valueLength + LINE_PUNCTUATION;
@@ -164,6 +176,7 @@ export class HeaderDecoder {
 
   /** A field that wasn't decoded because it is longer than any limit. It is larger than the table too, which it empties. */
   #skip(block: FieldBlock, isIncremental: boolean): boolean {
+    this.#version++;
     if (isIncremental) this.#table.place(this.#table.maxSize, 0, 0);
     block.addTooLarge();
     return true;
