@@ -93,10 +93,12 @@ export interface BalancerOptions {
   readonly upstream?: readonly string[];
   /** More lines of the listener's only route. */
   readonly route?: readonly string[];
+  /** More lines of the listener: its TLS. */
+  readonly listener?: readonly string[];
 }
 
 export async function startBalancer(options: BalancerOptions): Promise<Balancer> {
-  const { threads, servers, bind = "127.0.0.1:0", upstream = [], route = [] } = options;
+  const { threads, servers, bind = "127.0.0.1:0", upstream = [], route = [], listener = [] } = options;
   const directory = await createTemporaryDirectory();
   const indented = (lines: readonly string[], by: number): string =>
     lines.map((line) => `${" ".repeat(by)}${line}\n`).join("");
@@ -104,7 +106,7 @@ export async function startBalancer(options: BalancerOptions): Promise<Balancer>
 admin: { bind: "127.0.0.1:0", token: ${TOKEN} }
 listeners:
   - bind: "${bind}"
-    routes:
+${indented(listener, 4)}    routes:
       - upstream: api
 ${indented(route, 8)}upstreams:
   api:

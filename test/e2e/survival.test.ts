@@ -7,6 +7,7 @@ import { connectRaw } from "../kit/raw-client.ts";
 import { type Balancer, startBalancer } from "./balancer.ts";
 import { MortalServer } from "./mortal-server.ts";
 import { get } from "./sluice.ts";
+import { nameIn, Traffic } from "./traffic.ts";
 
 /*
  * A balancer that survives its servers: requests flow all the time, over connections that are kept and over new ones,
@@ -57,63 +58,19 @@ class Stage implements AsyncDisposable {
   }
 }
 
-/** Requests that flow until they are stopped; what each came to, by the server's port or what went wrong. */
-class Traffic {
-  readonly results = new Map<string, number>();
-  readonly #port: number;
-  readonly #pool: Pool;
-  readonly #lanes: Promise<void>[];
-  #isOver = false;
-
-  constructor(port: number) {
-    this.#port = port;
-    this.#pool = new Pool(`http://127.0.0.1:${port}`, { connections: LANES });
-    const kept = Array.from({ length: LANES }, () => this.#flow(() => this.#kept()));
-    const fresh = Array.from({ length: LANES }, () => this.#flow(() => this.#fresh()));
-    this.#lanes = [...kept, ...fresh];
-  }
-
-  /** Waits until so many more requests came to this. */
-  async more(server: MortalServer, requests: number): Promise<void> {
-    const name = String(server.port);
-    const wanted = (this.results.get(name) ?? 0) + requests;
-    await until(`${name} answered ${wanted} requests`, () => (this.results.get(name) ?? 0) >= wanted);
-  }
-
-  /** Ends it; every request has to have been answered by one of the servers. */
-  async endWell(...servers: readonly MortalServer[]): Promise<void> {
-    this.#isOver = true;
-    await Promise.all(this.#lanes);
-    await this.#pool.close();
-    const names = servers.map(({ port }) => String(port));
-    assert.deepEqual(
-      [...this.results.keys()].filter((name) => !names.includes(name)),
-      [],
-    );
-  }
-
-  async #flow(send: () => Promise<string>): Promise<void> {
-    while (!this.#isOver) {
-      const result = await send().catch((error: Error) => error.message);
-      this.results.set(result, (this.results.get(result) ?? 0) + 1);
-    }
-  }
-
-  async #kept(): Promise<string> {
-    const { statusCode, body } = await this.#pool.request({ method: "GET", path: "/" });
+/** Requests over kept connections and over new ones. */
+function startTraffic({ port }: Stage): Traffic {
+  const pool = new Pool(`http://127.0.0.1:${port}`, { connections: LANES });
+  const kept = async (): Promise<string> => {
+    const { statusCode, body } = await pool.request({ method: "GET", path: "/" });
     return nameIn(statusCode, await body.text(), 0);
-  }
-
-  async #fresh(): Promise<string> {
-    const response = await get(this.#port);
+  };
+  const fresh = async (): Promise<string> => {
+    const response = await get(port);
     return nameIn(response.status, response.body.toString(), 0);
-  }
-}
-
-/** Who answered, if it is what the server says to a body of so many bytes. */
-function nameIn(status: number, body: string, bytes: number): string {
-  const [name = "", length] = body.split(" ");
-  return status === 200 && length === String(bytes) ? name : `${status} ${body.trim()}`;
+  };
+  const lanes = Array.from({ length: LANES }, () => [kept, fresh]).flat();
+  return new Traffic(lanes, () => pool.close());
 }
 
 /** A POST whose head is sent at once and whose body is sent when `finish` is called. */
@@ -143,7 +100,7 @@ for (const threads of [1, 2]) {
   describe(`in ${threads === 1 ? "one thread" : `${threads} threads`}`, () => {
     test("no request fails when a server is killed, and it gets requests again when it is back", async () => {
       await using stage = await Stage.start(threads);
-      const traffic = new Traffic(stage.port);
+      const traffic = startTraffic(stage);
       await traffic.more(stage.a, 100);
       await stage.a.kill();
       await stage.whenA("down");
@@ -155,13 +112,13 @@ for (const threads of [1, 2]) {
 
     test("no request fails when a server says that it is ill", async () => {
       await using stage = await Stage.start(threads);
-      const traffic = new Traffic(stage.port);
+      const traffic = startTraffic(stage);
       await traffic.more(stage.a, 100);
       await stage.a.setHealth(500);
       await stage.whenA("down");
-      const before = traffic.results.get(String(stage.a.port));
+      const before = traffic.of(stage.a);
       await traffic.more(stage.b, 200);
-      assert.ok((traffic.results.get(String(stage.a.port)) ?? 0) - (before ?? 0) <= 2 * LANES, "it got more");
+      assert.ok(traffic.of(stage.a) - before <= 2 * LANES, "it got more");
       await stage.a.setHealth(200);
       await traffic.more(stage.a, 100);
       await traffic.endWell(stage.a, stage.b);
@@ -169,7 +126,7 @@ for (const threads of [1, 2]) {
 
     test("no request fails when a server accepts and never answers", async () => {
       await using stage = await Stage.start(threads, PATIENT);
-      const traffic = new Traffic(stage.port);
+      const traffic = startTraffic(stage);
       await traffic.more(stage.a, 100);
       stage.a.freeze();
       await stage.whenA("down");
