@@ -121,13 +121,10 @@ export class RawSocket implements AsyncDisposable {
 
   /** Closes with RST. */
   reset(): void {
-    const close = (): void => {
-      this.#transport.resetAndDestroy();
-      this.socket.destroy();
-    };
+    this.#transport.resetAndDestroy();
     // While it is being told that hands are shaken, Node can't bear to lose both at once: it reads on in what is gone.
-    if (this.socket === this.#transport) close();
-    else setImmediate(close);
+    if (this.socket === this.#transport) this.socket.destroy();
+    else setImmediate(() => this.socket.destroy());
   }
 
   /** Closes both directions. */
