@@ -24,6 +24,11 @@ async function stall(port: number, bytes: Buffer): Promise<Socket> {
   return socket;
 }
 
+/** Waits until it is closed, by a reset or not. */
+function closed(socket: Socket): Promise<boolean> {
+  return until("the socket is closed", () => socket.closed);
+}
+
 const hello = await captureHello();
 
 describe("a handshake", () => {
@@ -32,7 +37,7 @@ describe("a handshake", () => {
     const stalled = [hello.subarray(0, 0), hello.subarray(0, 60), hello];
     const sockets = await Promise.all(stalled.map((bytes) => stall(secure.port, bytes)));
     await until("all are open", () => secure.proxy.count("connectionsOpen") === 3);
-    await Promise.all(sockets.map((socket) => once(socket, "close")));
+    await Promise.all(sockets.map(closed));
     await secure.proxy.settled();
     assert.equal(secure.proxy.count("handshakeTimeouts"), 3);
     assert.equal(secure.proxy.count("handshakeFailures"), 3);
@@ -45,7 +50,7 @@ describe("a handshake", () => {
     let sent = 1;
     const drip = setInterval(() => socket.write(hello.subarray(sent, ++sent)), 20);
     try {
-      await once(socket, "close");
+      await closed(socket);
     } finally {
       clearInterval(drip);
     }
@@ -58,7 +63,7 @@ describe("a handshake", () => {
     for (let at = 0; at <= hello.length; at += Math.ceil(hello.length / 9)) {
       const socket = await stall(secure.port, hello.subarray(0, at));
       socket.end();
-      await once(socket, "close");
+      await closed(socket);
       const other = await stall(secure.port, hello.subarray(0, at));
       other.resetAndDestroy();
     }
@@ -195,7 +200,7 @@ describe("when the proxy drains", () => {
     );
     await until("both are there", () => secure.proxy.count("connectionsOpen") === 2);
     await secure.proxy.server.drain(100);
-    await Promise.all(sockets.map((socket) => socket.closed || once(socket, "close")));
+    await Promise.all(sockets.map(closed));
     await secure.proxy.settled();
     assert.equal(secure.proxy.count("handshakeFailures"), 0, "it wasn't they who failed");
   });
