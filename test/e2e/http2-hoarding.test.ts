@@ -84,8 +84,8 @@ test("a connection that carries thousands of requests doesn't grow", async () =>
   await askAll(client, 1, 2_000);
   const before = usedMemory();
   await askAll(client, 2_001, 10_000);
-  const grown = usedMemory() - before;
-  assert.ok(grown < 2 * MB, `${grown} bytes more after 10,000 requests`);
+  // What came last is let go of a moment later than it is heard of.
+  await until("the memory of 10,000 requests is given back", () => usedMemory() - before < 2 * MB);
   assert.equal(proxy.count("requests"), 12_000);
 });
 

@@ -1,3 +1,4 @@
+import { FIELD_STRIDE } from "../../http/field-table.ts";
 import type { BlockKind, FieldBlock } from "./field-block.ts";
 
 /** Blocks up to this size are remembered, as they came and as they were decoded. */
@@ -8,19 +9,60 @@ const PATIENCE = 8;
 
 const NO_BYTES = Buffer.alloc(0);
 
-/** What a block holds when it is decoded. */
-export interface BlockCopy {
-  readonly bytes: Buffer;
-  readonly offsets: Int32Array;
-  readonly guarded: Uint8Array | null;
-  readonly ranges: Int32Array;
-  readonly count: number;
-  readonly fieldsStart: number;
-  readonly fieldsEnd: number;
-  readonly present: number;
-  readonly pseudo: number;
-  readonly contentLength: number;
-  readonly listSize: number;
+/** What a block held. Its memory is used again: copies for the garbage collector to find would cost more than they save. */
+class BlockCopy {
+  #bytes: Buffer = NO_BYTES;
+  #offsets = new Int32Array(0);
+  #guarded = new Uint8Array(0);
+  #hasGuarded = false;
+  readonly #ranges = new Int32Array(14);
+  #count = 0;
+  #fieldsStart = 0;
+  #fieldsEnd = 0;
+  #present = 0;
+  #pseudo = 0;
+  #contentLength = -1;
+  #listSize = 0;
+
+  take(block: FieldBlock): void {
+    const { count, fieldsEnd, bytes, offsets } = block;
+    const numbers = count * FIELD_STRIDE;
+    if (this.#bytes.length < fieldsEnd) this.#bytes = Buffer.allocUnsafeSlow(fieldsEnd);
+    bytes.copy(this.#bytes, 0, 0, fieldsEnd);
+    if (this.#offsets.length < numbers) this.#offsets = new Int32Array(numbers);
+    for (let i = 0; i < numbers; i++) this.#offsets[i] = offsets[i]!;
+    copyRanges(block.ranges, this.#ranges);
+    this.#hasGuarded = block.hasGuarded;
+    if (block.hasGuarded) this.#guarded = block.guarded.slice(0, count);
+    this.#count = count;
+    this.#fieldsStart = block.fieldsStart;
+    this.#fieldsEnd = fieldsEnd;
+    this.#present = block.present;
+    this.#pseudo = block.pseudo;
+    this.#contentLength = block.contentLength;
+    this.#listSize = block.listSize;
+  }
+
+  giveTo(block: FieldBlock): void {
+    block.clearFor(this.#fieldsEnd);
+    this.#bytes.copy(block.bytes, 0, 0, this.#fieldsEnd);
+    const { offsets } = block;
+    for (let i = 0, numbers = this.#count * FIELD_STRIDE; i < numbers; i++) offsets[i] = this.#offsets[i]!;
+    copyRanges(this.#ranges, block.ranges);
+    block.hasGuarded = this.#hasGuarded;
+    if (this.#hasGuarded) block.guarded.set(this.#guarded);
+    block.count = this.#count;
+    block.fieldsStart = this.#fieldsStart;
+    block.fieldsEnd = this.#fieldsEnd;
+    block.present = this.#present;
+    block.pseudo = this.#pseudo;
+    block.contentLength = this.#contentLength;
+    block.listSize = this.#listSize;
+  }
+}
+
+function copyRanges(from: Int32Array, to: Int32Array): void {
+  for (let i = 0; i < from.length; i++) to[i] = from[i]!;
 }
 
 /**
@@ -54,7 +96,7 @@ export class BlockMemo {
       return false;
     }
     this.#misses = 0;
-    block.load(this.#copy!);
+    this.#copy!.giveTo(block);
     return true;
   }
 
@@ -74,6 +116,7 @@ export class BlockMemo {
     this.#length = length;
     this.#kind = kind;
     this.#version = version;
-    this.#copy = block.save();
+    this.#copy ??= new BlockCopy();
+    this.#copy.take(block);
   }
 }

@@ -9,7 +9,6 @@ import {
   VALUE_END,
   VALUE_START,
 } from "../../http/field-table.ts";
-import type { BlockCopy } from "./block-memo.ts";
 import { joinCrumbs } from "./crumbs.ts";
 import {
   FIELD_OVERHEAD,
@@ -117,7 +116,7 @@ export class FieldBlock implements FieldTable, Memory {
   readonly #limits: BlockLimits;
   #kind: BlockKind = BlockKind.Request;
   /** Where the pseudo-header fields' values stand: start and end of each. */
-  readonly #ranges = new Int32Array(14);
+  readonly ranges: Int32Array = new Int32Array(14);
   /** Where the next line goes. What is in the run stands before it, though not yet in `bytes`. */
   #end = 0;
   #run: Memory = this;
@@ -139,16 +138,16 @@ export class FieldBlock implements FieldTable, Memory {
   /** The value of a pseudo-header field, "" when it isn't there. */
   pseudoText(pseudo: Pseudo): string {
     if ((this.pseudo & (1 << pseudo)) === 0) return "";
-    return latin1(this.bytes, this.#ranges[pseudo * 2]!, this.#ranges[pseudo * 2 + 1]!);
+    return latin1(this.bytes, this.ranges[pseudo * 2]!, this.ranges[pseudo * 2 + 1]!);
   }
 
   /** Where the value of a pseudo-header field that is there starts in the bytes. */
   pseudoStart(pseudo: Pseudo): number {
-    return this.#ranges[pseudo * 2]!;
+    return this.ranges[pseudo * 2]!;
   }
 
   pseudoEnd(pseudo: Pseudo): number {
-    return this.#ranges[pseudo * 2 + 1]!;
+    return this.ranges[pseudo * 2 + 1]!;
   }
 
   /** The status of a response. */
@@ -156,48 +155,14 @@ export class FieldBlock implements FieldTable, Memory {
     return numberAt(this.bytes, this.pseudoStart(Pseudo.Status), this.pseudoEnd(Pseudo.Status));
   }
 
-  /** A copy of what it holds when it is decoded, to be loaded again. */
-  save(): BlockCopy {
-    const { count, fieldsStart, fieldsEnd, present, pseudo, contentLength, listSize } = this;
-    const offsets = this.offsets.slice(0, count * FIELD_STRIDE);
-    const guarded = this.hasGuarded ? this.guarded.slice(0, count) : null;
-    const bytes = Buffer.from(this.bytes.subarray(0, fieldsEnd));
-    const ranges = this.#ranges.slice();
-    return {
-      bytes,
-      offsets,
-      guarded,
-      ranges,
-      count,
-      fieldsStart,
-      fieldsEnd,
-      present,
-      pseudo,
-      contentLength,
-      listSize,
-    };
-  }
-
-  /** Makes it what it was when the copy was made. */
-  load(copy: BlockCopy): void {
+  /** For copies: nothing is in it any more, and there is room for so many bytes. */
+  clearFor(bytes: number): void {
     this.problem = null;
+    if (this.hasGuarded) this.guarded.fill(0);
+    this.hasGuarded = false;
     this.#end = 0;
     this.#runStart = this.#runEnd = 0;
-    this.#grow(copy.fieldsEnd);
-    copy.bytes.copy(this.bytes, 0);
-    const { offsets, ranges, guarded } = copy;
-    for (let i = 0; i < offsets.length; i++) this.offsets[i] = offsets[i]!;
-    for (let i = 0; i < ranges.length; i++) this.#ranges[i] = ranges[i]!;
-    if (this.hasGuarded) this.guarded.fill(0);
-    this.hasGuarded = guarded !== null;
-    if (guarded !== null) this.guarded.set(guarded);
-    this.count = copy.count;
-    this.fieldsStart = copy.fieldsStart;
-    this.fieldsEnd = copy.fieldsEnd;
-    this.present = copy.present;
-    this.pseudo = copy.pseudo;
-    this.contentLength = copy.contentLength;
-    this.listSize = copy.listSize;
+    this.#grow(bytes);
   }
 
   /** For decoders: a line with more bytes than this is over the limit. */
@@ -380,8 +345,8 @@ export class FieldBlock implements FieldTable, Memory {
     }
     if (!this.#mayKeep(nameLength, valueLength)) return;
     this.pseudo |= bit;
-    this.#ranges[pseudo * 2] = valueStart;
-    this.#ranges[pseudo * 2 + 1] = this.#end = valueStart + valueLength;
+    this.ranges[pseudo * 2] = valueStart;
+    this.ranges[pseudo * 2 + 1] = this.#end = valueStart + valueLength;
   }
 
   /** The regular fields begin, with the host, before which the first of them makes way if it is written already. */
