@@ -1,7 +1,7 @@
+import { holdMore } from "../base/held-bytes.ts";
 import { CHARACTER_CLASS, FIELD_VALUE, HEX, HEX_VALUE } from "../http/characters.ts";
 import { type HeadLimits, ScanOutcome } from "./head-limits.ts";
 import { HeadScan } from "./head-scan.ts";
-import { holdMore } from "./held-bytes.ts";
 
 const LF = 0x0a;
 const CR = 0x0d;

@@ -1,4 +1,5 @@
 import { ProxyError } from "../base/errors.ts";
+import { holdMore } from "../base/held-bytes.ts";
 import { Deadline, type DeadlineOwner, type TimeoutQueue } from "../base/timeouts.ts";
 import type { BodyLength, RequestHead, ResponseHead } from "../http/heads.ts";
 import { HttpHeaders } from "../http/http-headers.ts";
@@ -21,7 +22,6 @@ import type { ClientOptions } from "./client-options.ts";
 import { writeRequestHead } from "./head-encoder.ts";
 import { ScanOutcome } from "./head-limits.ts";
 import type { HeadScan } from "./head-scan.ts";
-import { holdMore } from "./held-bytes.ts";
 import { isSwitch, mayBeReused, toResponseHead } from "./response-rules.ts";
 
 const State = {

@@ -1,5 +1,6 @@
 import type { Socket } from "node:net";
 import { ProxyError } from "../base/errors.ts";
+import { holdMore } from "../base/held-bytes.ts";
 import { Deadline, type DeadlineOwner, type TimeoutQueue, threadClock } from "../base/timeouts.ts";
 import type { BodyLength, ResponseHead } from "../http/heads.ts";
 import type { HttpHeaders } from "../http/http-headers.ts";
@@ -13,7 +14,6 @@ import { TransportByteStream } from "./byte-stream.ts";
 import { writeResponseHead } from "./head-encoder.ts";
 import { HEAD_PROBLEMS, type HeadProblem, ScanOutcome } from "./head-limits.ts";
 import type { HeadScan } from "./head-scan.ts";
-import { holdMore } from "./held-bytes.ts";
 import { MalformedWriter } from "./malformed-writer.ts";
 import { sendPlainAnswer } from "./plain-answer.ts";
 import { type IntakeOwner, RequestIntake } from "./request-intake.ts";

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
+import { usedMemory } from "../../test/kit/memory.ts";
 import { HttpHeaders } from "../http/http-headers.ts";
 import type { Http2Error } from "./error-codes.ts";
 import { ReceiveWindow } from "./flow-window.ts";
@@ -152,6 +153,15 @@ describe("what a stream sends", () => {
     owner.room = 100_000;
     assert.ok(turns(stream, 16_384) <= 6);
     assert.equal(owner.sent, text);
+  });
+
+  test("in small pieces takes hardly more memory than it has bytes", () => {
+    const streams = Array.from({ length: 20 }, () => new Stream(new Owner()));
+    const before = usedMemory();
+    for (const stream of streams) for (let i = 0; i < 20_000; i++) stream.send("abc");
+    const grown = usedMemory() - before;
+    assert.ok(grown < 3_000_000, `${grown} bytes for ${20 * 60_000}`);
+    for (const stream of streams) stream.forget();
   });
 
   test("is thrown away when it is of no use any more", () => {

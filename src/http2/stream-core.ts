@@ -1,3 +1,4 @@
+import { holdMore } from "../base/held-bytes.ts";
 import type { HttpHeaders } from "../http/http-headers.ts";
 import type { Http2Error } from "./error-codes.ts";
 import { type ReceiveWindow, SendWindow } from "./flow-window.ts";
@@ -239,8 +240,8 @@ const SMALL_PIECE = 4096;
 
 /** Adds a copy to pieces that wait. Were each of a few bytes a buffer of its own, it would take a hundred times its size. */
 function keepPiece(pieces: Buffer[], bytes: Buffer, start: number, end: number): void {
-  const piece = bytes.subarray(start, end);
   const last = pieces.at(-1);
-  if (last === undefined || last.length + piece.length > SMALL_PIECE) pieces.push(Buffer.from(piece));
-  else pieces[pieces.length - 1] = Buffer.concat([last, piece]);
+  if (last === undefined || last.length + end - start > SMALL_PIECE)
+    pieces.push(holdMore(null, bytes, start, end));
+  else pieces[pieces.length - 1] = holdMore(last, bytes, start, end);
 }
