@@ -139,19 +139,24 @@ export class Faults implements LinkHome {
     }
   }
 
-  /** Lays the faults on a connection, for as long as it lives: until `close` of what is returned. */
-  open(port: ConnectionPort, kind: LinkKind = "bytes"): FaultyConnection {
+  /**
+   * Lays the faults on a connection, for as long as it lives: until `close` of what is returned.
+   * @param isSealed nothing passes through it: only those act on it that decide who may connect
+   */
+  open(port: ConnectionPort, kind: LinkKind = "bytes", isSealed = false): FaultyConnection {
     // A number of its own: connections that are opened together, by the first toxic that comes, must not draw alike.
     const seed = `${this.#seed}/${++this.#opened}`;
     const connection = new FaultyConnection(
       (direction) => new Link(direction, kind, port[direction], this, seed),
       () => this.#connections.delete(connection),
+      isSealed,
     );
     this.#connections.add(connection);
     for (const toxic of this.#toxics) {
       const type = this.#typeOf(toxic);
       const isAdmitted = type.admit !== undefined;
-      if (type.links.includes(kind)) connection[directionOf(toxic)].add(type, toxic, isAdmitted);
+      const link = connection[directionOf(toxic)];
+      if (actsOn(type, link, isSealed)) link.add(type, toxic, isAdmitted);
     }
     return connection;
   }
@@ -178,11 +183,11 @@ export class Faults implements LinkHome {
   }
 
   #linksOf(toxic: ToxicSettings): Link[] {
-    const { links } = this.#typeOf(toxic);
+    const type = this.#typeOf(toxic);
     const direction = directionOf(toxic);
     return [...this.#connections]
-      .map((connection) => connection[direction])
-      .filter(({ kind }) => links.includes(kind));
+      .filter((connection) => actsOn(type, connection[direction], connection.isSealed))
+      .map((connection) => connection[direction]);
   }
 }
 
@@ -191,13 +196,20 @@ export function directionOf({ stream }: ToxicSettings): Direction {
   return stream.toLowerCase() === "upstream" ? "upstream" : "downstream";
 }
 
+function actsOn({ links, admit }: ToxicType, { kind }: Link, isSealed: boolean): boolean {
+  return links.includes(kind) && (!isSealed || admit !== undefined);
+}
+
 /** The two links of one connection. */
 export class FaultyConnection {
   readonly upstream: Link;
   readonly downstream: Link;
+  /** Nothing passes through it. */
+  readonly isSealed: boolean;
   readonly #onClose: () => void;
 
-  constructor(newLink: (direction: Direction) => Link, onClose: () => void) {
+  constructor(newLink: (direction: Direction) => Link, onClose: () => void, isSealed: boolean) {
+    this.isSealed = isSealed;
     this.upstream = newLink("upstream");
     this.downstream = newLink("downstream");
     this.#onClose = onClose;

@@ -1,6 +1,7 @@
 import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import { Counter } from "../base/counters.ts";
+import { SealedConnections } from "../chaos/sealed-connections.ts";
 import type { ProxiedAddresses } from "../net/proxy-protocol.ts";
 import type { ClientHello } from "../net/tls/client-hello.ts";
 import type { TlsDigest } from "../net/tls/digest.ts";
@@ -43,6 +44,7 @@ export class TcpHandshakes implements TlsTerminatorListener {
   readonly #relays: TcpRelays;
   readonly #servers: () => UpstreamRotation | null;
   readonly #pending = new Map<Socket, Pending>();
+  readonly #sealed: SealedConnections | null;
   #terminator: TlsTerminator | null = null;
   #onEmpty: (() => void) | null = null;
 
@@ -51,6 +53,8 @@ export class TcpHandshakes implements TlsTerminatorListener {
     this.#settings = settings;
     this.#relays = relays;
     this.#servers = servers;
+    const { faults } = relays;
+    this.#sealed = faults === null ? null : new SealedConnections(faults, (socket) => this.#cut(socket));
   }
 
   /** Rejects with a `CertificateError` when a file can't be used. */
@@ -72,6 +76,7 @@ export class TcpHandshakes implements TlsTerminatorListener {
     const id = this.#relays.nextId();
     this.#pending.set(socket, { id, client: clientOf(socket), since: performance.now(), delay });
     this.#relays.counters.add(Counter.connectionsOpen);
+    this.#sealed?.add(socket);
     this.#terminator!.accept(socket);
   }
 
@@ -131,6 +136,7 @@ export class TcpHandshakes implements TlsTerminatorListener {
   #take(socket: Socket): Pending | null {
     const pending = this.#pending.get(socket) ?? null;
     if (this.#pending.delete(socket)) this.#relays.counters.add(Counter.connectionsOpen, -1);
+    this.#sealed?.delete(socket);
     return pending;
   }
 
@@ -158,13 +164,17 @@ export class TcpHandshakes implements TlsTerminatorListener {
   /** Ends connections with a reset: the one of this id, or all. */
   cut(id?: string): void {
     for (const [socket, pending] of [...this.#pending]) {
-      if (id !== undefined && pending.id !== id) continue;
-      this.#take(socket);
-      this.#relays.report("reset", pending.id, pending.client, "cut");
-      // Only TCP knows resets.
-      if (pending.client === "") socket.destroy();
-      else socket.resetAndDestroy();
+      if (id === undefined || pending.id === id) this.#cut(socket);
     }
+  }
+
+  #cut(socket: Socket): void {
+    const pending = this.#take(socket);
+    if (pending === null) return;
+    this.#relays.report("reset", pending.id, pending.client, "cut");
+    // Only TCP knows resets.
+    if (pending.client === "") socket.destroy();
+    else socket.resetAndDestroy();
     this.#noteEnd();
   }
 

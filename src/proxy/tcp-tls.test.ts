@@ -415,6 +415,17 @@ describe("in their handshake connections", () => {
     await untilIdle(proxy);
   });
 
+  test("are cut by a toxic that cuts what stands", async () => {
+    await using origin = await startEcho();
+    const faults = createFaults(builtinToxics);
+    await using proxy = await startTcpProxy([origin.port], { tls: tlsWith([certificate]) }, faults);
+    await using doomed = await connectRaw(proxy.port);
+    await until("it is known", () => proxy.service.connections().length === 1);
+    faults.add(toxic("down"));
+    assert.equal(await doomed.closed, "reset");
+    await untilIdle(proxy);
+  });
+
   test("end when the proxy does", async () => {
     await using origin = await startEcho();
     const proxy = await startTcpProxy([origin.port], { tls: tlsWith([certificate]) });

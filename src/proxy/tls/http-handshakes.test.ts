@@ -2,13 +2,33 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { captureHello } from "../../../test/kit/client-hello.ts";
 import { until } from "../../../test/kit/deadline.ts";
-import { connectRaw } from "../../../test/kit/raw-client.ts";
+import { closureOf, connectRaw } from "../../../test/kit/raw-client.ts";
 import { startRawOrigin } from "../../../test/kit/raw-origin.ts";
 import { createFaults, toxic } from "../../../test/kit/stream-proxy.ts";
 import { builtinToxics } from "../../chaos/toxics/index.ts";
 import { HttpPeer } from "../../upstream/peer.ts";
 import { httpProxy } from "../http-proxy-service.ts";
 import { serve } from "../serve.ts";
+
+test("connections that are cut are cut in their handshake, too", async () => {
+  const faults = createFaults(builtinToxics);
+  const phases = { upstreamPeer: () => new HttpPeer("127.0.0.1:1") };
+  const passthrough = [{ names: ["a.example"], upstreams: ["127.0.0.1:1"] }];
+  await using server = await serve(httpProxy({ phases, tls: { passthrough }, faults }));
+  const underWay = (count: number) =>
+    until(`${count} are open`, () => server.counters.connectionsOpen === count);
+  await using first = await connectRaw(server.port);
+  await underWay(1);
+  faults.add(toxic("latency", { attributes: { latency: 1, jitter: 0 } }));
+  await using second = await connectRaw(server.port);
+  await underWay(2);
+  faults.add(toxic("down", { attributes: { keep: true } }));
+  assert.equal(await closureOf(server.port), "reset");
+  assert.equal(server.counters.connectionsOpen, 2);
+  faults.update("down", { attributes: { keep: false } });
+  assert.deepEqual([await first.closed, await second.closed], ["reset", "reset"]);
+  await underWay(0);
+});
 
 test("a listener's faults act on the bytes of connections that it passes on", async () => {
   await using origin = await startRawOrigin(() => undefined);

@@ -1,6 +1,7 @@
 import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import type { Faults } from "../../chaos/faults.ts";
+import { SealedConnections } from "../../chaos/sealed-connections.ts";
 import type { RequestHead } from "../../http/heads.ts";
 import type { CertificateCallback } from "../../net/tls/certificate-store.ts";
 import type { ClientHello } from "../../net/tls/client-hello.ts";
@@ -25,7 +26,7 @@ export interface HttpHandshakesOptions {
   /** Protocols to agree on, the best first. */
   readonly alpn: readonly string[];
   readonly callback: CertificateCallback | null;
-  /** What is done to connections that are passed on; null for nothing, ever. */
+  /** What is done to connections that are in their handshake, or passed on; null for nothing, ever. */
   readonly faults: Faults | null;
   /** Of those that are passed on unopened; 0: no limit. */
   readonly maxConnectionsPerClient: number;
@@ -56,6 +57,7 @@ export class HttpHandshakes implements TlsTerminatorListener {
   readonly #options: HttpHandshakesOptions;
   readonly #clients = new Map<Socket, HandshakeClient>();
   readonly #hasPassthrough: boolean;
+  readonly #sealed: SealedConnections | null;
   #relays: TcpRelays | null = null;
   #terminator: TlsTerminator | null = null;
   #plainHttp: HttpProxy<undefined> | null = null;
@@ -64,6 +66,7 @@ export class HttpHandshakes implements TlsTerminatorListener {
   constructor(options: HttpHandshakesOptions) {
     this.#options = options;
     this.#hasPassthrough = options.settings.passthrough.length > 0;
+    this.#sealed = options.faults === null ? null : new SealedConnections(options.faults, resetNow);
   }
 
   /** Rejects with a `CertificateError` when a file can't be used, and with what OpenSSL says when it refuses something. */
@@ -88,6 +91,7 @@ export class HttpHandshakes implements TlsTerminatorListener {
   /** Takes a socket that was accepted with `pauseOnConnect`; `client` hears once what became of it. */
   accept(socket: Socket, client: HandshakeClient): void {
     this.#clients.set(socket, client);
+    this.#sealed?.add(socket);
     this.#terminator!.accept(socket);
   }
 
@@ -124,6 +128,7 @@ export class HttpHandshakes implements TlsTerminatorListener {
   #take(socket: Socket): HandshakeClient {
     const client = this.#clients.get(socket)!;
     this.#clients.delete(socket);
+    this.#sealed?.delete(socket);
     return client;
   }
 
@@ -135,10 +140,16 @@ export class HttpHandshakes implements TlsTerminatorListener {
   /** Closes what isn't through yet, and what was passed on. */
   destroy(): void {
     this.#terminator?.destroy();
-    for (const [socket, client] of this.#clients) client.onGone(socket, null);
-    this.#clients.clear();
+    for (const socket of [...this.#clients.keys()]) this.#take(socket).onGone(socket, null);
     this.#relays?.destroy();
   }
+}
+
+/** The failure of its handshake tells that it is gone. */
+function resetNow(socket: Socket): void {
+  // Only TCP knows resets.
+  if (socket.remoteAddress === undefined) socket.destroy();
+  else socket.resetAndDestroy();
 }
 
 /** Without the port, and without the dot that may end a name. */
