@@ -3,7 +3,7 @@ import { FRAME_HEAD } from "./frames.ts";
 
 /** What a peer can do too much of. */
 export const Flood = {
-  /** It opens streams and resets them before they are over ("rapid reset", CVE-2023-44487). */
+  /** It opens streams and resets them before it can know anything of them ("rapid reset", CVE-2023-44487). */
   PeerReset: 0,
   /** It makes us reset its streams, by breaking rules or opening too many ("made you reset", CVE-2025-8671). */
   OwnReset: 1,
@@ -126,10 +126,11 @@ export class FloodGuard {
     return this.#use(Flood.TinyData, -balance, now);
   }
 
-  /** A stream ended as it should, with all of its request and its response. */
+  /** A stream ended as it should, with all of its request and its response. The peer's reset may be on its way nevertheless. */
   streamEnded(): void {
     this.#pay(Flood.PeerReset, 1);
     this.#pay(Flood.OwnReset, 1);
+    this.#pay(Flood.Ignored, 1);
   }
 
   /** We have reset a stream on which the peer may have sent so much more before it hears of that. */

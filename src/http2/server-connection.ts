@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
 import { type ErrorCode, ProxyError } from "../base/errors.ts";
-import { Deadline, type DeadlineOwner, type TimeoutQueue } from "../base/timeouts.ts";
+import { Deadline, type DeadlineOwner, type TimeoutQueue, threadClock } from "../base/timeouts.ts";
 import type { BodyLength, RequestHead, ResponseHead } from "../http/heads.ts";
 import { HttpHeaders } from "../http/http-headers.ts";
 import type { RequestSink, ServerApplication } from "../http/server-application.ts";
@@ -49,6 +49,8 @@ const EARLY_PRIORITIES = 128;
 const DEAF: TransportHandler = { onData() {}, onEnd() {}, onBlocked() {}, onDrain() {}, onClose() {} };
 /** Bytes that may wait for a client which doesn't read, before nothing more is heard from it. */
 const UNSENT_LIMIT = 256 * 1024;
+/** Milliseconds after which a client that takes no answer any more isn't one that never wanted it. */
+const PATIENCE = 1_000;
 
 /**
  * The server's side of an HTTP/2 connection.
@@ -126,6 +128,7 @@ export class Http2ServerConnection
     // The client was told which was the last one.
     if (this.#state >= State.Finishing) return;
     const stream = new ServerStream(this, this.peer.initialWindowSize, this.createReceiveWindow());
+    stream.begunAt = threadClock.now;
     this.addStream(stream, streamId);
     if (this.#earlyPriorities !== null) this.#applyEarly(stream, this.#earlyPriorities);
     const { problem } = block;
@@ -177,8 +180,10 @@ export class Http2ServerConnection
   }
 
   override onReset(streamId: number, code: number): void {
-    const kind = this.streams.has(streamId) ? Flood.PeerReset : Flood.Ignored;
-    if (this.countFlood(kind)) super.onReset(streamId, code);
+    const stream = this.streams.get(streamId);
+    const isFree = stream !== undefined && isPaidFor(stream);
+    if (isFree || this.countFlood(stream === undefined ? Flood.Ignored : Flood.PeerReset))
+      super.onReset(streamId, code);
   }
 
   onPriorityUpdate(streamId: number, bytes: Buffer, start: number, end: number): void {
@@ -410,4 +415,12 @@ export class Http2ServerConnection
     );
     this.#application.onClosed(this);
   }
+}
+
+/**
+ * Whether a client may reset a stream as often as it likes: it has waited for its answer to begin, or for a while. That takes as
+ * much of it as any other request does. Calls of gRPC often end so: those with deadlines, and those that watch something.
+ */
+function isPaidFor(stream: ServerStream): boolean {
+  return stream.isAnswered || threadClock.now - stream.begunAt >= PATIENCE;
 }

@@ -49,6 +49,8 @@ export class ServerStream extends StreamCore implements DownstreamStream, Deadli
   bytesSent = 0;
   /** The priority that the client told by a frame; null: what its request says */
   toldPriority: Priority | null = null;
+  /** When its request came, on the thread's clock. */
+  begunAt = 0;
   readonly #connection: ServerStreamOwner;
   #sink: RequestSink | null = null;
   #head: RequestHead | null = null;
@@ -104,6 +106,11 @@ export class ServerStream extends StreamCore implements DownstreamStream, Deadli
     this.#rate.start();
     this.#bodyDeadline = new Deadline(this);
     options.bodyTimeout.set(this.#bodyDeadline);
+  }
+
+  /** True once the client was told at least how its answer begins. */
+  get isAnswered(): boolean {
+    return this.#headSent;
   }
 
   get requestComplete(): boolean {

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { describe, test } from "node:test";
+import { setTimeout } from "node:timers/promises";
 import { Counter, type CounterName } from "../../src/base/counters.ts";
 import { FrameFlag, FrameType } from "../../src/http2/frames.ts";
 import { SettingId } from "../../src/http2/settings.ts";
@@ -192,6 +194,16 @@ const floods: Record<string, Flood> = {
 /** Never answers. */
 const waiting = { requestFilter: () => new Promise<boolean>(() => {}) };
 
+/** Begins to answer, and never ends. */
+const watched = {
+  requestFilter: (session: Session) => session.respond({ status: 200, body: endless(session.signal) }),
+};
+
+async function* endless(signal: AbortSignal): AsyncGenerator<string> {
+  yield "first";
+  await once(signal, "abort");
+}
+
 describe("floods of", () => {
   for (const [name, { counter, send, dealtWith, most = 0 }] of Object.entries(floods)) {
     test(name, async () => {
@@ -211,6 +223,47 @@ describe("floods of", () => {
 });
 
 describe("what comes near to a flood and is none:", () => {
+  test("calls that are cancelled once their answer has begun", async () => {
+    await using proxy = await startProxy({ phases: watched });
+    await using client = await connectFrames(proxy.port);
+    for (let first = 1; first < 2_600; first += 200) {
+      const ids = Array.from({ length: 100 }, (_, i) => first + 2 * i);
+      for (const id of ids) client.request(id, true);
+      for (const id of ids) assert.equal(await client.statusOf(id), 200);
+      for (const id of ids) client.socket.write(frame(FrameType.ResetStream, 0, id, CANCEL));
+    }
+    await proxy.settled(1);
+    assert.deepEqual([client.goaway, proxy.count("http2Floods")], ["", 0]);
+  });
+
+  test("calls that were waited for in vain", async () => {
+    await using proxy = await startProxy({ phases: waiting });
+    await using client = await connectFrames(proxy.port);
+    const reset = (id: number): unknown => client.socket.write(frame(FrameType.ResetStream, 0, id, CANCEL));
+    for (let id = 1; id < 1_981; id += 2) {
+      client.request(id, false, POST);
+      reset(id);
+    }
+    const late = Array.from({ length: 100 }, (_, i) => 2_001 + 2 * i);
+    for (const id of late) client.request(id, false, POST);
+    await setTimeout(1_200);
+    for (const id of late) reset(id);
+    await proxy.settled(1);
+    assert.deepEqual([client.goaway, proxy.count("http2Floods")], ["", 0]);
+  });
+
+  test("resets that cross the end of the answer", async () => {
+    await using proxy = await startProxy({ phases: answering });
+    await using client = await connectFrames(proxy.port);
+    for (let id = 1; id < 12_000; id += 2) {
+      client.request(id, true);
+      client.socket.write(frame(FrameType.ResetStream, 0, id, CANCEL));
+      if (id % 200 === 1) await client.statusOf(id);
+    }
+    await client.until(() => client.endOf(11_999) === "end");
+    assert.deepEqual([client.goaway, proxy.count("http2Floods")], ["", 0]);
+  });
+
   test("requests that are answered pay for those that are cancelled", async () => {
     await using proxy = await startProxy({ phases: answering });
     await using client = await connectFrames(proxy.port);
