@@ -1,20 +1,7 @@
 import { Command, CommanderError } from "commander";
 import { nearestWord } from "../base/nearest-word.ts";
 import { ConfigError } from "../config/config-error.ts";
-import { setEngineFlags } from "../control/engine-flags.ts";
 import { isProgramError } from "../worker/program-error.ts";
-import { addChaos } from "./commands/chaos.ts";
-import { addDemo } from "./commands/demo.ts";
-import { addHttp } from "./commands/http.ts";
-import { addProxy } from "./commands/proxy.ts";
-import { addRun } from "./commands/run.ts";
-import { addSchema } from "./commands/schema.ts";
-import { addStatus } from "./commands/status.ts";
-import { addTcp } from "./commands/tcp.ts";
-import { addToxic } from "./commands/toxic.ts";
-import { addToxiproxy } from "./commands/toxiproxy.ts";
-import { addUdp } from "./commands/udp.ts";
-import { addUpstream } from "./commands/upstream.ts";
 import { Exit, UsageError } from "./errors.ts";
 import { doubleDashes } from "./single-dash.ts";
 import { version } from "./version.ts";
@@ -37,6 +24,34 @@ Examples:
 
 Exit codes: 0 done, 1 failed while running, 2 wrong usage or configuration.`;
 
+type AddCommand = (program: Command) => void;
+
+/** All commands in the order of the help. What a command needs is loaded when it is used: most are quick, and few need all. */
+const COMMANDS: ReadonlyMap<string, () => Promise<AddCommand>> = new Map([
+  ["demo", async () => (await import("./commands/demo.ts")).addDemo],
+  ["run", async () => (await import("./commands/run.ts")).addRun],
+  ["http", async () => (await import("./commands/http.ts")).addHttp],
+  ["tcp", async () => (await import("./commands/tcp.ts")).addTcp],
+  ["udp", async () => (await import("./commands/udp.ts")).addUdp],
+  ["toxiproxy", async () => (await import("./commands/toxiproxy.ts")).addToxiproxy],
+  ["status", async () => (await import("./commands/status.ts")).addStatus],
+  ["upstream", async () => (await import("./commands/upstream.ts")).addUpstream],
+  ["proxy", async () => (await import("./commands/proxy.ts")).addProxy],
+  ["toxic", async () => (await import("./commands/toxic.ts")).addToxic],
+  ["chaos", async () => (await import("./commands/chaos.ts")).addChaos],
+  ["schema", async () => (await import("./commands/schema.ts")).addSchema],
+]);
+
+const VERSION_FLAGS: ReadonlySet<string | undefined> = new Set(["-V", "--version"]);
+
+/** The commands that a command line may be about: the one it names, none for the version, or else all. */
+async function addCommands(program: Command, word: string | undefined): Promise<void> {
+  if (VERSION_FLAGS.has(word)) return;
+  const named = word === undefined ? undefined : COMMANDS.get(word);
+  const loaders = named === undefined ? [...COMMANDS.values()] : [named];
+  for (const add of await Promise.all(loaders.map((load) => load()))) add(program);
+}
+
 function createProgram(): Command {
   const program = new Command("sluice")
     .description(
@@ -50,18 +65,6 @@ function createProgram(): Command {
     .enablePositionalOptions()
     .exitOverride()
     .configureOutput({ outputError: (text, write) => write(toOneLine(text)) });
-  addDemo(program);
-  addRun(program);
-  addHttp(program);
-  addTcp(program);
-  addUdp(program);
-  addToxiproxy(program);
-  addStatus(program);
-  addUpstream(program);
-  addProxy(program);
-  addToxic(program);
-  addChaos(program);
-  addSchema(program);
   return program;
 }
 
@@ -77,10 +80,11 @@ function toOneLine(text: string): string {
 /** Runs a command line; sets the exit code. */
 export async function main(argv: readonly string[]): Promise<void> {
   try {
-    setEngineFlags();
+    refuseUnknownCommand(argv[2]);
+    const line = doubleDashes(argv);
     const program = createProgram();
-    refuseUnknownCommand(program, argv[2]);
-    await program.parseAsync(doubleDashes(argv));
+    await addCommands(program, line[2]);
+    await program.parseAsync(line);
   } catch (error) {
     process.exitCode = report(error);
   }
@@ -89,9 +93,9 @@ export async function main(argv: readonly string[]): Promise<void> {
 }
 
 /** Without this an unknown word would go to the demonstration, which is what runs without a command. */
-function refuseUnknownCommand(program: Command, word: string | undefined): void {
+function refuseUnknownCommand(word: string | undefined): void {
   if (word === undefined || word.startsWith("-")) return;
-  const known = [...program.commands.map((command) => command.name()), "help"];
+  const known = [...COMMANDS.keys(), "help"];
   if (known.includes(word)) return;
   const nearest = nearestWord(word, known);
   const hint = nearest === undefined ? `there are ${known.join(", ")}` : `did you mean ${nearest}?`;

@@ -1,7 +1,6 @@
 import { InvalidArgumentError, Option } from "commander";
+import { LOG_LEVELS } from "../config/snapshot.ts";
 import { parseAddress } from "../net/address.ts";
-import { LOG_LEVELS } from "../observe/error-log.ts";
-import { loadToxics } from "../worker/toxic-modules.ts";
 
 /** Gathers the values of an option that may be given several times. */
 export function collect(value: string, before: readonly string[] = []): string[] {
@@ -44,18 +43,6 @@ export function threadsOption(): Option {
   return new Option("--threads <n>", "worker threads; 0 runs everything in the main thread").argParser(
     wholeNumber(MAX_THREADS),
   );
-}
-
-/** Loads own toxics as soon as it is read, so that options behind it can name them. */
-export function toxicsOption(): Option {
-  return new Option("--toxics <module>", "own toxics, known to what stands behind it (repeatable)").argParser(
-    collectToxics,
-  );
-}
-
-function collectToxics(value: string, before: readonly string[] = []): string[] {
-  loadToxics([value]);
-  return collect(value, before);
 }
 
 export function logLevelOption(): Option {

@@ -2,13 +2,12 @@ import { availableParallelism } from "node:os";
 import type { Logger } from "pino";
 import type { Scenario } from "../config/scenario.ts";
 import type { AdminSettings } from "../config/snapshot.ts";
+import { setEngineFlags } from "../control/engine-flags.ts";
 import { PidFile } from "../control/pid-file.ts";
 import { type Running, startRunning } from "../control/running.ts";
 import { runUntilSignal } from "../control/signals.ts";
 import { createErrorLog } from "../observe/error-log.ts";
 import type { RunSpec } from "../worker/run-spec.ts";
-import { mountApi } from "./admin-api.ts";
-import { playBeside } from "./scenario.ts";
 
 export interface ServeSettings {
   readonly spec: RunSpec;
@@ -33,6 +32,7 @@ export async function serveUntilSignal(settings: ServeSettings): Promise<void> {
   const pidFile = settings.pidFile === null ? null : PidFile.write(settings.pidFile);
   try {
     const running = await startRunning(settings.spec, threads, log);
+    setEngineFlags();
     await using companions = new AsyncDisposableStack();
     await startCompanions(settings, running, log, companions);
     announce(running, threads, settings.json);
@@ -57,12 +57,14 @@ async function startCompanions(
   companions: AsyncDisposableStack,
 ): Promise<void> {
   if (admin !== null) {
+    const { mountApi } = await import("./admin-api.ts");
     const onError = (error: unknown): void => log.error({ error }, "The admin API failed");
     const api = await mountApi({ running, address: admin.bind, token: admin.token, onError });
     companions.defer(() => api.close());
     announceApi(api.address, json);
   }
   if (scenario === null) return;
+  const { playBeside } = await import("./scenario.ts");
   const play = playBeside(scenario, running.steering, spec.seed, log);
   companions.defer(() => play.stop());
 }

@@ -13,7 +13,7 @@ import type { ConfigProblem } from "./config-error.ts";
 
 export const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
 
-type LogLevel = (typeof LOG_LEVELS)[number];
+export type LogLevel = (typeof LOG_LEVELS)[number];
 
 export const ACCESS_LOG_FORMATS = ["combined", "json"] as const;
 

@@ -9,7 +9,6 @@ import { type RunSpec, routedSnapshot } from "../worker/run-spec.ts";
 import { allocateSharedMemory, openGroupMemory, type SharedMemory } from "../worker/shared-memory.ts";
 import { loadToxics } from "../worker/toxic-modules.ts";
 import { type Limits, SharedLimits } from "./limits.ts";
-import { LocalPlane } from "./local-plane.ts";
 import type { Engine } from "./planes.ts";
 import { Proxies } from "./proxies.ts";
 import type { Steering } from "./steering.ts";
@@ -43,7 +42,7 @@ export async function startRunning(spec: RunSpec, threads: number, log: Logger):
   const shared = allocateSharedMemory(spec, Math.max(threads, 1));
   const tls = new TlsKeepers(log);
   const engine: Engine =
-    threads === 0 ? new LocalPlane(spec, shared, tls) : new Supervisor(spec, shared, tls, log);
+    threads === 0 ? await createLocalPlane(spec, shared, tls) : new Supervisor(spec, shared, tls, log);
   tellMaterial(tls, engine, log);
   const proxies = new Proxies(engine, createRegistry());
   const upstreams = keepUpstreams(spec, shared, engine, log);
@@ -72,6 +71,12 @@ export async function startRunning(spec: RunSpec, threads: number, log: Logger):
       return engine.stop();
     },
   };
+}
+
+/** Worker threads load the data plane themselves: it is loaded here only to run here. */
+async function createLocalPlane(spec: RunSpec, shared: SharedMemory, tls: TlsKeepers): Promise<Engine> {
+  const { LocalPlane } = await import("./local-plane.ts");
+  return new LocalPlane(spec, shared, tls);
 }
 
 interface Parts {

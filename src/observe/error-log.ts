@@ -1,12 +1,9 @@
 import { type Logger, pino } from "pino";
 import { describeThrown, type ErrorCode, type ProxyError } from "../base/errors.ts";
+import type { LogLevel } from "../config/snapshot.ts";
 import type { TlsFailure } from "../net/tls/tls-acceptor.ts";
 import type { ErrorReporter } from "../proxy/http-proxy.ts";
 import { RepeatedErrors } from "./repeated-errors.ts";
-
-export const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
-
-export type LogLevel = (typeof LOG_LEVELS)[number];
 
 export interface ErrorLogOptions {
   readonly level: LogLevel;

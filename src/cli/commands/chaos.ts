@@ -9,10 +9,10 @@ import { type PlayOutcome, ScenarioPlayer } from "../../control/scenario-player.
 import { rehearse } from "../chaos/dry-run.ts";
 import { JsonPlayPrinter, type PlayHead, type PlayPrinter, TextPlayPrinter } from "../chaos/play-printer.ts";
 import { Exit, UsageError } from "../errors.ts";
-import { toxicsOption } from "../options.ts";
 import { ApiClient } from "../steering/api-client.ts";
 import { addClientOptions, type ClientFlags } from "../steering/client-command.ts";
 import { HttpSteering } from "../steering/http-steering.ts";
+import { toxicsOption } from "../toxics-option.ts";
 
 interface PlayFlags extends ClientFlags {
   readonly seed?: string;

@@ -2,6 +2,7 @@ import { availableParallelism } from "node:os";
 import type { Command } from "commander";
 import { freshSeed } from "../../base/random.ts";
 import { snapshotFromFlags } from "../../config/flags.ts";
+import { setEngineFlags } from "../../control/engine-flags.ts";
 import { type Running, startRunning } from "../../control/running.ts";
 import { runUntilSignal } from "../../control/signals.ts";
 import { createErrorLog } from "../../observe/error-log.ts";
@@ -25,6 +26,7 @@ async function runDemo(): Promise<void> {
   const origins = await Promise.all(["one", "two", "three"].map(startDemoOrigin));
   const threads = Math.max(2, Math.min(4, availableParallelism()));
   const running = await startBalancer(origins, threads);
+  setEngineFlags();
   const address = running.addresses[0]!;
   showPlan(origins, address, threads);
   const visitor = new Visitor(Number(address.split(":").at(-1)), showVisit);

@@ -5,13 +5,12 @@ import { ConfigError, formatProblem } from "../../config/config-error.ts";
 import { loadConfig } from "../../config/load.ts";
 import type { Snapshot } from "../../config/snapshot.ts";
 import { checkTlsFiles } from "../../control/tls-check.ts";
-import { testProgram } from "../../worker/build-services.ts";
 import { UsageError } from "../errors.ts";
 import { collectAddress } from "../options.ts";
-import { readScenario } from "../scenario.ts";
 import { setFips } from "../tls/options.ts";
 import {
   addSharedFlags,
+  loadScenario,
   type SharedFlags,
   serveProgram,
   serveSnapshot,
@@ -90,7 +89,7 @@ async function runSnapshot(snapshot: Snapshot, path: string, flags: RunFlags): P
     await serveSnapshot(snapshot, flags);
     return;
   }
-  if (snapshot.chaos.scenario !== null) readScenario(snapshot.chaos.scenario);
+  await loadScenario(snapshot);
   await testTls(snapshot, path);
   process.stdout.write(`${path}: the configuration is good\n`);
 }
@@ -111,6 +110,7 @@ async function runProgram(path: string, snapshot: Snapshot | null, flags: RunFla
     return;
   }
   try {
+    const { testProgram } = await import("../../worker/build-services.ts");
     await testProgram(toRunSpec(snapshot, path, binds, flags));
   } catch (error) {
     throw new UsageError((error as Error).message);

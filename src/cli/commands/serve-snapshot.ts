@@ -1,11 +1,9 @@
 import type { Command } from "commander";
 import { freshSeed } from "../../base/random.ts";
-import type { Snapshot } from "../../config/snapshot.ts";
-import type { LogLevel } from "../../observe/error-log.ts";
+import type { Scenario } from "../../config/scenario.ts";
+import type { LogLevel, Snapshot } from "../../config/snapshot.ts";
 import { instanceName, type RunSpec } from "../../worker/run-spec.ts";
 import { accessLogOption, jsonOption, logLevelOption, threadsOption } from "../options.ts";
-import { readScenario } from "../scenario.ts";
-import { serveUntilSignal } from "../serve.ts";
 import { fipsOption, keyLogFile, keyLogOption, setFips, type TlsFlags } from "../tls/options.ts";
 
 /** Flags of every command that serves; they win over the configuration. */
@@ -44,14 +42,16 @@ export function serveProgram(
   return serve(snapshot, program, binds, flags);
 }
 
-function serve(
+async function serve(
   snapshot: Snapshot | null,
   program: string | null,
   binds: readonly string[],
   flags: SharedFlags,
 ): Promise<void> {
   setFips(flags);
-  const scenario = snapshot?.chaos.scenario ?? null;
+  const scenario = await loadScenario(snapshot);
+  // Only who serves needs all that serving needs.
+  const { serveUntilSignal } = await import("../serve.ts");
   return serveUntilSignal({
     spec: toRunSpec(snapshot, program, binds, flags),
     threads: flags.threads ?? snapshot?.threads ?? null,
@@ -59,8 +59,14 @@ function serve(
     pidFile: snapshot?.pidFile ?? null,
     json: flags.json === true,
     admin: snapshot?.admin ?? null,
-    scenario: scenario === null ? null : readScenario(scenario),
+    scenario,
   });
+}
+
+/** The scenario that a configuration names, if it names one. @throws ConfigError with everything that is wrong with it */
+export async function loadScenario(snapshot: Snapshot | null): Promise<Scenario | null> {
+  const file = snapshot?.chaos.scenario ?? null;
+  return file === null ? null : (await import("../scenario.ts")).readScenario(file);
 }
 
 /** What a data plane needs to know of a command line. */

@@ -1,7 +1,6 @@
 import { type Command, Option } from "commander";
 import { collectAddress } from "../options.ts";
 import { addStreamOptions, type StreamFlags, toAddress, toDuration } from "../stream/options.ts";
-import { runStream } from "../stream/run-stream.ts";
 import { addStreamTls } from "../stream/tls.ts";
 
 const EXAMPLES = `
@@ -36,7 +35,8 @@ export function addTcp(program: Command): void {
   addStreamTls(command);
   addStreamOptions(command)
     .addHelpText("after", EXAMPLES)
-    .action((listen: string, upstreams: string[], flags: StreamFlags) =>
-      runStream({ protocol: "tcp", listen, upstreams, flags }),
-    );
+    .action(async (listen: string, upstreams: string[], flags: StreamFlags) => {
+      const { runStream } = await import("../stream/run-stream.ts");
+      await runStream({ protocol: "tcp", listen, upstreams, flags });
+    });
 }

@@ -1,6 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { collect, threadsOption, toxicsOption, wholeNumber } from "../options.ts";
-import { runToxiproxy, type ToxiproxyFlags, toxiproxyVersion } from "../toxiproxy/run-server.ts";
+import { collect, threadsOption, wholeNumber } from "../options.ts";
+import { toxicsOption } from "../toxics-option.ts";
+import type { ToxiproxyFlags } from "../toxiproxy/run-server.ts";
 
 const MAX_PORT = 65_535;
 
@@ -37,6 +38,7 @@ export function addToxiproxy(program: Command): void {
 }
 
 async function start({ version, ...flags }: Flags): Promise<void> {
+  const { runToxiproxy, toxiproxyVersion } = await import("../toxiproxy/run-server.ts");
   if (version === true) process.stdout.write(`toxiproxy-server version ${toxiproxyVersion()}\n`);
   else await runToxiproxy(flags);
 }

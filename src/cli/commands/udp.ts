@@ -1,6 +1,5 @@
 import { type Command, Option } from "commander";
 import { addStreamOptions, type StreamFlags, toAddress } from "../stream/options.ts";
-import { runStream } from "../stream/run-stream.ts";
 
 const EXAMPLES = `
 Examples:
@@ -23,7 +22,8 @@ export function addUdp(program: Command): void {
     );
   addStreamOptions(command)
     .addHelpText("after", EXAMPLES)
-    .action((listen: string, upstream: string, flags: StreamFlags) =>
-      runStream({ protocol: "udp", listen, upstreams: [upstream], flags }),
-    );
+    .action(async (listen: string, upstream: string, flags: StreamFlags) => {
+      const { runStream } = await import("../stream/run-stream.ts");
+      await runStream({ protocol: "udp", listen, upstreams: [upstream], flags });
+    });
 }

@@ -4,16 +4,10 @@ import { parseMode } from "../../chaos/modes.ts";
 import type { ToxicSettings } from "../../chaos/toxic.ts";
 import { createRegistry } from "../../chaos/toxics/index.ts";
 import { parseDuration } from "../../config/schema/units.ts";
+import type { LogLevel } from "../../config/snapshot.ts";
 import { parseAddress } from "../../net/address.ts";
-import type { LogLevel } from "../../observe/error-log.ts";
-import {
-  collectAddress,
-  jsonOption,
-  logLevelOption,
-  threadsOption,
-  toxicsOption,
-  wholeNumber,
-} from "../options.ts";
+import { collectAddress, jsonOption, logLevelOption, threadsOption, wholeNumber } from "../options.ts";
+import { toxicsOption } from "../toxics-option.ts";
 import type { StreamTlsFlags } from "./tls.ts";
 import { parseToxic } from "./toxic-text.ts";
 

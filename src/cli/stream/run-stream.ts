@@ -6,7 +6,7 @@ import { nextSignal, runUntilSignal } from "../../control/signals.ts";
 import { type ProxyInit, type ProxyState, SteeringError } from "../../control/steering.ts";
 import { createErrorLog, type ErrorLogOptions } from "../../observe/error-log.ts";
 import { instanceName, type RunSpec } from "../../worker/run-spec.ts";
-import { type MountedApi, mountApi } from "../admin-api.ts";
+import type { MountedApi } from "../admin-api.ts";
 import { UsageError } from "../errors.ts";
 import { keyLogFile, selfSignedFor, setFips } from "../tls/options.ts";
 import { announceCertificate, type SelfSigned } from "../tls/self-signed.ts";
@@ -28,7 +28,6 @@ const THREADS = 1;
 
 /** Runs a TCP or UDP proxy until a signal or the user ends it: with the menu on a terminal, with lines elsewhere. */
 export async function runStream(command: StreamCommand): Promise<void> {
-  setEngineFlags();
   const { flags } = command;
   setFips(flags);
   await using selfSigned = await selfSignedFor(flags);
@@ -43,6 +42,7 @@ export async function runStream(command: StreamCommand): Promise<void> {
     ...{ errorLog, instance: instanceName(), seed, toxics: flags.toxics ?? [] },
   };
   const running = await startRunning({ ...spec, ...toMeans(flags) }, flags.threads ?? THREADS, log);
+  setEngineFlags();
   let api: MountedApi | null = null;
   // Before anything is listened on: whoever connects at once is told of too.
   const lines = showsMenu ? null : new EventLines(running, flags.json === true);
@@ -109,6 +109,7 @@ async function mountApiIfAsked(
   log: Logger,
 ): Promise<MountedApi | null> {
   if (api === undefined) return null;
+  const { mountApi } = await import("../admin-api.ts");
   return await mountApi({
     ...{ running, address: api, token: apiToken ?? null },
     onError: (error) => log.error({ cause: String(error) }, "The API failed"),

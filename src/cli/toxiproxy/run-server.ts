@@ -5,6 +5,7 @@ import { answerMetrics } from "../../admin/toxiproxy/metrics.ts";
 import { ToxiproxyApi } from "../../admin/toxiproxy/toxiproxy-api.ts";
 import { freshSeed } from "../../base/random.ts";
 import { createRegistry } from "../../chaos/toxics/index.ts";
+import { setEngineFlags } from "../../control/engine-flags.ts";
 import { type Running, startRunning } from "../../control/running.ts";
 import { nextSignal } from "../../control/signals.ts";
 import { instanceName } from "../../worker/run-spec.ts";
@@ -42,6 +43,7 @@ export async function runToxiproxy(flags: ToxiproxyFlags): Promise<void> {
     toxics: flags.toxics ?? [],
   };
   const running = await startRunning(spec, flags.threads, log);
+  setEngineFlags();
   try {
     await serve(running, flags, log);
   } finally {

@@ -1,6 +1,5 @@
 import { readFile, stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
-import { parseDocument } from "yaml";
 import { describeThrown } from "../../base/errors.ts";
 import { FolderWatch } from "../../base/folder-watch.ts";
 import type { DiscoverySettings } from "../group-settings.ts";
@@ -62,7 +61,7 @@ export class FileDiscovery extends RepeatedDiscovery {
   async #read(): Promise<null> {
     const text = await readText(this.#path);
     if (text === this.#text) return null;
-    this.#found = readServerList(parseText(text));
+    this.#found = readServerList(await parseText(text));
     this.#text = text;
     return null;
   }
@@ -77,7 +76,8 @@ async function readText(path: string): Promise<string> {
 }
 
 /** JSON is YAML, too. The parser takes a list behind a byte order mark for a mistake. */
-function parseText(text: string): unknown {
+async function parseText(text: string): Promise<unknown> {
+  const { parseDocument } = await import("yaml");
   const document = parseDocument(text.replace(/^\uFEFF/, ""));
   const [error] = document.errors;
   if (error !== undefined) throw new RangeError(error.message.replace(/:?\n[\s\S]*$/, ""));
