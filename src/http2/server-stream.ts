@@ -340,8 +340,8 @@ export class ServerStream extends StreamCore implements DownstreamStream, Deadli
   }
 
   onReset(code: number): void {
-    // Who has said its last word in a tunnel may not want to hear the other's.
-    if (this.isWhole && this.#tunnel !== null && code === Http2Error.NoError) {
+    // Who has said its last word in a tunnel, and was heard, may not want to hear the other's.
+    if (this.#tunnel?.ended === true && code === Http2Error.NoError) {
       this.dropOutput();
       this.#tunnel.onComplete();
       return;

@@ -15,7 +15,8 @@ export class StreamTunnel implements ByteStream {
   sink: ByteSink;
   readonly #stream: TunnelStream;
   #ended = false;
-  #gone = false;
+  #complete = false;
+  #closed = false;
 
   constructor(stream: TunnelStream, sink: ByteSink) {
     this.#stream = stream;
@@ -50,24 +51,28 @@ export class StreamTunnel implements ByteStream {
 
   // ── what the stream tells ──────────────────────────────────────────────────────────────────────────────────────
 
-  /** The client's direction is at its end, after all of its bytes. */
+  /** The peer's direction is at its end, and all of its bytes are handed on. */
   onEnd(): void {
     this.#ended = true;
     this.sink.onBytesEnd();
-    if (this.#gone) this.sink.onBytesClosed(null);
+    if (this.#complete) this.close(null);
   }
 
   /** Both directions have ended; bytes may still wait to be handed on. */
   onComplete(): void {
-    if (this.#gone) return;
-    this.#gone = true;
-    if (this.#ended) this.sink.onBytesClosed(null);
+    this.#complete = true;
+    if (this.#ended) this.close(null);
   }
 
-  /** The stream is gone. */
+  /** True once the peer's last byte was handed on. */
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  /** The stream is gone, and what waits with it. */
   close(error: Error | null): void {
-    if (this.#gone) return;
-    this.#gone = true;
+    if (this.#closed) return;
+    this.#closed = true;
     this.sink.onBytesClosed(error);
   }
 }

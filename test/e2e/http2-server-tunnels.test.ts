@@ -8,11 +8,12 @@ import { DEFAULT_LOCAL_SETTINGS, SettingId } from "../../src/http2/settings.ts";
 import { until } from "../kit/deadline.ts";
 import { literals } from "../kit/hpack.ts";
 import { Http2Client, readAnswer } from "../kit/http2-client.ts";
+import { connectFrames, type FrameClient } from "../kit/http2-frame-client.ts";
 import { type FrameConnection, type FrameScript, startFrameServer } from "../kit/http2-frame-server.ts";
 import { frame } from "../kit/http2-frames.ts";
 import { patternBytes } from "../kit/pattern.ts";
 import type { RawClient } from "../kit/raw-client.ts";
-import { type ProxyUnderTest, readPattern, request, startProxy, writePattern } from "./proxy.ts";
+import { type ProxyUnderTest, readPattern, request, standstill, startProxy, writePattern } from "./proxy.ts";
 
 const MB = 1024 * 1024;
 const KEY = "dGhlIHNhbXBsZSBub25jZQ==";
@@ -268,6 +269,59 @@ describe("a WebSocket to a server of HTTP/2", () => {
     await writing;
     assert.equal((await stage.client.readExactly(3)).toString(), "all");
     assert.ok(bodyOf(stage.connections[0], 1).equals(patternBytes(32 * MB, 0, 3)));
+  });
+});
+
+/** Asks for a WebSocket and sends the server a window of bytes, and some for which there is no room. */
+async function openAndFill(stage: Stage, client: FrameClient): Promise<void> {
+  client.request(1, false, [
+    [":method", "CONNECT"],
+    [":protocol", "websocket"],
+    [":scheme", "http"],
+    [":authority", "a.example"],
+    [":path", "/chat"],
+  ]);
+  assert.equal(await client.statusOf(1), 200);
+  for (let left = 65_535; left > 0; left -= 16_384) {
+    client.sendRaw(frame(FrameType.Data, 0, 1, Buffer.alloc(Math.min(left, 16_384))));
+  }
+  await until("the window is used up", () => lengthOf(stage.connections[0]!, 1) === 65_535);
+  client.sendRaw(frame(FrameType.Data, 0, 1, "waits"));
+}
+
+describe("a WebSocket of which one side takes nothing any more", () => {
+  const deaf = agreeing((connection) => {
+    connection.mutesWindows = true;
+  });
+
+  test("is gone when a client that has said its last word resets it", async () => {
+    await using stage = await startStage(deaf);
+    await using client = await connectFrames(stage.proxy.port);
+    await openAndFill(stage, client);
+    client.sendRaw(frame(FrameType.Data, 0, 1, "held"));
+    client.sendRaw(frame(FrameType.Data, FrameFlag.EndStream, 1));
+    client.sendReset(1, Http2Error.NoError);
+    await until("the tunnel is gone", () => stage.proxy.count("tunnelsActive") === 0);
+    await stage.connections[0]!.until(() => stage.connections[0]!.stream(1).reset === "CANCEL");
+  });
+
+  test("is gone when a client leaves that hasn't taken the end", async () => {
+    await using stage = await startStage(
+      agreeing(async (connection, id) => {
+        await connection.until(() => connection.stream(id).ended);
+        void connection.sendBody(id, patternBytes(32 * MB, 0, 1), false).catch(() => undefined);
+        await standstill(() => connection.stream(id).sends.available + 1);
+        connection.sendRaw(frame(FrameType.Data, FrameFlag.EndStream, id));
+        connection.sendPing("all said");
+      }),
+    );
+    void stage.client.write(UPGRADE);
+    await stage.client.readHead();
+    stage.client.pause();
+    stage.client.end();
+    await until("all is said", () => stage.connections[0]!.notes.includes("ping ack all said"));
+    stage.client.reset();
+    await until("the tunnel is gone", () => stage.proxy.count("tunnelsActive") === 0);
   });
 });
 
