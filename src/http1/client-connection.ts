@@ -412,7 +412,11 @@ export class ClientConnection
     }
     // What came before is read first; `resumeResponse` comes back here.
     if (this.#paused && this.#state === State.Body) return;
-    if (this.#state === State.Body && this.#decoder!.endsWithConnection) {
+    const endsBody = this.#state === State.Body && this.#decoder!.endsWithConnection;
+    // RFC 9112 §9.8: otherwise whoever is in between could shorten it.
+    if (endsBody && this.transport.endsUnsaid)
+      this.#fail(this.#closedError("UPSTREAM_CLOSED", "it ended its response without saying so in TLS"));
+    else if (endsBody) {
       this.#decoder!.finish(null);
       this.#finishBody(false);
     } else if (this.#sink !== null) this.#fail(this.#closedError("UPSTREAM_CLOSED"));

@@ -6,7 +6,13 @@ import type { Socket } from "node:net";
  */
 
 interface Internals {
-  readonly _handle?: { readonly bytesWritten?: number; readonly writeQueueSize?: number } | null;
+  readonly _handle?: {
+    readonly bytesWritten?: number;
+    readonly writeQueueSize?: number;
+    readonly reading?: boolean;
+    readStart?(): number;
+    readStop?(): number;
+  } | null;
   readonly _writableState?: { needDrain?: boolean };
 }
 
@@ -25,4 +31,19 @@ export function takenBytes(socket: Socket): number {
 export function wantDrain(socket: Socket): void {
   const { _writableState } = socket as Internals;
   if (_writableState !== undefined) _writableState.needDrain = true;
+}
+
+/**
+ * Whether the end that `socket` has just read is that of the connection beneath it, and not one that TLS told of: then what came
+ * may have been cut by anybody (RFC 8446 §6.1). Node's TLS sockets tell of both in the same way, but libuv doesn't read on behind
+ * an end. Only while the end is handled; without the internals it is false.
+ * @param carrier what the encrypted bytes go through
+ */
+export function endsUnsaid(socket: Socket, carrier: Socket): boolean {
+  // Who doesn't read can't have come to the connection's end: this one stood behind bytes that were read before.
+  if ((socket as Internals)._handle?.reading !== true) return false;
+  const handle = (carrier as Internals)._handle;
+  if (handle?.readStart?.() !== 0) return false;
+  handle.readStop?.();
+  return true;
 }

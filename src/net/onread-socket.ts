@@ -99,6 +99,7 @@ type ShortCut = Socket & { [TRANSPORT]: Transport };
  * saves the stream's own book-keeping and an event.
  */
 function push(this: ShortCut, chunk: Buffer | null, encoding?: BufferEncoding): boolean {
+  if (chunk === null) this[TRANSPORT].noteEnd();
   if (chunk === null || this.readableFlowing !== true || this.readableLength > 0)
     return Socket.prototype.push.call(this, chunk, encoding);
   this[TRANSPORT].handleOwnedRead(chunk);

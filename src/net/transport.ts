@@ -1,5 +1,5 @@
 import type { Socket } from "node:net";
-import { takenBytes, wantDrain } from "./node-sockets.ts";
+import { endsUnsaid, takenBytes, wantDrain } from "./node-sockets.ts";
 import { type OutputOwner, output } from "./output.ts";
 import {
   type OutputSlab,
@@ -53,6 +53,8 @@ export class Transport implements OutputOwner {
   closed = false;
   /** True once the peer has ended its direction. */
   ended = false;
+  /** True when TLS was there to say that the peer has ended its direction, and didn't: somebody else may have ended it. */
+  endsUnsaid = false;
   #paused = false;
   #gone = false;
   /** What does something to the bytes on their way, if anything does, and what it asks for. */
@@ -338,6 +340,11 @@ export class Transport implements OutputOwner {
     this.#heldBulk = null;
     if (slabs === null) return;
     for (const slab of slabs) if (--slab.holders === 0) returnBulkSlab(slab);
+  }
+
+  /** @internal the end was read; what came before it may still wait */
+  noteEnd(): void {
+    if (this.#secured !== null) this.endsUnsaid = endsUnsaid(this.socket, this.#carrier);
   }
 
   /** @internal */
