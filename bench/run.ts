@@ -21,7 +21,7 @@ import { runStreams } from "./run-streams.ts";
 import type { Workload } from "./workloads.ts";
 
 /** How long a peer has to show that it can do what a workload is about. */
-const TRIAL_SECONDS = 4;
+const TRIAL_SECONDS = 10;
 
 /** Measures the peers that are there under each workload, one workload after the other. */
 export async function runAll(
