@@ -118,6 +118,45 @@ for (const isText of [false, true]) {
   });
 }
 
+describe("an answer without a status is told to have none", () => {
+  const untold = "grpc-status:2\r\ngrpc-message:The server told no status\r\n";
+
+  test("behind its messages", () => {
+    for (const [trailers, told] of [
+      [null, untold],
+      [HttpHeaders.from({ "x-a": "1" }), `x-a:1\r\n${untold}`],
+    ] as const) {
+      const { client, stream } = begin(false);
+      stream.sendEnd(trailers);
+      assert.deepEqual([client.body, client.end], [framed(Buffer.from(told), 0x80), "ended"]);
+    }
+  });
+
+  test("in its head, when that is all of it", () => {
+    const client = new Recorder();
+    const stream = new GrpcWebStream(client, { isText: true, cors: null, origin: null });
+    const head = { status: 200, headers: { "content-type": "application/grpc" } };
+    stream.sendHead(ResponseHead.from(head), 0, true);
+    stream.sendEnd(null);
+    assert.equal(client.head?.headers.get("grpc-status"), "2");
+    assert.equal(client.body.length, 0);
+  });
+
+  test("but not when its head told one, or a status of HTTP says more", () => {
+    for (const [status, fields] of [
+      [200, { "grpc-status": "5" }],
+      [503, {}],
+    ] as const) {
+      const client = new Recorder();
+      const stream = new GrpcWebStream(client, { isText: false, cors: null, origin: null });
+      const headers = { "content-type": "application/grpc", ...fields };
+      stream.sendHead(ResponseHead.from({ status, headers }), "unknown", true);
+      stream.sendEnd(null);
+      assert.deepEqual([client.body.length, client.end], [0, "ended"]);
+    }
+  });
+});
+
 test("an answer that isn't gRPC stays as it is, trailers included", () => {
   const { client, stream } = begin(true, "text/html");
   const trailers = HttpHeaders.from({ "x-end": "1" });

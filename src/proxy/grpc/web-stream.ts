@@ -1,9 +1,10 @@
 import { Base64Encoder } from "../../http/grpc/base64.ts";
 import { isGrpc } from "../../http/grpc/grpc-content.ts";
+import { GrpcStatus } from "../../http/grpc/grpc-status.ts";
 import { MessageTracker } from "../../http/grpc/message-tracker.ts";
 import { encodeWebTrailers } from "../../http/grpc/web-trailers.ts";
 import type { BodyLength, ResponseHead } from "../../http/heads.ts";
-import type { HttpHeaders } from "../../http/http-headers.ts";
+import { HttpHeaders } from "../../http/http-headers.ts";
 import type { ByteSink, ByteStream, DownstreamStream, Malformation } from "../../http/streams.ts";
 import type { GrpcWebCors } from "./web-cors.ts";
 
@@ -24,7 +25,8 @@ export interface WebAnswer {
  *     messages ─────────────▶ the same bytes, or their base64
  *     trailers ─────────────▶ one more message, marked as theirs
  *
- * Answers that are no gRPC go through as they are.
+ * Answers that are no gRPC go through as they are. One of gRPC that ends without a status gets the one that clients of gRPC
+ * make of it: those of gRPC-Web take it for a good end.
  */
 export class GrpcWebStream implements DownstreamStream {
   readonly #client: DownstreamStream;
@@ -33,6 +35,8 @@ export class GrpcWebStream implements DownstreamStream {
   readonly #encoder: Base64Encoder | null;
   /** True while the answer is one of gRPC that has more than a head. */
   #translates = false;
+  /** Whether the answer has to say yet how the call ended. */
+  #owesStatus = false;
 
   constructor(client: DownstreamStream, answer: WebAnswer) {
     this.#client = client;
@@ -69,6 +73,8 @@ export class GrpcWebStream implements DownstreamStream {
     }
     if (origin !== null) cors?.allow(head.headers, origin);
     this.#translates = isCall && body !== 0 && body !== "none";
+    this.#owesStatus = isCall && head.status === 200 && !head.headers.has("grpc-status");
+    if (this.#owesStatus && !this.#translates) tellNoStatus(head.headers);
     this.#client.sendHead(head, this.#translates ? "unknown" : body, keepAlive);
   }
 
@@ -92,9 +98,17 @@ export class GrpcWebStream implements DownstreamStream {
     // In the middle of a message the trailers would be taken for its rest.
     else if (!this.#messages.isBetween) this.#client.abort();
     else {
-      if (trailers !== null) this.#sendTrailers(encodeWebTrailers(trailers));
+      const told = this.#withStatus(trailers);
+      if (told !== null) this.#sendTrailers(encodeWebTrailers(told));
       this.#client.sendEnd(null);
     }
+  }
+
+  #withStatus(trailers: HttpHeaders | null): HttpHeaders | null {
+    if (!this.#owesStatus || trailers?.has("grpc-status") === true) return trailers;
+    const told = trailers ?? new HttpHeaders();
+    tellNoStatus(told);
+    return told;
   }
 
   #sendTrailers(frame: Buffer): void {
@@ -125,4 +139,9 @@ export class GrpcWebStream implements DownstreamStream {
   toByteStream(sink: ByteSink): ByteStream {
     return this.#client.toByteStream(sink);
   }
+}
+
+function tellNoStatus(fields: HttpHeaders): void {
+  fields.set("grpc-status", String(GrpcStatus.Unknown));
+  fields.set("grpc-message", "The server told no status");
 }
