@@ -11,6 +11,8 @@ import type { ResponseInit } from "../session.ts";
 /** Of an own answer's body what becomes the message: a line, not a page. */
 const MOST_TEXT = 512;
 
+const GRPC_TYPE = ["content-type", "application/grpc"] as const;
+
 /** What gRPC says of a stream that was reset with such a code; others are INTERNAL. */
 const BY_RESET: ReadonlyMap<number, GrpcStatus> = new Map([
   [Http2Error.RefusedStream, GrpcStatus.Unavailable],
@@ -53,8 +55,8 @@ export function failureAnswer(error: ProxyError): ResponseInit {
 }
 
 /**
- * What a filter answers to a call in plain HTTP, as a status of gRPC with the same fields. An answer that is none of an
- * error, or speaks gRPC itself, stays as it is.
+ * What a filter answers to a call in plain HTTP, as a status of gRPC with the same fields; one that has a `grpc-status` knows it
+ * better. An answer that is none of an error, or speaks gRPC itself, stays as it is.
  */
 export function toCallAnswer(init: ResponseInit): ResponseInit {
   const { status, body = null } = init;
@@ -64,6 +66,8 @@ export function toCallAnswer(init: ResponseInit): ResponseInit {
   if (type !== null && isGrpcType(type)) return init;
   discardBody(body);
   const kept = headers.filter(([name]) => !/^content-(?:type|length|encoding)$/i.test(name));
+  if (kept.some(([name]) => name.toLowerCase() === "grpc-status"))
+    return { status: 200, headers: [GRPC_TYPE, ...kept] };
   const isText = type === null || /^text\/plain\b/i.test(type);
   return answerWith(toGrpcStatus(status), (isText && lineOf(body)) || textOf(status), kept);
 }
@@ -81,7 +85,7 @@ type Fields = readonly (readonly [name: string, value: string])[];
 function answerWith(status: GrpcStatus, message: string, fields: Fields): ResponseInit {
   return {
     status: 200,
-    headers: [["content-type", "application/grpc"], ...statusFields(status, message), ...fields],
+    headers: [GRPC_TYPE, ...statusFields(status, message), ...fields],
   };
 }
 
