@@ -69,6 +69,15 @@ describe("a manual clock", () => {
   });
 });
 
+test("no alarm is set for a time that is none, which would stand before all others for ever", () => {
+  const clock = new ManualAlarmClock();
+  assert.throws(() => new Alarm(clock, () => undefined).set(Number.NaN), RangeError);
+  let rings = 0;
+  new Alarm(clock, () => rings++).set(5);
+  clock.advance(10);
+  assert.equal(rings, 1);
+});
+
 describe("the clock of the thread", () => {
   test("rings in order and hardly early", async () => {
     const { promise, resolve } = Promise.withResolvers<void>();

@@ -33,8 +33,12 @@ export class Alarm {
     return this.place !== -1;
   }
 
-  /** Rings at `at`, on the clock's time; at once, but never within this call, when that has passed. */
+  /**
+   * Rings at `at`, on the clock's time; at once, but never within this call, when that has passed.
+   * @throws RangeError for NaN, which comes before no other time and after none: all alarms would wait behind it
+   */
   set(at: number): void {
+    if (Number.isNaN(at)) throw new RangeError("An alarm needs a time, not NaN");
     this.clear();
     this.at = at;
     this.#clock.add(this);

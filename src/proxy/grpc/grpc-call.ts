@@ -76,9 +76,9 @@ export class GrpcCall {
   limit(milliseconds: number): void {
     const end = this.#clock.now() + milliseconds;
     if (milliseconds > LONGEST || end >= this.#end) return;
-    this.#end = end;
     this.#alarm ??= new Alarm(this.#clock, () => this.#owner.onCallDeadline());
     this.#alarm.set(end);
+    this.#end = end;
   }
 
   /**
@@ -97,20 +97,16 @@ export class GrpcCall {
   /** The head of the response that the client gets. */
   noteResponse(head: ResponseHead, length: BodyLength): void {
     this.canEnd = length === "unknown" && isGrpc(head);
-    if (length === 0) this.#noteStatus(peekField(head, STATUS));
+    if (length === 0) this.status = toStatus(peekField(head, STATUS));
   }
 
   /** The head of an answer that is made here. */
   noteAnswer(head: ResponseHead): void {
-    this.#noteStatus(peekField(head, STATUS));
+    this.status = toStatus(peekField(head, STATUS));
   }
 
   noteEnd(trailers: HttpHeaders | null): void {
-    if (this.status === -1 && trailers !== null) this.#noteStatus(trailers.get(STATUS.lowercase));
-  }
-
-  #noteStatus(text: string | null): void {
-    if (text !== null && /^\d{1,9}$/.test(text)) this.status = Number(text);
+    if (this.status === -1 && trailers !== null) this.status = toStatus(trailers.get(STATUS.lowercase));
   }
 
   /** The session is over. */
@@ -132,6 +128,10 @@ export function httpStatusOf(head: ResponseHead): number {
 /** The status of a response that has nothing else; -1 for another response. */
 function statusIn(head: ResponseHead): number {
   if (head.body !== 0 && head.body !== "none") return -1;
-  const status = peekField(head, STATUS);
-  return status === null ? -1 : Number(status);
+  return toStatus(peekField(head, STATUS));
+}
+
+/** -1 for what is no number as gRPC writes them. Numbers that gRPC doesn't know stay what they are. */
+function toStatus(text: string | null): number {
+  return text !== null && /^\d{1,9}$/.test(text) ? Number(text) : -1;
 }
