@@ -129,14 +129,16 @@ export abstract class Failover<C> extends RequestSide<C> implements AttemptAlarm
   }
 
   #afterFailure(error: ProxyError): void {
-    const { session, upstreamReused } = this;
-    const isRepeatable = this.mayRepeat;
-    if (isRepeatable && !this.hasInformed)
-      judgeFailure(error, session.retryPolicy, upstreamReused, session.response !== null);
+    const { session } = this;
+    const { retryPolicy, request } = session;
+    // Who has statuses of calls repeated said nothing of connections that die: that is leave for `reset`, not for this.
+    const isReplaceable = this.upstreamReused && mayRepeat(retryPolicy, request.method, this.isActedOn);
+    if (this.mayRepeat && !this.hasInformed)
+      judgeFailure(error, retryPolicy, isReplaceable, session.response !== null);
     if (!this.tell("errorWhileProxy", this.proxy.plan.errorWhileProxy, error)) return;
     const { retry } = error;
     if (retry !== "no" && this.#mayTryAgain) {
-      const isReplaced = retry === "untouched" || (upstreamReused && isRepeatable);
+      const isReplaced = retry === "untouched" || isReplaceable;
       if (retry === "yes" ? this.#tryAgain() : isReplaced && this.#replace()) return;
     }
     this.fail(error);

@@ -49,16 +49,18 @@ export function judgeConnectFailure(error: ProxyError, policy: RetryPolicy): voi
 /**
  * Makes of a failure what the policy wants, for the phase that looks at it to change. The request may be repeated, and the
  * client has got nothing yet.
+ * @param isReplaceable whether the connection had been used before, and may be replaced whatever the policy says
  * @param isAnswered whether the response's head had come
  */
 export function judgeFailure(
   error: ProxyError,
   policy: RetryPolicy,
-  reused: boolean,
+  isReplaceable: boolean,
   isAnswered: boolean,
 ): void {
   // A reused connection is replaced without that being anybody's retry, as is one that took nothing of the request.
-  if (error.retry === "yes" || error.retry === "untouched" || (error.retry === "reused" && reused)) return;
+  if (error.retry === "yes" || error.retry === "untouched" || (error.retry === "reused" && isReplaceable))
+    return;
   const isReset = RESETS.has(error.code) && !isAnswered;
   if ((policy.onReset && isReset) || (policy.onTimeout && TIMEOUTS.has(error.code))) error.retry = "yes";
 }

@@ -3,6 +3,8 @@ import { describe, test } from "node:test";
 import { status as Status } from "@grpc/grpc-js";
 import { HttpPeer } from "../../src/upstream/peer.ts";
 import { GrpcClient, GrpcOrigin, statusOf } from "../kit/grpc.ts";
+import { Http2Client } from "../kit/http2-client.ts";
+import { startOrigin } from "../kit/origins.ts";
 import { freePort } from "../kit/ports.ts";
 import { RecordingWatcher } from "../kit/recording-watcher.ts";
 import { type ProxyUnderTest, startProxy } from "./proxy.ts";
@@ -80,6 +82,28 @@ describe("a call that ends without an answer", () => {
     const { status, messages } = await ended;
     assert.deepEqual([status.code, messages], [Status.UNAVAILABLE, 1]);
     assert.equal(origin.seen.length, 1);
+  });
+
+  test("isn't when its server was lost, but for those who ask for that too", async () => {
+    await using origin = await startOrigin({ http2: true });
+    origin.handle("/lost", ({ response }) => {
+      assert.ok("stream" in response);
+      response.stream.session?.destroy();
+    });
+    const call = { ":method": "POST", ":path": "/lost", "content-type": "application/grpc", te: "trailers" };
+    for (const [policy, times] of [
+      [retries, 1],
+      [{ ...retries, onReset: true }, 3],
+    ] as const) {
+      await using proxy = await startProxy({ origin, peer, retries: policy });
+      await using client = new Http2Client(proxy.port);
+      const before = origin.requests.length;
+      // The connection has been used before.
+      await client.get("/");
+      const { headers } = await client.send(call, "");
+      assert.equal(headers["grpc-status"], String(Status.UNAVAILABLE));
+      assert.equal(origin.requests.length - before, 1 + times);
+    }
   });
 
   test("isn't unless somebody asks for it", async () => {
