@@ -82,6 +82,12 @@ describe("what is wrong with a certificate is told with its file", () => {
     );
   });
 
+  test("a file that is still being written", () => {
+    const chain = identity.cert + authority.cert;
+    refuses({ cert: chain.slice(0, -40) }, "cert.pem: holds a certificate that isn't whole");
+    refuses({ cert: identity.cert.slice(0, 60) }, "cert.pem: holds a certificate that isn't whole");
+  });
+
   test("a key or a chain of another", () => {
     refuses({ key: other.key }, "key.pem: is not the key of the certificate in cert.pem");
     refuses({ cert: identity.cert + other.cert }, /certificate 2 did not sign the one before it/);

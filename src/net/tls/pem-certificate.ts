@@ -50,6 +50,7 @@ export class CertificateError extends Error {
 
 const BLOCK =
   /-----BEGIN (?:X509 |TRUSTED )?CERTIFICATE-----[^-]+-----END (?:X509 |TRUSTED )?CERTIFICATE-----/g;
+const BEGIN = /-----BEGIN (?:X509 |TRUSTED )?CERTIFICATE-----/g;
 const DER_SEQUENCE = 0x30;
 
 /**
@@ -107,7 +108,10 @@ export function lifeOf({ validFromDate, validToDate }: X509Certificate): Life {
 /** @throws CertificateError when there is none, or one that can't be read */
 export function readChain(file: string, text: string): X509Certificate[] {
   const blocks = text.match(BLOCK) ?? [];
-  if (blocks.length === 0) throw new CertificateError(file, "holds no certificate in PEM");
+  const begun = text.match(BEGIN)?.length ?? 0;
+  if (begun === 0) throw new CertificateError(file, "holds no certificate in PEM");
+  // The file of somebody who is still writing it: what is there already may look whole, but has lost its signer.
+  if (begun > blocks.length) throw new CertificateError(file, "holds a certificate that isn't whole");
   return blocks.map((block, index) => {
     try {
       return new X509Certificate(block);

@@ -14,6 +14,7 @@ export interface TrustText {
   readonly lives: readonly (Life | null)[];
 }
 
+const BEGIN = /-----BEGIN X509 CRL-----/g;
 const LISTS = /-----BEGIN X509 CRL-----[^-]+-----END X509 CRL-----/g;
 
 /** A file of certificates that may have signed others. */
@@ -54,7 +55,10 @@ function reading(
 
 function readLists(file: string, text: string): readonly string[] {
   const blocks: readonly string[] = text.match(LISTS) ?? [];
-  if (blocks.length === 0) throw new CertificateError(file, "holds no list of revoked certificates in PEM");
+  const begun = text.match(BEGIN)?.length ?? 0;
+  if (begun === 0) throw new CertificateError(file, "holds no list of revoked certificates in PEM");
+  if (begun > blocks.length)
+    throw new CertificateError(file, "holds a list of revoked certificates that isn't whole");
   try {
     createSecureContext({ crl: [...blocks] });
   } catch (error) {
