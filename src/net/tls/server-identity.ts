@@ -1,5 +1,6 @@
 import { isIP } from "node:net";
 import { checkServerIdentity, type PeerCertificate } from "node:tls";
+import { domainToASCII } from "node:url";
 
 /** How a client sees to it that a server is the right one. */
 export interface IdentitySettings {
@@ -28,11 +29,11 @@ export interface ExpectedIdentity {
  * Who a server at `host` must be. The certificate has to be for the name that was asked for or, where none was (`sni: ""`, or an
  * IP address), for the address's host, or else for the alternative name.
  * @param host of the address, "" on a Unix socket
- * @throws RangeError when names are to be verified, and there is none
+ * @throws RangeError when names are to be verified, and there is none, or what is to be asked for isn't one
  */
 export function expectIdentity(settings: IdentitySettings, host: string): ExpectedIdentity {
   const { verifyCertificate = true, verifyHostname = true, alternativeName = "" } = settings;
-  const sni = settings.sni ?? (isIP(host) === 0 ? host : "");
+  const sni = toAskedName(settings.sni ?? (isIP(host) === 0 ? host : ""));
   if (isIP(sni) !== 0) throw new RangeError(`"${sni}" is an address, and only names can be asked for`);
   if (!verifyCertificate || !verifyHostname) return { sni, names: null };
   const names = [sni === "" ? host : sni, alternativeName].filter((name) => name !== "");
@@ -40,6 +41,15 @@ export function expectIdentity(settings: IdentitySettings, host: string): Expect
   throw new RangeError(
     "there is no name to verify the server's certificate by: give an alternative name, or switch the verification of names off",
   );
+}
+
+/** A name as TLS writes it: in ASCII and without the dot at its end, which servers may refuse (RFC 6066 §3). */
+function toAskedName(name: string): string {
+  const ascii = /[^ -~]/.test(name) ? domainToASCII(name) : name;
+  const asked = ascii.endsWith(".") ? ascii.slice(0, -1) : ascii;
+  // What is none must not come to mean that no name is asked for: another one would be verified.
+  if (asked === "" && name !== "") throw new RangeError(`"${name}" is no name that can be asked for`);
+  return asked;
 }
 
 /** What is wrong with a certificate's names, undefined if nothing is. For node:tls. */

@@ -13,6 +13,7 @@ import { toNodeOptions } from "../connect.ts";
 import { overSocket } from "../onread-socket.ts";
 import type { Transport } from "../transport.ts";
 import type { ServerTlsSettings } from "./server-context.ts";
+import { expectIdentity } from "./server-identity.ts";
 import { TlsClient, type TlsClientSettings } from "./tls-client.ts";
 
 const authority = await createAuthority();
@@ -109,6 +110,15 @@ describe("whom a client trusts", () => {
     await assert.rejects(open(address, new TlsClient({ ca })), /no name to verify/);
     (await open(address, new TlsClient({ ca, sni: "good.test" }))).destroy();
     proxy.close();
+  });
+
+  test("a name is asked for in ASCII and without a dot at its end", () => {
+    const names = ["a.test"];
+    assert.deepEqual(expectIdentity({}, "a.test."), { sni: "a.test", names });
+    assert.deepEqual(expectIdentity({ sni: "a.test." }, "127.0.0.1"), { sni: "a.test", names });
+    assert.equal(expectIdentity({}, "bücher.test").sni, "xn--bcher-kva.test");
+    for (const sni of [".", "\u00ad", "１２７.0.0.1"])
+      assert.throws(() => expectIdentity({ sni }, "a.test"), RangeError, sni);
   });
 
   test("an address can't be asked for", async () => {
