@@ -252,12 +252,21 @@ describe("pages of other origins", () => {
     const client = await proxy.connect();
     const preflight = (fields: Readonly<Record<string, string>>): string =>
       request("OPTIONS /echo", ...Object.entries(fields).map(([name, value]) => `${name}: ${value}`));
-    const refused = await client.exchange(preflight({ ...asking, origin: "https://other.example" }));
-    assert.equal(refused.status, 403);
-    assert.equal(refused.header("access-control-allow-origin"), undefined);
+    for (const other of [
+      "https://app.example.other",
+      "https://an-app.example",
+      "http://app.example",
+      "null",
+      "*",
+    ]) {
+      const refused = await client.exchange(preflight({ ...asking, origin: other }));
+      assert.equal(refused.status, 403);
+      assert.equal(refused.header("access-control-allow-origin"), undefined);
+    }
     assert.equal(origin.requests.length, 0);
-    await client.exchange(preflight({ ...asking, "access-control-request-headers": "x-own" }));
-    assert.equal(origin.requests.length, 1);
+    for (const others of ["x-own", "x-grpc-web-own", "own-x-grpc-web", ""])
+      await client.exchange(preflight({ ...asking, "access-control-request-headers": others }));
+    assert.equal(origin.requests.length, 4);
     const response = await fetch(`http://127.0.0.1:${proxy.port}/echo`, {
       method: "POST",
       headers: { "content-type": BINARY, origin: "https://other.example" },

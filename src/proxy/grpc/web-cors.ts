@@ -41,7 +41,8 @@ export class GrpcWebCors {
     const { headers } = request;
     const wanted = headers.get("access-control-request-headers") ?? "";
     const isOurs =
-      headers.get("access-control-request-method") === "POST" && /(?:^|,)[ \t]*x-grpc-web\b/i.test(wanted);
+      headers.get("access-control-request-method") === "POST" &&
+      /(?:^|,)[ \t]*x-grpc-web[ \t]*(?:,|$)/i.test(wanted);
     if (!isOurs) return null;
     const origin = this.originOf(request);
     if (origin === null) return { status: 403, headers: { Vary: "Origin" } };
