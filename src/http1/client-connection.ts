@@ -289,11 +289,16 @@ export class ClientConnection
     head.source.settle();
   }
 
-  /** Whether a 101 is the answer to our key, and not to anybody's (RFC 6455 §4.1). */
+  /**
+   * Whether this answers a request for a WebSocket by a client that can't look for itself: a 101 has to be for our key, not for
+   * anybody's (RFC 6455 §4.1), and any other good answer would be taken for a 101 (RFC 8441 §5).
+   */
   #isAnswer(head: ResponseHead): boolean {
     const accept = this.#accept;
-    if (head.status !== 101 || accept === null) return true;
-    return head.headers.get("sec-websocket-accept") === accept;
+    if (accept === null) return true;
+    const { status } = head;
+    if (status === 101) return head.headers.get("sec-websocket-accept") === accept;
+    return status < 200 || status >= 300;
   }
 
   #takeHead(scan: HeadScan, isLast: boolean): void {
@@ -303,8 +308,9 @@ export class ClientConnection
 
   #takeFinal(scan: HeadScan, isLast: boolean): void {
     const head = toResponseHead(scan, this.#toHead);
-    if (typeof head === "string") {
-      this.#fail(new ProxyError("UPSTREAM_BAD_RESPONSE", head));
+    if (typeof head === "string" || !this.#isAnswer(head)) {
+      const problem = typeof head === "string" ? head : `${scan.status} to a request for a WebSocket`;
+      this.#fail(new ProxyError("UPSTREAM_BAD_RESPONSE", problem));
       return;
     }
     this.#reusable = mayBeReused(scan, head);

@@ -131,6 +131,21 @@ describe("a WebSocket over HTTP/2 to an HTTP/1 server", () => {
     }
   });
 
+  test("isn't agreed to by another good answer, which would mean just that to the client", async () => {
+    await using proxy = await startProxy({
+      origin: async (connection) => {
+        await connection.readRequest();
+        connection.end("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+      },
+    });
+    await using client = new Http2Client(proxy.port);
+    const stream = await openTunnel(client, WEBSOCKET);
+    const answer = readAnswer(stream);
+    stream.end();
+    assert.equal((await answer).status, 502);
+    assert.equal(proxy.reported[0]?.error.code, "UPSTREAM_BAD_RESPONSE");
+  });
+
   test("ends with either side's reset", async () => {
     for (const who of ["client", "server"]) {
       await using proxy = await startProxy({
