@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { after, before, describe, test } from "node:test";
 import { HttpClient } from "../../src/proxy/http-client.ts";
 import { HttpPeer, type PeerOptions } from "../../src/upstream/peer.ts";
+import { TcpConnector } from "../../src/upstream/tcp-connector.ts";
 import { createAuthority } from "../kit/certificates.ts";
 import { until } from "../kit/deadline.ts";
 import { createTemporaryDirectory, type TemporaryDirectory } from "../kit/files.ts";
@@ -101,4 +103,20 @@ describe("nginx with TLS as a server", { skip: skipWithout("nginx") }, () => {
       assert.equal(proxy.count("upstreamHandshakes") === 1, protocol === "auto");
     });
   }
+});
+
+test("OpenSSL's server can't shake hands anew", { skip: skipWithout("openssl") }, async () => {
+  await using directory = await createTemporaryDirectory();
+  const file = await directory.write("server.pem", `${identity.cert}\n${identity.key}`);
+  const port = await freePort();
+  const args = ["s_server", "-accept", `127.0.0.1:${port}`, "-cert", file, "-key", file, "-tls1_2"];
+  await using server = await startProgram("openssl", args);
+  await server.line(/^ACCEPT/);
+  using connector = new TcpConnector();
+  const socket = await connector.connect(new HttpPeer(`127.0.0.1:${port}`, { tls }));
+  const ended = once(socket, "close");
+  socket.on("error", () => undefined).resume();
+  server.write("r\n");
+  await ended;
+  await server.line(/no renegotiation/);
 });

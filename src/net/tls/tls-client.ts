@@ -1,3 +1,4 @@
+import { constants } from "node:crypto";
 import type { Socket } from "node:net";
 import {
   type ConnectionOptions,
@@ -58,6 +59,8 @@ export class TlsClient {
     this.#keyLog = keyLog;
     this.#context = createSecureContext({
       ...toNodeParameters(settings),
+      // A server stays who it was when it was verified, and costs one handshake (RFC 9113 §9.2.1 wants that too).
+      secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
       ...(ca === undefined ? {} : { ca: [...ca] }),
       ...(identity === undefined ? {} : { cert: identity.chain, key: identity.key }),
     });
