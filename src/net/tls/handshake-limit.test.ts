@@ -3,7 +3,6 @@ import { test } from "node:test";
 import { HandshakeLimit, type HandshakeWaiter } from "./handshake-limit.ts";
 
 class Waiter implements HandshakeWaiter {
-  isWaiting = true;
   turns = 0;
 
   onTurn(): void {
@@ -13,18 +12,19 @@ class Waiter implements HandshakeWaiter {
 
 test("those over the limit wait in order, without those that have gone", () => {
   const limit = new HandshakeLimit(1, 3);
-  const [a, b, c, d] = [new Waiter(), new Waiter(), new Waiter(), new Waiter()];
+  const [a, b, c, d, e] = [new Waiter(), new Waiter(), new Waiter(), new Waiter(), new Waiter()];
   for (const waiter of [a, b, c, d]) assert.equal(limit.enter(waiter), true);
-  assert.equal(limit.enter(new Waiter()), false);
-  b.isWaiting = false;
-  limit.leave();
+  assert.equal(limit.enter(e), false);
+  limit.leave(b);
+  assert.equal(limit.enter(e), true, "whoever has gone takes nobody's place");
+  limit.leave(a);
   assert.deepEqual(
-    [a, b, c, d].map((one) => one.turns),
-    [1, 0, 1, 0],
+    [a, b, c, d, e].map((one) => one.turns),
+    [1, 0, 1, 0, 0],
   );
-  limit.leave();
-  limit.leave();
-  assert.deepEqual([d.turns, limit.underWay, limit.waiting], [1, 0, 0]);
+  limit.leave(c);
+  limit.leave(d);
+  assert.deepEqual([d.turns, e.turns, limit.underWay, limit.waiting], [1, 1, 1, 0]);
 });
 
 test("without a limit nobody waits", () => {

@@ -1,9 +1,10 @@
-import { Fifo } from "../../base/fifo.ts";
+import { TimeoutQueue } from "../../base/timeouts.ts";
+
+/** Milliseconds. */
+const LONGEST_TURN = 1_000;
 
 /** Somebody who wants to shake hands. */
 export interface HandshakeWaiter {
-  /** False when it has gone meanwhile. */
-  readonly isWaiting: boolean;
   onTurn(): void;
 }
 
@@ -11,15 +12,25 @@ export interface HandshakeWaiter {
  * How many handshakes may be under way at once: each costs hundreds of times what a request does, and a flood of new
  * connections must not starve those that stand. Those over the limit wait for their turn, with nothing computed for
  * them yet.
+ *
+ * A turn is over with the handshake, or after a second: what a hello costs was spent by then, and clients that say nothing more
+ * must not keep others waiting.
  */
 export class HandshakeLimit {
+  /** Tells those that have a turn when they have to `leave`; they may go on without one. */
+  readonly turns: TimeoutQueue;
   readonly #most: number;
   readonly #mostWaiting: number;
-  readonly #waiting = new Fifo<HandshakeWaiter>();
+  /** In the order in which they came. */
+  readonly #waiting = new Set<HandshakeWaiter>();
   #underWay = 0;
 
-  /** @param most 0: no limit */
-  constructor(most: number, mostWaiting: number = 10_000) {
+  /**
+   * @param most 0: no limit
+   * @param longestTurn 0: turns end with the handshake only
+   */
+  constructor(most: number, mostWaiting: number = 10_000, longestTurn: number = LONGEST_TURN) {
+    this.turns = new TimeoutQueue(longestTurn);
     this.#most = most;
     this.#mostWaiting = mostWaiting;
   }
@@ -28,16 +39,15 @@ export class HandshakeLimit {
     return this.#underWay;
   }
 
-  /** Those that wait, also those of them that have gone. */
   get waiting(): number {
-    return this.#waiting.length;
+    return this.#waiting.size;
   }
 
-  /** Calls `onTurn` now or later, or returns false when too many wait already. Each turn ends with `leave`. */
+  /** Calls `onTurn` now or later, or returns false when too many wait already. Whoever got true has to `leave`. */
   enter(waiter: HandshakeWaiter): boolean {
     if (this.#most > 0 && this.#underWay >= this.#most) {
-      if (this.#waiting.length >= this.#mostWaiting) return false;
-      this.#waiting.push(waiter);
+      if (this.#waiting.size >= this.#mostWaiting) return false;
+      this.#waiting.add(waiter);
       return true;
     }
     this.#underWay++;
@@ -45,10 +55,12 @@ export class HandshakeLimit {
     return true;
   }
 
-  leave(): void {
+  /** Gives up its turn, for the one that has waited longest, or its place among those that wait. */
+  leave(waiter: HandshakeWaiter): void {
+    if (this.#waiting.delete(waiter)) return;
     this.#underWay--;
-    for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
-      if (!next.isWaiting) continue;
+    for (const next of this.#waiting) {
+      this.#waiting.delete(next);
       this.#underWay++;
       next.onTurn();
       return;

@@ -171,7 +171,7 @@ describe("time and number", () => {
   });
 
   test("so many at a time, the others wait for their turn", async () => {
-    const limit = new HandshakeLimit(1, 1);
+    const limit = new HandshakeLimit(1, 1, 0);
     await using server = await startTlsServer({ choose: context, limit });
     const stalled = connect(server.port, "127.0.0.1");
     stalled.write(await captureHello());
@@ -183,5 +183,18 @@ describe("time and number", () => {
     stalled.destroy();
     (await waiting).destroy();
     await until("nobody is left", () => limit.underWay === 0);
+  });
+
+  test("who says nothing more keeps nobody waiting, and may still go on", async () => {
+    const limit = new HandshakeLimit(1, 10, 1);
+    await using server = await startTlsServer({ choose: context, limit });
+    const stalled = connect(server.port, "127.0.0.1");
+    stalled.write(await captureHello());
+    await once(stalled, "data");
+    assert.equal((await visitSecurely(server.port)).answer, "ping");
+    assert.deepEqual([server.failures.length, limit.waiting], [0, 0]);
+    stalled.destroy();
+    assert.equal((await server.failure()).kind, "handshake");
+    assert.equal(limit.underWay, 0);
   });
 });

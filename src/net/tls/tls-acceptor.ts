@@ -106,7 +106,9 @@ class Handshake implements HandshakeOwner, HandshakeWaiter, DeadlineOwner {
   #addresses: ProxiedAddresses | null = null;
   #context: ServerContext | null = null;
   #isOver = false;
-  #hasTurn = false;
+  /** True while it waits for its turn, or has it. */
+  #isLimited = false;
+  #turn: Deadline | null = null;
 
   constructor(socket: Socket, acceptor: TlsAcceptor) {
     this.#socket = socket;
@@ -121,10 +123,6 @@ class Handshake implements HandshakeOwner, HandshakeWaiter, DeadlineOwner {
     socket.on("close", this.#onClose);
     socket.on("end", this.#onEnd);
     socket.on("readable", this.#onReadable);
-  }
-
-  get isWaiting(): boolean {
-    return !this.#isOver && !this.#socket.destroyed;
   }
 
   // ── the hello ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -203,7 +201,9 @@ class Handshake implements HandshakeOwner, HandshakeWaiter, DeadlineOwner {
       this.#sendAlert(Alert.UnrecognizedName);
     } else {
       this.#context = choice;
+      this.#isLimited = true;
       if (this.#acceptor.options.limit.enter(this)) return;
+      this.#isLimited = false;
       this.#fail({ kind: "busy", reason: "Too many wait for a handshake" });
       this.#socket.destroy();
     }
@@ -212,7 +212,8 @@ class Handshake implements HandshakeOwner, HandshakeWaiter, DeadlineOwner {
   // ── the handshake ──────────────────────────────────────────────────────────────────────────────────────────────
 
   onTurn(): void {
-    this.#hasTurn = true;
+    this.#turn = new Deadline(this);
+    this.#acceptor.options.limit.turns.set(this.#turn);
     const socket = this.#socket;
     socket.off("end", this.#onEnd);
     socket.unshift(this.#reader.received);
@@ -233,7 +234,11 @@ class Handshake implements HandshakeOwner, HandshakeWaiter, DeadlineOwner {
     this.#fail({ kind: "handshake", reason: error.message, cause: error });
   }
 
-  onDeadline(): void {
+  onDeadline(queue: TimeoutQueue): void {
+    if (queue === this.#acceptor.options.limit.turns) {
+      this.#leaveLimit();
+      return;
+    }
     this.#fail({ kind: "timeout", reason: "The handshake took too long" });
     this.#socket.destroy();
   }
@@ -263,7 +268,14 @@ class Handshake implements HandshakeOwner, HandshakeWaiter, DeadlineOwner {
     socket.off("close", this.#onClose);
     socket.off("end", this.#onEnd);
     socket.off("readable", this.#onReadable);
-    if (this.#hasTurn) this.#acceptor.options.limit.leave();
+    this.#turn?.clear();
+    this.#leaveLimit();
+  }
+
+  #leaveLimit(): void {
+    if (!this.#isLimited) return;
+    this.#isLimited = false;
+    this.#acceptor.options.limit.leave(this);
   }
 
   /** Says why before it closes; to close with unread bytes would reset the connection and take the alert along. */
