@@ -17,13 +17,15 @@ const ABSOLUTE_FORM = /^https?:\/\/(?<authority>[^/?]*)(?<rest>.*)$/i;
 /**
  * Fields that `Connection` may not take out of a message, whatever it says: framing, routing, and who the client is;
  * nor the `Expect` that a client waits on.
- * `Upgrade` isn't copied anyway, but a 101 still has to tell the protocol.
+ * `Upgrade` isn't copied anyway, but a 101 still has to tell the protocol; nor is `TE`, which is always named (RFC 9110 §10.1.4),
+ * but servers of HTTP/2 are told whether trailers are taken.
  */
 const NOT_NAMEABLE: ReadonlySet<string> = new Set([
   "host",
   "content-length",
   "expect",
   "forwarded",
+  "te",
   "upgrade",
   "via",
   "x-forwarded-for",

@@ -44,7 +44,7 @@ describe("requests to a server that speaks HTTP/2", () => {
     await using proxy = await startProxy({ origin, peer, forwarding });
     const client = await proxy.connect();
     const { body } = await client.exchange(
-      `${request("POST /echo?a=b", "Cookie: a=1; b=2", "Connection: keep-alive, X-Gone", "X-Gone: 1", "X-Kept: 1", "TE: trailers, gzip", "Content-Length: 5")}hello`,
+      `${request("POST /echo?a=b", "Cookie: a=1; b=2", "Connection: keep-alive, X-Gone, TE", "X-Gone: 1", "X-Kept: 1", "TE: trailers, gzip", "Content-Length: 5")}hello`,
     );
     const echo = echoOf(body);
     assert.deepEqual(
@@ -60,6 +60,7 @@ describe("requests to a server that speaks HTTP/2", () => {
     assert.equal(fields.get("content-length"), "5");
     assert.equal(fields.get("x-forwarded-for"), "127.0.0.1");
     assert.equal(fields.get("x-kept"), "1");
+    assert.equal(fields.get("te"), "trailers");
     assert.match(fields.get("via") ?? "", /^1\.1 gate$/);
     for (const name of ["host", "connection", "x-gone"]) assert.equal(fields.has(name), false, name);
   });
