@@ -1,7 +1,8 @@
 import { lookup } from "node:dns/promises";
 import { once } from "node:events";
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
+import { nodeHttp } from "../../http/node-http.ts";
 import { formatHostPort } from "../../net/address.ts";
 import { AccessGuard, type AccessRules } from "./access.ts";
 import {
@@ -76,7 +77,7 @@ export class AdminServer {
     this.#options = options;
     this.#timeouts = { ...TIMEOUTS, ...options.timeouts };
     this.#guard = new AccessGuard({ allowedHosts: host ? [...allowedHosts, host] : allowedHosts, token });
-    this.#server = createServer(
+    this.#server = nodeHttp.createServer(
       {
         headersTimeout: this.#timeouts.read,
         // A body is given up by who reads it; this is for bodies that nobody reads.

@@ -1,6 +1,7 @@
-import { type ClientRequest, type IncomingMessage, request as requestHttp } from "node:http";
+import type { ClientRequest, IncomingMessage } from "node:http";
 import { request as requestHttps } from "node:https";
 import { describeThrown } from "../../base/errors.ts";
+import { nodeHttp } from "../../http/node-http.ts";
 import type { DiscoverySettings } from "../group-settings.ts";
 import { RepeatedDiscovery } from "./repeated-discovery.ts";
 import type { DiscoveryMeans } from "./repeater.ts";
@@ -60,7 +61,7 @@ export class HttpDiscovery extends RepeatedDiscovery {
 
   #send(signal: AbortSignal): Promise<IncomingMessage> {
     const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
-    const send = this.#url.protocol === "https:" ? requestHttps : requestHttp;
+    const send = this.#url.protocol === "https:" ? requestHttps : nodeHttp.request;
     // A connection of its own: one that is kept would be open between the polls, and in the way of leaving.
     const request = send(this.#url, { agent: false, signal });
     request.on("response", resolve);

@@ -1,7 +1,8 @@
-import { type OutgoingHttpHeaders, request as startRequest } from "node:http";
+import type { OutgoingHttpHeaders } from "node:http";
 import type { Socket } from "node:net";
 import type { Readable } from "node:stream";
 import { TLSSocket } from "node:tls";
+import { nodeHttp } from "../../http/node-http.ts";
 import type { Address } from "../../net/address.ts";
 import type { HealthCheckSettings, ProbeFields } from "../group-settings.ts";
 import type { Protocols } from "../peer-tls.ts";
@@ -57,7 +58,7 @@ export class HttpProbe implements Probe {
         return;
       }
       // Without an agent the connection is closed after the response.
-      const request = startRequest({ method, path, setHost: false, createConnection: () => socket });
+      const request = nodeHttp.request({ method, path, setHost: false, createConnection: () => socket });
       request.on("error", end);
       request.on("response", (response) => void this.#judge(response.statusCode!, response).then(end, end));
       request.on("upgrade", ({ statusCode }) => end(this.#judgeStatus(statusCode!)));
