@@ -62,6 +62,11 @@ export class Http2ClientConnection
   /** After the server has refused a stream: as many as it has now, until one of them ends. */
   #most: number = Number.POSITIVE_INFINITY;
   #isGone = false;
+  /** What ended it. */
+  #lost: ProxyError | null = null;
+  /** Of the last GOAWAY: what it said, and the last stream that the server deals with. */
+  #goawayReason = "";
+  #lastTaken = MAX_31_BITS;
   /** Streams that wait for the server to say whether it knows WebSockets. */
   #deferred: Deferred[] = [];
 
@@ -306,9 +311,6 @@ export class Http2ClientConnection
     this.#endIfDone();
   }
 
-  #goawayReason = "";
-  #lastTaken = MAX_31_BITS;
-
   // ── whether it is alive ────────────────────────────────────────────────────────────────────────────────────────
 
   #watch(): void {
@@ -371,8 +373,6 @@ export class Http2ClientConnection
     this.#ping.clear();
     this.#keeper.onClosed(this, this.#lost!);
   }
-
-  #lost: ProxyError | null = null;
 
   #lose(error: ProxyError): void {
     if (this.#isGone) return;

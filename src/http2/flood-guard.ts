@@ -56,6 +56,9 @@ export const DEFAULT_FLOOD_LIMITS: FloodLimits = {
 /** DATA that may come on streams that were reset, once, beyond what their windows allowed. */
 const STRAY_ROOM = 1024 * 1024;
 
+/** What may cross a reset of ours, besides DATA: a head, trailers, a reset. */
+const STRAY_FRAMES = 3;
+
 /** Window updates that one DATA frame of ours may call for: of the stream and the connection, in small steps. */
 const UPDATES_PER_DATA = 8;
 /** Bytes of frame head and padding that one byte of payload pays for: frames of three bytes and more are never too many. */
@@ -65,9 +68,7 @@ const OVERHEAD_PER_BYTE = 4;
 const USED = 0;
 /** When that was worked out last. */
 const SINCE = 1;
-/** How often it was done. */
-const COUNT = 2;
-const STRIDE = 3;
+const STRIDE = 2;
 
 const KINDS = Object.keys(Flood) as (keyof typeof Flood)[];
 
@@ -90,7 +91,7 @@ export class FloodRules {
  */
 export class FloodGuard {
   readonly #rules: FloodRules;
-  /** For each kind `USED`, `SINCE` and `COUNT`, in one array: a connection that does nothing has one of these too. */
+  /** For each kind `USED` and `SINCE`, in one array: a connection that does nothing has one of these too. */
   readonly #notes: Float64Array = new Float64Array(KINDS.length * STRIDE);
   /** The kind that was too much first, null while there is none. */
   flood: keyof typeof Flood | null = null;
@@ -98,11 +99,6 @@ export class FloodGuard {
 
   constructor(rules: FloodRules) {
     this.#rules = rules;
-  }
-
-  /** How often the peer did something of this kind, for status and logs. */
-  countOf(kind: Flood): number {
-    return this.#notes[kind * STRIDE + COUNT]!;
   }
 
   /** The peer did something of this kind, which isn't DATA. */
@@ -133,9 +129,10 @@ export class FloodGuard {
     this.#pay(Flood.Ignored, 1);
   }
 
-  /** We have reset a stream on which the peer may have sent so much more before it hears of that. */
+  /** We have reset a stream on which the peer may have sent so much more before it hears of that, with heads around it. */
   streamReset(window: number): void {
     this.#strayRoom += window;
+    this.#pay(Flood.Ignored, STRAY_FRAMES);
   }
 
   /** Counts DATA on such a stream. False when it is more than can have been on its way: a peer that goes on has us read it for nothing. */
@@ -168,7 +165,6 @@ export class FloodGuard {
     const used = Math.max(0, notes[at + USED]! - recovered) + allowances;
     notes[at + USED] = used;
     notes[at + SINCE] = now;
-    notes[at + COUNT]!++;
     if (used <= bursts[kind]!) return Http2Error.NoError;
     this.flood ??= KINDS[kind]!;
     return Http2Error.EnhanceYourCalm;

@@ -6,7 +6,6 @@ import {
   afterRemoteEnd,
   Ending,
   judgeOnClosed,
-  judgeOnIdle,
   judgeOnStream,
   StreamNumbers,
   StreamState,
@@ -14,7 +13,7 @@ import {
 } from "./stream-states.ts";
 
 const { Idle, Open, LocalEnded, RemoteEnded, Closed } = StreamState;
-const { Data, Headers, Priority, ResetStream, WindowUpdate, PriorityUpdate } = FrameType;
+const { Data, Headers, Priority, ResetStream, WindowUpdate } = FrameType;
 const { Accept, Ignore, StreamClosed, ConnectionStreamClosed, ProtocolError } = Verdict;
 
 test("a stream is closed when both sides are at their end", () => {
@@ -37,13 +36,6 @@ describe("what a frame means (RFC 9113 §5.1)", () => {
       assert.equal(judgeOnStream(RemoteEnded, type), Accept);
     }
     for (const type of [Data, Headers]) assert.equal(judgeOnStream(RemoteEnded, type), StreamClosed);
-  });
-
-  test("on streams that aren't there yet", () => {
-    for (const type of [Priority, PriorityUpdate]) assert.equal(judgeOnIdle(type), Ignore);
-    for (const type of [Data, Headers, ResetStream, WindowUpdate]) {
-      assert.equal(judgeOnIdle(type), ProtocolError);
-    }
   });
 
   test("on streams that are gone", () => {

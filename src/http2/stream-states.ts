@@ -68,16 +68,6 @@ export function judgeOnStream(state: StreamState, type: number): Verdict {
   return Verdict.Accept;
 }
 
-/**
- * What a frame of this type means on a stream that nobody has opened. HEADERS open it when the number is a new one of the
- * peer's (`StreamNumbers.isNew`), and are not asked about here.
- */
-export function judgeOnIdle(type: number): Verdict {
-  return type === FrameType.Priority || type === FrameType.PriorityUpdate
-    ? Verdict.Ignore
-    : Verdict.ProtocolError;
-}
-
 /** What a frame of this type means on a stream that is gone. */
 export function judgeOnClosed(ending: Ending, type: number): Verdict {
   // Window updates and resets cross with whatever ended the stream; priorities mean nothing any more.
