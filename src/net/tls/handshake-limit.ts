@@ -5,6 +5,8 @@ const LONGEST_TURN = 1_000;
 
 /** Somebody who wants to shake hands. */
 export interface HandshakeWaiter {
+  /** False when it has gone meanwhile; it tells by `forgetOne`, too. */
+  readonly isWaiting: boolean;
   onTurn(): void;
 }
 
@@ -13,16 +15,18 @@ export interface HandshakeWaiter {
  * connections must not starve those that stand. Those over the limit wait for their turn, with nothing computed for
  * them yet.
  *
- * A turn is over with the handshake, or after a second: what a hello costs was spent by then, and clients that say nothing more
- * must not keep others waiting.
+ * Who came last is next: in a flood whoever has waited for long is hardly there any more, and a client that comes now would wait
+ * for all of it. A turn is over with the handshake, or after a second: what a hello costs was spent by then, and clients that
+ * say nothing more must not keep others waiting.
  */
 export class HandshakeLimit {
   /** Tells those that have a turn when they have to `leave`; they may go on without one. */
   readonly turns: TimeoutQueue;
   readonly #most: number;
   readonly #mostWaiting: number;
-  /** In the order in which they came. */
-  readonly #waiting = new Set<HandshakeWaiter>();
+  /** In the order in which they came, with those that have gone. */
+  #stack: HandshakeWaiter[] = [];
+  #gone = 0;
   #underWay = 0;
 
   /**
@@ -40,14 +44,14 @@ export class HandshakeLimit {
   }
 
   get waiting(): number {
-    return this.#waiting.size;
+    return this.#stack.length - this.#gone;
   }
 
-  /** Calls `onTurn` now or later, or returns false when too many wait already. Whoever got true has to `leave`. */
+  /** Calls `onTurn` now or later, or returns false when too many wait already. Each turn ends with `leave`. */
   enter(waiter: HandshakeWaiter): boolean {
     if (this.#most > 0 && this.#underWay >= this.#most) {
-      if (this.#waiting.size >= this.#mostWaiting) return false;
-      this.#waiting.add(waiter);
+      if (this.waiting >= this.#mostWaiting) return false;
+      this.#stack.push(waiter);
       return true;
     }
     this.#underWay++;
@@ -55,15 +59,23 @@ export class HandshakeLimit {
     return true;
   }
 
-  /** Gives up its turn, for the one that has waited longest, or its place among those that wait. */
-  leave(waiter: HandshakeWaiter): void {
-    if (this.#waiting.delete(waiter)) return;
+  leave(): void {
     this.#underWay--;
-    for (const next of this.#waiting) {
-      this.#waiting.delete(next);
-      this.#underWay++;
-      next.onTurn();
-      return;
+    for (let next = this.#stack.pop(); next !== undefined; next = this.#stack.pop()) {
+      if (next.isWaiting) {
+        this.#underWay++;
+        next.onTurn();
+        return;
+      }
+      this.#gone--;
     }
+  }
+
+  /** One that waits has gone. */
+  forgetOne(): void {
+    this.#gone++;
+    if (this.#gone * 2 <= this.#stack.length) return;
+    this.#stack = this.#stack.filter(({ isWaiting }) => isWaiting);
+    this.#gone = 0;
   }
 }

@@ -106,8 +106,9 @@ class Handshake implements HandshakeOwner, HandshakeWaiter, DeadlineOwner {
   #addresses: ProxiedAddresses | null = null;
   #context: ServerContext | null = null;
   #isOver = false;
-  /** True while it waits for its turn, or has it. */
+  /** True from when it waits for its turn. */
   #isLimited = false;
+  /** While it has its turn. */
   #turn: Deadline | null = null;
 
   constructor(socket: Socket, acceptor: TlsAcceptor) {
@@ -123,6 +124,10 @@ class Handshake implements HandshakeOwner, HandshakeWaiter, DeadlineOwner {
     socket.on("close", this.#onClose);
     socket.on("end", this.#onEnd);
     socket.on("readable", this.#onReadable);
+  }
+
+  get isWaiting(): boolean {
+    return this.#isLimited && this.#turn === null;
   }
 
   // ── the hello ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -268,14 +273,18 @@ class Handshake implements HandshakeOwner, HandshakeWaiter, DeadlineOwner {
     socket.off("close", this.#onClose);
     socket.off("end", this.#onEnd);
     socket.off("readable", this.#onReadable);
-    this.#turn?.clear();
     this.#leaveLimit();
   }
 
   #leaveLimit(): void {
     if (!this.#isLimited) return;
     this.#isLimited = false;
-    this.#acceptor.options.limit.leave(this);
+    const { limit } = this.#acceptor.options;
+    if (this.#turn === null) limit.forgetOne();
+    else {
+      this.#turn.clear();
+      limit.leave();
+    }
   }
 
   /** Says why before it closes; to close with unread bytes would reset the connection and take the alert along. */
