@@ -44,6 +44,21 @@ describe("the TLS of an upstream", () => {
     });
   });
 
+  test("verifies servers found by DNS by the name that was looked up", () => {
+    const host = "api.internal";
+    for (const [discovery, tls, expected] of [
+      ["'api.internal:443'", "true", { host }],
+      ["_https._tcp.api.internal", "true", { host }],
+      ["'api.internal:443'", '{ sni: "" }', { host, sni: "" }],
+      ["./servers.yaml", "true", {}],
+    ] as const) {
+      const { peer, checks } = withKeys(`discovery: ${discovery}, tls: ${tls}, health_check: /`);
+      assert.deepEqual(peer.tls, expected);
+      const [check] = checks;
+      assert.deepEqual(check?.kind === "http" && check.tls, expected);
+    }
+  });
+
   test("reads files beside the configuration, and opens keys", async () => {
     await using folder = await createTemporaryDirectory();
     await folder.write("ca.pem", authority.cert);

@@ -44,7 +44,9 @@ function complete(name: string, draft: UpstreamDraft, around: UpstreamSurroundin
   const { discovery, tls, checks, ...rest } = draft;
   const path = ["upstreams", name];
   const peer =
-    tls === null ? draft.peer : { ...draft.peer, tls: readUpstreamTls(tls, [...path, "tls"], around) };
+    tls === null
+      ? draft.peer
+      : { ...draft.peer, tls: { ...hostOf(discovery), ...readUpstreamTls(tls, [...path, "tls"], around) } };
   return {
     ...rest,
     name,
@@ -61,6 +63,15 @@ function complete(name: string, draft: UpstreamDraft, around: UpstreamSurroundin
         : discovery,
     checks: checks.map((check) => completeCheck(check, peer, [...path, "health_check"], around)),
   };
+}
+
+/**
+ * The host that servers found by DNS are known by: the one that was looked up. What the DNS answers can't be it, for whoever forges
+ * an answer has a certificate for what stands in it (RFC 6125 §6.2.1).
+ */
+function hostOf(discovery: UpstreamDraft["discovery"]): { readonly host?: string } {
+  if (discovery?.kind !== "dns" && discovery?.kind !== "srv") return {};
+  return { host: discovery.name.replace(/^(?:_[^.]*\.)+/, "") };
 }
 
 /** Servers are asked whether they are well over connections like those that requests go over. */

@@ -23,6 +23,7 @@ describe("what a peer is known by", () => {
       { tls: { verifyCertificate: false } },
       { tls: { verifyHostname: false } },
       { tls: { alternativeName: "a" } },
+      { tls: { host: "a" } },
       { tls: { minVersion: "TLSv1.3" } },
       { tls: { maxVersion: "TLSv1.3" } },
       { tls: { ciphers: "a" } },

@@ -34,7 +34,7 @@ const settings = section(
     sni: serverName
       .optional()
       .describe(
-        "The name to ask for, which the certificate must be for. Default: the server's host, if that is a name. `\"\"`: none is asked for; the certificate is verified all the same, by the server's host or `alternative_cn`.",
+        'The name to ask for, which the certificate must be for. Default: the server\'s host, if that is a name, or for servers found by DNS the name that was looked up. `""`: none is asked for; the certificate is verified all the same, by that host or `alternative_cn`.',
       ),
     ca: oneOrMore(text(FILE_EXPECTED), FILE_EXPECTED)
       .optional()

@@ -4,8 +4,10 @@ import { domainToASCII } from "node:url";
 
 /** How a client sees to it that a server is the right one. */
 export interface IdentitySettings {
+  /** The host that the server is known by: the one that was looked up, where an address was found so. Default: the address's host. */
+  readonly host?: string;
   /**
-   * The name to ask for in the handshake. Absent: the address's host, if that is a name. "": none is asked for; that changes
+   * The name to ask for in the handshake. Absent: the server's host, if that is a name. "": none is asked for; that changes
    * nothing about what is verified.
    */
   readonly sni?: string;
@@ -27,11 +29,12 @@ export interface ExpectedIdentity {
 
 /**
  * Who a server at `host` must be. The certificate has to be for the name that was asked for or, where none was (`sni: ""`, or an
- * IP address), for the address's host, or else for the alternative name.
- * @param host of the address, "" on a Unix socket
+ * IP address), for the server's host, or else for the alternative name.
+ * @param addressHost that of the address, "" on a Unix socket
  * @throws RangeError when names are to be verified, and there is none, or what is to be asked for isn't one
  */
-export function expectIdentity(settings: IdentitySettings, host: string): ExpectedIdentity {
+export function expectIdentity(settings: IdentitySettings, addressHost: string): ExpectedIdentity {
+  const { host = addressHost } = settings;
   const { verifyCertificate = true, verifyHostname = true, alternativeName = "" } = settings;
   const sni = toAskedName(settings.sni ?? (isIP(host) === 0 ? host : ""));
   if (isIP(sni) !== 0) throw new RangeError(`"${sni}" is an address, and only names can be asked for`);

@@ -121,6 +121,13 @@ describe("whom a client trusts", () => {
       assert.throws(() => expectIdentity({ sni }, "a.test"), RangeError, sni);
   });
 
+  test("the host that is given stands for the address's", () => {
+    const host = "a.test";
+    assert.deepEqual(expectIdentity({ host }, "127.0.0.1"), { sni: host, names: [host] });
+    assert.deepEqual(expectIdentity({ host, sni: "" }, "127.0.0.1"), { sni: "", names: [host] });
+    assert.deepEqual(expectIdentity({ host, sni: "b.test" }, ""), { sni: "b.test", names: ["b.test"] });
+  });
+
   test("an address can't be asked for", async () => {
     await using server = await start(["good.test"]);
     await assert.rejects(opens(server, { ca, sni: "127.0.0.1" }), /only names can be asked for/);
