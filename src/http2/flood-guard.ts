@@ -16,7 +16,7 @@ export const Flood = {
   /** DATA that is mostly frame head and padding; counted in bytes. */
   TinyData: 5,
   WindowUpdate: 6,
-  /** PRIORITY, PRIORITY_UPDATE, frames of unknown types, and GOAWAY again and again. */
+  /** PRIORITY, PRIORITY_UPDATE, frames of unknown types, heads that come too late, and GOAWAY again and again. */
   Ignored: 7,
   /** Answers to its frames that it doesn't read. */
   UnreadAnswers: 8,

@@ -112,7 +112,7 @@ export class Http2ServerConnection
       this.fail(Http2Error.CompressionError, "A header block that can't be decoded");
     } else if (stream !== undefined) this.#endByTrailers(stream, block, isEnd);
     else if (this.numbers.isNew(streamId)) this.#open(streamId, block, isEnd);
-    else this.judgeAbsent(streamId, FrameType.Headers);
+    else if (this.judgeAbsent(streamId, FrameType.Headers)) this.countFlood(Flood.Ignored);
     this.options.giveBack(block);
   }
 
@@ -125,8 +125,11 @@ export class Http2ServerConnection
   }
 
   #open(streamId: number, block: FieldBlock, isEnd: boolean): void {
-    // The client was told which was the last one.
-    if (this.#state >= State.Finishing) return;
+    if (this.#state >= State.Finishing) {
+      // The client was told which was the last one.
+      this.countFlood(Flood.Ignored);
+      return;
+    }
     const stream = new ServerStream(this, this.peer.initialWindowSize, this.createReceiveWindow());
     stream.begunAt = threadClock.now;
     this.addStream(stream, streamId);

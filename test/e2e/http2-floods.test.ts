@@ -182,6 +182,25 @@ const floods: Record<string, Flood> = {
       client.socket.write(repeat(20_000, () => frame(FrameType.ResetStream, 0, 1, CANCEL)));
     },
   },
+  "heads on a stream that we have reset": {
+    counter: "http2IgnoredFloods",
+    send: (client) => {
+      client.request(1, false, [...POST, ["connection", "x"]]);
+      for (let i = 0; i < 20_000; i++) client.request(1, true);
+    },
+  },
+  "requests behind a GOAWAY": {
+    counter: "http2IgnoredFloods",
+    send: (client) => {
+      client.request(1, false, POST);
+      client.socket.write(frame(FrameType.Goaway, 0, 0, uint32(0, 0)));
+      void client
+        .until(() => client.notes.filter((note) => note.startsWith("goaway")).length === 2)
+        .then(() => {
+          for (let i = 1; i < 20_000; i++) client.request(1 + 2 * i, true);
+        });
+    },
+  },
   "GOAWAY again and again, with a request under way": {
     counter: "http2IgnoredFloods",
     send: (client) => {
