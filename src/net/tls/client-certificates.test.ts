@@ -67,6 +67,15 @@ for (const maxVersion of ["TLSv1.2", "TLSv1.3"] as const) {
       assert.equal(server.digests[1]!.peerCertificate?.subject, "CN=alice");
     });
 
+    test("a session isn't taken up for longer than the certificate counts", async ({ mock }) => {
+      await using server = await start({ mode: "required", ca: [clients.cert] });
+      const { session } = await visitSecurely(server.port, { maxVersion, ...good });
+      server.digests.length = 0;
+      // OpenSSL has a clock of its own, by which session and certificate still count.
+      mock.timers.enable({ apis: ["Date"], now: Date.now() + 31 * 86_400_000 });
+      await refuses(server, { maxVersion, ...good, session: session! }, /refused: it has expired since/);
+    });
+
     test("a session that began under other rules doesn't get past these", async () => {
       const keys = new TicketKeys();
       await using open = await startTlsServer({ choose: createServerContext([identity], {}, keys) });

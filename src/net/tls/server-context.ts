@@ -89,12 +89,23 @@ export class ServerContext {
     }
     socket.allowHalfOpen = true;
     const digest = digestOf(socket, owner.serverName, this.#clients !== null);
-    // To Node "optional" also means that a bad certificate is as good as none.
-    if (digest.peerCertificate !== null && !socket.authorized) {
-      owner.onHandshakeFailed(new Error(`The client's certificate is refused: ${socket.authorizationError}`));
+    const problem = problemOf(socket, digest);
+    if (problem === null) owner.onSecure(socket, digest);
+    else {
+      owner.onHandshakeFailed(new Error(`The client's certificate is refused: ${problem}`));
       socket.destroy();
-    } else owner.onSecure(socket, digest);
+    }
   }
+}
+
+/** Why the client isn't let in, in spite of its handshake; null: it is. */
+function problemOf(socket: TLSSocket, { peerCertificate, resumed }: TlsDigest): string | null {
+  if (peerCertificate === null) return null;
+  // To Node "optional" also means that a bad certificate is as good as none.
+  if (!socket.authorized) return String(socket.authorizationError);
+  // Who takes up a session isn't looked at again, and sessions may count for longer than the certificate does.
+  const isOver = resumed && peerCertificate.x509.validToDate.getTime() < Date.now();
+  return isOver ? "it has expired since the session began" : null;
 }
 
 function ownerOf(socket: TLSSocket): HandshakeOwner | null {
