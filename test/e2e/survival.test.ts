@@ -33,10 +33,13 @@ class Stage implements AsyncDisposable {
   }
 
   static async start(threads: number, ...upstream: readonly string[]): Promise<Stage> {
-    const a = await MortalServer.start();
-    const b = await MortalServer.start();
+    await using begun = new AsyncDisposableStack();
+    const a = begun.use(await MortalServer.start());
+    const b = begun.use(await MortalServer.start());
     const servers = [a.address, b.address];
-    return new Stage(a, b, await startBalancer({ threads, servers, upstream: [HEALTH_CHECK, ...upstream] }));
+    const balancer = await startBalancer({ threads, servers, upstream: [HEALTH_CHECK, ...upstream] });
+    begun.move();
+    return new Stage(a, b, balancer);
   }
 
   get port(): number {

@@ -11,6 +11,11 @@ export interface ProgramOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
 
+export interface RunOptions extends ProgramOptions {
+  /** Milliseconds it may run; {@link patience} when absent. */
+  readonly timeout?: number;
+}
+
 export interface Exit {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
@@ -177,11 +182,11 @@ export function startSluice(
 export async function runProgram(
   command: string,
   args: readonly string[] = [],
-  options: ProgramOptions = {},
+  options: RunOptions = {},
 ): Promise<Finished> {
   await using program = await startProgram(command, args, options);
   program.endInput();
-  const exit = await program.exit();
+  const exit = await program.exit(options.timeout);
   return { ...exit, stdout: program.stdout, stderr: program.stderr };
 }
 
