@@ -1,5 +1,5 @@
 import { type ErrorCode, ProxyError } from "../base/errors.ts";
-import { Deadline, type DeadlineOwner, type TimeoutQueue } from "../base/timeouts.ts";
+import { Deadline, type DeadlineOwner, type TimeoutQueue, threadClock } from "../base/timeouts.ts";
 import type { BodyLength, RequestHead } from "../http/heads.ts";
 import { HttpHeaders } from "../http/http-headers.ts";
 import type { RequestAdditions } from "../http/streams.ts";
@@ -18,6 +18,7 @@ import { isOverList } from "./list-size.ts";
 import { CLIENT_PREFACE } from "./preface.ts";
 import { giveBlockBack, takeBlock } from "./received-block.ts";
 import { encodeRequest, requestRoom } from "./request-writer.ts";
+import { ResetAllowance } from "./reset-allowance.ts";
 import { Ending, judgeOnStream, StreamState, Verdict } from "./stream-states.ts";
 import type { TunnelKind } from "./tunnel-request.ts";
 
@@ -39,7 +40,7 @@ interface Deferred {
 /**
  * The client's side of an HTTP/2 connection: many requests at once, each on a stream of its own.
  *
- *     created ─▶ preface, SETTINGS ─▶ one stream ─▶ server's SETTINGS ─▶ as many as it allows ─┬─▶ GOAWAY ─▶ the rest ends ─▶ gone
+ *     created ─▶ preface, SETTINGS ─▶ one stream ─▶ server's SETTINGS ─▶ as many as it allows ─┬─▶ GOAWAY, or many resets ─▶ the rest ends ─▶ gone
  *                                                                                            └─▶ gone
  */
 export class Http2ClientConnection
@@ -61,6 +62,8 @@ export class Http2ClientConnection
   #hasAnswered = false;
   /** After the server has refused a stream: as many as it has now, until one of them ends. */
   #most: number = Number.POSITIVE_INFINITY;
+  /** Null until a request is cancelled. */
+  #resets: ResetAllowance | null = null;
   #isGone = false;
   /** What ended it. */
   #lost: ProxyError | null = null;
@@ -215,8 +218,17 @@ export class Http2ClientConnection
 
   protected onStreamGone(stream: Http2ClientStream, ending: Ending): void {
     if (ending === Ending.Complete) stream.onComplete();
+    else if (ending === Ending.WeReset) this.#countReset();
     this.#most = Number.POSITIVE_INFINITY;
     this.#onFewer();
+  }
+
+  /** The server is spared more of them; the requests that there are go on. */
+  #countReset(): void {
+    this.#resets ??= new ResetAllowance();
+    if (this.#resets.use(threadClock.now)) return;
+    this.#goingAway = true;
+    if (!this.#isGone) this.#keeper.onRoomChanged(this);
   }
 
   #onFewer(): void {
