@@ -1,10 +1,15 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { status as Status } from "@grpc/grpc-js";
+import type { ProxyError } from "../../src/base/errors.ts";
 import type { ProxyPhases } from "../../src/proxy/phases.ts";
+import type { Session } from "../../src/proxy/session.ts";
 import { HttpPeer } from "../../src/upstream/peer.ts";
 import { GrpcClient, GrpcOrigin, statusOf } from "../kit/grpc.ts";
+import { callsInAllWays } from "../kit/grpc-ways.ts";
+import { Http2Client } from "../kit/http2-client.ts";
 import { type ProxyOptions, type ProxyUnderTest, startProxy } from "./proxy.ts";
+import { authority, startSecureProxy } from "./tls-proxy.ts";
 
 const peer = { protocol: "h2c" } as const;
 
@@ -142,18 +147,13 @@ describe("gRPC calls", () => {
     await Promise.all(origins.map((origin) => origin[Symbol.asyncDispose]()));
   });
 
-  test("by the thousand are all answered, each with its own", async () => {
+  test("by the thousand over one connection end each in its own way", async () => {
     await using origin = await GrpcOrigin.start();
     await using proxy = await proxyBefore(origin);
     using client = new GrpcClient(proxy.port);
-    for (let batch = 0; batch < 10; batch++) {
-      const calls = Array.from({ length: 1000 }, (_, i) => client.unary(`${batch} ${i}`));
-      const answers = await Promise.all(calls);
-      const wrong = answers.filter(({ message }, i) => message?.toString() !== `${batch} ${i}`);
-      assert.deepEqual(wrong, []);
-    }
-    assert.equal(origin.seen.length, 10_000);
+    await callsInAllWays(client, 1_200);
     assert.equal(proxy.count("connectionsAccepted"), 1);
+    await proxy.settled(1);
   });
 
   test("under way outlive a server that is asked to end, and new ones go elsewhere", async () => {
@@ -201,4 +201,52 @@ describe("gRPC calls", () => {
     assert.equal((await ended).status.code, Status.OK);
     await drained;
   });
+});
+
+test("calls go through with TLS on both sides", async () => {
+  const { key, cert } = await authority.issue();
+  await using origin = await GrpcOrigin.start("secure", { tls: { key, cert } });
+  const secured = { tls: { ca: authority.cert, sni: "localhost" }, protocol: "h2" } as const;
+  const upstreamPeer = (): HttpPeer => new HttpPeer(`127.0.0.1:${origin.port}`, secured);
+  await using secure = await startSecureProxy({ phases: { upstreamPeer } });
+  using client = new GrpcClient(secure.port, authority.cert);
+  const answers = await Promise.all(Array.from({ length: 100 }, (_, i) => client.unary(`${i}`)));
+  assert.deepEqual(
+    answers.map(({ message }) => message?.toString()),
+    Array.from({ length: 100 }, (_, i) => `${i}`),
+  );
+  assert.deepEqual(answers[0]?.metadata?.get("x-server"), ["secure"]);
+  const { status, bytes } = await statusOf(client.download("100 100000"));
+  assert.deepEqual([status.code, bytes], [Status.OK, 10_000_000]);
+  const cut = client.download("1 1 open");
+  const ended = statusOf(cut);
+  cut.once("data", () => cut.cancel());
+  assert.equal((await ended).status.code, Status.CANCELLED);
+  await (await origin.call(101)).cancelled;
+  const failed = await client.unary("", { "x-fail": "6:there%20already" });
+  assert.deepEqual([failed.code, failed.details], [Status.ALREADY_EXISTS, "there already"]);
+});
+
+test("logs know how a call ended, whoever said so", async () => {
+  const ended: [path: string, status: number | null][] = [];
+  const logging = ({ request, grpcStatus }: Session, _error: ProxyError | null): void =>
+    void ended.push([request.path, grpcStatus]);
+  const requestFilter = (session: Session): unknown =>
+    session.request.headers.has("x-limited") ? session.respond({ status: 429 }) : undefined;
+  await using origin = await GrpcOrigin.start();
+  await using proxy = await startProxy({
+    origin,
+    peer,
+    phases: { logging, requestFilter },
+  });
+  using client = new GrpcClient(proxy.port);
+  await client.unary("well");
+  await client.unary("", { "x-fail": "9:no" });
+  await client.unary("", { "x-limited": "1" });
+  await client.unary("", { "x-wait": "-1", "grpc-timeout": "20m" });
+  await using plain = new Http2Client(proxy.port);
+  await plain.get("/plain");
+  await proxy.settled(2);
+  const path = "/sluice.test.Echo/Unary";
+  assert.deepEqual(ended, [...[0, 9, 8, 4].map((status) => [path, status]), ["/plain", null]]);
 });
