@@ -1,6 +1,10 @@
+import { parseAddress } from "../net/address.ts";
 import type { CertificateSource } from "../net/tls/certificate-files.ts";
 import { CertificateError, readCertificate, readChain } from "../net/tls/pem-certificate.ts";
-import type { PeerTlsOptions } from "../upstream/peer-tls.ts";
+import { expectIdentity } from "../net/tls/server-identity.ts";
+import { authorityFor } from "../upstream/connect-proxy.ts";
+import type { PeerOptions } from "../upstream/peer.ts";
+import { hostToVerify, type PeerTlsOptions } from "../upstream/peer-tls.ts";
 import { ConfigError } from "./config-error.ts";
 import { readText } from "./read-text.ts";
 import { resolveIn } from "./resolve-in.ts";
@@ -35,6 +39,34 @@ export function readUpstreamTls(
     ...(ca.length === 0 ? {} : { ca: ca.flatMap((blocks) => blocks ?? []) }),
     ...(own === null ? {} : { identity: own }),
   };
+}
+
+/** Notes what is known of servers beforehand that can't be reached: their names are none, or no proxy leads there. */
+export function checkServers(
+  addresses: readonly string[],
+  { tls, proxy }: Pick<PeerOptions, "tls" | "proxy">,
+  path: (key: "tls" | "proxy") => readonly PropertyKey[],
+  { note }: Pick<FileSurroundings, "note">,
+): void {
+  for (const text of addresses) {
+    const address = parseAddress(text);
+    if (typeof tls === "object")
+      check(() => expectIdentity(tls, hostToVerify(address)), text, path("tls"), note);
+    if (proxy !== undefined) check(() => authorityFor(address), text, path("proxy"), note);
+  }
+}
+
+function check(
+  what: () => unknown,
+  address: string,
+  path: readonly PropertyKey[],
+  note: FileSurroundings["note"],
+): void {
+  try {
+    what();
+  } catch (error) {
+    note({ path, message: `${address} can't be reached: ${(error as Error).message}` });
+  }
 }
 
 function readAuthorities(file: string, text: string): string[] {

@@ -3,7 +3,7 @@ import type { RetryPolicy } from "../proxy/retries.ts";
 import type { HealthCheckSettings } from "../upstream/group-settings.ts";
 import type { PeerOptions } from "../upstream/peer.ts";
 import { resolveIn } from "./resolve-in.ts";
-import { type FileSurroundings, readUpstreamTls } from "./resolve-upstream-tls.ts";
+import { checkServers, type FileSurroundings, readUpstreamTls } from "./resolve-upstream-tls.ts";
 import type { HealthCheckDraft } from "./schema/health-check.ts";
 import { toUpstream, type UpstreamDraft } from "./schema/upstream.ts";
 import { addressesIn } from "./schema/upstream-reference.ts";
@@ -47,6 +47,8 @@ function complete(name: string, draft: UpstreamDraft, around: UpstreamSurroundin
     tls === null
       ? draft.peer
       : { ...draft.peer, tls: { ...hostOf(discovery), ...readUpstreamTls(tls, [...path, "tls"], around) } };
+  const addresses = draft.servers.map(({ address }) => address);
+  checkServers(addresses, peer, (key) => [...path, key === "tls" ? "tls" : "connect_proxy"], around);
   return {
     ...rest,
     name,

@@ -5,7 +5,7 @@ import { toConfigError, toFindings } from "./issues.ts";
 import { resolveIn } from "./resolve-in.ts";
 import { LimitTable } from "./resolve-limits.ts";
 import { resolveTls } from "./resolve-tls.ts";
-import { type FileSurroundings, readUpstreamTls } from "./resolve-upstream-tls.ts";
+import { checkServers, type FileSurroundings, readUpstreamTls } from "./resolve-upstream-tls.ts";
 import { resolveUpstreams } from "./resolve-upstreams.ts";
 import { type ConfigurationDraft, configuration } from "./schema/configuration.ts";
 import type { HttpDraft, ListenerDraft } from "./schema/listener.ts";
@@ -66,7 +66,9 @@ function resolveProxy(
   path: readonly PropertyKey[],
   around: FileSurroundings,
 ): StreamProxySettings {
-  return { ...draft, upstreamTls: upstreamTls && readUpstreamTls(upstreamTls, path, around) };
+  const tls = upstreamTls && readUpstreamTls(upstreamTls, path, around);
+  if (tls !== null) checkServers(draft.upstreams, { tls }, () => path, around);
+  return { ...draft, upstreamTls: tls };
 }
 
 function resolveListener(

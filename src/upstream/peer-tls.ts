@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import type { Address } from "../net/address.ts";
 import type { CertificateSource } from "../net/tls/certificate-files.ts";
 import type { IdentitySettings } from "../net/tls/server-identity.ts";
 import { TlsClient, type TlsClientSettings } from "../net/tls/tls-client.ts";
@@ -20,6 +21,11 @@ export interface PeerTlsOptions extends TlsParameters, IdentitySettings {
   };
   /** Whether earlier sessions with the server are taken up again, which spares a look at certificates. Default true. */
   readonly resumes?: boolean;
+}
+
+/** What is verified of a server at `address` unless its settings say otherwise; "" on a Unix socket, which has no name. */
+export function hostToVerify(address: Address): string {
+  return address.kind === "unix" ? "" : address.host || "localhost";
 }
 
 /** What a handshake offers to speak, the best first (ALPN). */

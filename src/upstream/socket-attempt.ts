@@ -7,7 +7,7 @@ import type { ClientHandshakeOwner, TlsClient } from "../net/tls/tls-client.ts";
 import { connectError, handshakeError, setupError } from "./connect-errors.ts";
 import { ConnectTunnel, type TunnelOwner } from "./connect-tunnel.ts";
 import type { HttpPeer } from "./peer.ts";
-import type { Protocols } from "./peer-tls.ts";
+import { hostToVerify, type Protocols } from "./peer-tls.ts";
 
 /** Told how an attempt ended, once. */
 export interface SocketCallback {
@@ -119,12 +119,7 @@ export class SocketAttempt implements TunnelOwner, ClientHandshakeOwner {
     const { address } = this.#peer;
     this.#step = "the TLS handshake wasn't done";
     raw.off("error", this.#onError).on("error", ignore);
-    this.#tls.connect(
-      raw,
-      address.kind === "unix" ? "" : address.host || "localhost",
-      formatAddress(address),
-      this,
-    );
+    this.#tls.connect(raw, hostToVerify(address), formatAddress(address), this);
   }
 
   onSecure(socket: Socket): void {
