@@ -1,4 +1,8 @@
+import { Deadline, type DeadlineOwner, TimeoutQueue } from "../base/timeouts.ts";
 import type { ByteSink, ByteStream } from "../http/streams.ts";
+
+/** How long what was sent to one side may still be on its way when nobody hears its answer any more, in milliseconds. */
+const LINGER = new TimeoutQueue(2_000);
 
 /** Told when both directions of a tunnel are over, with the error that ended them and the side it came from. */
 export type TunnelEnd = (error: Error | null, isFar: boolean) => void;
@@ -58,7 +62,7 @@ export class Tunnel {
 }
 
 /** One end of a tunnel: hears its stream and speaks to the other's. */
-class Side implements ByteSink {
+class Side implements ByteSink, DeadlineOwner {
   stream: ByteStream | null = null;
   other!: Side;
   received = 0;
@@ -67,6 +71,8 @@ class Side implements ByteSink {
   /** What arrived before the other end stood. */
   #early: Buffer[] = [];
   #ended = false;
+  /** Waits for the end of a side that talks to nobody. */
+  #deadline: Deadline | null = null;
 
   constructor(tunnel: Tunnel) {
     this.#tunnel = tunnel;
@@ -106,15 +112,26 @@ class Side implements ByteSink {
   onBytesClosed(error: Error | null): void {
     if (this.closed) return;
     this.closed = true;
+    this.#deadline?.clear();
     const { other } = this;
     if (!other.closed) {
       if (error !== null || !this.#ended) other.stream?.abort();
-      else {
-        other.stream?.end();
-        // Nobody is left who could be too slow, and its end has to be heard.
-        other.stream?.resume();
-      }
+      else other.#finish();
     }
     this.#tunnel.onSideClosed(this, error);
+  }
+
+  /** The other side is gone, after its last word. Without it this one could stay for ever. */
+  #finish(): void {
+    this.stream?.end();
+    // Nobody is left who could be too slow, and its end has to be heard.
+    this.stream?.resume();
+    if (this.#ended || this.closed) return;
+    this.#deadline = new Deadline(this);
+    LINGER.set(this.#deadline);
+  }
+
+  onDeadline(): void {
+    this.stream?.abort();
   }
 }

@@ -4,8 +4,12 @@ import { type ClientHttp2Stream, constants } from "node:http2";
 import { describe, test } from "node:test";
 import { Counter } from "../../src/base/counters.ts";
 import { webSocketAccept } from "../../src/http/websocket.ts";
+import { Http2Error } from "../../src/http2/error-codes.ts";
+import { FrameFlag, FrameType } from "../../src/http2/frames.ts";
 import { until } from "../kit/deadline.ts";
 import { Http2Client, readAnswer } from "../kit/http2-client.ts";
+import { connectFrames } from "../kit/http2-frame-client.ts";
+import { frame } from "../kit/http2-frames.ts";
 import { PatternVerifier, patternBytes } from "../kit/pattern.ts";
 import type { RawConnection } from "../kit/raw-origin.ts";
 import { readPattern, startProxy, writePattern } from "./proxy.ts";
@@ -166,6 +170,23 @@ describe("a WebSocket over HTTP/2 to an HTTP/1 server", () => {
       await until("the tunnel is gone", () => proxy.counters.get(Counter.tunnelsActive) === 0);
     }
   });
+});
+
+test("a server that says no last word is left by a client that has said its own, and everything before", async () => {
+  let heard = "";
+  await using proxy = await startProxy({
+    origin: agreeing(async (connection) => {
+      heard = (await connection.readToEnd()).toString();
+      await connection.closed;
+    }),
+  });
+  await using client = await connectFrames(proxy.port);
+  client.request(1, false, Object.entries({ ":authority": "a", ...WEBSOCKET }));
+  assert.equal(await client.statusOf(1), 200);
+  client.sendRaw(frame(FrameType.Data, FrameFlag.EndStream, 1, "last"));
+  client.sendReset(1, Http2Error.NoError);
+  await until("the tunnel is gone", () => proxy.counters.get(Counter.tunnelsActive) === 0);
+  assert.equal(heard, "last");
 });
 
 describe("CONNECT over HTTP/2", () => {
