@@ -208,6 +208,7 @@ export class Session<C = undefined> {
   /**
    * Gives a gRPC call so many milliseconds from now, unless its client gave it fewer (`grpc-timeout`); then it ends with
    * DEADLINE_EXCEEDED. Servers are told what is left. Nothing happens to other requests.
+   * @throws RangeError for NaN
    */
   limitCall(milliseconds: number): void {
     this.#engine.limitCall(milliseconds);

@@ -46,7 +46,7 @@ export class GrpcWebEntrance {
       cors: this.#cors,
       origin: this.#cors?.originOf(request) ?? null,
     };
-    // What a text's length says is nothing to the messages in it.
+    // Calls tell no length; that of a text would be wrong.
     const call = request.fork("unknown");
     call.headers.set("content-type", `application/grpc${content.rest}`);
     call.headers.set("te", "trailers");
