@@ -13,6 +13,8 @@ import { ok, type ProxyUnderTest, startProxy } from "./proxy.ts";
 const SEED = 4711;
 const CLIENTS = 24;
 const MILLISECONDS = 4000;
+/** Milliseconds after which it is enough whatever was seen. */
+const LONGEST = 30_000;
 
 interface Tally {
   /** Exchanges whose every byte was right. */
@@ -117,6 +119,10 @@ async function visit(
   }
 }
 
+function hasSeenAll({ intact, failed, cut, left }: Tally): boolean {
+  return intact > 100 && failed > 0 && cut > 0 && left > 0;
+}
+
 /** Phases that answer at once or later, as it happens. */
 function mixedPhases(random: Random, port: () => number): ProxyPhases {
   const sometimes = (): Promise<undefined> | undefined =>
@@ -150,17 +156,16 @@ for (const isFiltered of [false, true]) {
       },
     });
     port = proxy.origin.port;
-    const end = performance.now() + MILLISECONDS / 2;
+    const begin = performance.now();
+    // On a busy machine that time may be too short to meet everything.
+    const isOver = (time: number): boolean => time > (hasSeenAll(tally) ? MILLISECONDS / 2 : LONGEST);
     const client = async (): Promise<void> => {
-      while (performance.now() < end) await visit(proxy, random, ids, tally);
+      while (!isOver(performance.now() - begin)) await visit(proxy, random, ids, tally);
     };
     await Promise.all(Array.from({ length: CLIENTS }, client));
     await proxy.settled();
     assert.deepEqual(problems, []);
-    assert.ok(
-      tally.intact > 100 && tally.failed > 0 && tally.cut > 0 && tally.left > 0,
-      JSON.stringify(tally),
-    );
+    assert.ok(hasSeenAll(tally), JSON.stringify(tally));
     assert.equal(logged, proxy.count("requests"));
     // What stays are idle connections, and each of them is open at the server too.
     await until("only idle ones stay", () => proxy.connector.open === proxy.connector.pool.size);

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { X509Certificate } from "node:crypto";
 import { rename } from "node:fs/promises";
 import { describe, test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
 import { type Authority, createAuthority, type Identity } from "../kit/certificates.ts";
 import { until } from "../kit/deadline.ts";
 import { createTemporaryDirectory, type TemporaryDirectory } from "../kit/files.ts";
@@ -14,6 +15,8 @@ import { startSecureSluice, visit, writeConfig, writeIdentity } from "./tls-slui
 const FILES = { cert: "cert.pem", key: "key.pem" };
 const ROUNDS = 50;
 const CLIENTS = 4;
+/** Milliseconds between two visits of a client: a load that leaves room for what is watched. */
+const PAUSE = 10;
 
 const authority: Authority = await createAuthority();
 
@@ -66,6 +69,7 @@ class Visitors {
       } catch (error) {
         this.failures.push(String(error));
       }
+      await delay(PAUSE);
     }
   }
 
@@ -79,6 +83,7 @@ class Visitors {
       } catch (error) {
         this.failures.push(String(error));
       }
+      await delay(PAUSE);
     }
   }
 }
