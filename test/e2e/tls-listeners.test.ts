@@ -6,7 +6,7 @@ import { until } from "../kit/deadline.ts";
 import { createTemporaryDirectory } from "../kit/files.ts";
 import { Http2Client } from "../kit/http2-client.ts";
 import { startOrigin } from "../kit/origins.ts";
-import { runProgram } from "../kit/process.ts";
+import { runProgram, startSluice } from "../kit/process.ts";
 import { get, startListening } from "./sluice.ts";
 import { startSecureSluice, visit, writeConfig, writeIdentity } from "./tls-sluice.ts";
 
@@ -106,6 +106,21 @@ describe("sluice http", () => {
     const left = (await readdir(folder.path)).filter((name) => name.startsWith("sluice-tls-"));
     assert.deepEqual(left, []);
   });
+
+  for (const signal of ["SIGTERM", "SIGHUP"] as const) {
+    test(`is gone with a program that is ended by ${signal} before it serves`, async () => {
+      await using folder = await createTemporaryDirectory();
+      const args = ["http", "--tls-self-signed", "-b", "127.0.0.1:0", "127.0.0.1:1"];
+      await using program = await startSluice(args, { env: { TMPDIR: folder.path } });
+      await program.line(/^Certificate for /);
+      program.signal(signal);
+      await program.exit();
+      assert.deepEqual(
+        (await readdir(folder.path)).filter((name) => name.startsWith("sluice-tls-")),
+        [],
+      );
+    });
+  }
 });
 
 describe("secrets of connections", () => {

@@ -1,4 +1,5 @@
 import { X509Certificate } from "node:crypto";
+import { rmSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { isIP } from "node:net";
 import { tmpdir } from "node:os";
@@ -29,6 +30,7 @@ export async function createSelfSigned(more: readonly string[]): Promise<SelfSig
   const names = [...new Set([...LOCAL_NAMES, ...more.map(checkName)])];
   const { cert, key } = await generateFor(names);
   const folder = await mkdtemp(join(tmpdir(), "sluice-tls-"));
+  const forget = removeWhenKilled(folder);
   const files = { cert: join(folder, "cert.pem"), key: join(folder, "key.pem") };
   await writeFile(files.cert, cert);
   await writeFile(files.key, key, { mode: 0o600 });
@@ -36,8 +38,32 @@ export async function createSelfSigned(more: readonly string[]): Promise<SelfSig
     ...files,
     names,
     fingerprint: new X509Certificate(cert).fingerprint256,
-    [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }),
+    async [Symbol.asyncDispose]() {
+      await rm(folder, { recursive: true, force: true });
+      forget();
+    },
   };
+}
+
+const DEADLY = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+
+/**
+ * Takes the folder along when a signal ends the process: before anything is served nobody else listens to them, and nobody ever
+ * does to the one that says that the terminal was closed.
+ * @returns what ends this
+ */
+function removeWhenKilled(folder: string): () => void {
+  const onSignal = (signal: NodeJS.Signals): void => {
+    if (process.listenerCount(signal) > 1) return;
+    rmSync(folder, { recursive: true, force: true });
+    forget();
+    process.kill(process.pid, signal);
+  };
+  const forget = (): void => {
+    for (const signal of DEADLY) process.off(signal, onSignal);
+  };
+  for (const signal of DEADLY) process.on(signal, onSignal);
+  return forget;
 }
 
 function checkName(name: string): string {
