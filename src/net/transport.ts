@@ -199,8 +199,9 @@ export class Transport implements OutputOwner {
     if (!this.#shut()) return;
     const { socket } = this;
     const carrier = this.#carrier;
-    // A reset in the middle of a shutdown fails, and Node would never say that the socket is closed.
-    const isEnding = carrier.writableEnded && !carrier.writableFinished;
+    // A reset in the middle of a shutdown fails, and Node would never say that the socket is closed. TLS begins the carrier's
+    // own shutdown past the carrier's stream.
+    const isEnding = isShuttingDown(carrier) || isShuttingDown(socket);
     try {
       // While it connects, Node would put the reset off until the connection stands.
       if (socket.connecting || isEnding) socket.destroy();
@@ -475,4 +476,8 @@ export class Transport implements OutputOwner {
     this.socket.end();
     this.socket.resume();
   }
+}
+
+function isShuttingDown({ writableEnded, writableFinished }: Socket): boolean {
+  return writableEnded && !writableFinished;
 }

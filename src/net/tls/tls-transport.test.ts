@@ -13,6 +13,7 @@ import { ServerConnection } from "../../http1/server-connection.ts";
 import { adoptAccepted } from "../onread-socket.ts";
 import { sharedReadSlab } from "../slabs.ts";
 import type { Transport } from "../transport.ts";
+import { securedSocket } from "./secured-socket.ts";
 
 const authority = await createAuthority();
 const identity = await authority.issue();
@@ -49,6 +50,10 @@ async function accept(prepare?: (transport: Transport) => void): Promise<Accepte
       await server[Symbol.asyncDispose]();
     },
   };
+}
+
+function carrierOf({ socket }: Transport): Socket {
+  return securedSocket(socket)!.carrier;
 }
 
 /** Bytes that tell their place. */
@@ -153,6 +158,24 @@ describe("a transport over TLS", () => {
     transport.sendText("x".repeat(1000));
     await received;
     assert.ok(transport.takenBytes >= before + 1000);
+  });
+
+  test("is gone, with what it goes through, when it is reset right after its end", async () => {
+    await using accepted = await accept();
+    const { transport, handler, client } = accepted;
+    const errors: Error[] = [];
+    carrierOf(transport).on("error", (error) => errors.push(error));
+    // Nothing of the handshake is on its way any more: the end goes out at once.
+    client.write("question");
+    await until("it came", () => handler.text === "question");
+    transport.end();
+    transport.reset();
+    await handler.closed;
+    assert.deepEqual(errors, []);
+    client.destroy();
+    const sockets = (): number =>
+      process.getActiveResourcesInfo().filter((one) => one === "TCPSocketWrap").length;
+    await until("no socket is open", () => sockets() === 0);
   });
 
   test("resets with TCP's own reset", async () => {
