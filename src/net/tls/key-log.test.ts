@@ -11,5 +11,8 @@ test("secrets are appended to a file that only its owner can read", async () => 
   openKeyLog(file)(Buffer.from("two\n"));
   assert.equal(await readFile(file, "utf8"), "one\ntwo\n");
   assert.equal((await stat(file)).mode & 0o777, 0o600);
-  assert.throws(() => openKeyLog(folder.join("none", "keys")), { code: "ENOENT" });
+  assert.throws(
+    () => openKeyLog(folder.join("none", "keys")),
+    /^Error: the log of TLS keys can't be written: .*none\/keys/,
+  );
 });

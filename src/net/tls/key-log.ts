@@ -1,12 +1,13 @@
 import { openSync, writeSync } from "node:fs";
+import { describeThrown } from "../../base/errors.ts";
 
 /**
  * Appends the secrets of connections to `file`, which lets Wireshark read them; whoever has the file can read them, too.
  * Lines are written at once: each is short, and they are logged for a person who looks into something.
- * @throws Error when the file can't be written
+ * @throws Error that names the file when it can't be written
  */
 export function openKeyLog(file: string): (line: Buffer) => void {
-  const descriptor = openSync(file, "a", 0o600);
+  const descriptor = open(file);
   return (line) => {
     try {
       writeSync(descriptor, line);
@@ -14,4 +15,12 @@ export function openKeyLog(file: string): (line: Buffer) => void {
       // A full disk must not end connections.
     }
   };
+}
+
+function open(file: string): number {
+  try {
+    return openSync(file, "a", 0o600);
+  } catch (error) {
+    throw new Error(`the log of TLS keys can't be written: ${describeThrown(error)}`, { cause: error });
+  }
 }
