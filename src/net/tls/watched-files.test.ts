@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
 import { mkdir, readFile, rename, symlink, truncate, utimes } from "node:fs/promises";
 import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { until } from "../../../test/kit/deadline.ts";
 import { createTemporaryDirectory } from "../../../test/kit/files.ts";
+import { findProgram } from "../../../test/kit/peer.ts";
+import { runProgram } from "../../../test/kit/process.ts";
 import { ManualAlarmClock, threadAlarms } from "../../base/alarms.ts";
 import { readNamedFile, WatchedFiles } from "./watched-files.ts";
 
@@ -72,7 +73,7 @@ test("a link that leads elsewhere is a change, as Kubernetes makes them", async 
 test("what is no file, or far too large a one, is refused, and waited for by nobody", async () => {
   await using folder = await createTemporaryDirectory();
   const [pipe, huge] = [folder.join("pipe.pem"), await folder.write("huge.pem", "")];
-  execFileSync("mkfifo", [pipe]);
+  await runProgram(findProgram("mkfifo")!, [pipe]);
   await mkdir(folder.join("folder.pem"));
   await truncate(huge, 65 * 1024 * 1024);
   await assert.rejects(readNamedFile(pipe), /pipe\.pem: is no regular file$/);
