@@ -64,7 +64,8 @@ function checkLength(head: ResponseHead, order: Order, isTold: boolean): void {
 }
 
 function checkOwnAnswer(head: ResponseHead, order: Order): number {
-  if (head.status !== 502 && head.status !== 504) throw new Error(`status ${head.status} of the proxy's own`);
+  // 503 is said where a server of HTTP/2 has told that it did nothing with the request.
+  if (![502, 503, 504].includes(head.status)) throw new Error(`status ${head.status} of the proxy's own`);
   if (refusalOutcome(order) === null) throw new Error(`status ${head.status} without a reason`);
   if (head.contentLength === -1) throw new Error("an answer of the proxy's own without a length");
   return order.method === "HEAD" ? 0 : head.contentLength;

@@ -1,4 +1,4 @@
-import { connect, type Socket } from "node:net";
+import type { Socket } from "node:net";
 import { PatternVerifier } from "../kit/pattern.ts";
 import { checkHead, judgeComplete, parseResponseHead, type ResponseHead, refusalOutcome } from "./judge.ts";
 import type { Ledger, Outcome } from "./ledger.ts";
@@ -6,21 +6,37 @@ import { type MessageHandler, MessageReader } from "./message-reader.ts";
 import { answerSeed, encodeTarget, uploadSeed } from "./order.ts";
 import { PatternSender } from "./pattern-sender.ts";
 import type { Burst, Leaving, Plan, Planner } from "./plan.ts";
+import { connectWire, type Identity, resetWire } from "./wires.ts";
 
 /** What a lane wants of its client. */
 export interface LaneOwner {
   readonly port: number;
+  /** Null where clients speak without TLS. */
+  readonly tls: Identity | null;
   readonly ledger: Ledger;
   /** How many requests are still to be made, counted down by who makes them. */
   remaining: number;
-  onIdle(lane: Lane): void;
+  onIdle(lane: AnyLane): void;
+}
+
+/** A client that sends its next requests when it has the answers to the last, whatever it speaks. */
+export interface AnyLane {
+  readonly isOpen: boolean;
+  /** Milliseconds since the requests under way were sent; 0 when there are none. */
+  readonly waiting: number;
+  /** The request whose answer is awaited. */
+  readonly current: Plan | undefined;
+  /** Sends the next burst, or comes to rest. */
+  go(): void;
+  /** What is under way is past waiting for. */
+  giveUp(): void;
 }
 
 /** One for all connections: the bytes are looked at before the next read. */
 const readBuffer = Buffer.allocUnsafeSlow(256 * 1024);
 
 /** A client with one connection at a time: sends a burst, checks every byte of the answers, sends the next. */
-export class Lane implements MessageHandler {
+export class Lane implements MessageHandler, AnyLane {
   readonly #owner: LaneOwner;
   readonly #planner: Planner;
   #socket: Socket | null = null;
@@ -83,19 +99,17 @@ export class Lane implements MessageHandler {
     this.#reader = new MessageReader(this);
     this.#head = null;
     this.#wasReset = false;
-    const callback = (size: number): boolean => {
-      if (this.#socket === socket) this.#read(readBuffer.subarray(0, size));
+    const callback = (size: number, buffer: Uint8Array): boolean => {
+      if (this.#socket === socket) this.#read((buffer as Buffer).subarray(0, size));
       return !socket.isPaused();
     };
-    const socket = connect({
-      port: this.#owner.port,
-      host: "127.0.0.1",
-      noDelay: true,
-      allowHalfOpen: true,
-      onread: { buffer: readBuffer, callback },
+    const { port, tls } = this.#owner;
+    const options = { port, host: "127.0.0.1", noDelay: true, allowHalfOpen: true };
+    const onread = { buffer: readBuffer, callback };
+    const socket = connectWire({ ...options, onread }, tls, () => {
+      if (this.#socket === socket) this.#send();
     });
     this.#socket = socket;
-    socket.on("connect", () => this.#socket === socket && this.#send());
     socket.on("end", () => this.#socket === socket && this.#lost(false));
     socket.on("error", () => this.#socket === socket && this.#lost(true));
   }
@@ -135,7 +149,7 @@ export class Lane implements MessageHandler {
 
   #leave({ how }: Leaving): void {
     const socket = this.#drop();
-    if (how === "reset") socket.resetAndDestroy();
+    if (how === "reset") resetWire(socket);
     else if (how === "destroy") socket.destroy();
     else {
       socket.end();

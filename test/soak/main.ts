@@ -1,5 +1,8 @@
 // A long run against the real program: node test/soak/main.ts --requests 5000000 --threads 2 --connections 128 --seed 1
 //
+// With --tls everybody speaks TLS; with --http2 clients and servers speak HTTP/2, with --http2-clients or --http2-servers
+// only these do.
+//
 // With --program FILE a program is run instead of the plain proxy, such as those in test/soak/programs.
 //
 // Says how it goes on stderr and what came of it on stdout; exits with 1 when anything was not as it should be.
@@ -13,6 +16,10 @@ const { values } = parseArgs({
     requests: { type: "string", default: "5000000" },
     threads: { type: "string", default: "2" },
     connections: { type: "string", default: "128" },
+    tls: { type: "boolean", default: false },
+    http2: { type: "boolean", default: false },
+    "http2-clients": { type: "boolean", default: false },
+    "http2-servers": { type: "boolean", default: false },
     program: { type: "string" },
     seed: { type: "string", default: String(Date.now() % 1_000_000) },
   },
@@ -47,6 +54,9 @@ const soak = new Soak({
   connections: Number(values.connections),
   seed,
   program: values.program,
+  tls: values.tls,
+  http2Clients: values.http2 || values["http2-clients"],
+  http2Servers: values.http2 || values["http2-servers"],
   onLine: (line) => process.stderr.write(`${line}\n`),
 });
 const report = await soak.run();

@@ -1,4 +1,5 @@
 import type { Counts } from "./ledger.ts";
+import type { Identity } from "./wires.ts";
 
 /** What the origin has to do and has seen. */
 export interface OriginCounts {
@@ -29,11 +30,15 @@ export interface ClientTask {
   readonly requests: number;
   readonly connections: number;
   readonly seed: number;
+  readonly http2: boolean;
+  readonly tls: Identity | null;
 }
 
 export interface OriginTask {
   readonly ports: number;
   readonly seed: number;
+  readonly http2: boolean;
+  readonly tls: Identity | null;
 }
 
 /** How often a child tells its counts, milliseconds. */

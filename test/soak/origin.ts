@@ -1,6 +1,6 @@
 // Run as a process of its own, with an OriginTask as its argument: answers as it is asked to, and checks the uploads.
 
-import { createServer, type Socket } from "node:net";
+import type { Socket } from "node:net";
 import { PatternVerifier } from "../kit/pattern.ts";
 import { listen } from "../kit/ports.ts";
 import { CHUNKED, type MessageHandler, MessageReader } from "./message-reader.ts";
@@ -8,6 +8,8 @@ import { type OriginCounts, type OriginTask, readTask, tell, tellEvery } from ".
 import { answerSeed, type Order, parseOrder, statusOf, uploadSeed } from "./order.ts";
 import { PatternSender } from "./pattern-sender.ts";
 import { Random } from "./random.ts";
+import { createStreamOrigin } from "./stream-origin.ts";
+import { createWireServer, resetWire } from "./wires.ts";
 
 const counts: OriginCounts = {
   connections: 0,
@@ -179,7 +181,7 @@ class OriginConnection implements MessageHandler {
         const isBusy = this.#order !== null || socket.writableLength > 0 || this.#lastSize > 16_384;
         if (this.#over || isBusy) return;
         counts.idleCloses++;
-        if (byReset) socket.resetAndDestroy();
+        if (byReset) resetWire(socket);
         else this.#end();
       },
       random.between(0, 30),
@@ -199,7 +201,7 @@ class OriginConnection implements MessageHandler {
     this.#over = true;
     this.#reader.stop();
     socket.write("", () => {
-      if (order.byReset) socket.resetAndDestroy();
+      if (order.byReset) resetWire(socket);
       else socket.destroySoon();
     });
   }
@@ -230,7 +232,10 @@ function answerHead(order: Order): string {
 
 const ports: number[] = [];
 for (let i = 0; i < task.ports; i++) {
-  ports.push(await listen(createServer({ noDelay: true }, (socket) => void new OriginConnection(socket))));
+  const server = task.http2
+    ? createStreamOrigin({ counts, random, violation }, task.tls)
+    : createWireServer(task.tls, (socket) => void new OriginConnection(socket));
+  ports.push(await listen(server));
 }
 setInterval(() => tell({ type: "origin", counts }), tellEvery);
 process.on("disconnect", () => process.exit());

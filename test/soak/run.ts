@@ -1,10 +1,13 @@
 import { readdir } from "node:fs/promises";
+import { createAuthority } from "../kit/certificates.ts";
 import { until } from "../kit/deadline.ts";
+import { createTemporaryDirectory, type TemporaryDirectory } from "../kit/files.ts";
 import { type RunningProgram, rss, startSluice } from "../kit/process.ts";
 import { Child } from "./child.ts";
 import type { Counts } from "./ledger.ts";
 import { judgeMemory, type MemoryReport, reportMemory, type Sample } from "./memory.ts";
 import type { ClientTask, FromChild, OriginCounts, OriginTask } from "./messages.ts";
+import type { Identity } from "./wires.ts";
 
 export interface SoakOptions {
   readonly requests: number;
@@ -13,6 +16,12 @@ export interface SoakOptions {
   readonly seed: number;
   /** A program to run instead of the plain proxy; finds its servers in SOAK_UPSTREAMS. */
   readonly program?: string | undefined;
+  /** Clients and the proxy, the proxy and its servers speak TLS. Not with `program`. */
+  readonly tls?: boolean;
+  /** Clients speak HTTP/2, on connections that they share. */
+  readonly http2Clients?: boolean;
+  /** Servers speak HTTP/2. Not with `program`. */
+  readonly http2Servers?: boolean;
   /** Gets a line every few seconds, and every violation as it comes. */
   readonly onLine: (line: string) => void;
 }
@@ -56,14 +65,24 @@ export class Soak {
   }
 
   async run(): Promise<SoakReport> {
-    const { seed, connections, requests } = this.#options;
-    const origin = new Child("origin.ts", { ports: 2, seed } satisfies OriginTask, this.#hear);
+    const {
+      seed,
+      connections,
+      requests,
+      tls: speaksTls,
+      http2Clients = false,
+      http2Servers = false,
+    } = this.#options;
+    await using folder = await createTemporaryDirectory();
+    const tls = speaksTls === true ? await createIdentity(folder) : null;
+    const order: OriginTask = { ports: 2, seed, http2: http2Servers, tls };
+    const origin = new Child("origin.ts", order, this.#hear);
     const ports = await this.#ports.promise;
-    await using proxy = await startProxy(ports, this.#options);
+    await using proxy = await startProxy(ports, this.#options, folder);
     this.#proxy = proxy;
     const [, port] = await proxy.line(/^Listening on [\d.]+:(\d+)/);
     const before = await openFiles(proxy.pid);
-    const task: ClientTask = { port: Number(port), requests, connections, seed };
+    const task: ClientTask = { port: Number(port), requests, connections, seed, http2: http2Clients, tls };
     const client = new Child("client.ts", task, this.#hear);
     const seconds = await this.#watch(client);
     await client.end();
@@ -197,7 +216,35 @@ export class Soak {
   }
 }
 
-function startProxy(ports: readonly number[], options: SoakOptions): Promise<RunningProgram> {
+/** Writes what the proxy needs of it into files. */
+async function createIdentity(folder: TemporaryDirectory): Promise<Identity> {
+  const authority = await createAuthority();
+  const { cert, key } = await authority.issue();
+  await folder.write("cert.pem", cert);
+  await folder.write("key.pem", key);
+  await folder.write("ca.pem", authority.cert);
+  return { cert, key, ca: authority.cert };
+}
+
+/** How the proxy is told what is spoken on either side. */
+function protocolFlags({ tls, http2Servers }: SoakOptions, folder: TemporaryDirectory): string[] {
+  if (tls !== true) return http2Servers === true ? ["--protocol", "h2c"] : [];
+  const files = [
+    "--cert",
+    folder.join("cert.pem"),
+    "--key",
+    folder.join("key.pem"),
+    "--ca",
+    folder.join("ca.pem"),
+  ];
+  return [...files, "--tls", "--sni", "localhost", "--protocol", http2Servers === true ? "h2" : "http1"];
+}
+
+function startProxy(
+  ports: readonly number[],
+  options: SoakOptions,
+  folder: TemporaryDirectory,
+): Promise<RunningProgram> {
   const { threads, program } = options;
   const servers = ports.map((port) => `127.0.0.1:${port}`);
   const settings = ["--bind", "127.0.0.1:0", "--threads", String(threads), "--log-level", "error"];
@@ -205,7 +252,7 @@ function startProxy(ports: readonly number[], options: SoakOptions): Promise<Run
     const upstreams = servers.flatMap((server) => ["--upstream", server]);
     // Servers that break their connections all the time are ill; and a probe is no order.
     const unwatched = ["--active-health-check-interval", "0"];
-    return startSluice(["http", ...upstreams, ...unwatched, ...settings]);
+    return startSluice(["http", ...upstreams, ...unwatched, ...protocolFlags(options, folder), ...settings]);
   }
   return startSluice(["run", program, ...settings], { env: { SOAK_UPSTREAMS: servers.join() } });
 }
