@@ -1,4 +1,4 @@
-import { parseSize } from "./schema/units.ts";
+import { parseSize } from "./quantities.ts";
 
 type Units = ReadonlyMap<string, number>;
 

@@ -1,6 +1,7 @@
 import * as z from "zod";
 import type { AttributeSpec } from "../chaos/attributes.ts";
 import type { ToxicType } from "../chaos/toxic.ts";
+import { parseDuration } from "./quantities.ts";
 import type { Ramp } from "./scenario.ts";
 import {
   defaultToxicName,
@@ -13,7 +14,7 @@ import {
   type ToxicKinds,
 } from "./scenario-kinds.ts";
 import { guard, refuse } from "./scenario-toxic.ts";
-import { duration, parseDuration } from "./schema/units.ts";
+import { duration } from "./schema/units.ts";
 import { choice, integer, oneOf, parsedBy, section, text } from "./schema/values.ts";
 
 const RAMP_EXPECTED = "a ramp like latency 0→400ms over 30s, or a map with toxic, from, to and over";

@@ -4,12 +4,12 @@ import type { ToxicChange } from "../chaos/faults.ts";
 import type { Mode } from "../chaos/mode.ts";
 import { parseMode } from "../chaos/modes.ts";
 import type { ToxicSettings } from "../chaos/toxic.ts";
+import { parseDuration } from "./quantities.ts";
 import type { Ramp, ScenarioStep, StepAction, Targets, TimeSpan } from "./scenario.ts";
 import type { ToxicKinds } from "./scenario-kinds.ts";
 import { formatDuration } from "./scenario-quantity.ts";
 import { rampSchema } from "./scenario-ramp.ts";
 import { attributeMap, readAttributes, refuse, toxicityField } from "./scenario-toxic.ts";
-import { parseDuration } from "./schema/units.ts";
 import { list, oneOf, parsedBy, section, text } from "./schema/values.ts";
 
 const MODE_EXPECTED = "a mode: allow, deny, latency 100±20, timeout 500 or throttle 10k";

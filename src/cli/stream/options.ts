@@ -3,7 +3,7 @@ import type { Mode } from "../../chaos/mode.ts";
 import { parseMode } from "../../chaos/modes.ts";
 import type { ToxicSettings } from "../../chaos/toxic.ts";
 import { createRegistry } from "../../chaos/toxics/index.ts";
-import { parseDuration } from "../../config/schema/units.ts";
+import { parseDuration } from "../../config/quantities.ts";
 import type { LogLevel } from "../../config/snapshot.ts";
 import { parseAddress } from "../../net/address.ts";
 import { collectAddress, jsonOption, logLevelOption, threadsOption, wholeNumber } from "../options.ts";

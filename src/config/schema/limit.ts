@@ -1,11 +1,12 @@
 import * as z from "zod";
 import type { KeyPart, LimitSettings, RedisSettings } from "../../filters/settings.ts";
 import { LIMIT_ALGORITHMS } from "../../limits/limiter-settings.ts";
+import { parseDuration } from "../quantities.ts";
 import { refuse } from "../scenario-toxic.ts";
 import { ipRange } from "./addresses.ts";
 import { CLIENT_KEY, keyParts } from "./key.ts";
 import { match } from "./match.ts";
-import { durationFrom, parseDuration } from "./units.ts";
+import { durationFrom } from "./units.ts";
 import {
   choice,
   entryName,

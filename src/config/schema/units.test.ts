@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { duration, parseDuration, parseSize, rate, size } from "./units.ts";
+import { parseDuration, parseSize } from "../quantities.ts";
+import { duration, rate, size } from "./units.ts";
 
 describe("a duration", () => {
   test("is a number of seconds or has a unit", () => {
