@@ -37,6 +37,8 @@ const running = new Set<RunningProgram>();
 process.on("exit", () => {
   for (const program of running) program.kill();
 });
+process.once("SIGINT", () => process.exit(130));
+process.once("SIGTERM", () => process.exit(143));
 
 /**
  * A program that runs beside the test, the leader of its own process group: disposing of it kills the whole group, and
