@@ -289,6 +289,12 @@ export class Http2ClientStream extends StreamCore implements UpstreamStream, Dea
       : null;
   }
 
+  /** Servers that end a stream in two steps, the end and the reset, may send the second first. */
+  get #hasAllDeclared(): boolean {
+    if (!this.#hasHead || this.#body === "unknown") return false;
+    return this.#counted === (this.#body === "none" ? 0 : this.#body);
+  }
+
   protected onBody(bytes: Buffer, start: number, end: number): void {
     this.bytesReceived += end - start;
     if (this.#tunnel !== null) {
@@ -332,6 +338,11 @@ export class Http2ClientStream extends StreamCore implements UpstreamStream, Dea
   onReset(code: number): void {
     if (this.isWhole && (!this.#isSwitched || code === Http2Error.NoError)) {
       this.#stopWriting();
+      return;
+    }
+    if (code === Http2Error.NoError && this.#hasAllDeclared) {
+      this.#stopWriting();
+      this.receiveEnd(null);
       return;
     }
     if (code === Http2Error.RefusedStream && !this.#hasHead && this.#interim === 0) {

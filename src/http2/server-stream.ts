@@ -269,10 +269,12 @@ export class ServerStream extends StreamCore implements DownstreamStream, Deadli
     this.sendEnd(null);
   }
 
-  /** A response that is cut has a reset for its end, so that nobody takes it for a whole one. */
+  /** A response that is cut has a reset for its end, so that nobody takes it for a whole one. One that isn't stays whole. */
   abort(): void {
     this.#sink = null;
-    this.owner.resetStream(this, this.#headSent ? Http2Error.InternalError : Http2Error.Cancel);
+    let code: Http2Error = this.#headSent ? Http2Error.InternalError : Http2Error.Cancel;
+    if (this.hasSentEnd && this.#tunnel === null) code = Http2Error.NoError;
+    this.owner.resetStream(this, code);
   }
 
   reset(): void {
