@@ -235,6 +235,7 @@ describe("a hedge", () => {
     const client = await proxy.connect();
     void client.write(request("GET /"));
     await until("its time has come", () => proxy.count("hedges") === 1);
+    await until("the server is asked", () => first.requests.length === 1);
     first.answer(ok());
     assert.equal((await client.readResponse()).status, 200);
     assert.equal(proxy.origin.connections.length, 1);

@@ -14,15 +14,11 @@ test("servers speak HTTP/1 unless it is said that they speak HTTP/2", () => {
 });
 
 test("a protocol that there isn't is refused", () => {
-  assert.throws(() => upstreamOf("{ servers: 3000, protocol: h3 }"), /one of http1, h2c/);
+  assert.throws(() => upstreamOf("{ servers: 3000, protocol: h3 }"), /one of http1, h2, h2c, auto/);
 });
 
-test("servers that speak HTTP/2 alone aren't asked in HTTP/1 whether they are well", () => {
-  assert.throws(
-    () => upstreamOf("{ servers: 3000, protocol: h2c, health_check: /health }"),
-    /speaks HTTP\/1/,
-  );
-  for (const check of ["tcp", "grpc", "{ http: /health, port: 9000 }"]) {
+test("servers that speak HTTP/2 alone can be asked by every kind of check whether they are well", () => {
+  for (const check of ["/health", "tcp", "grpc", "{ http: /health, port: 9000 }"]) {
     assert.equal(upstreamOf(`{ servers: 3000, protocol: h2c, health_check: ${check} }`).checks.length, 1);
   }
 });

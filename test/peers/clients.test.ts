@@ -6,13 +6,13 @@ import * as http from "node:http";
 import { after, before, describe, test } from "node:test";
 import { gzipSync } from "node:zlib";
 import { Agent, fetch as fetchWith, Pool, request } from "undici";
+import { type RunningSluice, startHttp } from "../e2e/sluice.ts";
 import { createTemporaryDirectory, type TemporaryDirectory } from "../kit/files.ts";
 import type { EchoAnswer, UploadAnswer } from "../kit/origin-routes.ts";
 import { type Origin, startOrigin } from "../kit/origins.ts";
 import { PatternVerifier, patternBytes, patternStream } from "../kit/pattern.ts";
 import { findProgram, skipWithout } from "../kit/peer.ts";
 import { type Finished, runProgram } from "../kit/process.ts";
-import { type RunningSluice, startHttp } from "./sluice.ts";
 
 const MB = 1024 * 1024;
 

@@ -2,13 +2,13 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Session } from "../../src/proxy/session.ts";
 import { HttpPeer } from "../../src/upstream/peer.ts";
+import { startSecureProxy } from "../e2e/tls-proxy.ts";
 import { startPageServer } from "../kit/browser-page.ts";
 import { CHROMIUM_FLAGS } from "../kit/chromium.ts";
 import { withDeadline } from "../kit/deadline.ts";
 import { createTemporaryDirectory } from "../kit/files.ts";
 import { findProgram, skipWithout } from "../kit/peer.ts";
 import { startProgram } from "../kit/process.ts";
-import { startSecureProxy } from "./tls-proxy.ts";
 
 const RESOURCES = 200;
 /** A browser takes its time to start on a busy machine, milliseconds. */

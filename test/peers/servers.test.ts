@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { after, before, describe, test } from "node:test";
 import { Agent, request } from "undici";
+import { get, type RunningSluice, startListening } from "../e2e/sluice.ts";
 import { until } from "../kit/deadline.ts";
 import { createTemporaryDirectory, type TemporaryDirectory } from "../kit/files.ts";
 import { type Origin, startOrigin } from "../kit/origins.ts";
@@ -11,7 +12,6 @@ import { findProgram, skipWithout } from "../kit/peer.ts";
 import { freePort } from "../kit/ports.ts";
 import { type RunningProgram, startProgram } from "../kit/process.ts";
 import { connectRaw } from "../kit/raw-client.ts";
-import { get, type RunningSluice, startListening } from "./sluice.ts";
 
 const MB = 1024 * 1024;
 const large = patternBytes(32 * MB, 0, 9);

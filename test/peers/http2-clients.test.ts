@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { type ClientHttp2Session, connect } from "node:http2";
 import { after, before, describe, test } from "node:test";
 import { H2CClient, Pool } from "undici";
+import { type RunningSluice, startHttp } from "../e2e/sluice.ts";
 import { type Authority, createAuthority } from "../kit/certificates.ts";
 import { createTemporaryDirectory, type TemporaryDirectory } from "../kit/files.ts";
 import { readAnswer } from "../kit/http2-client.ts";
@@ -11,7 +12,6 @@ import { type Origin, startOrigin } from "../kit/origins.ts";
 import { patternBytes } from "../kit/pattern.ts";
 import { findProgram, skipWithout } from "../kit/peer.ts";
 import { type Finished, runProgram } from "../kit/process.ts";
-import { type RunningSluice, startHttp } from "./sluice.ts";
 
 const MB = 1024 * 1024;
 const UPLOAD = patternBytes(3 * MB, 0, 5);

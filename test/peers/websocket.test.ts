@@ -3,10 +3,10 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import { after, before, describe, test } from "node:test";
 import { type RawData, WebSocket, WebSocketServer } from "ws";
+import { get, type RunningSluice, startHttp } from "../e2e/sluice.ts";
 import { withDeadline } from "../kit/deadline.ts";
 import { patternBytes } from "../kit/pattern.ts";
 import { listen } from "../kit/ports.ts";
-import { get, type RunningSluice, startHttp } from "./sluice.ts";
 
 const MB = 1024 * 1024;
 /** Bytes of the long conversation, one way; SLUICE_WS_MB=1000 makes it a gigabyte. */

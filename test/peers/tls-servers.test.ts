@@ -3,6 +3,7 @@ import { after, before, describe, test } from "node:test";
 import { HttpClient } from "../../src/proxy/http-client.ts";
 import { HttpPeer, type PeerOptions } from "../../src/upstream/peer.ts";
 import { TcpConnector } from "../../src/upstream/tcp-connector.ts";
+import { startProxy } from "../e2e/proxy.ts";
 import { createAuthority } from "../kit/certificates.ts";
 import { until } from "../kit/deadline.ts";
 import { createTemporaryDirectory, type TemporaryDirectory } from "../kit/files.ts";
@@ -12,7 +13,6 @@ import { findProgram, skipWithout } from "../kit/peer.ts";
 import { freePort } from "../kit/ports.ts";
 import { type RunningProgram, startProgram } from "../kit/process.ts";
 import { connectRaw } from "../kit/raw-client.ts";
-import { startProxy } from "./proxy.ts";
 
 const large = patternBytes(8 * 1024 * 1024, 0, 5);
 const authority = await createAuthority();

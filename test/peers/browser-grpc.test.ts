@@ -7,14 +7,14 @@ import { text } from "node:stream/consumers";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { HttpPeer } from "../../src/upstream/peer.ts";
+import { startProxy } from "../e2e/proxy.ts";
+import { startSecureProxy } from "../e2e/tls-proxy.ts";
 import { CHROMIUM_FLAGS } from "../kit/chromium.ts";
 import { withDeadline } from "../kit/deadline.ts";
 import { createTemporaryDirectory } from "../kit/files.ts";
 import { GrpcOrigin } from "../kit/grpc.ts";
 import { findProgram, skipWithout } from "../kit/peer.ts";
 import { startProgram } from "../kit/process.ts";
-import { startProxy } from "./proxy.ts";
-import { startSecureProxy } from "./tls-proxy.ts";
 
 /** A browser takes its time to start on a busy machine, milliseconds. */
 const PATIENCE = 45_000;
