@@ -22,6 +22,10 @@ async function answerAll(connection: FrameConnection, from = 0, body = "ok"): Pr
   }
 }
 
+function sizeOf(pieces: readonly Buffer[]): number {
+  return pieces.reduce((size, piece) => size + piece.length, 0);
+}
+
 describe("a request that the server did nothing with", () => {
   test("is sent again, whatever its method, when its stream is refused", async () => {
     await using origin = await startFrameServer(async (connection) => {
@@ -55,6 +59,37 @@ describe("a request that the server did nothing with", () => {
     assert.deepEqual(answers.map(({ body }) => body.toString()).sort(), ["first", "second", "second"]);
     assert.equal(origin.connections.length, 2);
     await until("the first is closed", () => proxy.connector.open === 1);
+  });
+
+  test("is sent on another connection in the middle of its upload, as long as all of it is still here", async () => {
+    await using origin = await startFrameServer(async (connection, index) => {
+      if (index > 0) return answerAll(connection, 0, "second");
+      const id = await connection.request(0);
+      await connection.until(() => connection.stream(id).body.length > 0);
+      connection.sendGoaway(0, Http2Error.NoError, "");
+    });
+    await using proxy = await startProxy({ origin, peer });
+    const client = await proxy.connect();
+    const answer = client.exchange(`${request("POST /", "Content-Length: 40000")}${"a".repeat(20_000)}`);
+    await until("another is made", () => origin.connections.length > 1);
+    void client.write("b".repeat(20_000));
+    assert.equal((await answer).body.toString(), "second");
+    const whole = Buffer.concat(origin.connections[1]!.stream(1).body).toString();
+    assert.ok(whole === "a".repeat(20_000) + "b".repeat(20_000), `${whole.length} bytes`);
+  });
+
+  test("is answered with 503 when too much of its upload was sent to be kept", async () => {
+    await using origin = await startFrameServer(async (connection) => {
+      const id = await connection.request(0);
+      await connection.until(() => sizeOf(connection.stream(id).body) > 80_000);
+      connection.sendGoaway(0, Http2Error.NoError, "");
+    });
+    await using proxy = await startProxy({ origin, peer });
+    const client = await proxy.connect();
+    const answer = client.exchange(`${request("POST /", "Content-Length: 900000")}${"a".repeat(90_000)}`);
+    assert.equal((await answer).status, 503);
+    assert.equal(proxy.reported[0]?.error.code, "UPSTREAM_REFUSED");
+    assert.equal(origin.connections.length, 1);
   });
 
   test("speaks not against the server, and is given up when it is refused each time", async () => {
