@@ -2,14 +2,18 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { test } from "node:test";
+import { connect as connectTls, type TLSSocket } from "node:tls";
 import { FrameFlag, FrameType } from "../../src/http2/frames.ts";
 import { SettingId } from "../../src/http2/settings.ts";
 import type { Session } from "../../src/proxy/session.ts";
+import { createAuthority } from "../kit/certificates.ts";
+import { createTemporaryDirectory } from "../kit/files.ts";
 import { literals, type Pair } from "../kit/hpack.ts";
 import { Http2Client } from "../kit/http2-client.ts";
 import { CLIENT_START, frame, uint32 } from "../kit/http2-frames.ts";
 import { startOrigin } from "../kit/origins.ts";
 import { createRandom, type Random } from "../kit/random.ts";
+import { tlsWith, writeIdentity } from "../kit/tls-proxy.ts";
 import { type ProxyUnderTest, startProxy } from "./proxy.ts";
 
 /*
@@ -182,15 +186,32 @@ class Speaker {
   }
 }
 
+/** A connection and what it goes over, which is itself without TLS: only that can be reset. */
+async function open(port: number, isSecure: boolean): Promise<readonly [Socket, Socket]> {
+  const carrier = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
+  if (!isSecure) {
+    await once(carrier, "connect");
+    return [carrier, carrier];
+  }
+  carrier.on("error", () => {});
+  const socket: TLSSocket = connectTls({
+    socket: carrier,
+    servername: "localhost",
+    rejectUnauthorized: false,
+    ALPNProtocols: ["h2"],
+  });
+  await once(socket, "secureConnect");
+  return [socket, carrier];
+}
+
 /** One client: says something, piece by piece, and leaves in one way or another. */
-async function visit(proxy: ProxyUnderTest, seed: number): Promise<void> {
+async function visit(proxy: ProxyUnderTest, seed: number, isSecure: boolean): Promise<void> {
   const random = createRandom(seed);
   const speaker = new Speaker(random);
-  const socket = connect({ port: proxy.port, host: "127.0.0.1", allowHalfOpen: true });
+  const [socket, carrier] = await open(proxy.port, isSecure);
   socket.on("error", () => {});
   socket.on("end", () => socket.end());
   const closed = once(socket, "close");
-  await once(socket, "connect");
   if (random.below(4) > 0) socket.resume();
   socket.write(CLIENT_START);
   const frames = Array.from({ length: 1 + random.below(80) }, () => speaker.say());
@@ -201,13 +222,14 @@ async function visit(proxy: ProxyUnderTest, seed: number): Promise<void> {
     at = end;
     if (random.below(3) === 0) await new Promise<void>((resolve) => void setImmediate(resolve));
   }
-  leave(socket, random.below(4));
+  leave(socket, carrier, random.below(4));
   await closed;
 }
 
-function leave(socket: Socket, how: number): void {
-  if (how === 0) socket.destroy();
-  else if (how === 1) socket.resetAndDestroy();
+function leave(socket: Socket, carrier: Socket, how: number): void {
+  // One that is being ended can't be reset any more.
+  if (how === 1 && socket.writable) carrier.resetAndDestroy();
+  else if (how < 2) socket.destroy();
   else {
     // Waits for the proxy to lose its patience, having ended its direction or not.
     socket.resume();
@@ -215,8 +237,11 @@ function leave(socket: Socket, how: number): void {
   }
 }
 
-async function visitAll(http2: boolean): Promise<void> {
+async function visitAll(http2: boolean, isSecure: boolean): Promise<void> {
   await using origin = await startOrigin({ http2 });
+  await using directory = await createTemporaryDirectory();
+  const authority = await createAuthority();
+  const certificate = await writeIdentity(directory, "server", await authority.issue());
   const patience = 400;
   await using proxy = await startProxy({
     origin,
@@ -230,12 +255,17 @@ async function visitAll(http2: boolean): Promise<void> {
     },
     http2: { settingsTimeout: 0, pingInterval: patience, pingTimeout: patience },
     requestTimeout: 5 * patience,
+    ...(isSecure ? { tls: tlsWith([certificate]) } : {}),
   });
-  for (let i = 0; i < iterations; i += AT_ONCE) {
+  const visits = isSecure ? iterations / 2 : iterations;
+  for (let i = 0; i < visits; i += AT_ONCE) {
     const seeds = Array.from({ length: AT_ONCE }, (_, k) => firstSeed + i + k);
-    await Promise.all(seeds.map((seed) => visit(proxy, seed)));
+    await Promise.all(seeds.map((seed) => visit(proxy, seed, isSecure)));
     await settledAfter(proxy, seeds);
-    await using well = new Http2Client(proxy.port);
+    await using well = new Http2Client(
+      proxy.port,
+      isSecure ? { ca: authority.cert, servername: "localhost" } : {},
+    );
     assert.equal((await well.get("/ok")).status, 200);
   }
   const strange = proxy.reported.filter(({ error }) => error.source === "internal" && !isExpected(error));
@@ -244,8 +274,10 @@ async function visitAll(http2: boolean): Promise<void> {
 
 for (const version of [1, 2]) {
   const name = `clients that say anything leave nothing behind, with a server of HTTP/${version}`;
-  test(name, { timeout: 600_000 }, () => visitAll(version === 2));
+  test(name, { timeout: 600_000 }, () => visitAll(version === 2, false));
 }
+
+test("the same over TLS", { timeout: 600_000 }, () => visitAll(true, true));
 
 /** What the filters above and the timeouts make. */
 function isExpected({ code, message }: { readonly code: string; readonly message: string }): boolean {
