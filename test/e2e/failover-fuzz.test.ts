@@ -162,7 +162,7 @@ describe("servers that do anything", () => {
       assert.deepEqual(origin.problems, []);
       const twice = [...origin.posted].filter(([, times]) => times > 1);
       assert.deepEqual(twice, [], "a POST that had arrived whole was repeated");
-      assert.ok(outcomes.answered > REQUESTS / 5, JSON.stringify(outcomes));
+      assert.ok(outcomes.answered > REQUESTS / 20, JSON.stringify(outcomes));
       assert.ok(retries.onReset !== true || cluster.gate.entered > 20, "nothing was repeated");
       assert.ok(retries.hedgeAfter === undefined || cluster.proxy.count("hedges") > 10, "nothing was hedged");
     });
