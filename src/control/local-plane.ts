@@ -1,9 +1,18 @@
 import { allocateCounters, type CounterName, sumCounters } from "../base/counters.ts";
 import { DataPlane } from "../worker/data-plane.ts";
+import type { LoadedModule } from "../worker/loaded-modules.ts";
 import { NOTHING_STANDING, type Order, type Standing } from "../worker/orders.ts";
 import type { RunSpec } from "../worker/run-spec.ts";
 import type { SharedMemory } from "../worker/shared-memory.ts";
-import { answerGone, type Engine, OrderError, type Planes } from "./planes.ts";
+import {
+  answerGone,
+  type Engine,
+  type GenerationStatus,
+  type NextRun,
+  OrderError,
+  type Planes,
+  type Prepared,
+} from "./planes.ts";
 import { SocketKeeper } from "./sockets.ts";
 import type { TlsKeepers } from "./tls-keepers.ts";
 
@@ -49,6 +58,13 @@ export class LocalPlane implements Engine {
 
   get counters(): Record<CounterName, number> {
     return sumCounters(this.#memory, 1);
+  }
+
+  readonly generations: readonly GenerationStatus[] = [];
+  readonly modules: readonly LoadedModule[] = [];
+
+  prepare(_next: NextRun): Promise<Prepared> {
+    return Promise.reject(new Error("Nothing else can be run yet"));
   }
 
   async orderFirst(order: Order): Promise<unknown> {

@@ -1,6 +1,9 @@
 import type { CounterName } from "../base/counters.ts";
 import type { StreamEvent } from "../proxy/stream-proxy.ts";
+import type { LoadedModule } from "../worker/loaded-modules.ts";
 import type { Order, Standing } from "../worker/orders.ts";
+import type { RunSpec } from "../worker/run-spec.ts";
+import type { SharedMemory } from "../worker/shared-memory.ts";
 
 /** The threads of the data plane, for whoever gives them orders. */
 export interface Planes {
@@ -22,9 +25,61 @@ export interface Engine extends Planes {
   /** What a thread that starts is told to begin with. */
   standing: () => Standing;
   readonly counters: Record<CounterName, number>;
+  /** The current one first, then those that only finish what they have, newest first. */
+  readonly generations: readonly GenerationStatus[];
+  /** The files outside of node_modules that programs and toxics were loaded from. */
+  readonly modules: readonly LoadedModule[];
+  /**
+   * Makes everything ready to run something else, and changes nothing yet: whoever is told to commit can't fail any more.
+   * Rejects with what is wrong, having changed nothing. One at a time.
+   */
+  prepare(next: NextRun): Promise<Prepared>;
   start(): Promise<readonly string[]>;
   drain(grace: number): Promise<void>;
   stop(): Promise<void>;
+}
+
+/** What a running data plane is to run next. */
+export interface NextRun {
+  readonly spec: RunSpec;
+  /** What is the same object as before in it lives on, and so do those that use it. */
+  readonly shared: SharedMemory;
+  /** Worker threads; of no account where the data plane runs in the calling thread. */
+  readonly threads: number;
+  /**
+   * What stands from then on: all TCP and UDP proxies, by name. One whose settings are the same is left untouched, with its
+   * connections; of one that changes, faults stay as they are, for those are changed by orders. What is ordered between
+   * here and the end reaches everybody all the same.
+   */
+  readonly standing: Standing;
+  /** Milliseconds that connections get whose listener isn't there any more. */
+  readonly grace: number;
+}
+
+/** Something that could be run next. Exactly one of both is to be called, once. */
+export interface Prepared {
+  /** `swap`: the threads that there are take it over. `generation`: others do, and these finish what they have. */
+  readonly kind: "swap" | "generation";
+  /** What is listened on by listeners, once it is committed. */
+  readonly addresses: readonly string[];
+  /** Done when all threads run it. */
+  commit(): Promise<void>;
+  /** Nothing has changed when it is done. */
+  abandon(): Promise<void>;
+}
+
+/** Worker threads that were started with the same code. Plain data. */
+export interface GenerationStatus {
+  /** From 1. */
+  readonly number: number;
+  /** Milliseconds since 1970. */
+  readonly since: number;
+  /** Threads that run. */
+  readonly threads: number;
+  /** Connections of clients that are open. */
+  readonly connections: number;
+  /** True when it only finishes what it has. */
+  readonly draining: boolean;
 }
 
 /** An order that a thread couldn't do. */

@@ -1,10 +1,11 @@
 import type { Logger } from "pino";
 import { allocateCounters, Counter, type CounterName, Counters, sumCounters } from "../base/counters.ts";
 import type { StreamEvent } from "../proxy/stream-proxy.ts";
+import type { LoadedModule } from "../worker/loaded-modules.ts";
 import { NOTHING_STANDING, type Order, type Standing } from "../worker/orders.ts";
 import type { RunSpec } from "../worker/run-spec.ts";
 import { type SharedMemory, takeBackFrom } from "../worker/shared-memory.ts";
-import { answerGone, type Engine } from "./planes.ts";
+import { answerGone, type Engine, type GenerationStatus, type NextRun, type Prepared } from "./planes.ts";
 import { SocketKeeper } from "./sockets.ts";
 import type { TlsKeepers } from "./tls-keepers.ts";
 import { type Keepers, WorkerHandle } from "./worker-handle.ts";
@@ -57,6 +58,13 @@ export class Supervisor implements Engine {
   /** The sums of all threads' counters. */
   get counters(): Record<CounterName, number> {
     return sumCounters(this.#memory, this.#shared.threads + 1);
+  }
+
+  readonly generations: readonly GenerationStatus[] = [];
+  readonly modules: readonly LoadedModule[] = [];
+
+  prepare(_next: NextRun): Promise<Prepared> {
+    return Promise.reject(new Error("Nothing else can be run yet"));
   }
 
   orderFirst(order: Order): Promise<unknown> {
