@@ -1,0 +1,62 @@
+/** A value, now or later. What is there now is never waited for. */
+export type MaybeLater<T> = T | PromiseLike<T>;
+
+/** Which way bytes go: 0 from the client to the server, 1 from the server to the client. As plugins are told it. */
+export type PluginDirection = 0 | 1;
+
+export const TO_UPSTREAM: PluginDirection = 0;
+export const TO_CLIENT: PluginDirection = 1;
+
+/**
+ * What a plugin makes of bytes: others in their place (none of them, if it holds them back), or null when it wants the
+ * connection to be closed.
+ *
+ * Bytes that come at once are borrowed: good until the plugin is called again in this thread, for whatever connection. Those
+ * that come later are the caller's own.
+ */
+export type Transformed = Buffer | null;
+
+/**
+ * What a plugin makes of a request's head: null lets it pass, a text replaces it, and a number is the status to answer
+ * with in the server's place.
+ */
+export type HeadVerdict = string | number | null;
+
+/** Foreign code that bytes and heads go through: a library in C, a module of WebAssembly, or either in another process. */
+export interface Plugin {
+  /** What it calls itself. */
+  readonly name: string;
+  /** Whether it has something to do with bytes, and with the heads of requests. */
+  readonly transforms: boolean;
+  readonly filtersRequests: boolean;
+  /**
+   * Begins a connection, or on HTTP a request with its response.
+   * @param clientAddress `address:port` of the client; "" on a Unix socket
+   * @throws PluginError when that fails
+   */
+  openConnection(clientAddress: string): PluginConnection;
+  /**
+   * Looks at a request's head: request line and fields as HTTP/1 has them, one character a byte, with the empty line at the end.
+   * @throws PluginError, or rejects with one, when the plugin misbehaves
+   */
+  filterRequest(head: string): MaybeLater<HeadVerdict>;
+  /** Lets go of everything. To be called once, when all connections are closed. Must not throw. */
+  close(): void;
+}
+
+/** One connection through a plugin. */
+export interface PluginConnection {
+  /**
+   * Takes borrowed bytes `bytes[start..end)`. Of one direction nothing else may be given before the answer is there. No bytes at
+   * all say that the direction has ended: it is the last call for it, and what was held back comes out.
+   * @throws PluginError, or rejects with one, when the plugin misbehaves: the connection is of no use any more
+   */
+  transform(direction: PluginDirection, bytes: Buffer, start: number, end: number): MaybeLater<Transformed>;
+  /** To be called once, also after an error. Must not throw. */
+  close(): void;
+}
+
+/** Why a plugin can't be loaded, or what it did wrong. */
+export class PluginError extends Error {
+  override readonly name = "PluginError";
+}
