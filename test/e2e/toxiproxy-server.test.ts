@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { describe, test } from "node:test";
+import { after, before, describe, test } from "node:test";
 import { until } from "../kit/deadline.ts";
 import { createTemporaryDirectory } from "../kit/files.ts";
 import { runProgram, startSluice } from "../kit/process.ts";
 import { closureOf, connectRaw } from "../kit/raw-client.ts";
 import { openUdp, startUdpEcho } from "../kit/udp.ts";
-import { ask, portOf, startEcho, startToxiproxy } from "./toxiproxy.ts";
+import { ask, portOf, type RunningToxiproxy, startEcho, startToxiproxy } from "./toxiproxy.ts";
 
 const sluice = join(import.meta.dirname, "..", "..", "bin", "sluice.js");
 
@@ -99,9 +99,14 @@ describe("the Toxiproxy server", () => {
 
 for (const threads of ["0", "2"]) {
   describe(`proxies in ${threads} threads`, () => {
+    let server: RunningToxiproxy;
+    before(async () => {
+      server = await startToxiproxy(["--threads", threads, "-proxy-metrics"]);
+    });
+    after(() => server[Symbol.asyncDispose]());
+
     test("are made with their toxics in one call, shown, steered and cut", async () => {
       await using echo = await startEcho();
-      await using server = await startToxiproxy(["--threads", threads]);
       const proxy = (await ask(server.url, "POST", "/proxies", {
         name: "p",
         listen: "127.0.0.1:0",
@@ -132,7 +137,6 @@ for (const threads of ["0", "2"]) {
       await using echo = await startEcho();
       await using datagrams = await startUdpEcho();
       await using folder = await createTemporaryDirectory();
-      await using server = await startToxiproxy(["--threads", threads]);
       const { listen } = (await ask(server.url, "POST", "/proxies", {
         ...{ name: "udp", listen: "127.0.0.1:0", upstream: `127.0.0.1:${datagrams.port}`, protocol: "udp" },
       })) as ShownProxy;
@@ -151,17 +155,16 @@ for (const threads of ["0", "2"]) {
 
     test("change their mode", async () => {
       await using echo = await startEcho();
-      await using server = await startToxiproxy(["--threads", threads]);
       const { listen } = (await ask(server.url, "POST", "/proxies", {
-        ...{ name: "p", listen: "127.0.0.1:0", upstream: echo.address },
+        ...{ name: "moody", listen: "127.0.0.1:0", upstream: echo.address },
       })) as ShownProxy;
       await using client = await connectRaw(portOf(listen));
       void client.write("x");
       await client.readExactly(1);
-      await ask(server.url, "PUT", "/proxies/p/mode", { kind: "deny", cut: true });
+      await ask(server.url, "PUT", "/proxies/moody/mode", { kind: "deny", cut: true });
       assert.equal(await client.closed, "reset");
       assert.equal(await closureOf(portOf(listen)), "reset");
-      await ask(server.url, "POST", "/proxies/p/mode", "allow");
+      await ask(server.url, "POST", "/proxies/moody/mode", "allow");
       await using allowed = await connectRaw(portOf(listen));
       void allowed.write("y");
       assert.equal((await allowed.readExactly(1)).toString(), "y");
@@ -169,12 +172,11 @@ for (const threads of ["0", "2"]) {
 
     test("tell what happens, and what was moved", async () => {
       await using echo = await startEcho();
-      await using server = await startToxiproxy(["--threads", threads, "-proxy-metrics"]);
       const { listen } = (await ask(server.url, "POST", "/proxies", {
-        ...{ name: "p", listen: "127.0.0.1:0", upstream: echo.address },
+        ...{ name: "told", listen: "127.0.0.1:0", upstream: echo.address },
       })) as ShownProxy;
       await using events = await connectRaw(server.port);
-      void events.write("GET /events?proxy=p HTTP/1.1\r\nHost: localhost\r\n\r\n");
+      void events.write("GET /events?proxy=told HTTP/1.1\r\nHost: localhost\r\n\r\n");
       await events.readUntil(": events follow\n\n");
       const client = await connectRaw(portOf(listen));
       void client.write("hello");
@@ -183,10 +185,10 @@ for (const threads of ["0", "2"]) {
       await client.readToEnd();
       await client[Symbol.asyncDispose]();
       const told = (await events.readUntil((text) => text.includes("event: closed\n"))).toString();
-      assert.match(told, /event: opened\ndata: {"kind":"opened","proxy":"p",/);
+      assert.match(told, /event: opened\ndata: {"kind":"opened","proxy":"told",/);
 
       const labels = (direction: string): string =>
-        `{direction="${direction}",listener="${listen}",proxy="p",upstream="${echo.address}"}`;
+        `{direction="${direction}",listener="${listen}",proxy="told",upstream="${echo.address}"}`;
       const metrics = await until("what was moved is counted", async () => {
         const text = await (await fetch(`${server.url}/metrics`)).text();
         return text.includes(listen) ? text : "";
@@ -198,7 +200,6 @@ for (const threads of ["0", "2"]) {
     });
 
     test("that can't be had are told in the words that clients know", async () => {
-      await using server = await startToxiproxy(["--threads", threads]);
       const make = (name: string, listen: string): Promise<unknown> =>
         ask(server.url, "POST", "/proxies", { name, listen, upstream: "127.0.0.1:9" });
       const taken = `127.0.0.1:${server.port}`;
@@ -229,7 +230,7 @@ test("a seed makes a run repeatable", async () => {
 
 /** Which of some connections a toxic is active on. */
 async function drawLots(seed: string, upstream: string): Promise<boolean[]> {
-  await using server = await startToxiproxy(["-seed", seed, "--threads", "1"]);
+  await using server = await startToxiproxy(["-seed", seed, "--threads", "0"]);
   const toxics = [{ type: "limit_data", toxicity: 0.5, attributes: { bytes: 1 } }];
   const proxy = { name: "p", listen: "127.0.0.1:0", upstream, toxics };
   const { listen } = (await ask(server.url, "POST", "/proxies", proxy)) as ShownProxy;
