@@ -11,6 +11,7 @@ import {
   ServerCount,
   ServerNumber,
   ServerWord,
+  slotsIn,
 } from "./group-memory.ts";
 
 const SLOTS = 3;
@@ -54,6 +55,24 @@ describe("a group's memory", () => {
     assert.equal(two.total(1, ServerCount.requests), 0);
     assert.equal(two.of(1, ServerWord.Failures), 0);
     assert.equal(two.total(2, ServerCount.requests), 1);
+  });
+
+  test("has room for threads that nobody has to look at before they come", () => {
+    const buffer = allocateGroupMemory(SLOTS, 8);
+    assert.equal(slotsIn(buffer, 8), SLOTS);
+    const one = new GroupMemory(buffer, SLOTS, 8, 0);
+    const late = new GroupMemory(buffer, SLOTS, 8, 6);
+    late.count(2, ServerCount.requests, 5);
+    assert.equal(one.total(2, ServerCount.requests), 5);
+  });
+
+  test("counts in how many lists of a thread a server is", () => {
+    const [one, two] = threads();
+    one.hold(1, true);
+    one.hold(1, true);
+    two.hold(1, true);
+    one.hold(1, false);
+    assert.equal(one.total(1, OwnCount.Holds), 2);
   });
 
   test("tells who was the first to take a server out or to bring it back, and moves the version then", () => {

@@ -105,7 +105,7 @@ export const OwnCount = {
   Requests: 9,
   /** Requests that said something about the server, good or bad. */
   Judged: 11,
-  /** 1 while the server is in this thread's list. */
+  /** In how many lists of this thread the server is: those of the configuration before last as long as anybody uses them. */
   Holds: 12,
 } as const;
 
@@ -117,6 +117,8 @@ export const OwnGroupCount = { Pending: 0, Retries: 1 } as const;
 export type OwnGroupCount = (typeof OwnGroupCount)[keyof typeof OwnGroupCount];
 
 const HEADER_WORDS = 16;
+/** The header's last word: rows that anybody ever had, those beyond them being empty. */
+const ROWS_AT = HEADER_WORDS - 1;
 const SLOT_WORDS = 16;
 const SLOT_NUMBERS = 8;
 const ROW_SLOT = 16;
@@ -133,6 +135,13 @@ export function allocateGroupMemory(slots: number, threads: number): SharedArray
   const words = (HEADER_WORDS + slots * SLOT_WORDS) * WORD;
   const rows = Math.max(threads, 1) * rowLength(slots);
   return new SharedArrayBuffer(words + (slots * SLOT_NUMBERS + rows) * NUMBER);
+}
+
+/** Slots of memory that was allocated for so many threads. */
+export function slotsIn(buffer: SharedArrayBuffer, threads: number): number {
+  const rows = Math.max(threads, 1);
+  const fixed = HEADER_WORDS * WORD + rows * ROW_SLOT * NUMBER;
+  return (buffer.byteLength - fixed) / (SLOT_WORDS * WORD + (SLOT_NUMBERS + rows * ROW_SLOT) * NUMBER);
 }
 
 /** A group's memory as one thread sees it. */
@@ -154,7 +163,9 @@ export class GroupMemory {
     this.#numbers = new Float64Array(buffer, numbersAt, slots * SLOT_NUMBERS);
     const rowsAt = numbersAt + this.#numbers.byteLength;
     this.#rows = new Float64Array(buffer, rowsAt, this.#threads * rowLength(slots));
-    this.#row = Math.min(thread, this.#threads - 1) * rowLength(slots);
+    const row = Math.min(thread, this.#threads - 1);
+    this.#row = row * rowLength(slots);
+    this.#claimRow(row);
   }
 
   /** Memory of its own, for a group in a single thread. */
@@ -279,16 +290,16 @@ export class GroupMemory {
     return this.#rows.subarray(at, at + ROW_SLOT);
   }
 
-  /** Notes whether the server in `slot` is in this thread's list. */
+  /** Notes that a list of this thread has the server in `slot`, or has it no more. */
   hold(slot: number, holds: boolean): void {
-    this.#rows[this.#row + (1 + slot) * ROW_SLOT + OwnCount.Holds] = holds ? 1 : 0;
+    this.count(slot, OwnCount.Holds, holds ? 1 : -1);
   }
 
   /** The sum over all threads. */
   total(slot: number, what: ServerCount | OwnCount): number {
     let sum = 0;
-    for (let thread = 0; thread < this.#threads; thread++)
-      sum += this.#rows[this.#rowOf(thread, slot) + what]!;
+    const rows = Atomics.load(this.#words, ROWS_AT);
+    for (let thread = 0; thread < rows; thread++) sum += this.#rows[this.#rowOf(thread, slot) + what]!;
     return sum;
   }
 
@@ -323,6 +334,15 @@ export class GroupMemory {
     const lost = this.#rows[at]!;
     this.#rows[at] = 0;
     return lost;
+  }
+
+  /** Memory has rows for more threads than mostly run: nobody has to look at those that were never used. */
+  #claimRow(row: number): void {
+    for (;;) {
+      const before = Atomics.load(this.#words, ROWS_AT);
+      if (before > row) return;
+      if (Atomics.compareExchange(this.#words, ROWS_AT, before, row + 1) === before) return;
+    }
   }
 
   #rowOf(thread: number, slot: number): number {

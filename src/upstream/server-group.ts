@@ -100,6 +100,7 @@ export class ServerGroup {
    */
   setServers(records: readonly ServerRecord[]): void {
     const places = records.map((record, index) => this.#toPlace(record, index));
+    const before = new Set([...this.#places.values()].map(({ watcher }) => watcher));
     const staying = new Set(places.map(({ watcher }) => watcher));
     for (const [slot, { watcher }] of this.#places) {
       if (staying.has(watcher)) continue;
@@ -109,10 +110,15 @@ export class ServerGroup {
     this.#places.clear();
     for (const place of places) {
       this.#places.set(place.server.slot, place);
-      this.#memory.hold(place.server.slot, true);
+      if (!before.has(place.watcher)) this.#memory.hold(place.server.slot, true);
     }
     this.#servers = Object.freeze(places.map(({ server }) => server));
     this.#rank();
+  }
+
+  /** Nobody chooses by it any more: the places of its servers may be given to others once nothing is under way there. */
+  retire(): void {
+    this.setServers([]);
   }
 
   /**

@@ -2,7 +2,7 @@ import type { Snapshot } from "../config/snapshot.ts";
 import { allocateFaultCounts } from "../filters/faults/fault-counts.ts";
 import type { LimitSettings, UpstreamSettings } from "../filters/settings.ts";
 import { allocateLimitMemory, forgetThread, type LimitMemories } from "../limits/create-limiter.ts";
-import { allocateGroupMemory, GroupMemory } from "../upstream/group-memory.ts";
+import { allocateGroupMemory, GroupMemory, slotsIn } from "../upstream/group-memory.ts";
 import { slotsFor } from "../upstream/group-slots.ts";
 import { type RunSpec, routedSnapshot } from "./run-spec.ts";
 
@@ -12,6 +12,11 @@ import { type RunSpec, routedSnapshot } from "./run-spec.ts";
 export interface SharedMemory {
   /** Threads that send requests, at least 1. */
   readonly threads: number;
+  /**
+   * Threads that may count here apart from one another, those included that only finish what they have: more than there are
+   * `threads`. Each is told a number below it as its row, which nobody else has as long as it runs.
+   */
+  readonly rows: number;
   /** What the requests of faults on routes are counted in; null without a configuration. */
   readonly faultCounts: SharedArrayBuffer | null;
   /** What is known of groups of servers, by the names of their upstreams. */
@@ -20,18 +25,24 @@ export interface SharedMemory {
   readonly limits: LimitMemories;
 }
 
+/** Generations of threads that there is room for at once, and the least rows: they cost next to nothing while nobody uses them. */
+const GENERATIONS = 8;
+const LEAST_ROWS = 32;
+
 /** @param threads those that send requests, at least 1 */
 export function allocateSharedMemory(spec: RunSpec, threads: number): SharedMemory {
   const snapshot = routedSnapshot(spec);
+  const rows = Math.max(threads * GENERATIONS, LEAST_ROWS);
   return {
     threads,
+    rows,
     faultCounts: spec.snapshot === null ? null : allocateFaultCounts(spec.snapshot),
     groups: new Map(
       (snapshot?.upstreams ?? []).map((upstream) => {
-        return [upstream.name, allocateGroupMemory(slotsFor(upstream), threads)];
+        return [upstream.name, allocateGroupMemory(slotsFor(upstream), rows)];
       }),
     ),
-    limits: allocateLimitMemory(limitsOf(snapshot), threads),
+    limits: allocateLimitMemory(limitsOf(snapshot), rows),
   };
 }
 
@@ -42,21 +53,21 @@ export function limitsOf(snapshot: Snapshot | null): LimitSettings[] {
 
 /**
  * A group's memory for one thread.
- * @param thread whose requests are counted; any where none are
+ * @param row whose requests are counted; any where none are
  */
 export function openGroupMemory(
   upstream: UpstreamSettings,
-  { groups, threads }: SharedMemory,
-  thread: number = 0,
+  { groups, rows }: SharedMemory,
+  row: number = 0,
 ): GroupMemory {
   const buffer = groups.get(upstream.name);
   if (buffer === undefined) throw new RangeError(`${upstream.name} has no memory`);
-  return new GroupMemory(buffer, slotsFor(upstream), threads, thread);
+  return new GroupMemory(buffer, slotsIn(buffer, rows), rows, row);
 }
 
-/** A thread died: what it had under way is over. To be called before it is replaced. */
-export function takeBackFrom(thread: number, spec: RunSpec, shared: SharedMemory): void {
+/** A thread is gone: what it had under way is over. To be called before its row is given to another. */
+export function takeBackFrom(row: number, spec: RunSpec, shared: SharedMemory): void {
   const snapshot = routedSnapshot(spec);
-  for (const upstream of snapshot?.upstreams ?? []) openGroupMemory(upstream, shared).forgetThread(thread);
-  forgetThread(limitsOf(snapshot), shared.limits, thread);
+  for (const upstream of snapshot?.upstreams ?? []) openGroupMemory(upstream, shared).forgetThread(row);
+  forgetThread(limitsOf(snapshot), shared.limits, row);
 }
