@@ -13,8 +13,9 @@ import {
   type Planes,
   type Prepared,
 } from "./planes.ts";
-import { SocketKeeper } from "./sockets.ts";
+import type { SocketKeeper } from "./sockets.ts";
 import type { TlsKeepers } from "./tls-keepers.ts";
+import type { Keepers } from "./worker-handle.ts";
 
 /** The data plane in the calling thread. Its sockets are bound as those of workers are, so that addresses behave the same. */
 export class LocalPlane implements Engine {
@@ -24,13 +25,14 @@ export class LocalPlane implements Engine {
   readonly #shared: SharedMemory;
   readonly #tls: TlsKeepers;
   readonly #memory = allocateCounters(1);
-  readonly #sockets = new SocketKeeper(1);
+  readonly #sockets: SocketKeeper;
   /** Null before it is asked for. */
   #plane: Promise<DataPlane> | null = null;
 
-  constructor(spec: RunSpec, shared: SharedMemory, tls: TlsKeepers) {
+  constructor(spec: RunSpec, shared: SharedMemory, { sockets, tls }: Keepers) {
     this.#spec = spec;
     this.#shared = shared;
+    this.#sockets = sockets;
     this.#tls = tls;
   }
 

@@ -11,12 +11,14 @@ import { loadToxics } from "../worker/toxic-modules.ts";
 import { type Limits, SharedLimits } from "./limits.ts";
 import type { Engine } from "./planes.ts";
 import { Proxies } from "./proxies.ts";
+import { SocketKeeper } from "./sockets.ts";
 import type { Steering } from "./steering.ts";
 import { Supervisor } from "./supervisor.ts";
 import { TlsKeepers } from "./tls-keepers.ts";
 import type { TrafficSource } from "./traffic.ts";
 import { logUpstreams } from "./upstream-log.ts";
 import { KeptUpstreams, type Upstreams } from "./upstreams.ts";
+import type { Keepers } from "./worker-handle.ts";
 
 /** A running data plane, whether in worker threads or in this one. */
 export interface Running {
@@ -41,8 +43,11 @@ export async function startRunning(spec: RunSpec, threads: number, log: Logger):
   loadToxics(spec.toxics ?? []);
   const shared = allocateSharedMemory(spec, Math.max(threads, 1));
   const tls = new TlsKeepers(log);
+  const sockets = new SocketKeeper(shared.threads);
   const engine: Engine =
-    threads === 0 ? await createLocalPlane(spec, shared, tls) : new Supervisor(spec, shared, tls, log);
+    threads === 0
+      ? await createLocalPlane(spec, shared, { sockets, tls })
+      : new Supervisor(spec, shared, { sockets, tls }, log);
   tellMaterial(tls, engine, log);
   const proxies = new Proxies(engine, createRegistry());
   const upstreams = keepUpstreams(spec, shared, engine, log);
@@ -74,9 +79,9 @@ export async function startRunning(spec: RunSpec, threads: number, log: Logger):
 }
 
 /** Worker threads load the data plane themselves: it is loaded here only to run here. */
-async function createLocalPlane(spec: RunSpec, shared: SharedMemory, tls: TlsKeepers): Promise<Engine> {
+async function createLocalPlane(spec: RunSpec, shared: SharedMemory, keepers: Keepers): Promise<Engine> {
   const { LocalPlane } = await import("./local-plane.ts");
-  return new LocalPlane(spec, shared, tls);
+  return new LocalPlane(spec, shared, keepers);
 }
 
 interface Parts {

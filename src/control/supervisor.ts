@@ -6,8 +6,6 @@ import { NOTHING_STANDING, type Order, type Standing } from "../worker/orders.ts
 import type { RunSpec } from "../worker/run-spec.ts";
 import { type SharedMemory, takeBackFrom } from "../worker/shared-memory.ts";
 import { answerGone, type Engine, type GenerationStatus, type NextRun, type Prepared } from "./planes.ts";
-import { SocketKeeper } from "./sockets.ts";
-import type { TlsKeepers } from "./tls-keepers.ts";
 import { type Keepers, WorkerHandle } from "./worker-handle.ts";
 
 /** Milliseconds before a crashed worker is replaced: doubled with each crash, up to the longest. */
@@ -32,11 +30,11 @@ export class Supervisor implements Engine {
   readonly #replacements = new Set<NodeJS.Timeout>();
   #stopping = false;
 
-  constructor(spec: RunSpec, shared: SharedMemory, tls: TlsKeepers, log: Logger) {
+  constructor(spec: RunSpec, shared: SharedMemory, keepers: Keepers, log: Logger) {
     const { threads } = shared;
     this.#spec = spec;
     this.#log = log;
-    this.#keepers = { sockets: new SocketKeeper(threads), tls };
+    this.#keepers = keepers;
     this.#memory = allocateCounters(threads + 1);
     this.#counters = new Counters(this.#memory, threads);
     this.#shared = shared;
