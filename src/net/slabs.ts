@@ -27,6 +27,18 @@ export interface Slab {
  */
 export const sharedReadSlab: Slab = { buffer: Buffer.allocUnsafeSlow(READ_SLAB), holders: 0 };
 
+const lent = new WeakSet<ArrayBufferLike>([sharedReadSlab.buffer.buffer]);
+
+/** From now on whoever sends bytes out of this memory copies them: its owner writes into it again at once. */
+export function lendMemory({ buffer }: Buffer): void {
+  lent.add(buffer);
+}
+
+/** Whether bytes lie in memory of which a view must never reach a write that may be pending. */
+export function isLent({ buffer }: Buffer): boolean {
+  return lent.has(buffer);
+}
+
 const spareBulk: Slab[] = [];
 const spareOutput: OutputSlab[] = [];
 const spareSmall: OutputSlab[] = [];

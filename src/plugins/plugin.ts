@@ -7,6 +7,12 @@ export type PluginDirection = 0 | 1;
 export const TO_UPSTREAM: PluginDirection = 0;
 export const TO_CLIENT: PluginDirection = 1;
 
+/** Bytes that a plugin is given in one call. */
+export const MOST_INPUT: number = 64 * 1024;
+/** Bytes of room that it finds at first, and that it may ask for. */
+export const LEAST_CAPACITY: number = 64 * 1024;
+export const MOST_CAPACITY: number = 16 * 1024 * 1024;
+
 /**
  * What a plugin makes of bytes: others in their place (none of them, if it holds them back), or null when it wants the
  * connection to be closed.
@@ -47,7 +53,7 @@ export interface Plugin {
 /** One connection through a plugin. */
 export interface PluginConnection {
   /**
-   * Takes borrowed bytes `bytes[start..end)`. Of one direction nothing else may be given before the answer is there. No bytes at
+   * Takes borrowed bytes `bytes[start..end)`, at most `MOST_INPUT`. Of one direction nothing else may be given before the answer is there. No bytes at
    * all say that the direction has ended: it is the last call for it, and what was held back comes out.
    * @throws PluginError, or rejects with one, when the plugin misbehaves: the connection is of no use any more
    */

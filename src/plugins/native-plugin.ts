@@ -1,0 +1,188 @@
+import { latin1 } from "../base/latin1.ts";
+import { lendMemory } from "../net/slabs.ts";
+import { ffi } from "./ffi.ts";
+import { type NativeFunctions, NativeLibrary } from "./native-library.ts";
+import {
+  type HeadVerdict,
+  LEAST_CAPACITY,
+  MOST_CAPACITY,
+  type Plugin,
+  type PluginConnection,
+  type PluginDirection,
+  PluginError,
+  type Transformed,
+} from "./plugin.ts";
+
+/** Room that a plugin has for a request's head beside what the head takes itself. */
+const HEAD_ROOM = 64 * 1024;
+/** Room that was asked for once is kept for the next call up to this. */
+const KEPT_CAPACITY = 1024 * 1024;
+
+const NOTHING = Buffer.allocUnsafeSlow(1);
+
+/** A plugin in a shared library, in this thread. */
+export class NativePlugin implements Plugin {
+  readonly name: string;
+  readonly transforms: boolean;
+  readonly filtersRequests: boolean;
+  /** @internal */
+  readonly functions: NativeFunctions;
+  /** @internal what its `init` made; 0 without one */
+  readonly pointer: bigint;
+  /** @internal */
+  readonly room: Room = new Room();
+  readonly #library: NativeLibrary;
+  #head: Buffer = NOTHING;
+
+  /**
+   * @param path of a copy that nobody changes any more
+   * @param config as JSON
+   * @throws PluginError when it is no plugin, or one that refuses this configuration
+   */
+  constructor(path: string, config: string) {
+    this.#library = new NativeLibrary(path);
+    const { name, functions } = this.#library;
+    this.name = name;
+    this.functions = functions;
+    this.transforms = functions.transform !== null;
+    this.filtersRequests = functions.filter !== null;
+    this.pointer = functions.init?.(config) ?? 0n;
+    if (functions.init === null || this.pointer !== 0n) return;
+    this.#library.close();
+    throw new PluginError("it refuses this configuration (its sluice_plugin_init returned NULL)");
+  }
+
+  openConnection(clientAddress: string): PluginConnection {
+    const pointer = this.functions.open?.(this.pointer, clientAddress) ?? 0n;
+    return new NativeConnection(this, pointer);
+  }
+
+  filterRequest(head: string): HeadVerdict {
+    const { filter } = this.functions;
+    if (filter === null) return null;
+    const { length } = head;
+    if (this.#head.length <= length) this.#head = Buffer.allocUnsafeSlow(length * 2 + 1);
+    this.#head.write(head, 0, "latin1");
+    this.#head[length] = 0;
+    const { room } = this;
+    room.reserve(length + HEAD_ROOM);
+    const input = ffi.getRawPointer(this.#head);
+    const result = filter(this.pointer, input, BigInt(length), room.pointer, room.size);
+    return this.#toVerdict(result);
+  }
+
+  #toVerdict(result: number): HeadVerdict {
+    if (result === 0) return null;
+    const { capacity, bytes } = this.room;
+    if (result > capacity)
+      throw new PluginError(`sluice_filter_request returned ${result} bytes, but had room for ${capacity}`);
+    if (result > 0) return latin1(bytes, 0, result);
+    if (result > -200 || result < -599)
+      throw new PluginError(`sluice_filter_request returned ${result}, which is no status`);
+    return -result;
+  }
+
+  close(): void {
+    if (this.functions.init !== null) this.functions.free?.(this.pointer);
+    this.#library.close();
+  }
+}
+
+class NativeConnection implements PluginConnection {
+  readonly #plugin: NativePlugin;
+  readonly #pointer: bigint;
+
+  constructor(plugin: NativePlugin, pointer: bigint) {
+    this.#plugin = plugin;
+    this.#pointer = pointer;
+  }
+
+  transform(direction: PluginDirection, bytes: Buffer, start: number, end: number): Transformed {
+    const { room } = this.#plugin;
+    room.renew();
+    if (start === end) return this.#call(direction, pointerOf(NOTHING), 0n);
+    // What a plugin made itself, listed twice.
+    if (bytes.buffer === room.bytes.buffer)
+      return this.#call(direction, pointerOf(Buffer.from(bytes.subarray(start, end))), BigInt(end - start));
+    return this.#call(direction, pointerOf(bytes) + BigInt(start), BigInt(end - start));
+  }
+
+  #call(direction: PluginDirection, input: bigint, length: bigint): Transformed {
+    const { room, functions, pointer } = this.#plugin;
+    if (functions.transform === null) throw new PluginError("it has no sluice_transform");
+    for (;;) {
+      const result = Number(
+        functions.transform(pointer, this.#pointer, direction, input, length, room.pointer, room.size),
+      );
+      const { capacity } = room;
+      if (result > capacity)
+        throw new PluginError(`sluice_transform returned ${result} bytes, but had room for ${capacity}`);
+      if (result >= 0) return room.view(result);
+      if (result === -1) return null;
+      const needed = -2 - result;
+      if (needed <= capacity || needed > MOST_CAPACITY)
+        throw new PluginError(
+          `sluice_transform returned ${result}: it asks for room for ${needed} bytes where it has ${capacity}, at most ${MOST_CAPACITY} are given`,
+        );
+      room.reserve(needed);
+    }
+  }
+
+  close(): void {
+    this.#plugin.functions.close?.(this.#pointer);
+  }
+}
+
+/** Where a plugin writes: one piece of memory for all its connections in this thread, since it is read before the next call. */
+class Room {
+  bytes!: Buffer;
+  capacity = 0;
+  /** `capacity` as it is passed. */
+  size = 0n;
+  pointer = 0n;
+  #view!: Buffer;
+
+  constructor() {
+    this.#allocate(LEAST_CAPACITY);
+  }
+
+  /** Makes room for `needed` bytes; what was written is lost. */
+  reserve(needed: number): void {
+    // Twice as much: one that asks for a byte more each time is soon at the end.
+    if (needed > this.capacity) this.#allocate(Math.min(Math.max(needed, this.capacity * 2), MOST_CAPACITY));
+  }
+
+  /** Gives up memory that was needed once. */
+  renew(): void {
+    if (this.capacity > KEPT_CAPACITY) this.#allocate(LEAST_CAPACITY);
+  }
+
+  #allocate(capacity: number): void {
+    this.bytes = Buffer.allocUnsafeSlow(capacity);
+    // Whoever sends bytes from here has to copy them.
+    lendMemory(this.bytes);
+    this.capacity = capacity;
+    this.size = BigInt(capacity);
+    this.pointer = ffi.getRawPointer(this.bytes);
+    this.#view = this.bytes;
+  }
+
+  /** The first `size` bytes. Chunks mostly have the size of the one before, and making a view isn't free. */
+  view(size: number): Buffer {
+    if (this.#view.length !== size) this.#view = this.bytes.subarray(0, size);
+    return this.#view;
+  }
+}
+
+let lastMemory: ArrayBufferLike | null = null;
+let lastBase = 0n;
+
+/** Where `bytes` begins. Nearly all come out of the few slabs that sockets are read into, and asking costs 0.1 µs. */
+function pointerOf(bytes: Buffer): bigint {
+  const { buffer, byteOffset } = bytes;
+  if (buffer !== lastMemory) {
+    lastMemory = buffer;
+    lastBase = ffi.getRawPointer(new Uint8Array(buffer));
+  }
+  return byteOffset === 0 ? lastBase : lastBase + BigInt(byteOffset);
+}
