@@ -5,7 +5,7 @@ import type { AdminSettings } from "../config/snapshot.ts";
 import { setEngineFlags } from "../control/engine-flags.ts";
 import { PidFile } from "../control/pid-file.ts";
 import { type Running, startRunning } from "../control/running.ts";
-import { runUntilSignal } from "../control/signals.ts";
+import { runUntilSignal, type SignalTable } from "../control/signals.ts";
 import { createErrorLog } from "../observe/error-log.ts";
 import type { RunSpec } from "../worker/run-spec.ts";
 
@@ -36,10 +36,15 @@ export async function serveUntilSignal(settings: ServeSettings): Promise<void> {
     await using companions = new AsyncDisposableStack();
     await startCompanions(settings, running, log, companions);
     announce(running, threads, settings.json);
-    await runUntilSignal(running, settings.grace, log);
+    await runUntilSignal(running, settings.grace, log, signalsOf());
   } finally {
     pidFile?.remove();
   }
+}
+
+/** What signals ask for besides the end. An action's `ending` is for those that hand over to a successor. */
+function signalsOf(): SignalTable {
+  return {};
 }
 
 function warnOfKeyLog(file: string, log: Logger): void {
