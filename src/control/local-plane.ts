@@ -1,4 +1,5 @@
 import { allocateCounters, type CounterName, sumCounters } from "../base/counters.ts";
+import type { TrafficKeeper } from "../observe/traffic/traffic-keeper.ts";
 import { DataPlane } from "../worker/data-plane.ts";
 import type { LoadedModule } from "../worker/loaded-modules.ts";
 import { NOTHING_STANDING, type Order, type Standing } from "../worker/orders.ts";
@@ -13,9 +14,11 @@ import {
   type Planes,
   type Prepared,
 } from "./planes.ts";
-import type { SocketKeeper } from "./sockets.ts";
+import type { Share, SocketKeeper } from "./sockets.ts";
 import type { TlsKeepers } from "./tls-keepers.ts";
 import type { Keepers } from "./worker-handle.ts";
+
+const ALONE: Share = { thread: 0, threads: 1 };
 
 /** The data plane in the calling thread. Its sockets are bound as those of workers are, so that addresses behave the same. */
 export class LocalPlane implements Engine {
@@ -24,29 +27,33 @@ export class LocalPlane implements Engine {
   readonly #spec: RunSpec;
   readonly #shared: SharedMemory;
   readonly #tls: TlsKeepers;
+  readonly #traffic: TrafficKeeper;
   readonly #memory = allocateCounters(1);
   readonly #sockets: SocketKeeper;
   /** Null before it is asked for. */
   #plane: Promise<DataPlane> | null = null;
 
-  constructor(spec: RunSpec, shared: SharedMemory, { sockets, tls }: Keepers) {
+  constructor(spec: RunSpec, shared: SharedMemory, { sockets, tls, traffic }: Keepers) {
     this.#spec = spec;
     this.#shared = shared;
     this.#sockets = sockets;
     this.#tls = tls;
+    this.#traffic = traffic;
   }
 
   async start(): Promise<readonly string[]> {
     const start = {
       spec: this.#spec,
-      thread: 0,
+      ...ALONE,
+      row: 0,
       counters: this.#memory,
       standing: this.standing(),
       shared: this.#shared,
+      traffic: this.#traffic.lend(),
     };
     try {
       this.#plane = DataPlane.start(start, {
-        socket: (address, owner) => this.#sockets.lend(address, 0, owner),
+        socket: (address, owner) => this.#sockets.lend(address, ALONE, owner),
         tls: (owner, settings) => this.#tls.open(owner, settings),
         sendEvents: (events, dropped) => this.onEvents?.(events, dropped),
       });

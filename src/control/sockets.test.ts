@@ -7,6 +7,8 @@ import { createTemporaryDirectory } from "../../test/kit/files.ts";
 import { runProgram } from "../../test/kit/process.ts";
 import { SocketKeeper } from "./sockets.ts";
 
+const ALONE = { thread: 0, threads: 1 };
+
 /** Leaves a socket file that nobody listens on, as a killed process does. */
 async function leaveSocketAt(path: string): Promise<void> {
   const script = `require("net").createServer().listen(${JSON.stringify(path)}, () => process.kill(process.pid, "SIGKILL"))`;
@@ -20,7 +22,7 @@ describe("a Unix socket", () => {
     const path = folder.join("left.sock");
     await leaveSocketAt(path);
     const keeper = new SocketKeeper(1);
-    await keeper.lend(`unix:${path}`, 0, "a");
+    await keeper.lend(`unix:${path}`, ALONE, "a");
     await keeper.close();
     assert.equal(existsSync(path), false);
   });
@@ -32,7 +34,7 @@ describe("a Unix socket", () => {
     await mkdir(below);
     const keeper = new SocketKeeper(1);
     for (const path of [file, below]) {
-      await assert.rejects(keeper.lend(`unix:${path}`, 0, path), {
+      await assert.rejects(keeper.lend(`unix:${path}`, ALONE, path), {
         message: `Can't listen on unix:${path}: something that is no socket is there already`,
       });
     }
@@ -56,7 +58,7 @@ describe("an address that can't be listened on", () => {
       ["nowhere.invalid:0", "there is no such host"],
     ] as const) {
       const where = address.startsWith("unix:") ? address : address.split(":")[0];
-      await assert.rejects(keeper.lend(address, 0, address), {
+      await assert.rejects(keeper.lend(address, ALONE, address), {
         message: `Can't listen on ${where}: ${reason}`,
       });
     }

@@ -1,20 +1,31 @@
 import { lookup } from "node:dns/promises";
-import { lstatSync, unlinkSync } from "node:fs";
+import { closeSync, lstatSync, unlinkSync } from "node:fs";
 import { BoundSocket, connect, isIP } from "node:net";
 import { type Address, formatAddress, formatHostPort, parseAddress } from "../net/address.ts";
+import type { BoundElsewhere } from "../net/listener.ts";
 import { duplicateDescriptor } from "./duplicate.ts";
+import { sharePort } from "./share-port.ts";
+import { type HandedSockets, InheritedSockets } from "./upgrade/inherited-sockets.ts";
+
+/** A socket that was bound here, or by the process before this one. */
+interface KeptSocket {
+  fd(): number;
+  close(): void;
+}
 
 /** A bound address: one socket for each thread on TCP, where the kernel spreads connections; one for all otherwise. */
 interface Binding {
   readonly address: string;
-  readonly sockets: readonly BoundSocket[];
+  /** More than there are threads, once there were more threads. */
+  readonly sockets: KeptSocket[];
+  /** A socket's file, which goes with the socket. */
   readonly path: string | null;
 }
 
-/** A socket to listen on, and the address it is bound to. */
-export interface Loan {
-  readonly fd: number;
-  readonly boundTo: string;
+/** Which of how many threads asks for its part of the sockets. */
+export interface Share {
+  readonly thread: number;
+  readonly threads: number;
 }
 
 /**
@@ -30,22 +41,31 @@ export class SocketKeeper {
   readonly #bindings = new Map<string, Promise<Binding>>();
   /** Addresses that are bound, or about to be. */
   readonly #claimed = new Set<string>();
+  readonly #inherited: InheritedSockets;
+  #isSucceeded = false;
 
-  constructor(threads: number) {
+  /** @param inherited sockets that are bound already: taken where their address is listened on */
+  constructor(threads: number, inherited: InheritedSockets = new InheritedSockets()) {
     this.#threads = threads;
+    this.#inherited = inherited;
   }
 
   /**
-   * A socket for thread `thread` to listen on, the thread's to close; binds `address` when it is asked for the first time.
+   * Sockets for one thread to listen on, the thread's to close; binds `address` when it is asked for the first time, and
+   * once more for each thread that there wasn't before. Where there are more sockets than threads, because there were more
+   * threads once or somewhere else, each is lent to one of them: the kernel goes on to give connections to all of them.
    * @param owner which listener it is for, the same in all threads: listeners on port 0 get a port each
    */
-  async lend(address: string, thread: number, owner: string): Promise<Loan> {
+  async lend(address: string, { thread, threads }: Share, owner: string): Promise<BoundElsewhere> {
     const parsed = parseAddress(address);
-    const binding = this.#bindings.getOrInsertComputed(owner, () => this.#bind(parsed));
+    const binding = this.#bindings.getOrInsertComputed(owner, () => this.#bind(parsed, owner));
     // A failed attempt isn't remembered: the address may be free the next time.
     binding.catch(() => this.#bindings.delete(owner));
     const { sockets, address: boundTo } = await binding;
-    return { fd: duplicateDescriptor(sockets[thread % sockets.length]!.fd()), boundTo };
+    if (parsed.kind === "tcp") joinTcp(sockets, boundTo, threads);
+    const shared = thread % sockets.length;
+    const lent = sockets.filter((_, i) => i === shared || i % threads === thread);
+    return { fds: lent.map((socket) => duplicateDescriptor(socket.fd())), boundTo };
   }
 
   /** Ends listening for one owner: once the workers close theirs too, the kernel refuses connections. */
@@ -55,7 +75,22 @@ export class SocketKeeper {
     if (binding === null || binding === undefined) return;
     this.#claimed.delete(binding.address);
     for (const socket of binding.sockets) socket.close();
-    if (binding.path !== null) removeSocketFile(binding.path);
+    if (binding.path !== null && !this.#isSucceeded) removeSocketFile(binding.path);
+  }
+
+  /** All that is listened on. The descriptors stay this keeper's. */
+  async handOver(): Promise<HandedSockets[]> {
+    const bound = [...this.#bindings].map(async ([owner, binding]) => {
+      const { address, sockets } = await binding;
+      return { owner, address, descriptors: sockets.map((socket) => socket.fd()) };
+    });
+    const settled = await Promise.allSettled(bound);
+    return settled.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
+  }
+
+  /** Another process listens on the same sockets from now on: their files stay when they are closed here. */
+  succeed(): void {
+    this.#isSucceeded = true;
   }
 
   /** Ends listening everywhere. */
@@ -63,19 +98,31 @@ export class SocketKeeper {
     for (const owner of [...this.#bindings.keys()]) await this.release(owner);
   }
 
-  async #bind(address: Address): Promise<Binding> {
-    if (address.kind === "unix") return this.#claim(formatAddress(address), () => bindPath(address.path));
+  async #bind(address: Address, owner: string): Promise<Binding> {
+    if (address.kind === "unix") {
+      const { path } = address;
+      return this.#claim(formatAddress(address), (at) => this.#inherit(at, path) ?? bindPath(path));
+    }
     const host = await toNumericHost(address.host);
-    if (address.port === 0) return this.#bindTcp(host, 0);
-    return this.#claim(formatHostPort(host, address.port), () => this.#bindTcp(host, address.port));
+    const { port } = address;
+    if (port !== 0) {
+      return this.#claim(formatHostPort(host, port), (at) => this.#inherit(at) ?? this.#bindTcp(host, port));
+    }
+    const known = this.#inherited.takeOf(owner);
+    return known === null ? this.#bindTcp(host, 0) : this.#claim(known.address, () => keep(known));
+  }
+
+  #inherit(address: string, path: string | null = null): Binding | null {
+    const known = this.#inherited.takeAt(address);
+    return known === null ? null : { ...keep(known), path: path?.startsWith("\0") ? null : path };
   }
 
   /** The kernel lets our sockets share a port, and would share its connections out among listeners that know nothing of it. */
-  async #claim(address: string, bind: () => Binding | Promise<Binding>): Promise<Binding> {
+  async #claim(address: string, bind: (address: string) => Binding | Promise<Binding>): Promise<Binding> {
     if (this.#claimed.has(address)) throw inUse(address);
     this.#claimed.add(address);
     try {
-      return await bind();
+      return await bind(address);
     } catch (error) {
       this.#claimed.delete(address);
       throw error;
@@ -84,12 +131,24 @@ export class SocketKeeper {
 
   #bindTcp(host: string, wanted: number): Binding {
     const first = bindTcp(host, wanted, this.#threads > 1);
-    const { port } = first.address();
-    const others = Array.from({ length: this.#threads - 1 }, () => bindTcp(host, port, true));
-    const address = formatHostPort(host, port);
+    const address = formatHostPort(host, first.address().port);
     this.#claimed.add(address);
-    return { address, sockets: [first, ...others], path: null };
+    return { address, sockets: [first], path: null };
   }
+}
+
+function keep({ address, descriptors }: HandedSockets): Binding {
+  const sockets = descriptors.map((fd) => ({ fd: () => fd, close: () => closeSync(fd) }));
+  return { address, sockets, path: null };
+}
+
+/** One socket for each thread. */
+function joinTcp(sockets: KeptSocket[], boundTo: string, threads: number): void {
+  if (sockets.length >= threads) return;
+  const address = parseAddress(boundTo);
+  if (address.kind !== "tcp") return;
+  for (const socket of sockets) sharePort(socket.fd());
+  while (sockets.length < threads) sockets.push(bindTcp(address.host, address.port, true));
 }
 
 /** Port 0 is settled by the first socket; the others join it. */

@@ -106,6 +106,8 @@ export class Supervisor implements Engine {
     const start = {
       spec: this.#spec,
       thread,
+      threads: this.#shared.threads,
+      row: thread,
       counters: this.#memory,
       standing: this.standing(),
       shared: this.#shared,

@@ -1,9 +1,10 @@
 import { Worker } from "node:worker_threads";
+import type { TrafficKeeper } from "../observe/traffic/traffic-keeper.ts";
 import type { StreamEvent } from "../proxy/stream-proxy.ts";
 import type { FromWorker, ToWorker, WorkerStart } from "../worker/messages.ts";
 import type { Order } from "../worker/orders.ts";
 import { answerGone, OrderError } from "./planes.ts";
-import type { SocketKeeper } from "./sockets.ts";
+import type { Share, SocketKeeper } from "./sockets.ts";
 import type { TlsKeepers } from "./tls-keepers.ts";
 
 /** In a checkout the sources run; a published package has only JavaScript. */
@@ -26,6 +27,7 @@ interface PendingOrder extends PromiseWithResolvers<unknown> {
 export interface Keepers {
   readonly sockets: SocketKeeper;
   readonly tls: TlsKeepers;
+  readonly traffic: TrafficKeeper;
 }
 
 type Question = Extract<FromWorker, { type: "bind" | "tls" }>;
@@ -39,6 +41,7 @@ export class WorkerHandle {
   readonly ended: Promise<WorkerEnd>;
   readonly #worker: Worker;
   readonly #keepers: Keepers;
+  readonly #share: Share;
   readonly #ready = Promise.withResolvers<readonly string[]>();
   /** Orders that are not answered yet, by their number. */
   readonly #orders = new Map<number, PendingOrder>();
@@ -48,23 +51,29 @@ export class WorkerHandle {
   #drained = false;
 
   constructor(
-    start: WorkerStart,
+    start: Omit<WorkerStart, "traffic">,
     keepers: Keepers,
     onEvents: (events: readonly StreamEvent[], dropped: number) => void,
   ) {
     this.thread = start.thread;
+    this.#share = start;
     this.#onEvents = onEvents;
     this.#keepers = keepers;
     this.ready = this.#ready.promise;
     // Who doesn't ask for it learns of a failure through `ended`.
     this.ready.catch(() => undefined);
-    this.#worker = new Worker(ENTRY, { workerData: start, name: `sluice worker ${start.thread}` });
+    const traffic = keepers.traffic.lend();
+    const workerData: WorkerStart = { ...start, traffic };
+    this.#worker = new Worker(ENTRY, { workerData, name: `sluice worker ${start.thread}` });
     this.#worker.on("message", (message: FromWorker) => void this.#hear(message));
     this.#worker.on("error", (error: Error) => {
       this.#error = error;
     });
     this.ended = new Promise((resolve) => {
-      this.#worker.once("exit", (code) => resolve(this.#end(code)));
+      this.#worker.once("exit", (code) => {
+        keepers.traffic.takeBack(traffic);
+        resolve(this.#end(code));
+      });
     });
   }
 
@@ -135,7 +144,7 @@ export class WorkerHandle {
     try {
       if (question.type === "tls")
         return { type: "tlsOpened", request, material: await tls.open(owner, question.settings) };
-      return { type: "bound", request, ...(await sockets.lend(question.address, this.thread, owner)) };
+      return { type: "bound", request, ...(await sockets.lend(question.address, this.#share, owner)) };
     } catch (error) {
       const { message, code = "" } = error as NodeJS.ErrnoException;
       return { type: "refused", request, message, code };

@@ -80,7 +80,7 @@ describe("a listener", () => {
     const bound = new BoundSocket({ host: "127.0.0.1", port: 0 });
     const boundTo = `127.0.0.1:${bound.address().port}`;
     const events = { onAccept: () => undefined, onAcceptError: () => undefined };
-    for (const on of [{ address: LOCAL }, { fd: bound.fd(), boundTo }]) {
+    for (const on of [{ address: LOCAL }, { fds: [bound.fd()], boundTo }]) {
       const listener = await Listener.open(on, { ...DEFAULT_LISTENER_OPTIONS, backlog: 37 }, events);
       const port = listener.address.split(":").at(-1);
       const { stdout } = await runProgram(findProgram("ss")!, ["-Hltn", `sport = :${port}`]);

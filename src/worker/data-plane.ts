@@ -89,7 +89,7 @@ export class DataPlane {
       source: (address, owner) => control.socket(address, ownerOfProxy(owner)),
       context: { ...context, tls: tls.renamed(ownerOfProxy) },
       seed: spec.seed,
-      isShared: start.shared.threads > 1,
+      isShared: start.threads > 1,
       onEvent: (event) => events.add(event),
     });
     const faults = new ListenerFaultTable(
@@ -101,7 +101,7 @@ export class DataPlane {
     const limits = new RemoteLimits(start, log);
     await watchIdentities(peersTlsOf(spec), tls);
     const services = await buildServices(spec, {
-      ...{ faults, thread, groups: groups.byName, limits: start.shared.limits },
+      ...{ faults, thread: start.row, groups: groups.byName, limits: start.shared.limits },
       ...{ toLimiter: limits.toLimiter, counters: context.counters },
       random: seededRandom(`${spec.seed}/${thread}/routes`),
     });
@@ -169,7 +169,7 @@ interface ThreadMeans {
 }
 
 function contextOf(
-  { spec, thread, counters }: WorkerStart,
+  { spec, thread, row, counters }: WorkerStart,
   { log, sink, tls, signal }: ThreadMeans,
 ): ServiceContext {
   const observer =
@@ -178,7 +178,7 @@ function contextOf(
   const keyLog = spec.keyLog === undefined ? null : openKeyLog(spec.keyLog);
   tlsMeans.keyLog = keyLog;
   return {
-    counters: new Counters(counters, thread),
+    counters: new Counters(counters, row),
     observer,
     reporter,
     thread,

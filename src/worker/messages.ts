@@ -1,3 +1,4 @@
+import type { BoundElsewhere } from "../net/listener.ts";
 import type { TlsListenerSettings, TlsMaterial } from "../net/tls/listener-settings.ts";
 import type { StreamEvent } from "../proxy/stream-proxy.ts";
 import type { Order, Standing } from "./orders.ts";
@@ -7,12 +8,18 @@ import type { SharedMemory } from "./shared-memory.ts";
 /** What a worker is started with. */
 export interface WorkerStart {
   readonly spec: RunSpec;
-  /** Which thread this is, from 0; also its block of counters. */
+  /** Which thread this is, from 0: of those that run the same code, and begun together with it. */
   readonly thread: number;
+  /** How many these are. */
+  readonly threads: number;
+  /** What it counts in: nobody else that runs has the same, whatever it runs. */
+  readonly row: number;
   readonly counters: SharedArrayBuffer;
   /** What was ordered before this thread began. */
   readonly standing: Standing;
   readonly shared: SharedMemory;
+  /** What this thread alone counts traffic in; null: nobody wants to know. */
+  readonly traffic: SharedArrayBuffer | null;
 }
 
 /** From a worker to the main thread. */
@@ -45,7 +52,7 @@ export type FromWorker =
 
 /** From the main thread to a worker. */
 export type ToWorker =
-  | { readonly type: "bound"; readonly request: number; readonly fd: number; readonly boundTo: string }
+  | ({ readonly type: "bound"; readonly request: number } & BoundElsewhere)
   | { readonly type: "tlsOpened"; readonly request: number; readonly material: TlsMaterial }
   /** What was asked for can't be had. */
   | { readonly type: "refused"; readonly request: number; readonly message: string; readonly code: string }

@@ -38,12 +38,12 @@ export class RemoteLimits {
   readonly toLimiter: NonNullable<LimitMeans["toLimiter"]> = (settings, local) => {
     const { redis, name } = settings;
     if (redis === null) return local;
-    const { shared, thread } = this.#start;
+    const { shared, row } = this.#start;
     return this.#redis.limiterFor(
       settings,
       redis,
       local,
-      new LimitCounts(countsOf(shared.limits[name]!), thread),
+      new LimitCounts(countsOf(shared.limits[name]!), row),
     );
   };
 

@@ -11,13 +11,13 @@ export class ServerGroups {
   /** By the names of their upstreams. */
   readonly byName: ReadonlyMap<string, ServerGroup>;
 
-  constructor({ spec, shared, thread, standing }: WorkerStart) {
+  constructor({ spec, shared, thread, row, standing }: WorkerStart) {
     const upstreams = routedSnapshot(spec)?.upstreams ?? [];
     this.byName = new Map(
       upstreams.map((upstream) => {
         const { name } = upstream;
         const random = seededRandom(`${spec.seed}/${thread}/upstream ${name}`);
-        const memory = openGroupMemory(upstream, shared, thread);
+        const memory = openGroupMemory(upstream, shared, row);
         return [name, new ServerGroup(upstream, memory, { name, random, clock: threadAlarms })];
       }),
     );

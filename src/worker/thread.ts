@@ -1,6 +1,6 @@
 /** The entry of a worker thread: runs a data plane and takes orders from the main thread. */
 import { parentPort, workerData } from "node:worker_threads";
-import type { ListenOn } from "../net/listener.ts";
+import type { BoundElsewhere } from "../net/listener.ts";
 import type { TlsMaterial } from "../net/tls/listener-settings.ts";
 import { DataPlane } from "./data-plane.ts";
 import type { FromWorker, ToWorker, WorkerStart } from "./messages.ts";
@@ -27,7 +27,7 @@ function ask<T>(toQuestion: (request: number) => FromWorker): Promise<T> {
 }
 
 const started = DataPlane.start(start, {
-  socket: (address, owner) => ask<ListenOn>((request) => ({ type: "bind", request, address, owner })),
+  socket: (address, owner) => ask<BoundElsewhere>((request) => ({ type: "bind", request, address, owner })),
   tls: (owner, settings) => ask<TlsMaterial>((request) => ({ type: "tls", request, owner, settings })),
   sendEvents: (events, dropped) => tell({ type: "events", events, dropped }),
 });
