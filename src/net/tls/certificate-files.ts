@@ -1,6 +1,7 @@
 import type { AlarmClock } from "../../base/alarms.ts";
+import { type FileReading, WatchedFiles } from "../../base/watched-files.ts";
 import { type Certificate, findDoubts, readCertificate } from "./pem-certificate.ts";
-import { type FileReading, readNamedFile, WatchedFiles } from "./watched-files.ts";
+import { readNamedFile } from "./read-named-file.ts";
 
 /** Files that make up a certificate. Relative paths start at the working directory. */
 export interface CertificateSource {

@@ -1,10 +1,10 @@
 import { Alarm, type AlarmClock } from "../../base/alarms.ts";
+import { WatchedFiles } from "../../base/watched-files.ts";
 import { CertificateFiles } from "./certificate-files.ts";
 import type { TlsListenerSettings, TlsMaterial } from "./listener-settings.ts";
 import type { Certificate } from "./pem-certificate.ts";
 import { createTicketKey } from "./ticket-keys.ts";
 import { authorityFile, findTrustDoubts, revocationFile, type TrustText } from "./trust-files.ts";
-import { WatchedFiles } from "./watched-files.ts";
 
 /** Why there is other material. */
 export type TlsChange =

@@ -1,8 +1,9 @@
 import { createSecureContext } from "node:tls";
 import { describeThrown } from "../../base/errors.ts";
+import type { FileReading } from "../../base/watched-files.ts";
 import { type Life, readCrlLife } from "./crl-life.ts";
 import { CertificateError, findDoubtOfLife, lifeOf, readChain } from "./pem-certificate.ts";
-import { type FileReading, readNamedFile } from "./watched-files.ts";
+import { readNamedFile } from "./read-named-file.ts";
 
 /** What a file says about who is trusted. */
 export interface TrustText {

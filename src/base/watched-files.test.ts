@@ -1,13 +1,11 @@
 import assert from "node:assert/strict";
-import { mkdir, readFile, rename, symlink, truncate, utimes } from "node:fs/promises";
+import { readFile, rename, symlink, utimes } from "node:fs/promises";
 import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
-import { until } from "../../../test/kit/deadline.ts";
-import { createTemporaryDirectory } from "../../../test/kit/files.ts";
-import { findProgram } from "../../../test/kit/peer.ts";
-import { runProgram } from "../../../test/kit/process.ts";
-import { ManualAlarmClock, threadAlarms } from "../../base/alarms.ts";
-import { readNamedFile, WatchedFiles } from "./watched-files.ts";
+import { until } from "../../test/kit/deadline.ts";
+import { createTemporaryDirectory } from "../../test/kit/files.ts";
+import { ManualAlarmClock, threadAlarms } from "./alarms.ts";
+import { WatchedFiles } from "./watched-files.ts";
 
 /** Past the time in which a file counts as fresh. */
 const SETTLED = 2_100;
@@ -68,17 +66,4 @@ test("a link that leads elsewhere is a change, as Kubernetes makes them", async 
   await until("the other one is read", () => changes.length > 0);
   assert.deepEqual(changes, ["two"]);
   watched.stop();
-});
-
-test("what is no file, or far too large a one, is refused, and waited for by nobody", async () => {
-  await using folder = await createTemporaryDirectory();
-  const [pipe, huge] = [folder.join("pipe.pem"), await folder.write("huge.pem", "")];
-  await runProgram(findProgram("mkfifo")!, [pipe]);
-  await mkdir(folder.join("folder.pem"));
-  await truncate(huge, 65 * 1024 * 1024);
-  await assert.rejects(readNamedFile(pipe), /pipe\.pem: is no regular file$/);
-  await assert.rejects(readNamedFile(folder.join("folder.pem")), /folder\.pem: is a folder$/);
-  await assert.rejects(readNamedFile("/dev/zero"), /zero: is no regular file$/);
-  await assert.rejects(readNamedFile(huge), /huge\.pem: has 68157440 bytes, more than any such file$/);
-  await assert.rejects(readNamedFile(folder.join("none.pem")), /none\.pem: there is no such file$/);
 });

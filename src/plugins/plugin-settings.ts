@@ -1,0 +1,35 @@
+/** A plugin as a configuration describes it. Plain data. */
+export interface PluginSettings {
+  /** What listeners and routes call it by. */
+  readonly name: string;
+  /** The file, as it is found from the working directory. Its ending says what it is. */
+  readonly path: string;
+  /** What the plugin is told when it begins, as JSON. */
+  readonly config: string;
+  /** Whether it runs in a process of its own. */
+  readonly isolate: PluginIsolation;
+}
+
+export const PLUGIN_ISOLATIONS = ["none", "process"] as const;
+
+export type PluginIsolation = (typeof PLUGIN_ISOLATIONS)[number];
+
+/** A plugin with a copy of its file that nobody changes any more. Plain data. */
+export interface PluginMaterial extends PluginSettings {
+  /** The copy. */
+  readonly file: string;
+  /** Equal for files of the same content. */
+  readonly digest: string;
+}
+
+/** What plugins are, by the endings of their files. */
+export const PLUGIN_KINDS: ReadonlyMap<string, "native" | "wasm"> = new Map([
+  [".so", "native"],
+  [".dylib", "native"],
+  [".wasm", "wasm"],
+]);
+
+/** Whether both are the same to whoever uses them. */
+export function isSamePlugin(a: PluginMaterial, b: PluginMaterial): boolean {
+  return a.digest === b.digest && a.config === b.config && a.isolate === b.isolate && a.path === b.path;
+}
