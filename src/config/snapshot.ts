@@ -66,6 +66,27 @@ export interface AdminSettings {
   readonly token: string | null;
 }
 
+/** A user or a group: a name, or its number. */
+export type Account = string | number;
+
+/** How the process itself runs. What stands here counts when it starts. */
+export interface ProcessSettings {
+  /** True: in the background. */
+  readonly daemon: boolean;
+  /** Where it goes, as it is found from where it was started; null: it stays. */
+  readonly workingDirectory: string | null;
+  /** Rights that files it makes don't have; null: as it was started. */
+  readonly umask: number | null;
+  /** Who it is once everything is open; null: who started it. */
+  readonly user: Account | null;
+  /** Null: that of the user. */
+  readonly group: Account | null;
+  /** Milliseconds that it goes on as before when it is asked to end, while it says already that it isn't ready. */
+  readonly shutdownDelay: number;
+  /** Where it tells how it is, as `parseAddress` takes it; null: the admin API alone does. */
+  readonly health: string | null;
+}
+
 /**
  * A whole configuration, checked and in normal form: frozen plain data that can be posted to another thread. Every short
  * form of the file has become its long form, every default its value, every reference is known to lead somewhere.
@@ -80,6 +101,7 @@ export interface Snapshot {
   readonly accessLog: AccessLogSettings | null;
   /** Milliseconds that requests under way get when the proxy shuts down. */
   readonly gracePeriod: number;
+  readonly process: ProcessSettings;
   /** Idle connections to servers, for each thread. */
   readonly pool: PoolOptions;
   /** That of programs; upstreams have their own. */

@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import type { RouteSettings } from "../filters/settings.ts";
 import type { StreamProxySettings } from "../proxy/stream-proxy.ts";
 import { checkDocument, type Purpose } from "./checks.ts";
@@ -24,14 +25,21 @@ export function toSnapshot(document: unknown, source: ProblemLocator, purpose: P
   const findings = [...(parsed.success ? [] : toFindings(parsed.error.issues, document)), ...errors];
   if (!parsed.success || findings.length > 0) throw toConfigError(findings, source);
   const { chaos, admin, zone, retries, upstreams: defined } = parsed.data;
-  const around = { folder: source.folder, note: (finding: Finding): number => findings.push(finding) };
+  const { workingDirectory } = parsed.data.process;
+  // Files must be found from there, too.
+  const folder = workingDirectory === null ? source.folder : resolve(source.folder);
+  const around = { folder, note: (finding: Finding): number => findings.push(finding) };
   const traffic = resolveTraffic(parsed.data, around);
   const actions = traffic.listeners.flatMap(({ routes }) => routes.map(({ action }) => action));
   const upstreams = resolveUpstreams(defined, actions, { zone, retries, ...around });
   if (findings.length > 0) throw toConfigError(findings, source);
   return freeze({
     ...withoutDrafts(parsed.data),
-    chaos: { ...chaos, scenario: chaos.scenario && resolveIn(source.folder, chaos.scenario) },
+    chaos: { ...chaos, scenario: chaos.scenario && resolveIn(folder, chaos.scenario) },
+    process: {
+      ...parsed.data.process,
+      workingDirectory: workingDirectory && resolveIn(folder, workingDirectory),
+    },
     ...traffic,
     upstreams,
     warnings: [...warnings, ...findOpenAdmin(admin)].map((finding) => source.locate(finding)),

@@ -5,6 +5,7 @@ import { ACCESS_LOG_FORMATS, type AccessLogSettings, LOG_LEVELS, type Snapshot }
 import { admin, chaos } from "./control.ts";
 import { type LimitDraft, namedLimits, redis } from "./limit.ts";
 import { type ListenerDraft, listener } from "./listener.ts";
+import { processKeys, toProcessSettings } from "./process.ts";
 import { type RouteDraft, route } from "./route.ts";
 import { duration } from "./units.ts";
 import { type UpstreamDraft, upstreams } from "./upstream.ts";
@@ -53,7 +54,6 @@ export const configuration: z.ZodType<ConfigurationDraft> = section(
       .describe(
         "Worker threads. `auto`: as many as there are processors. 0: everything runs in the main thread.",
       ),
-    pid_file: text("a path").optional().describe("A file that holds the process id while the proxy runs."),
     error_log: text("a path")
       .optional()
       .describe("A file for what happens to the proxy itself. Default: standard error."),
@@ -67,6 +67,7 @@ export const configuration: z.ZodType<ConfigurationDraft> = section(
       .max(86_400, { error: "at most a day" })
       .default(30)
       .describe("How long requests under way may take when the proxy shuts down."),
+    ...processKeys,
     upstream_keepalive_pool_size: integer(0, 1_000_000)
       .default(DEFAULT_POOL_OPTIONS.size)
       .describe("Idle connections to servers that each thread keeps. 0: none."),
@@ -116,6 +117,7 @@ export const configuration: z.ZodType<ConfigurationDraft> = section(
     logLevel: document.log_level,
     accessLog: document.access_log,
     gracePeriod: Math.round(document.grace_period_seconds * 1000),
+    process: toProcessSettings(document),
     pool: { size: document.upstream_keepalive_pool_size, idleTimeout: document.upstream_keepalive_timeout },
     retries: {
       ...DEFAULT_RETRY_POLICY,
