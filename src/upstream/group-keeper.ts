@@ -1,17 +1,13 @@
-import { Alarm, type AlarmClock } from "../base/alarms.ts";
-import type { Random } from "../base/random.ts";
+import { Alarm } from "../base/alarms.ts";
 import { SHARES_PER_WEIGHT } from "./balancers/balancing-policy.ts";
 import { usesSlowStart } from "./balancers/create-policy.ts";
-import { createDiscovery } from "./discovery/create-discovery.ts";
-import type { Discovery } from "./discovery/discovery.ts";
 import { Ejections } from "./ejections.ts";
 import { GroupMembers, type MemberChange } from "./group-members.ts";
 import { type GroupMemory, GroupWord, Out, ServerWord } from "./group-memory.ts";
-import type { GroupSettings, HealthCheckSettings } from "./group-settings.ts";
+import type { GroupSettings } from "./group-settings.ts";
 import { mostServersOf } from "./group-slots.ts";
 import type { GroupEvent, GroupStatus, ServerOrder, ServerState } from "./group-status.ts";
-import { createProbe } from "./health/create-probe.ts";
-import type { Probe } from "./health/probe.ts";
+import { type Estate, type Heritage, type KeeperMeans, type KeeperPlan, planOf } from "./keeper-plan.ts";
 import {
   type CheckMeans,
   isAvailable,
@@ -23,26 +19,16 @@ import {
 import { isWeight, MAX_WEIGHT, type ServerInit, type ServerRecord } from "./server.ts";
 import { SlowStart } from "./slow-start.ts";
 
-/** What a group is kept with. */
-export interface KeeperMeans {
-  /** Of the time that all threads share: `threadAlarms`, or `idleAlarms`. */
-  readonly clock: AlarmClock;
-  readonly random: Random;
-  /** Other servers than before: to be told to every thread's `ServerGroup`. The first ones are in `records`. */
-  readonly onServers: (records: readonly ServerRecord[]) => void;
-  readonly onEvent: (event: GroupEvent) => void;
-  /** Default: the probes that there are. */
-  readonly createProbe?: (settings: HealthCheckSettings) => Probe;
-  /** Default: the discoveries that there are. */
-  readonly createDiscovery?: typeof createDiscovery;
-  /** Milliseconds since 1970, for what people read. Default: `Date.now`. */
-  readonly wallClock?: () => number;
-}
-
 /** How often is looked at what threads have done, milliseconds. */
 const LOOK = 100;
 
 const BY_ORDER = "by order";
+
+/** What keeps a server out of what people ordered, in whatever memory. */
+const ORDERED_OUT_BY_STATE: Partial<Record<ServerState, number>> = {
+  draining: Out.Draining,
+  disabled: Out.Disabled,
+};
 
 /**
  * Keeps a group: which servers there are and where in the group's memory, whether they are well, and what people have
@@ -53,38 +39,43 @@ const BY_ORDER = "by order";
  */
 export class GroupKeeper {
   readonly name: string;
-  readonly #settings: GroupSettings;
-  readonly #memory: GroupMemory;
+  readonly settings: GroupSettings;
+  readonly memory: GroupMemory;
+  readonly plan: KeeperPlan;
   readonly #means: KeeperMeans;
   readonly #members: GroupMembers;
   readonly #slowStart: SlowStart;
   /** Null: nobody ejects. */
   readonly #ejections: Ejections | null;
   readonly #look: Alarm;
-  #discovery: Discovery | null;
-  #discoveryError: string | null = null;
   #isRunning = false;
-  #isFinding = false;
   #isDown = false;
 
-  /** @throws what making probes and the discovery throws */
-  constructor(name: string, settings: GroupSettings, memory: GroupMemory, means: KeeperMeans) {
+  /**
+   * @param plan what `planOf` these made; of a keeper that follows another, what it takes over too
+   * @throws what making probes and the discovery throws
+   */
+  constructor(
+    name: string,
+    settings: GroupSettings,
+    memory: GroupMemory,
+    means: KeeperMeans,
+    plan: KeeperPlan & { readonly estate?: Heritage } = planOf(settings, memory, means),
+  ) {
     this.name = name;
-    this.#settings = settings;
-    this.#memory = memory;
+    this.settings = settings;
+    this.memory = memory;
+    const { checks, finder, slots } = plan;
+    this.plan = { checks, finder, slots };
     this.#means = means;
     const { clock, random } = means;
-    const checks = settings.checks.map((check) => ({
-      settings: check,
-      probe: (means.createProbe ?? createProbe)(check),
-    }));
     const checkMeans: CheckMeans = {
-      ...{ clock, random, checks },
+      ...{ clock, random, checks: plan.checks },
       onChange: (server, reason) => this.#onCheck(server, reason),
       onGood: (server) => this.#reinstate(server, "a check found it well"),
     };
     this.#members = new GroupMembers(
-      memory,
+      plan.slots,
       mostServersOf(settings, memory),
       (record) => new KeptServer(record, this.#wallTime(), checkMeans),
     );
@@ -92,11 +83,19 @@ export class GroupKeeper {
     this.#slowStart = new SlowStart(slowStart, clock, () => this.#writeShares());
     this.#ejections = settings.outliers === null ? null : new Ejections(settings.outliers, memory);
     this.#look = new Alarm(clock, () => this.#onLook());
-    this.#members.set(settings.servers, clock.now());
+    plan.finder.listener = {
+      onServers: (servers) => this.setServers(servers),
+      onError: (message) => this.#tell({ kind: "discovery", message }),
+    };
+    if (plan.estate === undefined) this.#begin();
+    else this.#takeOver(plan.estate, checkMeans);
+  }
+
+  #begin(): void {
+    this.#members.set(this.settings.servers, this.#means.clock.now());
     this.#countServers();
     this.#writeShares();
-    memory.touch();
-    this.#discovery = this.#createDiscovery();
+    this.memory.touch();
     this.#isDown = this.isDown;
   }
 
@@ -107,21 +106,12 @@ export class GroupKeeper {
 
   /** True while none of the servers is available. */
   get isDown(): boolean {
-    return !this.#members.list.some((server) => isAvailable(server, this.#memory));
+    return !this.#members.list.some((server) => isAvailable(server, this.memory));
   }
 
   /** Begins to look for servers, if they are to be found, before `start` would. Resolves when they have been looked for once. */
   async find(): Promise<void> {
-    if (this.#isFinding) return;
-    this.#isFinding = true;
-    this.#discovery ??= this.#createDiscovery();
-    await this.#discovery?.start({
-      onServers: (servers) => {
-        this.#discoveryError = null;
-        this.setServers(servers);
-      },
-      onError: (message) => this.#onDiscoveryError(message),
-    });
+    await this.plan.finder.find();
   }
 
   /** Begins to look for servers and after them. Resolves when they have been looked for once. */
@@ -136,10 +126,8 @@ export class GroupKeeper {
   /** Ends all that goes on by itself; servers stay what they are. */
   stop(): void {
     this.#isRunning = false;
-    this.#isFinding = false;
     for (const server of this.#members.list) server.stopChecks();
-    this.#discovery?.stop();
-    this.#discovery = null;
+    this.plan.finder.stop();
     this.#look.clear();
     this.#slowStart.stop();
     this.#writeShares();
@@ -156,12 +144,12 @@ export class GroupKeeper {
   /** @throws RangeError when there is no such server */
   order(address: string, order: ServerOrder): void {
     const server = this.#serverAt(address);
-    const before = this.#memory.of(server.slot, ServerWord.Out);
+    const before = this.memory.of(server.slot, ServerWord.Out);
     const wanted = ORDERED_OUT[order];
     // First of all, so that it isn't chosen between one order and the next.
-    if (wanted !== 0) this.#memory.takeOut(server.slot, wanted);
+    if (wanted !== 0) this.memory.takeOut(server.slot, wanted);
     for (const reason of [Out.Disabled, Out.Draining])
-      if (reason !== wanted) this.#memory.bringBack(server.slot, reason);
+      if (reason !== wanted) this.memory.bringBack(server.slot, reason);
     this.#countServers();
     if ((before & Out.Disabled) !== 0 && wanted === 0) this.#startSlowly(server);
     this.#update(server, BY_ORDER);
@@ -181,45 +169,109 @@ export class GroupKeeper {
   }
 
   status(): GroupStatus {
-    const memory = this.#memory;
+    const memory = this.memory;
     this.#noteEjections();
     const servers = this.#members.list.map((server) =>
       serverStatus(server, memory, this.#slowStart.rampOf(server.slot)),
     );
     return {
       name: this.name,
-      policy: this.#settings.policy,
+      policy: this.settings.policy,
       servers,
       requests: servers.reduce((sum, { requests }) => sum + requests, 0),
       connections: servers.reduce((sum, { connections }) => sum + connections, 0),
       pending: memory.get(GroupWord.Pending),
       retries: memory.get(GroupWord.Retries),
-      discoveryError: this.#discoveryError ?? this.#members.shortage,
+      discoveryError: this.plan.finder.error ?? this.#members.shortage,
     };
   }
 
-  #createDiscovery(): Discovery | null {
-    const { clock, random, createDiscovery: create = createDiscovery } = this.#means;
-    const { discovery } = this.#settings;
-    return discovery === null ? null : create(discovery, { clock, random });
+  // ── from keeper to keeper ──────────────────────────────────────────────────────────────────────────────────────
+
+  /** All that there were to be, whether there was room or not. */
+  get wanted(): readonly Required<ServerInit>[] {
+    return this.#members.wanted;
+  }
+
+  /** Leaves everything to another keeper: this one does nothing any more. */
+  handOver(): Estate {
+    const began = new Map(this.#slowStart.began);
+    const { memory } = this;
+    this.#look.clear();
+    this.#slowStart.stop();
+    return {
+      ...{ servers: this.#members.list, memory, began, isRunning: this.#isRunning },
+      isDown: this.#isDown,
+    };
+  }
+
+  #takeOver({ places, wanted, isRunning, isDown, ...estate }: Heritage, checkMeans: CheckMeans): void {
+    const now = this.#means.clock.now();
+    const began = new Map<number, number>();
+    const free = new Map(places);
+    const gone: KeptServer[] = [];
+    const stays = new Set(wanted.map(({ address }) => address));
+    const list = estate.servers.filter((server) => {
+      const { slot, record } = server;
+      const place = estate.memory === this.memory ? slot : free.get(record.address);
+      free.delete(record.address);
+      if (place === undefined) {
+        server.stopChecks();
+        estate.memory.takeOut(slot, Out.Gone);
+        gone.push(server);
+        return false;
+      }
+      const start = estate.began.get(slot);
+      if (start !== undefined && stays.has(record.address)) began.set(place, start);
+      server.moveTo(place, checkMeans);
+      return true;
+    });
+    this.#members.takeOver(list, free);
+    this.#slowStart.resume(began);
+    this.#isDown = isDown;
+    this.#onMembers(this.#members.set(wanted, now), gone);
+    this.#settleStates();
+    if (isRunning) void this.start();
+  }
+
+  /** What is out for a reason that nobody looks at any more comes back; what became ill meanwhile is out. */
+  #settleStates(): void {
+    const { memory } = this;
+    for (const server of this.#members.list) {
+      const { slot } = server;
+      const ordered = ORDERED_OUT_BY_STATE[server.standing.state] ?? 0;
+      for (const reason of [Out.Disabled, Out.Draining])
+        if (reason === ordered) memory.takeOut(slot, reason);
+        else memory.bringBack(slot, reason);
+      if (!server.isWell) memory.takeOut(slot, Out.Unhealthy);
+      else if (memory.bringBack(slot, Out.Unhealthy)) this.#startSlowly(server);
+      if (this.#ejections === null) memory.bringBack(slot, Out.Ejected);
+      this.#update(server, "it isn't looked after any more");
+    }
+    this.#countServers();
+    this.#writeShares();
+    memory.touch();
+    this.#bringBackSurplus();
+    this.#noteWhetherDown();
   }
 
   // ── membership ─────────────────────────────────────────────────────────────────────────────────────────────────
 
-  #onMembers({ added, removed, isChange, problems }: MemberChange): void {
+  /** @param gone servers that went besides, of whom nothing is left to be done */
+  #onMembers({ added, removed, isChange, problems }: MemberChange, gone: readonly KeptServer[] = []): void {
     for (const server of removed) this.#dismiss(server);
     for (const server of added) {
       this.#slowStart.begin(server.slot);
       if (this.#isRunning) server.startChecks();
     }
     for (const message of problems) this.#tell({ kind: "discovery", message });
-    if (isChange) {
+    if (isChange || gone.length > 0) {
       this.#countServers();
       this.#writeShares();
       this.#means.onServers(this.records);
       const names = (servers: readonly KeptServer[]): string[] => servers.map(({ record }) => record.address);
-      if (added.length + removed.length > 0)
-        this.#tell({ kind: "servers", added: names(added), removed: names(removed) });
+      if (added.length + removed.length + gone.length > 0)
+        this.#tell({ kind: "servers", added: names(added), removed: names([...removed, ...gone]) });
       this.#bringBackSurplus();
     }
     this.#noteWhetherDown();
@@ -230,21 +282,16 @@ export class GroupKeeper {
   #dismiss(server: KeptServer): void {
     server.stopChecks();
     this.#slowStart.end(server.slot);
-    this.#memory.takeOut(server.slot, Out.Gone);
+    this.memory.takeOut(server.slot, Out.Gone);
     this.#ejections?.end(server.slot, this.#means.clock.now());
-  }
-
-  #onDiscoveryError(message: string): void {
-    this.#discoveryError = message;
-    this.#tell({ kind: "discovery", message });
   }
 
   /** Those that nobody ordered out: the share that may be ejected is one of them. */
   #countServers(): void {
     const inOrder = this.#members.list.filter(
-      ({ slot }) => (this.#memory.of(slot, ServerWord.Out) & (Out.Disabled | Out.Draining)) === 0,
+      ({ slot }) => (this.memory.of(slot, ServerWord.Out) & (Out.Disabled | Out.Draining)) === 0,
     );
-    this.#memory.put(GroupWord.Servers, inOrder.length);
+    this.memory.put(GroupWord.Servers, inOrder.length);
   }
 
   #serverAt(address: string): KeptServer {
@@ -257,12 +304,12 @@ export class GroupKeeper {
 
   #onCheck(server: KeptServer, reason: string): void {
     if (!server.isWell) {
-      this.#memory.takeOut(server.slot, Out.Unhealthy);
+      this.memory.takeOut(server.slot, Out.Unhealthy);
       this.#update(server, reason);
       return;
     }
     this.#startSlowly(server);
-    this.#memory.bringBack(server.slot, Out.Unhealthy);
+    this.memory.bringBack(server.slot, Out.Unhealthy);
     this.#ejections?.end(server.slot, this.#means.clock.now());
     this.#update(server, reason);
   }
@@ -317,11 +364,11 @@ export class GroupKeeper {
     let isChange = false;
     for (const { slot, weight } of this.#members.list) {
       const share = Math.max(Math.round(weight * SHARES_PER_WEIGHT * this.#slowStart.rampOf(slot)), 1);
-      if (this.#memory.of(slot, ServerWord.Share) === share) continue;
-      this.#memory.set(slot, ServerWord.Share, share);
+      if (this.memory.of(slot, ServerWord.Share) === share) continue;
+      this.memory.set(slot, ServerWord.Share, share);
       isChange = true;
     }
-    if (isChange) this.#memory.touch();
+    if (isChange) this.memory.touch();
   }
 
   // ── what people hear ───────────────────────────────────────────────────────────────────────────────────────────
@@ -329,7 +376,7 @@ export class GroupKeeper {
   /** Tells when the server's state is another one than before. @param reason why it is up, down or ordered out */
   #update(server: KeptServer, reason: string): void {
     const from = server.standing.state;
-    const to = stateOf(this.#memory.of(server.slot, ServerWord.Out));
+    const to = stateOf(this.memory.of(server.slot, ServerWord.Out));
     if (from === to) return;
     const time = this.#wallTime();
     server.standing = { state: to, reason: this.#reasonFor(server, to, reason), since: time };

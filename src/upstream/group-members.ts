@@ -1,6 +1,5 @@
 import { describeThrown } from "../base/errors.ts";
-import type { GroupMemory } from "./group-memory.ts";
-import { GroupSlots } from "./group-slots.ts";
+import type { GroupSlots } from "./group-slots.ts";
 import type { KeptServer } from "./kept-server.ts";
 import { type ServerInit, type ServerRecord, toServer, withoutTwins } from "./server.ts";
 
@@ -20,13 +19,28 @@ export class GroupMembers {
   #wanted: readonly Required<ServerInit>[] = [];
   #leftOut = 0;
   readonly #slots: GroupSlots;
+  #places = new Map<string, number>();
   readonly #mostServers: number;
   readonly #create: (record: ServerRecord) => KeptServer;
 
-  constructor(memory: GroupMemory, mostServers: number, create: (record: ServerRecord) => KeptServer) {
-    this.#slots = new GroupSlots(memory);
+  constructor(slots: GroupSlots, mostServers: number, create: (record: ServerRecord) => KeptServer) {
+    this.#slots = slots;
     this.#mostServers = mostServers;
     this.#create = create;
+  }
+
+  /**
+   * Takes over what another keeper had, before anything else.
+   * @param places slots that are taken already for servers that will come, by their addresses
+   */
+  takeOver(list: readonly KeptServer[], places: ReadonlyMap<string, number>): void {
+    this.#list = list;
+    this.#places = new Map(places);
+  }
+
+  /** All that there were to be, whether there was room or not. */
+  get wanted(): readonly Required<ServerInit>[] {
+    return this.#wanted;
   }
 
   get list(): readonly KeptServer[] {
@@ -54,11 +68,7 @@ export class GroupMembers {
 
   set(inits: readonly Required<ServerInit>[], now: number): MemberChange {
     const problems: string[] = [];
-    this.#wanted = withoutTwins(inits).filter((init) => {
-      const problem = problemOf(init);
-      if (problem !== null) problems.push(problem);
-      return problem === null;
-    });
+    this.#wanted = usable(inits, (problem) => problems.push(problem));
     const change = this.settle(now);
     if (this.shortage !== null) problems.push(this.shortage);
     return { ...change, problems: [...problems, ...change.problems] };
@@ -85,12 +95,25 @@ export class GroupMembers {
   }
 
   #admit(init: Required<ServerInit>, now: number, added: KeptServer[]): KeptServer | null {
-    const slot = this.#slots.take(now);
+    const slot = this.#places.get(init.address) ?? this.#slots.take(now);
     if (slot === null) return null;
+    this.#places.delete(init.address);
     const server = this.#create({ ...init, slot });
     added.push(server);
     return server;
   }
+}
+
+/** Without twins, and without those that can't be read: what is wrong with them is told. */
+export function usable(
+  inits: readonly Required<ServerInit>[],
+  onProblem: (problem: string) => void,
+): Required<ServerInit>[] {
+  return withoutTwins(inits).filter((init) => {
+    const problem = problemOf(init);
+    if (problem !== null) onProblem(problem);
+    return problem === null;
+  });
 }
 
 function problemOf(init: Required<ServerInit>): string | null {

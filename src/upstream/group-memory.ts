@@ -116,6 +116,21 @@ export const OwnGroupCount = { Pending: 0, Retries: 1 } as const;
 
 export type OwnGroupCount = (typeof OwnGroupCount)[keyof typeof OwnGroupCount];
 
+/** What stays true of a server that others look after. Windows of failures begin anew: they go by counts that don't move. */
+const INHERITED_WORDS: readonly ServerWord[] = [
+  ServerWord.Out,
+  ServerWord.Share,
+  ServerWord.Failures,
+  ServerWord.Ejections,
+  ServerWord.Cause,
+];
+const INHERITED_NUMBERS: readonly ServerNumber[] = [
+  ServerNumber.Latency,
+  ServerNumber.LatencyAt,
+  ServerNumber.EjectedUntil,
+  ServerNumber.GoodSince,
+];
+
 const HEADER_WORDS = 16;
 /** The header's last word: rows that anybody ever had, those beyond them being empty. */
 const ROWS_AT = HEADER_WORDS - 1;
@@ -146,6 +161,7 @@ export function slotsIn(buffer: SharedArrayBuffer, threads: number): number {
 
 /** A group's memory as one thread sees it. */
 export class GroupMemory {
+  readonly buffer: SharedArrayBuffer;
   readonly slots: number;
   readonly #threads: number;
   readonly #words: Int32Array;
@@ -156,6 +172,7 @@ export class GroupMemory {
 
   /** @param thread whose row `count` writes */
   constructor(buffer: SharedArrayBuffer, slots: number, threads: number, thread: number) {
+    this.buffer = buffer;
     this.slots = slots;
     this.#threads = Math.max(threads, 1);
     this.#words = new Int32Array(buffer, 0, HEADER_WORDS + slots * SLOT_WORDS);
@@ -276,6 +293,18 @@ export class GroupMemory {
       const at = this.#rowOf(thread, slot);
       this.#rows.fill(0, at, at + ROW_SLOT);
     }
+  }
+
+  /**
+   * Takes what `other` knows of the server in its slot `from` for the one in `slot`: why it is out, how it did, how often it
+   * was ejected, and all counts but those of what is under way, which ends where it began. To be called by one thread alone, for
+   * a slot that nobody counts in yet.
+   */
+  inherit(slot: number, other: GroupMemory, from: number): void {
+    for (const word of INHERITED_WORDS) this.set(slot, word, other.of(from, word));
+    for (const what of INHERITED_NUMBERS) this.setNumber(slot, what, other.number(from, what));
+    const at = this.#rowOf(0, slot);
+    for (const count of Object.values(ServerCount)) this.#rows[at + count] = other.total(from, count);
   }
 
   // ── what this thread counts ────────────────────────────────────────────────────────────────────────────────────

@@ -43,15 +43,17 @@ export class KeptServer {
   standing: Standing;
   /** What its checks said last when they failed. */
   downReason = "";
-  readonly #checkers: readonly HealthChecker[];
+  readonly #checkers = new Map<Check, HealthChecker>();
   /** The checks that it fails. */
   readonly #failing = new Set<Check>();
+  #means: CheckMeans;
 
   constructor(record: ServerRecord, since: number, means: CheckMeans) {
     this.record = record;
     this.weight = record.weight;
     this.standing = { state: "up", reason: "", since };
-    this.#checkers = means.checks.map((check) => this.#check(check, means));
+    this.#means = means;
+    for (const check of means.checks) this.#check(check, true);
   }
 
   get slot(): number {
@@ -72,29 +74,55 @@ export class KeptServer {
   }
 
   startChecks(): void {
-    for (const checker of this.#checkers) checker.start();
+    for (const checker of this.#checkers.values()) checker.start();
   }
 
   stopChecks(): void {
-    for (const checker of this.#checkers) checker.stop();
+    for (const checker of this.#checkers.values()) checker.stop();
   }
 
-  #check(check: Check, means: CheckMeans): HealthChecker {
-    const onGood = (): void => {
-      if (this.isWell) means.onGood(this);
+  /**
+   * Others look after it from now on. Checks that are among theirs too go on where they are, and what they said stands. One
+   * that it failed and that isn't made any more leaves it ill to those that come instead, until they say otherwise.
+   */
+  moveTo(slot: number, means: CheckMeans): void {
+    const dropped = [...this.#checkers].filter(([check]) => !means.checks.includes(check));
+    const isSuspect = dropped.some(([check]) => this.#failing.has(check));
+    for (const [check, checker] of dropped) {
+      checker.stop();
+      this.#checkers.delete(check);
+      this.#failing.delete(check);
+    }
+    this.#means = means;
+    for (const check of means.checks) {
+      if (this.#checkers.has(check)) continue;
+      this.#check(check, !isSuspect);
+      if (isSuspect) this.#failing.add(check);
+    }
+    // Whoever has the record sees by it that nothing changed.
+    if (slot !== this.record.slot) this.record = { ...this.record, slot };
+  }
+
+  #check(check: Check, isHealthy: boolean): void {
+    const { clock, random } = this.#means;
+    const means: HealthCheckerMeans = {
+      ...{ clock, random, probe: new NotedProbe(check.probe, () => this.#onGood()) },
+      onChange: (isGood, reason) => this.#onChange(check, isGood, reason),
     };
-    return new HealthChecker(check.settings, parseAddress(this.record.address), {
-      clock: means.clock,
-      random: means.random,
-      probe: new NotedProbe(check.probe, onGood),
-      onChange: (isHealthy, reason) => {
-        const wasWell = this.isWell;
-        if (isHealthy) this.#failing.delete(check);
-        else this.#failing.add(check);
-        if (!isHealthy) this.downReason = reason;
-        if (this.isWell !== wasWell) means.onChange(this, reason);
-      },
-    });
+    const address = parseAddress(this.record.address);
+    this.#checkers.set(check, new HealthChecker(check.settings, address, means, isHealthy));
+  }
+
+  #onGood(): void {
+    if (this.isWell) this.#means.onGood(this);
+  }
+
+  #onChange(check: Check, isHealthy: boolean, reason: string): void {
+    const wasWell = this.isWell;
+    if (isHealthy) this.#failing.delete(check);
+    else this.#failing.add(check);
+    if (!isHealthy) this.downReason = reason;
+    if (this.isWell !== wasWell) this.#means.onChange(this, reason);
   }
 }
 

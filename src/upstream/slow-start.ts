@@ -31,6 +31,18 @@ export class SlowStart {
     if (!this.#alarm.isSet) this.#wind();
   }
 
+  /** Goes on with servers that began before, those that are on their way still, from when they began. */
+  resume(began: ReadonlyMap<number, number>): void {
+    if (this.#duration === 0) return;
+    for (const [slot, time] of began) this.#began.set(slot, time);
+    if (this.#began.size > 0 && !this.#alarm.isSet) this.#wind();
+  }
+
+  /** When servers began that are on their way to their full share, by slot. */
+  get began(): ReadonlyMap<number, number> {
+    return this.#began;
+  }
+
   /** The full share at once: the server went away again. */
   end(slot: number): void {
     this.#began.delete(slot);

@@ -6,7 +6,9 @@ import { GroupKeeper } from "../../src/upstream/group-keeper.ts";
 import { GroupMemory } from "../../src/upstream/group-memory.ts";
 import { DEFAULT_GROUP, type GroupSettings } from "../../src/upstream/group-settings.ts";
 import type { GroupEvent, ServerStatus } from "../../src/upstream/group-status.ts";
+import { GroupSuccession } from "../../src/upstream/group-succession.ts";
 import type { ProbeResult } from "../../src/upstream/health/probe.ts";
+import type { KeeperMeans } from "../../src/upstream/keeper-plan.ts";
 import { type Server, type ServerInit, toInit } from "../../src/upstream/server.ts";
 import { ServerGroup } from "../../src/upstream/server-group.ts";
 
@@ -20,36 +22,73 @@ export interface KeptGroupOptions extends Partial<Omit<GroupSettings, "servers">
 export class KeptGroup {
   readonly clock: ManualAlarmClock = new ManualAlarmClock();
   readonly events: GroupEvent[] = [];
-  readonly memory: GroupMemory;
-  readonly keeper: GroupKeeper;
-  readonly group: ServerGroup;
+  memory: GroupMemory;
+  keeper: GroupKeeper;
+  group: ServerGroup;
   /** Why probes fail, by address, or by the kind of the check and the address. */
   readonly ill: Map<string, string> = new Map();
   /** Addresses that were probed, with the time. */
   readonly probed: string[] = [];
   /** Whom the group's discovery tells, once the keeper has started. */
   listener: DiscoveryListener | null = null;
+  readonly #means: KeeperMeans;
 
   constructor({ servers = ["a:1", "b:1", "c:1"], slots = 8, ...settings }: KeptGroupOptions = {}) {
     const whole: GroupSettings = { ...DEFAULT_GROUP, ...settings, servers: servers.map(toInit) };
     this.memory = GroupMemory.local(slots);
-    const means = { name: "kept", clock: this.clock, random: seededRandom("kept group") };
-    this.keeper = new GroupKeeper("kept", whole, this.memory, {
-      ...means,
+    this.#means = {
+      ...{ clock: this.clock, random: seededRandom("kept group") },
       wallClock: () => this.clock.now(),
       onEvent: (event) => this.events.push(event),
       onServers: (records) => this.group.setServers(records),
       createProbe: ({ kind }) => ({ run: async (address) => this.#probe(kind, address) }),
-      createDiscovery: () => ({
-        start: async (listener) => {
-          this.listener = listener;
-        },
-        stop: () => {
-          this.listener = null;
-        },
-      }),
-    });
-    this.group = new ServerGroup(whole, this.memory, means);
+      createDiscovery: () => {
+        let own: DiscoveryListener | null = null;
+        return {
+          start: async (listener) => {
+            own = listener;
+            this.listener = listener;
+          },
+          stop: () => {
+            if (this.listener === own) this.listener = null;
+          },
+        };
+      },
+    };
+    this.keeper = new GroupKeeper("kept", whole, this.memory, this.#means);
+    this.group = this.#toGroup(whole);
+  }
+
+  /** What it would be to keep it by other settings. @param memory default: the same */
+  succession(
+    { servers, ...settings }: Omit<KeptGroupOptions, "slots">,
+    memory: GroupMemory = this.memory,
+  ): GroupSuccession {
+    const inits = servers?.map(toInit) ?? this.keeper.settings.servers;
+    const whole = { ...this.keeper.settings, ...settings, servers: inits };
+    return new GroupSuccession(this.keeper, whole, memory, this.#means);
+  }
+
+  /** Goes over to other settings. @returns the group by which was chosen before */
+  async succeed(
+    settings: Omit<KeptGroupOptions, "slots">,
+    memory: GroupMemory = this.memory,
+  ): Promise<ServerGroup> {
+    const succession = this.succession(settings, memory);
+    await succession.find();
+    succession.reserve();
+    succession.inherit();
+    const before = this.group;
+    const { keeper } = this;
+    this.memory = memory;
+    this.group = this.#toGroup({ ...keeper.settings, ...settings, servers: [] });
+    this.group.setServers(succession.records);
+    this.keeper = succession.takeOver();
+    return before;
+  }
+
+  #toGroup(settings: GroupSettings): ServerGroup {
+    return new ServerGroup(settings, this.memory, { ...this.#means, name: "kept" });
   }
 
   setServers(...servers: readonly (string | ServerInit)[]): void {

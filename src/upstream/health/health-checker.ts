@@ -32,7 +32,7 @@ const ANSWERS_AGAIN = "answers again";
  *                              ├─ result          ─▶ counted
  *                              └─ timeout: abort  ─▶ counted as a failure
  *
- * - A server is well until `fall` probes in a row say otherwise, then not until `rise` in a row succeed.
+ * - A server is well, unless something else is known at first, until `fall` probes in a row say otherwise, then not until `rise` in a row succeed.
  * - The first probe comes when the interval has passed, or up to `jitter` of it later; each further one up to `jitter`
  *   earlier or later: that keeps the probes of many servers from coming all at once.
  * - There is one probe at a time. One that is due while another is under way begins when that one has ended.
@@ -52,11 +52,15 @@ export class HealthChecker {
   #isDue = false;
   /** Results in a row that say otherwise than `isHealthy`. */
   #streak = 0;
-  #isHealthy = true;
+  #isHealthy: boolean;
 
-  /** @param address the server's; of a TCP address, the settings may replace the port */
-  constructor(settings: CheckTimes, address: Address, means: HealthCheckerMeans) {
+  /**
+   * @param address the server's; of a TCP address, the settings may replace the port
+   * @param isHealthy what is held of the server until probes say otherwise
+   */
+  constructor(settings: CheckTimes, address: Address, means: HealthCheckerMeans, isHealthy: boolean = true) {
     const { port } = settings;
+    this.#isHealthy = isHealthy;
     this.#times = settings;
     this.#address = port === null || address.kind === "unix" ? address : { ...address, port };
     this.#means = means;
