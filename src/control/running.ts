@@ -3,6 +3,7 @@ import { idleAlarms } from "../base/alarms.ts";
 import type { CounterName } from "../base/counters.ts";
 import { createRegistry } from "../chaos/toxics/index.ts";
 import type { ListenerSettings } from "../config/snapshot.ts";
+import { TrafficKeeper, type TrafficStats } from "../observe/traffic/traffic-keeper.ts";
 import { renewIdentity } from "../upstream/identity-files.ts";
 import type { Order } from "../worker/orders.ts";
 import { type RunSpec, routedSnapshot } from "../worker/run-spec.ts";
@@ -29,6 +30,8 @@ export interface Running {
   readonly steering: Steering;
   /** How much its TCP and UDP proxies have moved. */
   readonly traffic: TrafficSource;
+  /** What passes its listeners, routes and upstreams, and whose it is. */
+  readonly stats: TrafficStats;
   /** The groups of servers of its configuration; none where a program chooses servers. */
   readonly upstreams: Upstreams;
   readonly limits: Limits;
@@ -44,10 +47,11 @@ export async function startRunning(spec: RunSpec, threads: number, log: Logger):
   const shared = allocateSharedMemory(spec, Math.max(threads, 1));
   const tls = new TlsKeepers(log);
   const sockets = new SocketKeeper(shared.threads);
+  const traffic = new TrafficKeeper(spec.traffic);
   const engine: Engine =
     threads === 0
-      ? await createLocalPlane(spec, shared, { sockets, tls })
-      : new Supervisor(spec, shared, { sockets, tls }, log);
+      ? await createLocalPlane(spec, shared, { sockets, tls, traffic })
+      : new Supervisor(spec, shared, { sockets, tls, traffic }, log);
   tellMaterial(tls, engine, log);
   const proxies = new Proxies(engine, createRegistry());
   const upstreams = keepUpstreams(spec, shared, engine, log);
@@ -65,14 +69,17 @@ export async function startRunning(spec: RunSpec, threads: number, log: Logger):
     },
     steering: proxies,
     traffic: proxies,
+    stats: traffic,
     upstreams,
     limits: new SharedLimits(routedSnapshot(spec), shared.limits),
     drain(grace) {
       upstreams.stop();
+      traffic.stop();
       return engine.drain(grace);
     },
     stop() {
       upstreams.stop();
+      traffic.stop();
       return engine.stop();
     },
   };

@@ -1,4 +1,5 @@
 import { isThenable, ProxyError } from "../base/errors.ts";
+import type { TrafficRow } from "../base/traffic/traffic-row.ts";
 import type { MaybePromise, ProxyPhases } from "../proxy/phases.ts";
 import type { Session } from "../proxy/session.ts";
 import { ClientAddresses } from "./client-addresses.ts";
@@ -37,6 +38,8 @@ interface Route extends TableEntry {
   readonly filter: ((session: Session<unknown>) => MaybePromise<unknown>) | null;
   readonly rewrite: RequestRewrite | null;
   readonly response: FieldChanges | null;
+  /** What counts its traffic; null: nothing does. */
+  readonly traffic: TrafficRow | null;
 }
 
 /** The route that took the request; undefined before one did, and where there is nothing to choose. */
@@ -59,10 +62,11 @@ export function createConfiguredProxy(
     const limits = compiler.compileLimits(route);
     const proceed = behindLimits(limits, means.faults.before(i, compiled.filter));
     const filter = withTime(route.grpcTimeout, proceed);
-    return { ...compiled, limits, filter };
+    const traffic = means.traffic?.row("route", route.name, listenerName) ?? null;
+    return { ...compiled, limits, filter, traffic };
   });
   const [first] = routes;
-  if (first !== undefined && isEverything(first)) return toOneGroup(first.group!);
+  if (first !== undefined && isEverything(first)) return toOneGroup(first.group!, first.traffic);
   return toRoutes(routes, listener.forwarding.trustedProxies);
 }
 
@@ -94,8 +98,13 @@ function isEverything(route: Route): boolean {
   return match === null && mirror === null && filter === null && rewrite === null && response === null;
 }
 
-function toOneGroup(group: UpstreamGroup): ProxyPhases<RouteContext> {
-  return { upstreamPeer: (session) => group.peerFor(session) };
+function toOneGroup(group: UpstreamGroup, traffic: TrafficRow | null): ProxyPhases<RouteContext> {
+  return {
+    upstreamPeer(session) {
+      session.routeTraffic = traffic;
+      return group.peerFor(session);
+    },
+  };
 }
 
 function toRoutes(routes: readonly Route[], trustedProxies: readonly string[]): ProxyPhases<RouteContext> {
@@ -104,6 +113,7 @@ function toRoutes(routes: readonly Route[], trustedProxies: readonly string[]): 
     requestFilter(session) {
       const route = table.find(session);
       if (route === null) throw new ProxyError("NO_ROUTE");
+      session.routeTraffic = route.traffic;
       session.context = route.split === null ? route : route.split.choose(session);
       return route.filter?.(session);
     },
@@ -164,7 +174,15 @@ class RouteCompiler {
 
   compile({ name, match, action, response }: RouteSettings): Route {
     const base = { name, match, response, readsPath: false };
-    const none = { group: null, split: null, mirror: null, limits: null, filter: null, rewrite: null };
+    const none = {
+      group: null,
+      split: null,
+      mirror: null,
+      limits: null,
+      filter: null,
+      rewrite: null,
+      traffic: null,
+    };
     switch (action.kind) {
       case "redirect":
         return { ...base, ...none, filter: compileRedirect(action, response) };
@@ -209,7 +227,12 @@ class RouteCompiler {
       throw new RangeError(`There is no upstream ${JSON.stringify(name)}`);
     const { hashBy } = settings;
     const keyOf = hashBy.length === 0 ? null : compileKey(hashBy, this.#clients);
-    const group = new UpstreamGroup(settings, servers, keyOf);
+    const group = new UpstreamGroup(
+      settings,
+      servers,
+      keyOf,
+      this.#means.traffic?.row("upstream", name) ?? null,
+    );
     this.#groups.set(name, group);
     return group;
   }

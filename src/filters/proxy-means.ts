@@ -1,5 +1,6 @@
 import type { Counters } from "../base/counters.ts";
 import type { Random } from "../base/random.ts";
+import type { TrafficBook } from "../base/traffic/traffic-book.ts";
 import type { LimitMemories } from "../limits/create-limiter.ts";
 import type { Forwarding } from "../proxy/forwarding.ts";
 import type { Connector } from "../upstream/connector.ts";
@@ -26,4 +27,6 @@ export interface ProxyMeans {
   /** What the copies tell about the client: as much as the requests. */
   readonly forwarding: Forwarding;
   readonly counters: Counters;
+  /** Where the traffic of routes and upstreams is counted; absent: nowhere. */
+  readonly traffic?: TrafficBook | null;
 }

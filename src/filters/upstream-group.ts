@@ -1,4 +1,5 @@
 import { toProxyError } from "../base/errors.ts";
+import type { TrafficRow } from "../base/traffic/traffic-row.ts";
 import type { MaybePromise } from "../proxy/phases.ts";
 import type { RetryGate, Session } from "../proxy/session.ts";
 import type { Eligibility } from "../upstream/balancers/balancing-policy.ts";
@@ -20,6 +21,7 @@ export class UpstreamGroup implements RetryGate {
   /** Null where the policy asks for none. */
   readonly #keyOf: KeyOf | null;
   readonly #sticky: StickyCookie | null;
+  readonly #traffic: TrafficRow | null;
   /** By the server's slot; one that was made for another server there is out of date. */
   readonly #peers: (HttpPeer | undefined)[] = [];
   /** Addresses that a session has tried in vain. Most sessions have none and never get here. */
@@ -27,10 +29,16 @@ export class UpstreamGroup implements RetryGate {
   /** Requests that have waited and are about to begin. */
   #entering = 0;
 
-  constructor(settings: UpstreamSettings, group: ServerGroup, keyOf: KeyOf | null) {
+  constructor(
+    settings: UpstreamSettings,
+    group: ServerGroup,
+    keyOf: KeyOf | null,
+    traffic: TrafficRow | null = null,
+  ) {
     this.#settings = settings;
     this.#group = group;
     this.#keyOf = keyOf;
+    this.#traffic = traffic;
     this.#sticky = settings.sticky === null ? null : new StickyCookie(settings.sticky);
   }
 
@@ -42,6 +50,7 @@ export class UpstreamGroup implements RetryGate {
   peerFor(session: Session<unknown>): MaybePromise<HttpPeer> {
     session.retryPolicy = this.#settings.retries;
     session.retryGate = this;
+    session.upstreamTraffic = this.#traffic;
     return this.#settings.limits.pending > 0
       ? this.#peerOrWait(session)
       : this.#peerOf(this.#choose(session));

@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import { beginTurn, endTurn } from "../base/turn-clock.ts";
 import { endsUnsaid, takenBytes, wantDrain } from "./node-sockets.ts";
 import { type OutputOwner, output } from "./output.ts";
 import {
@@ -265,11 +266,13 @@ export class Transport implements OutputOwner {
     reading = slab;
     this.#expectsLittle = false;
     output.beginTurn();
+    beginTurn();
     try {
       this.#receive(slab.buffer, size);
     } finally {
       reading = null;
       output.endTurn();
+      endTurn();
     }
     return this.#nextSlab(slab, size);
   }
@@ -278,10 +281,12 @@ export class Transport implements OutputOwner {
   handleOwnedRead(bytes: Buffer): void {
     if (this.closed) return;
     output.beginTurn();
+    beginTurn();
     try {
       this.#receive(bytes, bytes.length);
     } finally {
       output.endTurn();
+      endTurn();
     }
   }
 

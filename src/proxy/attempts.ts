@@ -1,5 +1,6 @@
 import { Counter } from "../base/counters.ts";
 import { ProxyError } from "../base/errors.ts";
+import { TrafficCount } from "../base/traffic/traffic-row.ts";
 import type { UpstreamSink, UpstreamStream } from "../http/streams.ts";
 import type { TlsDigest } from "../net/tls/digest.ts";
 import type { Transport } from "../net/transport.ts";
@@ -92,6 +93,7 @@ export abstract class Attempts<C> extends Flow<C> implements ConnectCallback, St
   onStream(stream: UpstreamStream, isNew: boolean): void {
     this.#connecting = null;
     countConnection(this.proxy.counters, stream, isNew);
+    if (isNew) this.session.upstreamTraffic?.add(TrafficCount.connections);
     this.#begin(stream);
   }
 
@@ -101,7 +103,7 @@ export abstract class Attempts<C> extends Flow<C> implements ConnectCallback, St
     upstream.begin(this);
     this.upstreamReused = upstream.reused;
     this.upstreamTls = upstream.tls as TlsDigest | null;
-    if (proxy.isTimed) session.timings.connected = performance.now();
+    if (proxy.isTimed) session.timings.connected = proxy.now();
     this.call(proxy.plan.connectedToUpstream, this.onServer, this.peer!);
   }
 

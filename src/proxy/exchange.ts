@@ -9,7 +9,6 @@ import type { HttpPeer } from "../upstream/peer.ts";
 import { sentLength } from "./body-length.ts";
 import { Failover } from "./failover.ts";
 import { Hold } from "./flow.ts";
-import type { ForwardedClient } from "./forwarding.ts";
 import { beginsCall, type CallOwner, GrpcCall } from "./grpc/grpc-call.ts";
 import { failureAnswer, failureTrailers, toCallAnswer } from "./grpc/grpc-failure.ts";
 import type { HttpProxy } from "./http-proxy.ts";
@@ -18,6 +17,7 @@ import { ResponseBody } from "./response-body.ts";
 import type { ResponseFaults } from "./response-faults.ts";
 import { type ResponseInit, Session, type SessionEngine } from "./session.ts";
 import { SessionFaults } from "./session-faults.ts";
+import type { MeteredClient } from "./traffic/session-meter.ts";
 import { Tunnel } from "./tunnel.ts";
 
 const State = {
@@ -51,7 +51,7 @@ export class Exchange<C>
 {
   readonly session: Session<C>;
   readonly downstream: DownstreamStream;
-  readonly client: ForwardedClient;
+  readonly client: MeteredClient;
   readonly proxy: HttpProxy<C>;
   /** Of the request as it came, whatever filters make of it. */
   readonly #protocol: string;
@@ -76,7 +76,7 @@ export class Exchange<C>
     proxy: HttpProxy<C>,
     downstream: DownstreamStream,
     request: RequestHead,
-    client: ForwardedClient,
+    client: MeteredClient,
   ) {
     super();
     this.proxy = proxy;
@@ -96,9 +96,10 @@ export class Exchange<C>
     const { plan } = proxy;
     proxy.counters.add(Counter.requests);
     proxy.counters.add(Counter.requestsActive);
-    if (proxy.isTimed) session.timings = { start: performance.now(), connected: 0, firstByte: 0, end: 0 };
+    if (proxy.isTimed) session.timings = { start: proxy.now(), connected: 0, firstByte: 0, end: 0 };
     // Later phases, logs and a repetition on another connection all need the head when its slab is long overwritten.
     session.request.source.retain();
+    if (proxy.meter !== null) proxy.meter.begin(session as Session<unknown>, this.client);
     if (proxy.requestTimeout.duration > 0) {
       this.#deadline = new Deadline(this);
       proxy.requestTimeout.set(this.#deadline);
@@ -193,7 +194,7 @@ export class Exchange<C>
     // A CONNECT that was sent on may have been refused.
     if (head.status >= 300) this.#switches = false;
     session.response = head;
-    if (proxy.isTimed) session.timings.firstByte = performance.now();
+    if (proxy.isTimed) session.timings.firstByte = proxy.now();
     if (proxy.keepsResponses) head.source.retain();
     this.call(proxy.plan.upstreamResponseFilter, this.#filterResponse, head);
   }
@@ -454,7 +455,7 @@ export class Exchange<C>
     this.failStream(error);
     this.endWaiting();
     this.#over?.abort();
-    this.proxy.finish(this.session, error);
+    this.proxy.finish(this.session, this.client, error);
   }
 
   protected suspend(): void {

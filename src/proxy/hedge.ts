@@ -108,7 +108,7 @@ export class Hedge<C> extends WatchedAttempt implements StreamCallback, Upstream
     upstream.begin(this);
     this.reused = upstream.reused;
     this.isConnected = true;
-    if (proxy.isTimed) this.connectedAt = performance.now();
+    if (proxy.isTimed) this.connectedAt = proxy.now();
     try {
       if (connectedToUpstream !== null) await connectedToUpstream(session, peer);
       if (this.#isOver) return;

@@ -3,6 +3,7 @@ import { Counter, Counters } from "../base/counters.ts";
 import { describeThrown, type ErrorSource, isThenable, notPromised, ProxyError } from "../base/errors.ts";
 import type { Random } from "../base/random.ts";
 import { TimeoutQueue } from "../base/timeouts.ts";
+import { turnNow } from "../base/turn-clock.ts";
 import type { RequestHead } from "../http/heads.ts";
 import type { TlsFailure } from "../net/tls/tls-acceptor.ts";
 import { Connector } from "../upstream/connector.ts";
@@ -14,6 +15,7 @@ import type { MaybePromise, ProxyPhases } from "./phases.ts";
 import { type Plan, toPlan } from "./plan.ts";
 import { DEFAULT_RETRY_POLICY, type RetryPolicy } from "./retries.ts";
 import type { Session } from "./session.ts";
+import type { MeteredClient, SessionMeter } from "./traffic/session-meter.ts";
 
 /** Hears of every session that is over. Its presence makes sessions take their timings. */
 export interface SessionObserver {
@@ -58,11 +60,17 @@ export interface HttpProxyOptions {
   /** What makes waits differ. */
   readonly random?: Random;
   readonly counters?: Counters;
+  /** Counts what passes; null: nobody does. */
+  readonly meter?: SessionMeter | null;
   readonly observer?: SessionObserver | null;
   readonly reporter?: ErrorReporter | null;
 }
 
 const RETRY_BUFFER = 64 * 1024;
+function exactNow(): number {
+  return performance.now();
+}
+
 const ANY_RANDOM: Random = { next: () => Math.random() };
 
 /** A proxy program made ready to run: its phases with everything a session needs. One for each thread. */
@@ -78,6 +86,9 @@ export class HttpProxy<C> {
   readonly alarms: AlarmClock;
   readonly random: Random;
   readonly counters: Counters;
+  readonly meter: SessionMeter | null;
+  /** The clock that sessions take their timings by. */
+  readonly now: () => number;
   /** Whether sessions take their timings. */
   readonly isTimed: boolean;
   /** Whether somebody may read a response's head after it was passed on. */
@@ -103,7 +114,12 @@ export class HttpProxy<C> {
     this.#allowConnect = options.allowConnect ?? false;
     this.#observer = options.observer ?? null;
     this.#reporter = options.reporter ?? null;
-    this.isTimed = this.#observer !== null || this.plan.logging !== null;
+    this.meter = options.meter ?? null;
+    const isRead = this.#observer !== null || this.plan.logging !== null;
+    this.isTimed = isRead || this.meter !== null;
+    // Of a turn that is spent in a program's own code the beginning isn't the end.
+    const isExact = isRead || this.plan.responseFilter !== null || this.plan.looksAtResponseBody;
+    this.now = isExact ? exactNow : turnNow;
     this.keepsResponses = this.#observer !== null || this.plan.mayLookBackAtResponse;
   }
 
@@ -119,13 +135,14 @@ export class HttpProxy<C> {
   }
 
   /** @internal the session is over: counts, logs */
-  finish(session: Session<C>, error: ProxyError | null): void {
+  finish(session: Session<C>, client: MeteredClient, error: ProxyError | null): void {
     this.#count(session, error);
     session.attendant?.onSessionEnd();
-    if (this.isTimed) session.timings.end = performance.now();
+    if (this.isTimed) session.timings.end = session.timings.firstByte === 0 ? exactNow() : this.now();
     if (error !== null) this.#report(session, error);
     if (this.plan.logging !== null) this.#log(session, error);
     this.#observer?.onSession(session as Session<unknown>, error);
+    this.meter?.end(session as Session<unknown>, client, error);
   }
 
   #count(session: Session<C>, error: ProxyError | null): void {

@@ -1,4 +1,5 @@
 import type { ProxyError } from "../base/errors.ts";
+import type { TrafficRow } from "../base/traffic/traffic-row.ts";
 import type { RequestHead, ResponseHead } from "../http/heads.ts";
 import type { HeadersInit, HttpHeaders } from "../http/http-headers.ts";
 import type { TlsDigest } from "../net/tls/digest.ts";
@@ -120,6 +121,16 @@ export class Session<C = undefined> {
   retryPolicy: RetryPolicy;
   /** Who is asked before the request is repeated; null: nobody. */
   retryGate: RetryGate | null = null;
+  /** @internal what counts the traffic of its route, and of its upstream; null: nothing does */
+  routeTraffic: TrafficRow | null = null;
+  /** @internal */
+  upstreamTraffic: TrafficRow | null = null;
+  /** @internal where its path is counted */
+  pathMark = 0;
+  /** @internal bytes of it that are counted already */
+  notedIn = 0;
+  /** @internal */
+  notedOut = 0;
 
   readonly #engine: SessionEngine;
 

@@ -1,3 +1,4 @@
+import { allocateTraffic } from "../../base/traffic/traffic-memory.ts";
 import { DEFAULT_TRAFFIC, type TrafficSettings } from "../../base/traffic/traffic-settings.ts";
 
 /** What has passed the data plane since the process began, and lately. */
@@ -15,7 +16,8 @@ export class TrafficKeeper implements TrafficStats {
 
   /** Memory for one worker, which alone writes it; null when nothing is counted. */
   lend(): SharedArrayBuffer | null {
-    return null;
+    const { enabled, top } = this.settings;
+    return enabled ? allocateTraffic(512, top) : null;
   }
 
   /** Its worker is gone. */

@@ -1,0 +1,124 @@
+import { randomFillSync } from "node:crypto";
+import { openTopMemory, type TopMemory, topBytes } from "./top-memory.ts";
+import { ROW_NUMBERS } from "./traffic-row.ts";
+
+/*
+ * All that one thread counts of the traffic that passes it, in one buffer of a size that is settled beforehand:
+ *
+ *     | header | entry of row 0, row 1, … | rows | clients met most often | paths met most often |
+ *
+ * One thread writes, any may read. An entry tells what its row is of; its version is odd while that changes. What was never
+ * written costs no memory: the kernel gives pages when they are touched.
+ */
+
+/** What rows are of. Row 0 counts for whatever there is no room for. */
+export const TRAFFIC_KINDS = ["other", "listener", "route", "upstream", "plugin"] as const;
+export type TrafficKind = (typeof TRAFFIC_KINDS)[number];
+
+const WORD = Int32Array.BYTES_PER_ELEMENT;
+const NUMBER = Float64Array.BYTES_PER_ELEMENT;
+const HEADER_WORDS = 16;
+
+/** Words of the header. */
+export const TrafficHeader = { rows: 0, top: 1, seed: 2, used: 3 } as const;
+
+/** Bytes of an entry: its version, its kind, two for the length of its key, the key. */
+const ENTRY_BYTES = 256;
+const KIND_AT = 4;
+const LENGTH_AT = 6;
+const KEY_AT = 8;
+
+/** Bytes of a key; longer ones are cut. */
+export const KEY_BYTES: number = ENTRY_BYTES - KEY_AT;
+
+/**
+ * @param rows listeners, routes, upstreams and plugins that are told apart
+ * @param top clients, and as many paths; 0: they aren't looked at
+ */
+export function allocateTraffic(rows: number, top: number): SharedArrayBuffer {
+  const places = rows + 1;
+  // The views of words before and behind the floats keep those aligned.
+  const slots = Math.ceil(top / 2) * 2;
+  const size = HEADER_WORDS * WORD + places * (ENTRY_BYTES + ROW_NUMBERS * NUMBER) + 2 * topBytes(slots);
+  const buffer = new SharedArrayBuffer(size);
+  const header = new Int32Array(buffer, 0, HEADER_WORDS);
+  header[TrafficHeader.rows] = places;
+  header[TrafficHeader.top] = slots;
+  header.set(randomFillSync(new Int32Array(1)), TrafficHeader.seed);
+  return buffer;
+}
+
+/** What an entry says, if it isn't changing at the moment. */
+export interface TrafficEntry {
+  readonly version: number;
+  readonly kind: TrafficKind;
+  readonly key: string;
+}
+
+/** A thread's memory, for whoever writes or reads it. */
+export class TrafficMemory {
+  /** Row 0 included. */
+  readonly rows: number;
+  readonly seed: number;
+  /** Null when they aren't looked at. */
+  readonly clients: TopMemory | null;
+  readonly paths: TopMemory | null;
+  readonly #header: Int32Array;
+  readonly #words: Int32Array;
+  readonly #bytes: Uint8Array;
+  readonly #numbers: Float64Array;
+
+  constructor(buffer: SharedArrayBuffer) {
+    this.#header = new Int32Array(buffer, 0, HEADER_WORDS);
+    this.rows = this.#header[TrafficHeader.rows]!;
+    this.seed = this.#header[TrafficHeader.seed]!;
+    const entriesAt = HEADER_WORDS * WORD;
+    this.#words = new Int32Array(buffer, entriesAt, (this.rows * ENTRY_BYTES) / WORD);
+    this.#bytes = new Uint8Array(buffer, entriesAt, this.rows * ENTRY_BYTES);
+    const rowsAt = entriesAt + this.#bytes.byteLength;
+    this.#numbers = new Float64Array(buffer, rowsAt, this.rows * ROW_NUMBERS);
+    const slots = this.#header[TrafficHeader.top]!;
+    const topAt = rowsAt + this.#numbers.byteLength;
+    this.clients = slots === 0 ? null : openTopMemory(buffer, topAt, slots);
+    this.paths = slots === 0 ? null : openTopMemory(buffer, topAt + topBytes(slots), slots);
+  }
+
+  /** Rows that have been somebody's, row 0 included. */
+  get used(): number {
+    return Atomics.load(this.#header, TrafficHeader.used);
+  }
+
+  /** The numbers of a row. */
+  row(place: number): Float64Array {
+    return this.#numbers.subarray(place * ROW_NUMBERS, (place + 1) * ROW_NUMBERS);
+  }
+
+  /** A row is somebody else's from now on, and begins with nothing. */
+  assign(place: number, kind: TrafficKind, key: Uint8Array): void {
+    const at = place * ENTRY_BYTES;
+    Atomics.add(this.#words, at / WORD, 1);
+    this.#bytes[at + KIND_AT] = TRAFFIC_KINDS.indexOf(kind);
+    this.#bytes[at + LENGTH_AT] = key.length & 0xff;
+    this.#bytes[at + LENGTH_AT + 1] = key.length >> 8;
+    this.#bytes.set(key, at + KEY_AT);
+    this.row(place).fill(0);
+    Atomics.add(this.#words, at / WORD, 1);
+    if (place >= this.used) Atomics.store(this.#header, TrafficHeader.used, place + 1);
+  }
+
+  /** Null while it changes. */
+  entry(place: number): TrafficEntry | null {
+    const at = place * ENTRY_BYTES;
+    const version = this.version(place);
+    if (version % 2 === 1) return null;
+    const length = this.#bytes[at + LENGTH_AT]! | (this.#bytes[at + LENGTH_AT + 1]! << 8);
+    // What is shared with another thread can't be decoded where it lies.
+    const key = Buffer.from(this.#bytes.slice(at + KEY_AT, at + KEY_AT + length)).toString("utf8");
+    const kind = TRAFFIC_KINDS[this.#bytes[at + KIND_AT]!] ?? "other";
+    return this.version(place) === version ? { version, kind, key } : null;
+  }
+
+  version(place: number): number {
+    return Atomics.load(this.#words, (place * ENTRY_BYTES) / WORD);
+  }
+}

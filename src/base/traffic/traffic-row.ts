@@ -1,0 +1,99 @@
+import { LogBuckets } from "./log-buckets.ts";
+
+/** What is counted in a row, by its place. `*Open` ones are gauges. Bytes are those of bodies where there is HTTP. */
+export const TrafficCount = {
+  connections: 0,
+  connectionsOpen: 1,
+  connectionsRefused: 2,
+  requests: 3,
+  requestsOpen: 4,
+  bytesIn: 5,
+  bytesOut: 6,
+  /** Requests that were answered with 5xx or not at all, but for those whose clients left; connections that no server took. */
+  failed: 7,
+  /** Requests whose clients left before they had their answers. */
+  aborted: 8,
+  retries: 9,
+  /** Milliseconds, of all that stand in the histogram. */
+  latencySum: 10,
+  latencyMax: 11,
+} as const;
+
+export type TrafficCountName = keyof typeof TrafficCount;
+export type TrafficCount = (typeof TrafficCount)[TrafficCountName];
+
+export const TRAFFIC_COUNTS: readonly TrafficCountName[] = Object.keys(TrafficCount) as TrafficCountName[];
+
+const FIRST_STATUS = 100;
+const LAST_STATUS = 599;
+
+/** Where the parts of a row begin: numbers, one for each status, the histogram. */
+export const STATUSES_AT = 16;
+/** The statuses, and one place for what is none of them. */
+export const STATUS_PLACES: number = LAST_STATUS - FIRST_STATUS + 2;
+export const HISTOGRAM_AT = 520;
+
+/** Microseconds; at most 1.6 % beside the truth. */
+export const LATENCY_BUCKETS: LogBuckets = new LogBuckets(5);
+
+/** 64-bit floats of a row: a multiple of a cache line. */
+export const ROW_NUMBERS: number = HISTOGRAM_AT + LATENCY_BUCKETS.count;
+
+const MOST_MICROSECONDS = 2 ** 32 - 1;
+
+/** Milliseconds as whole microseconds that have a bucket. */
+export function toMicroseconds(milliseconds: number): number {
+  return Math.min(Math.max(Math.round(milliseconds * 1000), 0), MOST_MICROSECONDS);
+}
+
+/** The status at a place; 0 for those that are none. */
+export function statusAt(place: number): number {
+  return place === STATUS_PLACES - 1 ? 0 : FIRST_STATUS + place;
+}
+
+function placeOf(status: number): number {
+  return status >= FIRST_STATUS && status <= LAST_STATUS ? status - FIRST_STATUS : STATUS_PLACES - 1;
+}
+
+/**
+ * What one thread counts of a place that traffic passes. Only that thread writes it, so nothing here is atomic and every
+ * count is exact; whoever reads sees the values of a moment ago.
+ */
+export class TrafficRow {
+  #numbers: Float64Array;
+
+  constructor(numbers: Float64Array) {
+    this.#numbers = numbers;
+  }
+
+  /** @internal another place gets the memory: what is counted from now on is counted in `numbers` */
+  move(numbers: Float64Array): void {
+    this.#numbers = numbers;
+  }
+
+  add(count: TrafficCount, by: number = 1): void {
+    this.#numbers[count]! += by;
+  }
+
+  addBytes(bytesIn: number, bytesOut: number): void {
+    const numbers = this.#numbers;
+    numbers[TrafficCount.bytesIn]! += bytesIn;
+    numbers[TrafficCount.bytesOut]! += bytesOut;
+  }
+
+  /** A request is over, or an attempt. @param status 0: there was no response */
+  addRequest(bytesIn: number, bytesOut: number, status: number): void {
+    const numbers = this.#numbers;
+    numbers[TrafficCount.requests]! += 1;
+    numbers[TrafficCount.bytesIn]! += bytesIn;
+    numbers[TrafficCount.bytesOut]! += bytesOut;
+    if (status !== 0) numbers[STATUSES_AT + placeOf(status)]! += 1;
+  }
+
+  addLatency(milliseconds: number): void {
+    const numbers = this.#numbers;
+    numbers[HISTOGRAM_AT + LATENCY_BUCKETS.indexOf(toMicroseconds(milliseconds))]! += 1;
+    numbers[TrafficCount.latencySum]! += milliseconds;
+    if (milliseconds > numbers[TrafficCount.latencyMax]!) numbers[TrafficCount.latencyMax] = milliseconds;
+  }
+}
