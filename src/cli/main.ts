@@ -77,8 +77,15 @@ function toOneLine(text: string): string {
   return `${line.replace(/^error: /, "sluice: ")}\n`;
 }
 
-/** Runs a command line; sets the exit code. */
+/** Runs the command line of this process and ends it. */
 export async function main(argv: readonly string[]): Promise<void> {
+  await runCommandLine(argv);
+  // A program that ran in this thread may have left timers and connections open: they are no reason to stay.
+  setTimeout(() => process.exit(), LAST_WORDS).unref();
+}
+
+/** Runs a command line; sets the exit code of the process where it isn't 0. */
+export async function runCommandLine(argv: readonly string[]): Promise<void> {
   try {
     refuseUnknownCommand(argv[2]);
     const line = doubleDashes(argv);
@@ -88,8 +95,6 @@ export async function main(argv: readonly string[]): Promise<void> {
   } catch (error) {
     process.exitCode = report(error);
   }
-  // A program that ran in this thread may have left timers and connections open: they are no reason to stay.
-  setTimeout(() => process.exit(), LAST_WORDS).unref();
 }
 
 /** Without this an unknown word would go to the demonstration, which is what runs without a command. */

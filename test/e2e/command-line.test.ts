@@ -4,15 +4,15 @@ import { describe, test } from "node:test";
 import { createTemporaryDirectory } from "../kit/files.ts";
 import type { EchoAnswer } from "../kit/origin-routes.ts";
 import { startOrigin } from "../kit/origins.ts";
-import { runProgram, startSluice } from "../kit/process.ts";
+import { runSluice, startSluice } from "../kit/process.ts";
 import { connectRaw } from "../kit/raw-client.ts";
 import type { RawResponse } from "../kit/raw-message.ts";
-import { get, startHttp, startListening } from "./sluice.ts";
+import { type InsideSluice, runInside, startInside } from "./inside.ts";
+import { get, type RunningSluice, startHttp, startListening } from "./sluice.ts";
 
-const bin = new URL("../../bin/sluice.js", import.meta.url).pathname;
-
-function run(...args: readonly string[]): ReturnType<typeof runProgram> {
-  return runProgram(process.execPath, [bin, ...args]);
+/** `sluice http` in this process. */
+function startHttpInside(upstream: string, ...flags: readonly string[]): Promise<InsideSluice> {
+  return startInside(["http", "--bind", "127.0.0.1:0", "--upstream", upstream, ...flags]);
 }
 
 function echoed(response: RawResponse): EchoAnswer {
@@ -25,27 +25,10 @@ function fieldOf(echo: EchoAnswer, name: string): string | undefined {
 }
 
 describe("sluice http", () => {
-  for (const [threads, where] of [
-    ["0", "in the main thread"],
-    ["1", "in 1 thread"],
-    ["2", "in 2 threads"],
-  ] as const) {
-    test(`serves ${where} and prints the port it got`, async () => {
-      await using origin = await startOrigin();
-      await using sluice = await startHttp([origin.address], "--threads", threads);
-      assert.match(sluice.program.stdout, new RegExp(`^Listening on 127\\.0\\.0\\.1:\\d+ ${where}\n$`));
-      for (let i = 0; i < 8; i++) assert.equal((await get(sluice.port)).body.toString(), "origin\n");
-      sluice.program.signal("SIGTERM");
-      assert.deepEqual(await sluice.program.exit(), { code: 0, signal: null });
-    });
-  }
-
   test("takes --ba, --pa and --cp for --bind, --upstream and --context-path", async () => {
     await using origin = await startOrigin();
-    await using sluice = await startListening([
-      "http",
-      ...["--ba", "127.0.0.1:0", "--pa", origin.address, "--cp", "/echo", "--threads", "1"],
-    ]);
+    const flags = ["--ba", "127.0.0.1:0", "--pa", origin.address, "--cp", "/echo"];
+    await using sluice = await startInside(["http", ...flags]);
     assert.equal((await get(sluice.port, "/echo")).status, 200);
     assert.equal((await get(sluice.port, "/")).status, 404);
   });
@@ -53,9 +36,9 @@ describe("sluice http", () => {
   test("spreads requests over all servers, and listens everywhere it is told to", async () => {
     await using one = await startOrigin({ name: "one" });
     await using two = await startOrigin({ name: "two" });
-    const binds = ["--bind", "127.0.0.1:0", "--bind", "localhost:0", "--threads", "1"];
+    const binds = ["--bind", "127.0.0.1:0", "--bind", "localhost:0"];
     const upstreams = ["--upstream", one.address, "--upstream", two.address];
-    await using sluice = await startListening(["http", ...binds, ...upstreams], { listeners: 2 });
+    await using sluice = await startInside(["http", ...binds, ...upstreams]);
     const ports = sluice.addresses.map((address) => Number(address.split(":").at(-1)));
     assert.equal(new Set(ports).size, 2);
     for (const port of ports) {
@@ -66,7 +49,7 @@ describe("sluice http", () => {
 
   test("answers 404 outside of the context path and asks nobody", async () => {
     await using origin = await startOrigin();
-    await using sluice = await startHttp([origin.address], "--context-path", "/echo/", "--threads", "1");
+    await using sluice = await startHttpInside(origin.address, "--context-path", "/echo/");
     const inside = ["/echo", "/echo/", "/echo/deep?a=b", "/%65cho"];
     for (const path of inside) await get(sluice.port, path);
     for (const path of ["/", "/echoes", "/ech", "/other/echo"]) {
@@ -80,54 +63,62 @@ describe("sluice http", () => {
 
   test("gives servers another Host with --host, else the client's", async () => {
     await using origin = await startOrigin();
-    await using plain = await startHttp([origin.address], "--threads", "1");
+    await using plain = await startHttpInside(origin.address);
     assert.equal(fieldOf(echoed(await get(plain.port, "/echo")), "host"), "a.example");
-    await using sluice = await startHttp([origin.address], "--host", "api.example:81", "--threads", "1");
+    await using sluice = await startHttpInside(origin.address, "--host", "api.example:81");
     assert.equal(fieldOf(echoed(await get(sluice.port, "/echo")), "host"), "api.example:81");
   });
 
-  test("speaks IPv6 on both sides", async () => {
+  test("listens on several ports of the kernel's choice in threads, and ends on SIGTERM", async () => {
     await using origin = await startOrigin({ host: "::1" });
-    const flags = ["--upstream", origin.address, "--threads", "2"];
-    await using sluice = await startListening(["http", "--bind", "[::1]:0", ...flags]);
-    assert.match(sluice.addresses[0] ?? "", /^\[::1\]:\d+$/);
+    const binds = ["--bind", "[::1]:0", "--bind", "127.0.0.1:0", "--bind", "127.0.0.1:0"];
+    const flags = [...binds, "--upstream", origin.address, "--threads", "2"];
+    await using sluice = await startListening(["http", ...flags], { listeners: 3 });
+    assert.match(
+      sluice.program.stdout,
+      /^Listening on \[::1\]:\d+ in 2 threads\n(Listening on 127\.0\.0\.1:\d+ in 2 threads\n){2}$/,
+    );
     const response = await get({ host: "::1", port: sluice.port }, "/echo");
     assert.equal(fieldOf(echoed(response), "x-forwarded-for"), "::1");
+    const others = sluice.addresses.slice(1);
+    assert.equal(new Set(others).size, 2);
+    for (const address of others) {
+      const port = Number(address.split(":")[1]);
+      for (let i = 0; i < 4; i++) assert.equal((await get(port)).body.toString(), "origin\n");
+    }
+    sluice.program.signal("SIGTERM");
+    assert.deepEqual(await sluice.program.exit(), { code: 0, signal: null });
   });
 
   test("listens on all interfaces without a host", async () => {
     await using origin = await startOrigin();
-    const flags = ["--upstream", String(origin.port), "--threads", "1"];
-    await using sluice = await startListening(["http", "--bind", ":0", ...flags]);
+    await using sluice = await startInside(["http", "--bind", ":0", "--upstream", String(origin.port)]);
     for (const host of ["127.0.0.1", "127.0.0.2"]) {
       assert.equal((await get({ host, port: sluice.port })).status, 200);
     }
   });
 });
 
-test("sluice http listens on several ports of the kernel's choice", async () => {
-  await using origin = await startOrigin();
-  const flags = ["--bind", "127.0.0.1:0", "--bind", "127.0.0.1:0", "--upstream", origin.address];
-  await using sluice = await startListening(["http", ...flags, "--threads", "2"], { listeners: 2 });
-  assert.equal(new Set(sluice.addresses).size, 2);
-  for (const address of sluice.addresses) {
-    assert.equal((await get(Number(address.split(":")[1]))).status, 200);
-  }
-});
+/** Ends it as its process is ended; its exit code. */
+async function terminate(sluice: InsideSluice | RunningSluice): Promise<number | null> {
+  if ("end" in sluice) return await sluice.end("SIGTERM");
+  sluice.program.signal("SIGTERM");
+  return (await sluice.program.exit()).code;
+}
 
 describe("Unix sockets", () => {
-  for (const threads of ["0", "2"]) {
+  for (const threads of [0, 2]) {
     test(`on both sides, with ${threads} threads; the file goes with the program`, async () => {
       await using directory = await createTemporaryDirectory();
       const [path, upstream] = [directory.join("front"), directory.join("back")];
       await using origin = await startOrigin({ path: upstream });
-      const flags = ["--bind", `unix:${path}`, "--upstream", `unix:${upstream}`, "--threads", threads];
-      await using sluice = await startListening(["http", ...flags]);
+      const args = ["http", "--bind", `unix:${path}`, "--upstream", `unix:${upstream}`];
+      await using sluice =
+        threads === 0 ? await startInside(args) : await startListening([...args, "--threads", `${threads}`]);
       assert.deepEqual(sluice.addresses, [`unix:${path}`]);
       for (let i = 0; i < 8; i++) assert.equal((await get({ path })).status, 200);
       assert.equal(origin.requests.length, 8);
-      sluice.program.signal("SIGTERM");
-      assert.equal((await sluice.program.exit()).code, 0);
+      assert.equal(await terminate(sluice), 0);
       assert.equal(existsSync(path), false);
     });
   }
@@ -136,12 +127,12 @@ describe("Unix sockets", () => {
     await using directory = await createTemporaryDirectory();
     await using origin = await startOrigin();
     const path = directory.join("front");
-    const flags = ["http", "--bind", `unix:${path}`, "--upstream", origin.address, "--threads", "2"];
+    const flags = ["http", "--bind", `unix:${path}`, "--upstream", origin.address, "--threads", "1"];
     const killed = await startListening(flags);
     await killed[Symbol.asyncDispose]();
     assert.equal(existsSync(path), true);
     await using sluice = await startListening(flags);
-    const { code, stderr } = await run(...flags);
+    const { code, stderr } = await runInside(flags);
     assert.equal(code, 1);
     assert.match(stderr, /^sluice: Can't listen on unix:\S+: another program listens there already\n$/);
     assert.equal((await get({ path })).status, 200);
@@ -186,7 +177,7 @@ describe("wrong usage", () => {
   ];
   for (const [what, args, says] of cases) {
     test(`${what} is one line on stderr and exit code 2`, async () => {
-      const { code, stdout, stderr } = await run(...args);
+      const { code, stdout, stderr } = await runInside(args);
       assert.deepEqual([code, stdout], [2, ""], stderr);
       assert.match(stderr, /^[^\n]+\n$/);
       assert.match(stderr, says);
@@ -194,85 +185,82 @@ describe("wrong usage", () => {
     });
   }
 
+  test("ends the process with that code", async () => {
+    const { code, stdout, stderr } = await runSluice(["run", "missing.yaml"]);
+    assert.deepEqual([code, stdout], [2, ""], stderr);
+    assert.match(stderr, /^missing\.yaml: [^\n]+\n$/);
+  });
+
   test("a busy port is one line on stderr and exit code 1", async () => {
     await using other = await startOrigin();
     const { port } = other;
     for (const threads of ["0", "2"]) {
       const flags = ["--bind", `127.0.0.1:${port}`, "--upstream", "1", "--threads", threads];
-      const { code, stdout, stderr } = await run("http", ...flags);
+      const run = threads === "0" ? runInside : runSluice;
+      const { code, stdout, stderr } = await run(["http", ...flags]);
       assert.deepEqual([code, stdout], [1, ""]);
       assert.match(stderr, new RegExp(`^sluice: .*127\\.0\\.0\\.1:${port}.*listens there already\n$`));
     }
   });
 
   test("help and version are no errors", async () => {
-    const help = await run("http", "--help");
+    const help = await runInside(["http", "--help"]);
     assert.deepEqual([help.code, help.stderr], [0, ""]);
     assert.match(help.stdout, /--context-path <path>/);
-    const version = await run("--version");
+    const version = await runSluice(["--version"]);
     assert.match(version.stdout, /^\d+\.\d+\.\d+\n$/);
     assert.equal(version.code, 0);
   });
 
   test("the schema is JSON", async () => {
-    const { code, stdout } = await run("schema");
+    const { code, stdout } = await runInside(["schema"]);
     assert.equal(code, 0);
     assert.equal((JSON.parse(stdout) as { title: string }).title, "Configuration of Sluice");
   });
 });
 
 describe("logs", () => {
-  test("of requests go to stdout, combined", async () => {
+  test("of requests go to stdout, combined, and of failures to nowhere if the level says so", async () => {
     await using origin = await startOrigin();
-    await using sluice = await startHttp([origin.address], "--access-log", "combined", "--threads", "2");
+    const flags = ["--access-log", "combined", "--log-level", "error", "--threads", "1"];
+    await using sluice = await startHttp([origin.address], ...flags);
+    assert.match(sluice.program.stdout, / in 1 thread\n$/);
     await get(sluice.port, "/bytes/10?x", "Referer: http://r.example/", 'User-Agent: a "quoted" one');
     const [line] = await sluice.program.line(/^.*GET.*$/);
     const date = String.raw`\[\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d \+0000\]`;
     const rest = String.raw`"GET /bytes/10\?x HTTP/1\.1" 200 10 "http://r\.example/" "a \\"quoted\\" one"`;
     assert.match(line, new RegExp(`^127\\.0\\.0\\.1 - - ${date} ${rest}$`));
-  });
-
-  test("of requests go to stdout, as JSON", async () => {
-    await using origin = await startOrigin();
-    await using sluice = await startHttp([origin.address], "--access-log", "json", "--threads", "2");
-    await get(sluice.port, "/status/404");
-    const [line] = await sluice.program.line(/^\{.*"method".*$/);
-    const entry = JSON.parse(line) as Record<string, unknown>;
-    const expected = { client: "127.0.0.1", method: "GET", host: "a.example", target: "/status/404" };
-    for (const [key, value] of Object.entries({ ...expected, status: 404, bytes_sent: 4, error: null })) {
-      assert.equal(entry[key], value, key);
-    }
-    assert.equal(entry["upstream"], origin.address);
-  });
-
-  test("of failures go to stderr, as much as the level lets through", async () => {
-    await using origin = await startOrigin();
-    await using sluice = await startHttp([origin.address], "--threads", "1");
     assert.equal((await get(sluice.port, "/drop")).status, 502);
-    const [line] = await sluice.program.line(/^.*UPSTREAM.*$/);
-    const entry = JSON.parse(line) as Record<string, unknown>;
-    assert.deepEqual([entry["code"], entry["source"]], ["UPSTREAM_CLOSED", "upstream"]);
-
-    await using silent = await startHttp([origin.address], "--log-level", "error", "--threads", "1");
-    assert.equal((await get(silent.port, "/drop")).status, 502);
-    silent.program.signal("SIGTERM");
-    await silent.program.exit();
-    assert.equal(silent.program.stderr, "");
+    sluice.program.signal("SIGTERM");
+    await sluice.program.exit();
+    assert.equal(sluice.program.stderr, "");
   });
 
-  test("and the start are JSON lines with --json", async () => {
+  test("of requests and the start go to stdout, as JSON, and of failures to stderr", async () => {
     await using origin = await startOrigin();
     const flags = ["--bind", "127.0.0.1:0", "--upstream", origin.address, "--threads", "2", "--json"];
-    await using program = await startSluice(["http", ...flags]);
-    const [line] = await program.line(/^\{.*$/);
-    const { event, addresses, threads, pid } = JSON.parse(line) as {
+    await using program = await startSluice(["http", ...flags, "--access-log", "json"]);
+    const [started] = await program.line(/^\{.*$/);
+    const { event, addresses, threads, pid } = JSON.parse(started) as {
       readonly event: string;
       readonly addresses: readonly string[];
       readonly threads: number;
       readonly pid: number;
     };
     assert.deepEqual([event, addresses.length, threads, pid], ["listening", 1, 2, program.pid]);
-    assert.equal((await get(Number(addresses[0]?.split(":").at(-1)))).status, 200);
+    const port = Number(addresses[0]?.split(":").at(-1));
+    await get(port, "/status/404");
+    const [line] = await program.line(/^\{.*"method".*$/);
+    const entry = JSON.parse(line) as Record<string, unknown>;
+    const expected = { client: "127.0.0.1", method: "GET", host: "a.example", target: "/status/404" };
+    for (const [key, value] of Object.entries({ ...expected, status: 404, bytes_sent: 4, error: null })) {
+      assert.equal(entry[key], value, key);
+    }
+    assert.equal(entry["upstream"], origin.address);
+    assert.equal((await get(port, "/drop")).status, 502);
+    const [failure] = await program.line(/^\{"level":.*"UPSTREAM_.*$/);
+    const { code, source } = JSON.parse(failure) as Record<string, unknown>;
+    assert.deepEqual([code, source], ["UPSTREAM_CLOSED", "upstream"]);
   });
 });
 

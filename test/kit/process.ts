@@ -192,6 +192,11 @@ export async function runProgram(
   return { ...exit, stdout: program.stdout, stderr: program.stderr };
 }
 
+/** Runs the proxy as {@link startSluice} does, to its end. */
+export function runSluice(args: readonly string[], options: RunOptions = {}): Promise<Finished> {
+  return runProgram(process.execPath, [executable, ...args], options);
+}
+
 /** CPU time of a process in microseconds, user and system; the kernel counts it in steps of 10,000. */
 export async function cpuMicros(pid: number): Promise<number> {
   const stat = await readFile(`/proc/${pid}/stat`, "latin1");

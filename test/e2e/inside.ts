@@ -1,0 +1,125 @@
+import { AsyncLocalStorage } from "node:async_hooks";
+import { runCommandLine } from "../../src/cli/main.ts";
+import { until } from "../kit/deadline.ts";
+
+/*
+ * Commands in the process of the test: what `sluice …` says and answers costs no start of a process there. What a process
+ * is beside its command line, such as signals, its end, its log and its worker threads, only a process shows.
+ */
+
+/** What a command has written so far. */
+class Output {
+  stdout = "";
+  stderr = "";
+}
+
+/** Output of a command that has ended. */
+export interface Finished {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+const current = new AsyncLocalStorage<Output>();
+const streams = ["stdout", "stderr"] as const;
+
+for (const name of streams) {
+  const stream = process[name];
+  const write = stream.write.bind(stream) as (...args: readonly unknown[]) => boolean;
+  stream.write = (chunk: string | Uint8Array, ...rest: readonly unknown[]): boolean => {
+    const output = current.getStore();
+    if (output === undefined) return write(chunk, ...rest);
+    output[name] += typeof chunk === "string" ? chunk : Buffer.from(chunk).toString();
+    const done = rest.find((argument) => typeof argument === "function") as (() => void) | undefined;
+    if (done !== undefined) process.nextTick(done);
+    return true;
+  };
+}
+
+/** Runs `sluice …` to its end. One at a time: the environment and the exit code are the process's. */
+export async function runInside(args: readonly string[], env: Environment = {}): Promise<Finished> {
+  const output = new Output();
+  const restoreEnvironment = setEnvironment(env);
+  try {
+    return { code: await run(args, output), stdout: output.stdout, stderr: output.stderr };
+  } finally {
+    restoreEnvironment();
+  }
+}
+
+/** A `sluice …` that listens in this process. */
+export interface InsideSluice extends AsyncDisposable {
+  /** As printed. */
+  readonly addresses: readonly string[];
+  /** Of the first address. */
+  readonly port: number;
+  /** Waits for a line of its standard output. */
+  line(pattern: RegExp): Promise<RegExpExecArray>;
+  /** Does what the signal does to a process, and resolves with the exit code. */
+  end(signal: "SIGTERM" | "SIGINT"): Promise<number>;
+}
+
+/** Starts `sluice … --json --threads 0`, and waits until it listens. */
+export async function startInside(args: readonly string[], env: Environment = {}): Promise<InsideSluice> {
+  const output = new Output();
+  const restoreEnvironment = setEnvironment(env);
+  const deaf = listenersOfSignals();
+  let isOver = false;
+  const running = run([...args, "--json", "--threads", "0"], output).finally(() => {
+    isOver = true;
+  });
+  const line = (pattern: RegExp): Promise<RegExpExecArray> =>
+    until(`${pattern} is printed`, () => {
+      const found = output.stdout.split("\n").map((text) => pattern.exec(text));
+      if (isOver) throw new Error(`it ended: ${output.stderr}`);
+      return found.find((match) => match !== null) ?? null;
+    }) as Promise<RegExpExecArray>;
+  try {
+    const [text] = await line(/^\{"event":"listening".*\}$/);
+    const { addresses } = JSON.parse(text) as { addresses: string[] };
+    const heard = listenersOfSignals();
+    const end = (signal: keyof typeof heard): Promise<number> => {
+      for (const hear of heard[signal]) if (!isOver && !deaf[signal].includes(hear)) hear(signal);
+      return running;
+    };
+    const port = Number(/:(\d+)$/.exec(addresses[0] ?? "")?.[1] ?? 0);
+    return { addresses, port, line, end, [Symbol.asyncDispose]: async () => void (await end("SIGINT")) };
+  } finally {
+    restoreEnvironment();
+  }
+}
+
+type Environment = Readonly<Record<string, string>>;
+type Hear = (signal: NodeJS.Signals) => void;
+
+function listenersOfSignals(): Readonly<Record<"SIGTERM" | "SIGINT", readonly Hear[]>> {
+  return {
+    SIGTERM: process.listeners("SIGTERM") as Hear[],
+    SIGINT: process.listeners("SIGINT") as Hear[],
+  };
+}
+
+/** @returns the exit code */
+async function run(args: readonly string[], output: Output): Promise<number> {
+  const heard = process.stdout.listeners("error");
+  try {
+    await current.run(output, () => runCommandLine([process.execPath, "sluice", ...args]));
+    return Number(process.exitCode ?? 0);
+  } finally {
+    process.exitCode = undefined;
+    for (const hear of process.stdout.listeners("error"))
+      if (!heard.includes(hear)) process.stdout.off("error", hear as () => void);
+  }
+}
+
+/** @returns what sets it back */
+function setEnvironment(env: Environment): () => void {
+  const before = Object.keys(env).map((name) => [name, process.env[name]] as const);
+  Object.assign(process.env, env);
+  return () => {
+    for (const [name, value] of before) {
+      if (value === undefined) delete process.env[name];
+      else process.env[name] = value;
+    }
+  };
+}
