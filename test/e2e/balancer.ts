@@ -1,10 +1,9 @@
-import { join } from "node:path";
 import { createTemporaryDirectory } from "../kit/files.ts";
-import { type Finished, type RunningProgram, runProgram, startSluice } from "../kit/process.ts";
+import { type RunningProgram, startSluice } from "../kit/process.ts";
+import { type Finished, runInside } from "./inside.ts";
 import { get, type RunningSluice, startListening } from "./sluice.ts";
 import { ask } from "./toxiproxy.ts";
 
-const EXECUTABLE = join(import.meta.dirname, "..", "..", "bin", "sluice.js");
 const TOKEN = "secret";
 
 /** A server as the admin API tells it. */
@@ -45,12 +44,12 @@ export class Balancer implements AsyncDisposable {
     return shares;
   }
 
-  /** `sluice …` with its address and token in the environment. */
+  /** `sluice …` in this process, with its address and token in the environment. */
   run(...args: readonly string[]): Promise<Finished> {
-    return runProgram(process.execPath, [EXECUTABLE, ...args], { env: this.#env });
+    return runInside(args, this.#env);
   }
 
-  /** The same, left running. */
+  /** The same in a process of its own, left running. */
   start(...args: readonly string[]): Promise<RunningProgram> {
     return startSluice(args, { env: this.#env });
   }
