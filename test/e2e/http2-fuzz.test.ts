@@ -22,7 +22,7 @@ import { type ProxyUnderTest, startProxy } from "./proxy.ts";
  * Clients that say whatever comes to their minds, most of it well-formed, and leave in the middle of it: nothing of them
  * may be left behind, and the next one is answered.
  */
-const iterations = Number(process.env["FUZZ_ITERATIONS"] ?? 140);
+const iterations = Number(process.env["FUZZ_ITERATIONS"] ?? 60);
 const firstSeed = Number(process.env["FUZZ_SEED"] ?? 1);
 const AT_ONCE = 20;
 

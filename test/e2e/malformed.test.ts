@@ -282,7 +282,7 @@ describe("10,000 malformed requests", () => {
   });
 });
 
-describe("3,000 requests with random damage", () => {
+describe("1,000 requests with random damage", () => {
   test("are answered or refused, and what reaches a server is well-formed", async () => {
     const random = createRandom(SEED + 1);
     const requests: RawRequest[] = [];
@@ -306,7 +306,7 @@ describe("3,000 requests with random damage", () => {
       "HTTP/1.1",
       "\r\n\r\n",
     ];
-    await inParallel(3000, async (i) => {
+    await inParallel(1000, async (i) => {
       let text = toBytes(wellFormed(random)).toString("latin1");
       for (let n = random.below(4); n >= 0; n--) {
         const at = random.below(text.length);
@@ -333,7 +333,7 @@ describe("3,000 requests with random damage", () => {
   });
 });
 
-describe("3,000 responses with random damage", () => {
+describe("1,000 responses with random damage", () => {
   test("are passed on well-formed, or seen to be broken, and harm nobody else", async () => {
     const random = createRandom(SEED + 2);
     const special = [
@@ -378,7 +378,7 @@ describe("3,000 responses with random damage", () => {
         return undefined;
       }),
     });
-    await inParallel(3000, async (i) => {
+    await inParallel(1000, async (i) => {
       const client = await connectRaw(proxy.port);
       try {
         const response = await client.exchange(request("GET /"));
@@ -392,6 +392,6 @@ describe("3,000 responses with random damage", () => {
       if (i % 100 === 0) await isWell(proxy);
     });
     await proxy.settled();
-    assert.ok(proxy.count("responses2xx") > 300 && proxy.count("responses5xx") > 300);
+    assert.ok(proxy.count("responses2xx") > 100 && proxy.count("responses5xx") > 100);
   });
 });

@@ -50,12 +50,14 @@ describe("the reader of the long run", () => {
   });
 });
 
+const REQUESTS = 3_000;
+
 /** The long run's tools on a short run: that they still work, and that they find what is wrong. */
 async function soak(program?: string): Promise<{ report: SoakReport; lines: readonly string[] }> {
   const lines: string[] = [];
   const file = program === undefined ? undefined : join(import.meta.dirname, "../soak/programs", program);
   const onLine = (line: string): void => void lines.push(line);
-  const run = new Soak({ requests: 10_000, threads: 2, connections: 64, seed: 7, program: file, onLine });
+  const run = new Soak({ requests: REQUESTS, threads: 2, connections: 64, seed: 7, program: file, onLine });
   return { report: await run.run(), lines };
 }
 
@@ -64,7 +66,7 @@ describe("a short soak", () => {
     const { report, lines } = await soak();
     assert.deepEqual(report.problems, [], lines.join("\n"));
     const { outcomes } = report.client;
-    assert.equal(report.client.started, 10_000);
+    assert.equal(report.client.started, REQUESTS);
     for (const [outcome, count] of Object.entries(outcomes)) {
       if (outcome !== "wrong" && outcome !== "raced") assert.ok(count > 10, `${outcome} ${count}`);
     }

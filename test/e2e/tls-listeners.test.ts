@@ -11,6 +11,8 @@ import { get, startListening } from "./sluice.ts";
 import { startSecureSluice, visit, writeConfig, writeIdentity } from "./tls-sluice.ts";
 
 const FILES = { cert: "cert.pem", key: "key.pem" };
+/** Handshakes are the same in any thread. */
+const IN_MAIN = { flags: ["--threads", "0"] };
 const bin = new URL("../../bin/sluice.js", import.meta.url).pathname;
 
 const authority = await createAuthority();
@@ -20,7 +22,7 @@ describe("handshakes", () => {
   test("agree on keys that no quantum computer finds out", async () => {
     await using folder = await createTemporaryDirectory();
     await writeIdentity(folder, identity);
-    await using sluice = await startSecureSluice(folder, FILES);
+    await using sluice = await startSecureSluice(folder, FILES, IN_MAIN);
     const { group, answer } = await visit(sluice);
     assert.equal(group, "X25519MLKEM768");
     assert.match(answer, /^HTTP\/1\.1 200 /);
@@ -32,7 +34,7 @@ describe("handshakes", () => {
     await using folder = await createTemporaryDirectory();
     await writeIdentity(folder, identity);
     const tls = { ...FILES, min_version: 1.3, groups: "P-256", ciphers: "TLS_AES_256_GCM_SHA384" };
-    await using sluice = await startSecureSluice(folder, tls);
+    await using sluice = await startSecureSluice(folder, tls, IN_MAIN);
     const { group, cipher } = await visit(sluice);
     assert.deepEqual([group, cipher], ["prime256v1", "TLS_AES_256_GCM_SHA384"]);
     await assert.rejects(visit(sluice, { maxVersion: "TLSv1.2" }));
@@ -43,7 +45,7 @@ describe("handshakes", () => {
     await writeIdentity(folder, identity);
     const [first, second] = [Buffer.from("3003020101", "hex"), Buffer.from("3003020102", "hex")];
     await folder.write("status.der", first);
-    await using sluice = await startSecureSluice(folder, { ...FILES, ocsp: "status.der" });
+    await using sluice = await startSecureSluice(folder, { ...FILES, ocsp: "status.der" }, IN_MAIN);
     assert.deepEqual((await visit(sluice, { requestOCSP: true })).status, first);
     await folder.write("status.der", second);
     await until("the next one is stapled", async () => {
@@ -58,7 +60,7 @@ describe("handshakes", () => {
       await folder.write(`${name}.pem`, `${made.cert}\n${made.key}`);
     }
     const tls = { certificates: [{ cert: "a.pem" }, { cert: "b.pem" }], unknown_names: "refuse" };
-    await using sluice = await startSecureSluice(folder, tls);
+    await using sluice = await startSecureSluice(folder, tls, IN_MAIN);
     const [a, b] = [
       await visit(sluice, { servername: "a.example" }),
       await visit(sluice, { servername: "x.b.example" }),
@@ -110,7 +112,7 @@ describe("sluice http", () => {
   for (const signal of ["SIGTERM", "SIGHUP"] as const) {
     test(`is gone with a program that is ended by ${signal} before it serves`, async () => {
       await using folder = await createTemporaryDirectory();
-      const args = ["http", "--tls-self-signed", "-b", "127.0.0.1:0", "127.0.0.1:1"];
+      const args = ["http", "--tls-self-signed", "-b", "127.0.0.1:0", "--threads", "0", "127.0.0.1:1"];
       await using program = await startSluice(args, { env: { TMPDIR: folder.path } });
       await program.line(/^Certificate for /);
       program.signal(signal);

@@ -18,7 +18,7 @@ export function writeConfig(folder: TemporaryDirectory, tls: object, listener: o
   return folder.write("sluice.yaml", JSON.stringify({ listeners: [web] }));
 }
 
-/** The program with such a listener, in two threads. Files are found in `folder`. */
+/** The program with such a listener, in one thread if `flags` don't say otherwise. Files are found in `folder`. */
 export async function startSecureSluice(
   folder: TemporaryDirectory,
   tls: object,
@@ -26,7 +26,7 @@ export async function startSecureSluice(
 ): Promise<RunningSluice> {
   const { listener = {}, flags = [], ...rest } = options;
   const file = await writeConfig(folder, tls, listener);
-  return await startListening(["run", file, "--threads", "2", ...flags], rest);
+  return await startListening(["run", file, "--threads", "1", ...flags], rest);
 }
 
 /** A request over a connection of its own. */

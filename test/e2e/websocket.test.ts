@@ -10,6 +10,9 @@ import { type ProxyUnderTest, standstill, startProxy } from "./proxy.ts";
 
 const KB = 1024;
 const MB = 1024 * KB;
+const PAIRS = 2;
+/** Of 64 KiB: more than all buffers on the way hold. */
+const MESSAGES = 500;
 
 type Version = 1 | 2;
 
@@ -95,11 +98,11 @@ for (const [near, far] of COMBINATIONS) {
       await using chat = await Chat.start(near, far);
       const random = createRandom(5);
       const pairs: { near: WebSocket; far: WebSocket }[] = [];
-      for (let i = 0; i < 4; i++) pairs.push(await chat.connect());
+      for (let i = 0; i < PAIRS; i++) pairs.push(await chat.connect());
       await Promise.all(
         pairs.flatMap((pair, i) => {
           const some = Array.from({ length: 100 }, () => random.below(10) ** random.below(6));
-          const sizes = random.shuffle([0, 1, 125, 126, 65_535, 65_536, 3 * MB, 8 * MB, ...some]);
+          const sizes = random.shuffle([0, 1, 125, 126, 65_535, 65_536, 3 * MB, ...some]);
           return [
             receiveAll(pair.far, sizes, i),
             receiveAll(pair.near, sizes, i + 10),
@@ -108,7 +111,7 @@ for (const [near, far] of COMBINATIONS) {
           ];
         }),
       );
-      assert.equal(chat.proxy.count("tunnelsActive"), 4);
+      assert.equal(chat.proxy.count("tunnelsActive"), PAIRS);
     });
 
     test("carry pings, and texts as texts", async () => {
@@ -156,14 +159,14 @@ for (const [near, far] of COMBINATIONS) {
         ["far", "near"],
       ] as const) {
         const pair = await chat.connect();
-        const sizes = Array.from({ length: 1000 }, () => 64 * KB);
+        const sizes = Array.from({ length: MESSAGES }, () => 64 * KB);
         const received = receiveAll(pair[to], sizes, 3);
         pair[to].pause();
         let sent = 0;
         const sending = sendAll(pair[from], sizes, 3, () => sent++);
         sending.catch(() => undefined);
         await standstill(() => sent);
-        assert.ok(sent < 950, `${sent} messages went`);
+        assert.ok(sent < MESSAGES * 0.95, `${sent} messages went`);
         pair[to].resume();
         await Promise.all([sending, received]);
         pair.near.terminate();

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 
 /** How long a test waits for something that should come at once, milliseconds; generous for a busy machine. */
-export const patience = 10_000;
+export const patience = 30_000;
 
 /**
  * Settles as `promise` does, or rejects after `milliseconds` with what `describe` then says. A test that hangs tells

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { FromChild } from "./messages.ts";
 
 /** A process of the run: client or origin. */
-export class Child {
+export class Child implements AsyncDisposable {
   readonly #process: ChildProcess;
   readonly #ended: Promise<void>;
 
@@ -21,5 +21,9 @@ export class Child {
   async end(): Promise<void> {
     this.#process.kill("SIGKILL");
     await this.#ended;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.end();
   }
 }

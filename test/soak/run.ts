@@ -76,14 +76,14 @@ export class Soak {
     await using folder = await createTemporaryDirectory();
     const tls = speaksTls === true ? await createIdentity(folder) : null;
     const order: OriginTask = { ports: 2, seed, http2: http2Servers, tls };
-    const origin = new Child("origin.ts", order, this.#hear);
+    await using origin = new Child("origin.ts", order, this.#hear);
     const ports = await this.#ports.promise;
     await using proxy = await startProxy(ports, this.#options, folder);
     this.#proxy = proxy;
     const [, port] = await proxy.line(/^Listening on [\d.]+:(\d+)/);
     const before = await openFiles(proxy.pid);
     const task: ClientTask = { port: Number(port), requests, connections, seed, http2: http2Clients, tls };
-    const client = new Child("client.ts", task, this.#hear);
+    await using client = new Child("client.ts", task, this.#hear);
     const seconds = await this.#watch(client);
     await client.end();
     await this.#countsOf(origin);
