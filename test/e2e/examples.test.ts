@@ -13,17 +13,18 @@ import { type RunningProgram, runProgram, startSluice } from "../kit/process.ts"
 import { connectRaw } from "../kit/raw-client.ts";
 import type { RawResponse } from "../kit/raw-message.ts";
 import { startRawOrigin } from "../kit/raw-origin.ts";
+import { runInside, startInside } from "./inside.ts";
 
 const root = join(import.meta.dirname, "..", "..");
 
-/** An example that runs as its head says, in a worker thread. */
+/** An example that runs as its head says. */
 class Example implements AsyncDisposable {
-  readonly program: RunningProgram;
   readonly ports: readonly number[];
+  readonly #sluice: Sluice;
 
-  constructor(program: RunningProgram, ports: readonly number[]) {
-    this.program = program;
-    this.ports = ports;
+  constructor(addresses: readonly string[], sluice: Sluice) {
+    this.ports = addresses.map((address) => Number(address.split(":").at(-1)));
+    this.#sluice = sluice;
   }
 
   get port(): number {
@@ -47,24 +48,45 @@ class Example implements AsyncDisposable {
     return response.body.toString();
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.program[Symbol.asyncDispose]();
+  /** Waits until it has printed such a line. */
+  line(pattern: RegExp): Promise<readonly string[]> {
+    return this.#sluice.line(pattern);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#sluice[Symbol.asyncDispose]();
   }
 }
 
+/** What prints and can be ended, in this process or in its own. */
+interface Sluice extends AsyncDisposable {
+  line(pattern: RegExp): Promise<readonly string[]>;
+}
+
+const ANYWHERE = ["--bind", "127.0.0.1:0"];
+
+/** Runs an example here. A module reads its environment once: who needs it twice has it run in a process. */
 async function run(
   name: string,
   env: Readonly<Record<string, string>> = {},
-  flags: readonly string[] = ["--bind", "127.0.0.1:0"],
+  flags: readonly string[] = ANYWHERE,
 ): Promise<Example> {
-  const args = ["run", join("examples", name), "--threads", "1", ...flags, "--json"];
+  const sluice = await startInside(["run", join(root, "examples", name), ...flags], env);
+  return new Example(sluice.addresses, sluice);
+}
+
+/** Runs an example in a process of its own, in a worker thread unless `flags` say otherwise. */
+async function start(
+  name: string,
+  env: Readonly<Record<string, string>> = {},
+  flags: readonly string[] = [],
+): Promise<{ program: RunningProgram; example: Example } & AsyncDisposable> {
+  const args = ["run", join("examples", name), ...ANYWHERE, "--threads", "1", ...flags, "--json"];
   const program = await startSluice(args, { cwd: root, env });
   const [line] = await program.line(/^\{"event":"listening".*$/);
   const { addresses } = JSON.parse(line) as { addresses: string[] };
-  return new Example(
-    program,
-    addresses.map((address) => Number(address.split(":").at(-1))),
-  );
+  const example = new Example(addresses, program);
+  return { program, example, [Symbol.asyncDispose]: () => program[Symbol.asyncDispose]() };
 }
 
 /** What the origin's /echo got. */
@@ -103,7 +125,8 @@ describe("the example", () => {
         });
       }
     }
-    await using example = await run("gateway.ts", { FAMILY: one.address, OTHERS: two.address });
+    await using started = await start("gateway.ts", { FAMILY: one.address, OTHERS: two.address });
+    const { example } = started;
     assert.equal(await example.get("/family/"), "one");
     assert.equal(await example.get("/other"), "two");
     assert.equal(await example.get("/login", "Authorization: password"), "two");
@@ -135,10 +158,10 @@ describe("the example", () => {
       });
     const env = { SERVERS: `${one.address},${two.address}`, INTERVAL: "50" };
     await using example = await run("healthy-balancer.ts", env);
-    await example.program.line(new RegExp(`^${two.address} is down: status 500$`));
+    await example.line(new RegExp(`^${two.address} is down: status 500$`));
     for (let i = 0; i < 4; i++) assert.equal(await example.get("/"), "one\n");
     status = 200;
-    await example.program.line(new RegExp(`^${two.address} is up: answers again$`));
+    await example.line(new RegExp(`^${two.address} is up: answers again$`));
     const answers = [];
     for (let i = 0; i < 4; i++) answers.push((await example.get("/")).trim());
     assert.deepEqual(answers.toSorted(), ["one", "one", "two", "two"]);
@@ -151,7 +174,7 @@ describe("the example", () => {
     assert.equal(await example.get("/"), "one\n");
     assert.equal(await example.get("/", "Beta-Flag: 1"), "two\n");
     assert.equal((await example.ask("GET /")).header("x-request-number"), "3");
-    await example.program.line(/^User 1 of the beta, request 2 of all$/);
+    await example.line(/^User 1 of the beta, request 2 of all$/);
   });
 
   test("headers sets, adds and removes both ways", async () => {
@@ -231,7 +254,8 @@ describe("the example", () => {
 
   test("retry-backoff says in the end that nobody is there", async () => {
     const closed = `127.0.0.1:${await freePort()}`;
-    await using example = await run("retry-backoff.ts", { MAIN: closed, SPARE: closed });
+    await using started = await start("retry-backoff.ts", { MAIN: closed, SPARE: closed });
+    const { example } = started;
     const response = await example.ask("GET /");
     assert.deepEqual([response.status, response.header("retry-after")], [502, "5"]);
     assert.equal(response.body.toString(), "Nobody is there, after 4 tries (UPSTREAM_CONNECT_REFUSED)\n");
@@ -243,10 +267,12 @@ describe("the example", () => {
     await using refusing = await startRawOrigin([{ read: "request" }, { send: busy }]);
     await using silent = await startRawOrigin([{ read: "request" }]);
     await using good = await startOrigin({ name: "good" });
-    for (const first of [[closed, refusing.address], [silent.address]]) {
-      await using example = await run("failover.ts", { SERVERS: [...first, good.address].join() });
-      assert.equal(await example.get("/"), "good\n");
-    }
+    await using example = await run("failover.ts", {
+      SERVERS: [closed, refusing.address, good.address].join(),
+    });
+    assert.equal(await example.get("/"), "good\n");
+    await using other = await start("failover.ts", { SERVERS: [silent.address, good.address].join() });
+    assert.equal(await other.example.get("/"), "good\n");
     assert.equal(good.requests.length, 2);
   });
 
@@ -305,12 +331,12 @@ describe("the example", () => {
   for (const threads of ["0", "1"]) {
     test(`client ends when it is told to, with connections open in ${threads} threads`, async () => {
       await using origin = await startOrigin();
-      const flags = ["--bind", "127.0.0.1:0", "--threads", threads];
-      await using example = await run("client.ts", { WEATHER: origin.address, NEWS: origin.address }, flags);
-      await example.get("/");
+      const env = { WEATHER: origin.address, NEWS: origin.address };
+      await using started = await start("client.ts", env, ["--threads", threads]);
+      await started.example.get("/");
       assert.ok(origin.openConnections > 0);
-      example.program.signal("SIGTERM");
-      assert.deepEqual(await example.program.exit(), { code: 0, signal: null });
+      started.program.signal("SIGTERM");
+      assert.deepEqual(await started.program.exit(), { code: 0, signal: null });
     });
   }
 
@@ -339,7 +365,7 @@ describe("the example", () => {
     await using client = await connectRaw(example.port);
     client.end(Buffer.alloc(1_000_000));
     assert.equal((await client.readToEnd()).toString(), "1000000 bytes\n");
-    await example.program.line(/^127\.0\.0\.1: 1000000 bytes up, 14 bytes down$/);
+    await example.line(/^127\.0\.0\.1: 1000000 bytes up, 14 bytes down$/);
   });
 
   test("background has its list before it listens, and reads it again", async () => {
@@ -384,15 +410,15 @@ describe("the example", () => {
     ];
     for (const [request, trace] of cases) {
       await example.ask(request).catch(() => undefined);
-      const [line] = await example.program.line(new RegExp(`^${RegExp.escape(request)}:.*$`));
+      const [line] = await example.line(new RegExp(`^${RegExp.escape(request)}:.*$`));
       assert.equal(line, `${request}: ${trace}`);
     }
     const retried = await example.ask("GET /retried");
     assert.equal(retried.status, 404);
-    await example.program.line(/ → upstreamPeer → failToConnect → upstreamPeer → connectedToUpstream → /);
+    await example.line(/ → upstreamPeer → failToConnect → upstreamPeer → connectedToUpstream → /);
     const upload = await echoed(example, "POST /echo\r\nContent-Length: 5\r\n\r\nhello");
     assert.deepEqual([upload.body, fieldOf(upload, "transfer-encoding")], ["HELLO", "chunked"]);
-    await example.program.line(
+    await example.line(
       /^POST .*upstreamRequestFilter → requestBodyFilter\(chunk\) → requestBodyFilter\(end\)/,
     );
     const response = await example.ask("GET /trailers");
@@ -402,23 +428,14 @@ describe("the example", () => {
   test("own-toxic stops a line after every so many bytes", async () => {
     await using origin = await startRawOrigin((connection) => connection.end("abcdefghijkl"));
     const toxic = ["--toxics", "examples/own-toxic.ts", "--toxic", "hiccup every=5 pause=150"];
-    const args = ["tcp", "0", origin.address, ...toxic, "--json"];
-    await using program = await startSluice(args, { cwd: root });
-    const [line] = await program.line(/^\{"event":"listening".*$/);
-    const { addresses } = JSON.parse(line) as { addresses: string[] };
-    await using client = await connectRaw(Number(addresses[0]?.split(":").at(-1)));
+    await using sluice = await startInside(["tcp", "127.0.0.1:0", origin.address, ...toxic]);
+    await using client = await connectRaw(sluice.port);
     assert.equal((await client.readExactly(5)).toString(), "abcde");
     const start = performance.now();
     assert.equal((await client.readExactly(5)).toString(), "fghij");
     assert.ok(performance.now() - start >= 100);
     assert.equal((await client.readToEnd()).toString(), "kl");
-    const wrong = await runProgram(
-      process.execPath,
-      ["bin/sluice.js", "tcp", "0", "1", "--toxics", "none.ts"],
-      {
-        cwd: root,
-      },
-    );
+    const wrong = await runInside(["tcp", "0", "1", "--toxics", "none.ts"]);
     assert.equal(wrong.code, 2);
     assert.match(wrong.stderr, /none\.ts/);
   });
@@ -467,7 +484,11 @@ describe("the example", () => {
     const tried = await readFile(import.meta.filename, "utf8");
     assert.deepEqual(
       files.filter(
-        (name) => name.endsWith(".ts") && !tried.includes(`run("${name}"`) && !tried.includes(`/${name}"`),
+        (name) =>
+          name.endsWith(".ts") &&
+          !tried.includes(`run("${name}"`) &&
+          !tried.includes(`start("${name}"`) &&
+          !tried.includes(`/${name}"`),
       ),
       [],
     );

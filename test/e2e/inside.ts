@@ -21,6 +21,8 @@ export interface Finished {
 }
 
 const current = new AsyncLocalStorage<Output>();
+/** Of those that listen. */
+const listening = new Set<Output>();
 const streams = ["stdout", "stderr"] as const;
 
 for (const name of streams) {
@@ -28,7 +30,11 @@ for (const name of streams) {
   const write = stream.write.bind(stream) as (...args: readonly unknown[]) => boolean;
   stream.write = (chunk: string | Uint8Array, ...rest: readonly unknown[]): boolean => {
     const output = current.getStore();
-    if (output === undefined) return write(chunk, ...rest);
+    if (output === undefined) {
+      // A connection that is read without a stream doesn't tell whose it is: any of them may have written that.
+      if (typeof chunk === "string") for (const each of listening) each[name] += chunk;
+      return write(chunk, ...rest);
+    }
     output[name] += typeof chunk === "string" ? chunk : Buffer.from(chunk).toString();
     const done = rest.find((argument) => typeof argument === "function") as (() => void) | undefined;
     if (done !== undefined) process.nextTick(done);
@@ -53,7 +59,7 @@ export interface InsideSluice extends AsyncDisposable {
   readonly addresses: readonly string[];
   /** Of the first address. */
   readonly port: number;
-  /** Waits for a line of its standard output. */
+  /** Waits for a line of its standard output or error output. */
   line(pattern: RegExp): Promise<RegExpExecArray>;
   /** Does what the signal does to a process, and resolves with the exit code. */
   end(signal: "SIGTERM" | "SIGINT"): Promise<number>;
@@ -67,10 +73,13 @@ export async function startInside(args: readonly string[], env: Environment = {}
   let isOver = false;
   const running = run([...args, "--json", "--threads", "0"], output).finally(() => {
     isOver = true;
+    listening.delete(output);
   });
+  listening.add(output);
   const line = (pattern: RegExp): Promise<RegExpExecArray> =>
     until(`${pattern} is printed`, () => {
-      const found = output.stdout.split("\n").map((text) => pattern.exec(text));
+      const lines = (output.stdout + output.stderr).split("\n");
+      const found = lines.map((text) => pattern.exec(text));
       if (isOver) throw new Error(`it ended: ${output.stderr}`);
       return found.find((match) => match !== null) ?? null;
     }) as Promise<RegExpExecArray>;
