@@ -74,5 +74,6 @@ function wordsFor(threads: number): number {
 
 export const concurrency: LimiterKind = {
   shapeOf: (_settings, threads) => ({ numbers: 0, words: wordsFor(threads), halves: 0 }),
+  canCountOn: () => true,
   create: (settings, memory) => new Concurrency(settings, memory),
 };

@@ -1,6 +1,8 @@
+import { isDeepStrictEqual } from "node:util";
 import { concurrency } from "./concurrency.ts";
 import { fixedWindow } from "./fixed-window.ts";
-import { allocateLimit, LimitMemory, threadsOf } from "./limit-memory.ts";
+import { LimitCounts } from "./limit-counts.ts";
+import { allocateLimit, countsOf, LimitMemory, threadsOf } from "./limit-memory.ts";
 import { checkLimiterSettings, type LimitAlgorithm, type LimiterSettings } from "./limiter-settings.ts";
 import type { LimiterKind, LocalLimiter } from "./local-limiter.ts";
 import { slidingWindow } from "./sliding-window.ts";
@@ -45,6 +47,53 @@ export function allocateLimitMemory(
       throw new RangeError(`There are two limits ${JSON.stringify(limit.name)} that differ`);
   }
   return Object.fromEntries(memories);
+}
+
+/** Memory of limits that come after others. */
+export interface NextLimitMemory {
+  readonly memories: LimitMemories;
+  /** The names of those whose counts couldn't be counted on, as they are. */
+  readonly begunAnew: readonly string[];
+  /** Has those go on with the sums of what became of requests: as late as can be, before anybody counts there. */
+  inheritSums(): void;
+}
+
+/**
+ * The memory of limits that come after others: one of the same name goes on counting wherever its algorithm can.
+ * @throws RangeError as `allocateLimitMemory` does
+ */
+export function nextLimitMemory(
+  before: readonly NamedLimiterSettings[],
+  memories: LimitMemories,
+  after: readonly NamedLimiterSettings[],
+  threads: number,
+): NextLimitMemory {
+  const known = new Map(before.map((limit) => [limit.name, limit]));
+  const fresh = allocateLimitMemory(after, threads);
+  const kept = new Set<string>();
+  for (const limit of after) {
+    const namesake = known.get(limit.name);
+    if (namesake !== undefined && canCountOn(namesake, limit)) kept.add(limit.name);
+  }
+  const begunAnew = Object.keys(fresh).filter((name) => known.has(name) && !kept.has(name));
+  const next = Object.entries(fresh).map(([name, memory]) => [
+    name,
+    kept.has(name) ? memories[name]! : memory,
+  ]);
+  return {
+    memories: Object.fromEntries(next),
+    begunAnew,
+    inheritSums() {
+      for (const name of begunAnew)
+        new LimitCounts(countsOf(fresh[name]!), 0).addAll(countsOf(memories[name]!));
+    },
+  };
+}
+
+function canCountOn(before: NamedLimiterSettings, after: NamedLimiterSettings): boolean {
+  const { algorithm, mostKeys } = before;
+  if (algorithm !== after.algorithm || mostKeys !== after.mostKeys) return false;
+  return isDeepStrictEqual(before.key, after.key) && KINDS[algorithm].canCountOn(before, after);
 }
 
 function oneKey(settings: LimiterSettings): LimiterSettings {

@@ -47,5 +47,6 @@ class FixedWindow implements LocalLimiter {
 
 export const fixedWindow: LimiterKind = {
   shapeOf: () => ({ numbers: STRIDE, words: 0, halves: 0 }),
+  canCountOn: () => true,
   create: (settings, memory) => new FixedWindow(settings, memory),
 };

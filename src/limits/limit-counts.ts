@@ -32,6 +32,13 @@ export class LimitCounts {
     this.#rows[this.#row + count]! += 1;
   }
 
+  /** Adds what other rows come to. */
+  addAll(rows: Float64Array): void {
+    const others = new LimitCounts(rows, 0).totals;
+    for (const [name, count] of Object.entries(LimitCount))
+      this.#rows[this.#row + count]! += others[name as LimitCountName];
+  }
+
   /** The sums over all threads. */
   get totals(): Record<LimitCountName, number> {
     const total = (count: LimitCount): number => {

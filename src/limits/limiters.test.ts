@@ -2,7 +2,15 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { Worker } from "node:worker_threads";
 import { until } from "../../test/kit/deadline.ts";
-import { allocateLimiterMemory, allocateLimitMemory, createLimiter } from "./create-limiter.ts";
+import {
+  allocateLimiterMemory,
+  allocateLimitMemory,
+  createLimiter,
+  type NamedLimiterSettings,
+  nextLimitMemory,
+} from "./create-limiter.ts";
+import { LimitCount, LimitCounts } from "./limit-counts.ts";
+import { countsOf } from "./limit-memory.ts";
 import { testRateLimiter } from "./limiter.contract.ts";
 import type { LimitAlgorithm, LimiterSettings } from "./limiter-settings.ts";
 import type { LocalLimiter } from "./local-limiter.ts";
@@ -43,6 +51,54 @@ describe("a sliding window", () => {
     const limiter = make(settingsOf("sliding_window", { limit: 1000, window: 1000 }));
     for (let at = 0; at < 100_000; at += 400) assert.ok(limiter.take("a", at).remaining >= 1000 - 16);
     assert.equal(limiter.take("a", 200_000).remaining, 999);
+  });
+});
+
+describe("when a limit is set differently", () => {
+  function next(before: NamedLimiterSettings, changes: Partial<NamedLimiterSettings>, taken: number) {
+    const old = allocateLimitMemory([before], 1);
+    const limiter = createLimiter(before, old["l"]!, 0);
+    for (let i = 0; i < taken; i++) limiter.take("a", 1_000);
+    new LimitCounts(countsOf(old["l"]!), 0).add(LimitCount.refused);
+    const after = { ...before, ...changes };
+    const { memories, begunAnew, inheritSums } = nextLimitMemory([before], old, [after], 1);
+    inheritSums();
+    const { refused } = new LimitCounts(countsOf(memories["l"]!), 0).totals;
+    assert.equal(refused, 1, "sums go on whatever becomes of the rest");
+    return { begunAnew, limiter: createLimiter(after, memories["l"]!, 0) };
+  }
+
+  const limitOf = (algorithm: LimitAlgorithm): NamedLimiterSettings => ({
+    ...settingsOf(algorithm, { limit: 4, burst: 4 }),
+    ...{ name: "l", key: ["client"] },
+  });
+
+  for (const algorithm of ["fixed_window", "concurrency", "token_bucket"] as const) {
+    test(`${algorithm} counts on by another limit`, () => {
+      const { begunAnew, limiter } = next(limitOf(algorithm), { limit: 6, burst: 6 }, 4);
+      assert.deepEqual(begunAnew, []);
+      const allowed = Array.from({ length: 8 }, () => limiter.take("a", 1_000).isAllowed);
+      assert.equal(allowed.filter(Boolean).length, 2 + (algorithm === "token_bucket" ? -2 : 0));
+    });
+  }
+
+  test("a bucket that became smaller is empty at the most", () => {
+    const before = { ...limitOf("token_bucket"), limit: 60, burst: 600 };
+    const { limiter } = next(before, { burst: 2 }, 600);
+    assert.equal(limiter.take("a", 1_000).isAllowed, false);
+    assert.equal(limiter.take("a", 2_001).isAllowed, true);
+  });
+
+  test("a sliding window counts on by the same limit only", () => {
+    const same = next(limitOf("sliding_window"), { key: ["client"] }, 4);
+    assert.deepEqual([same.begunAnew, same.limiter.take("a", 1_000).isAllowed], [[], false]);
+    const other = next(limitOf("sliding_window"), { limit: 3 }, 4);
+    assert.deepEqual([other.begunAnew, other.limiter.take("a", 1_000).isAllowed], [["l"], true]);
+  });
+
+  test("other keys, more of them or another algorithm begin anew", () => {
+    const changes = [{ key: [] }, { mostKeys: 2_000 }, { algorithm: "concurrency" }] as const;
+    for (const change of changes) assert.deepEqual(next(limitOf("fixed_window"), change, 4).begunAnew, ["l"]);
   });
 });
 

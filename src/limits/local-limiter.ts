@@ -12,6 +12,8 @@ export interface LocalLimiter extends Limiter {
 /** A way of limiting. */
 export interface LimiterKind {
   shapeOf(settings: LimiterSettings, threads: number): StateShape;
+  /** Whether what was counted by some settings can be counted on by others, of the same algorithm and for as many keys. */
+  canCountOn(before: LimiterSettings, after: LimiterSettings): boolean;
   /** @param memory of the shape that `shapeOf` tells for the same settings */
   create(settings: LimiterSettings, memory: LimitMemory): LocalLimiter;
 }

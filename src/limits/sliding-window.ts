@@ -135,5 +135,7 @@ function groupsFor(limit: number): number {
 
 export const slidingWindow: LimiterKind = {
   shapeOf: ({ limit }) => ({ numbers: NUMBERS, words: 0, halves: STAMPS + groupsFor(limit) }),
+  // Groups and stamps are measured by both.
+  canCountOn: (before, after) => before.limit === after.limit && before.window === after.window,
   create: (settings, memory) => new SlidingWindow(settings, memory),
 };

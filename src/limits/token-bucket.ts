@@ -34,7 +34,12 @@ class TokenBucket implements LocalLimiter {
     const { table, numbers } = this.#memory;
     const interval = this.#interval;
     const slot = table.enter(key, now);
-    const missing = table.isFresh ? 0 : Math.max(numbers[slot]! - now, 0);
+    let missing = table.isFresh ? 0 : Math.max(numbers[slot]! - now, 0);
+    // More than a bucket holds is missing only from one that was larger, or filled more slowly, until just now.
+    if (missing > this.#capacity + interval) {
+      missing = this.#capacity;
+      numbers[slot] = now + missing;
+    }
     const left = this.#capacity - missing;
     const isAllowed = left >= interval * (1 - TOLERANCE);
     if (isAllowed) numbers[slot] = now + missing + interval;
@@ -48,5 +53,6 @@ class TokenBucket implements LocalLimiter {
 
 export const tokenBucket: LimiterKind = {
   shapeOf: () => ({ numbers: 1, words: 0, halves: 0 }),
+  canCountOn: () => true,
   create: (settings, memory) => new TokenBucket(settings, memory),
 };

@@ -1,5 +1,6 @@
 import type { Faults } from "../chaos/faults.ts";
 import type { Snapshot } from "../config/snapshot.ts";
+import type { FaultMemories } from "../filters/faults/fault-counts.ts";
 import { type HttpFaultState, HttpFaults } from "../filters/faults/http-faults.ts";
 import type { SwitchedFault } from "./orders.ts";
 
@@ -7,11 +8,11 @@ import type { SwitchedFault } from "./orders.ts";
 export class ListenerFaultTable {
   readonly #faultsOf: (listener: string) => Faults;
   readonly #seed: string;
-  readonly #counts: SharedArrayBuffer | null;
+  readonly #counts: FaultMemories | null;
   readonly #onRoutes = new Map<string, HttpFaults>();
 
   /** @param counts what all threads count requests in; null for none */
-  constructor(faultsOf: (listener: string) => Faults, seed: string, counts: SharedArrayBuffer | null) {
+  constructor(faultsOf: (listener: string) => Faults, seed: string, counts: FaultMemories | null) {
     this.#faultsOf = faultsOf;
     this.#seed = seed;
     this.#counts = counts;

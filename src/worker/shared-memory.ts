@@ -1,7 +1,12 @@
 import type { Snapshot } from "../config/snapshot.ts";
-import { allocateFaultCounts } from "../filters/faults/fault-counts.ts";
+import { allocateFaultCounts, type FaultMemories, nextFaultCounts } from "../filters/faults/fault-counts.ts";
 import type { LimitSettings, UpstreamSettings } from "../filters/settings.ts";
-import { allocateLimitMemory, forgetThread, type LimitMemories } from "../limits/create-limiter.ts";
+import {
+  allocateLimitMemory,
+  forgetThread,
+  type LimitMemories,
+  nextLimitMemory,
+} from "../limits/create-limiter.ts";
 import { allocateGroupMemory, GroupMemory, slotsIn } from "../upstream/group-memory.ts";
 import { slotsFor } from "../upstream/group-slots.ts";
 import { type RunSpec, routedSnapshot } from "./run-spec.ts";
@@ -18,7 +23,7 @@ export interface SharedMemory {
    */
   readonly rows: number;
   /** What the requests of faults on routes are counted in; null without a configuration. */
-  readonly faultCounts: SharedArrayBuffer | null;
+  readonly faultCounts: FaultMemories | null;
   /** What is known of groups of servers, by the names of their upstreams. */
   readonly groups: ReadonlyMap<string, SharedArrayBuffer>;
   /** What limits count in, by their names. */
@@ -44,6 +49,55 @@ export function allocateSharedMemory(spec: RunSpec, threads: number): SharedMemo
     ),
     limits: allocateLimitMemory(limitsOf(snapshot), rows),
   };
+}
+
+/** Memory for another configuration than before. */
+export interface NextSharedMemory {
+  readonly shared: SharedMemory;
+  /** Limits that there were before and whose counts begin anew. */
+  readonly limitsBegunAnew: readonly string[];
+  /** Done as late as can be, before anybody counts there. */
+  inheritSums(): void;
+}
+
+/**
+ * The memory of what comes after `before`, in which all that can be is the same as there.
+ * @param groups that of the upstreams, whose keepers know what stays
+ */
+export function nextSharedMemory(
+  before: { readonly spec: RunSpec; readonly shared: SharedMemory },
+  spec: RunSpec,
+  threads: number,
+  groups: SharedMemory["groups"],
+): NextSharedMemory {
+  const { rows, limits: memories, faultCounts } = before.shared;
+  const known = limitsOf(routedSnapshot(before.spec));
+  const limits = nextLimitMemory(known, memories, limitsOf(routedSnapshot(spec)), rows);
+  return {
+    shared: {
+      ...{ threads, rows, groups, limits: limits.memories },
+      faultCounts: nextFaults(before.spec.snapshot, faultCounts, spec.snapshot),
+    },
+    limitsBegunAnew: limits.begunAnew,
+    inheritSums: () => limits.inheritSums(),
+  };
+}
+
+function nextFaults(
+  before: Snapshot | null,
+  memories: FaultMemories | null,
+  after: Snapshot | null,
+): FaultMemories | null {
+  if (after === null) return null;
+  return before === null || memories === null
+    ? allocateFaultCounts(after)
+    : nextFaultCounts(before, memories, after);
+}
+
+/** Fresh memory for a group, as `allocateSharedMemory` gives it. */
+export function allocateGroup(upstream: UpstreamSettings, { rows }: Pick<SharedMemory, "rows">): GroupMemory {
+  const slots = slotsFor(upstream);
+  return new GroupMemory(allocateGroupMemory(slots, rows), slots, rows, 0);
 }
 
 /** The limits of all routes, as often as there are routes that name them. */

@@ -3,7 +3,13 @@ import { describe, test } from "node:test";
 import { Worker } from "node:worker_threads";
 import { parseConfig } from "../../config/load.ts";
 import type { ProxySettings } from "../settings.ts";
-import { allocateFaultCounts, type FaultCount, faultCounts, MOST_VALUES } from "./fault-counts.ts";
+import {
+  allocateFaultCounts,
+  type FaultCount,
+  faultCounts,
+  MOST_VALUES,
+  nextFaultCounts,
+} from "./fault-counts.ts";
 
 const settings: ProxySettings = parseConfig(
   `listeners:
@@ -43,6 +49,36 @@ describe("the counts of faults", () => {
       count.reset();
       assert.equal(count.next("ann"), 1);
     }
+  });
+});
+
+describe("when another configuration comes", () => {
+  const parse = (text: string): ProxySettings => parseConfig(`listeners:\n${text}`, "a.yaml", {});
+  const before = parse(`
+  - { bind: 0, name: a, respond: 200, faults: [{ name: x, first: 2, abort: 503 }, { name: y, first: 2, abort: 503 }] }
+  - { bind: 0, name: b, respond: 200, faults: [{ name: x, first: 2, abort: 503 }] }`);
+  const after = parse(`
+  - { bind: 0, name: b, respond: 200, faults: [{ name: z, delay: 5 }, { name: x, first: 9, reset: true }] }
+  - bind: 0
+    name: a
+    respond: 200
+    faults: [{ name: y, first: 2, match: { method: GET }, abort: 503 }, { name: x, first: 2, key: x-user, abort: 503 }]`);
+  const old = allocateFaultCounts(before);
+  for (const name of ["a", "b"]) for (const count of faultCounts(before, name, old)) count.next("");
+  const next = nextFaultCounts(before, old, after);
+
+  test("faults of the same name on the same listener count on, in the same memory", () => {
+    const [z, x] = faultCounts(after, "b", next);
+    assert.deepEqual([z!.next(""), x!.next("")], [1, 2]);
+    assert.equal(faultCounts(before, "b", old)[0]!.next(""), 3);
+  });
+
+  test("those that count other requests, or apart, begin anew", () => {
+    assert.deepEqual(
+      faultCounts(after, "a", next).map((count) => count.next("")),
+      [1, 1],
+    );
+    assert.equal(faultCounts(before, "a", old)[0]!.next(""), 2);
   });
 });
 

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import type { HttpFaultSettings, ProxySettings } from "../settings.ts";
 
 /*
@@ -27,28 +28,63 @@ const MARK_MASK = (1 << 28) - 1;
 /** Values of a key that are told apart at the most. */
 export const MOST_VALUES: number = SLOTS;
 
+/** What faults are counted in, by the names of their listeners and their own. Can be posted to threads. */
+export type FaultMemories = ReadonlyMap<string, ReadonlyMap<string, SharedArrayBuffer>>;
+
 /** Memory for the counts of all faults of a configuration, for all threads that run it. */
-export function allocateFaultCounts({ listeners }: ProxySettings): SharedArrayBuffer {
-  const words = listeners.flatMap(faultsOf).reduce((sum, fault) => sum + wordsOf(fault), 0);
-  return new SharedArrayBuffer(words * WORD);
+export function allocateFaultCounts({ listeners }: ProxySettings): FaultMemories {
+  return new Map(
+    listeners.map((listener) => {
+      const memories = faultsOf(listener).map((fault) => [fault.name, allocate(fault)] as const);
+      return [listener.name, new Map(memories)];
+    }),
+  );
+}
+
+/**
+ * The same for the configuration that comes after another one: faults of the same name on the same listener go on counting,
+ * unless it is other requests than before that they count, or counts apart.
+ */
+export function nextFaultCounts(
+  before: ProxySettings,
+  memories: FaultMemories,
+  after: ProxySettings,
+): FaultMemories {
+  const known = new Map(before.listeners.map((listener) => [listener.name, faultsOf(listener)]));
+  const next = after.listeners.map((listener) => {
+    const counts = faultsOf(listener).map((fault) => {
+      const namesake = known.get(listener.name)?.find(({ name }) => name === fault.name);
+      const memory =
+        namesake !== undefined && countsSame(namesake, fault)
+          ? memories.get(listener.name)?.get(fault.name)
+          : undefined;
+      return [fault.name, memory ?? allocate(fault)] as const;
+    });
+    return [listener.name, new Map(counts)] as const;
+  });
+  return new Map(next);
+}
+
+function countsSame(one: HttpFaultSettings, other: HttpFaultSettings): boolean {
+  return one.key === other.key && isDeepStrictEqual(one.match, other.match);
+}
+
+function allocate(fault: HttpFaultSettings): SharedArrayBuffer {
+  return new SharedArrayBuffer(wordsOf(fault) * WORD);
 }
 
 /** The counts of one listener's faults, in their order. */
 export function faultCounts(
   { listeners }: ProxySettings,
   listenerName: string,
-  memory: SharedArrayBuffer,
+  memories: FaultMemories,
 ): FaultCount[] {
-  const counts: FaultCount[] = [];
-  let at = 0;
-  for (const listener of listeners) {
-    for (const fault of faultsOf(listener)) {
-      const words = new BigUint64Array(memory, at * WORD, wordsOf(fault));
-      if (listener.name === listenerName) counts.push(new FaultCount(words, fault.key !== null));
-      at += wordsOf(fault);
-    }
-  }
-  return counts;
+  const faults = listeners.filter(({ name }) => name === listenerName).flatMap(faultsOf);
+  return faults.map(({ name, key }) => {
+    const memory = memories.get(listenerName)?.get(name);
+    if (memory === undefined) throw new RangeError(`The fault ${name} of ${listenerName} has no memory`);
+    return new FaultCount(new BigUint64Array(memory), key !== null);
+  });
 }
 
 function faultsOf({ routes }: ProxySettings["listeners"][number]): readonly HttpFaultSettings[] {

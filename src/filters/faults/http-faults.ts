@@ -3,7 +3,7 @@ import type { MaybePromise } from "../../proxy/phases.ts";
 import type { Session } from "../../proxy/session.ts";
 import { SessionMatcher } from "../matchers/session-matcher.ts";
 import type { ListenerRoutes, ProxySettings } from "../settings.ts";
-import { allocateFaultCounts, faultCounts } from "./fault-counts.ts";
+import { allocateFaultCounts, type FaultMemories, faultCounts } from "./fault-counts.ts";
 import { HttpFault } from "./http-fault.ts";
 import { compileFaults } from "./strike.ts";
 
@@ -22,7 +22,7 @@ export interface HttpFaultsOptions {
   /** The same seed draws the same lots, request by request. Threads that are to draw apart need one each. */
   readonly seed: string;
   /** What `allocateFaultCounts` made for the same settings, shared by all threads. Default: they are counted here alone. */
-  readonly counts?: SharedArrayBuffer;
+  readonly counts?: FaultMemories;
 }
 
 type RequestFilter = (session: Session<unknown>) => MaybePromise<unknown>;
