@@ -3,11 +3,12 @@ import { describe, test } from "node:test";
 import { createAuthority } from "../kit/certificates.ts";
 import { createTemporaryDirectory } from "../kit/files.ts";
 import { startOrigin } from "../kit/origins.ts";
-import { startSluice } from "../kit/process.ts";
-import { get, startHttp, startListening } from "./sluice.ts";
+import { runInside, startInside } from "./inside.ts";
+import { get, startHttp } from "./sluice.ts";
 
 const authority = await createAuthority();
 const identity = await authority.issue({ names: ["good.test", "127.0.0.1"] });
+const HTTP = ["http", "--bind", "127.0.0.1:0"];
 
 describe("sluice http towards servers with TLS", () => {
   test("by --tls, --sni and --ca, with --host", async () => {
@@ -15,7 +16,7 @@ describe("sluice http towards servers with TLS", () => {
     const ca = await folder.write("ca.pem", authority.cert);
     await using origin = await startOrigin({ http2: true, tls: identity });
     const flags = ["--tls", "--sni", "good.test", "--ca", ca, "--host", "good.test"];
-    await using sluice = await startHttp([origin.address], ...flags, "--threads", "1");
+    await using sluice = await startInside([...HTTP, origin.address, ...flags]);
     const response = await get(sluice.port);
     assert.equal(response.status, 200);
     const [request] = origin.requests;
@@ -26,13 +27,13 @@ describe("sluice http towards servers with TLS", () => {
 
   test("by https:// and --insecure", async () => {
     await using origin = await startOrigin({ tls: identity });
-    await using sluice = await startHttp([`https://${origin.address}`], "--insecure", "--threads", "1");
+    await using sluice = await startInside([...HTTP, `https://${origin.address}`, "--insecure"]);
     assert.equal((await get(sluice.port)).status, 200);
   });
 
   test("is 502 where a certificate isn't trusted, and the log says what to do", async () => {
     await using origin = await startOrigin({ tls: identity });
-    await using sluice = await startHttp([`https://${origin.address}`], "--threads", "1");
+    await using sluice = await startHttp([`https://${origin.address}`], "--threads", "0");
     assert.equal((await get(sluice.port)).status, 502);
     await sluice.program.line(/UPSTREAM_CERTIFICATE_UNTRUSTED.*as ca/);
     assert.equal(origin.requests.length, 0);
@@ -51,9 +52,9 @@ describe("sluice http towards servers with TLS", () => {
     ["HTTP/2 over TLS without TLS", ["a:1", "--protocol", "h2"], /--protocol: h2 is HTTP\/2 over TLS/],
   ] as const) {
     test(`${what} is wrong usage`, async () => {
-      await using program = await startSluice(["http", "-b", "127.0.0.1:0", ...flags]);
-      assert.equal((await program.exit()).code, 2);
-      assert.match(program.stderr, message);
+      const { code, stderr } = await runInside(["http", "-b", "127.0.0.1:0", ...flags]);
+      assert.equal(code, 2);
+      assert.match(stderr, message);
     });
   }
 });
@@ -75,7 +76,7 @@ test("upstreams of one server share nothing where their TLS differs", async () =
   const names = origins.flatMap((_, i) => paths.map((path) => `${path}${i + 1}`));
   const file = await folder.write(
     "a.yaml",
-    `threads: 1
+    `log_level: error
 listeners:
   - bind: 127.0.0.1:0
     routes: [${names.map((name) => `{ match: { path: { prefix: /${name} } }, upstream: ${name} }`).join(", ")}]
@@ -83,7 +84,7 @@ upstreams:
 ${names.map((name, i) => `  ${name}: ${upstream(origins[i < 4 ? 0 : 1]!.port, settings[i % 4]!)}`).join("\n")}
 `,
   );
-  await using sluice = await startListening(["run", file]);
+  await using sluice = await startInside(["run", file]);
   for (let round = 0; round < 2; round++) {
     for (const [i, name] of names.entries())
       assert.equal((await get(sluice.port, `/${name}`)).status, i % 4 < 2 ? 404 : 502, name);

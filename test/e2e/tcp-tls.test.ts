@@ -6,15 +6,15 @@ import { createAuthority } from "../kit/certificates.ts";
 import { until } from "../kit/deadline.ts";
 import { createTemporaryDirectory } from "../kit/files.ts";
 import { freePort } from "../kit/ports.ts";
-import { runProgram, startSluice } from "../kit/process.ts";
+import { startSluice } from "../kit/process.ts";
 import { connectRaw } from "../kit/raw-client.ts";
 import { type RawOrigin, startRawOrigin } from "../kit/raw-origin.ts";
 import { visitSecurely } from "../kit/tls-client.ts";
 import { writeIdentity } from "../kit/tls-proxy.ts";
 import { writeDeadlyToxic } from "./deadly-toxic.ts";
+import { runInside, startInside } from "./inside.ts";
 import { startListening } from "./sluice.ts";
 
-const bin = new URL("../../bin/sluice.js", import.meta.url).pathname;
 const authority = await createAuthority({ commonName: "Ours" });
 const others = await createAuthority({ commonName: "The servers'" });
 const serverIdentity = await others.issue({ names: ["localhost", "127.0.0.1", "a.example", "*.b.example"] });
@@ -37,7 +37,7 @@ function startTlsEcho(): Promise<RawOrigin> {
 }
 
 async function usageError(...args: readonly string[]): Promise<string> {
-  const { code, stderr } = await runProgram(process.execPath, [bin, "tcp", "127.0.0.1:0", ...args]);
+  const { code, stderr } = await runInside(["tcp", "127.0.0.1:0", ...args]);
   assert.equal(code, 2, stderr);
   return stderr;
 }
@@ -60,7 +60,7 @@ describe("sluice tcp", () => {
     await using a = await startTlsEcho();
     await using b = await startTlsEcho();
     const routes = ["--sni", `a.example=${a.address}`, "--sni", `*.b.example=${b.address}`];
-    await using both = await startListening([
+    await using both = await startInside([
       ...["tcp", "127.0.0.1:0", origin.address, "--cert", own.cert, "--key", own.key, ...routes],
     ]);
     const issuerOf = async (port: number, servername: string): Promise<string> =>
@@ -80,7 +80,7 @@ describe("sluice tcp", () => {
 
   test("speaks TLS with servers with --tls and --ca", async () => {
     await using origin = await startTlsEcho();
-    await using sluice = await startListening(["tcp", "127.0.0.1:0", origin.address, "--tls", "--ca", ca]);
+    await using sluice = await startInside(["tcp", "127.0.0.1:0", origin.address, "--tls", "--ca", ca]);
     await using client = await connectRaw(sluice.port);
     await client.write("plain");
     assert.equal((await client.readExactly(5)).toString(), "plain");

@@ -1,14 +1,11 @@
 import assert from "node:assert/strict";
-import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { until } from "../kit/deadline.ts";
 import { createTemporaryDirectory } from "../kit/files.ts";
-import { runProgram, startSluice } from "../kit/process.ts";
 import { closureOf, connectRaw } from "../kit/raw-client.ts";
 import { openUdp, startUdpEcho } from "../kit/udp.ts";
+import { runInside } from "./inside.ts";
 import { ask, portOf, type RunningToxiproxy, startEcho, startToxiproxy } from "./toxiproxy.ts";
-
-const sluice = join(import.meta.dirname, "..", "..", "bin", "sluice.js");
 
 interface ShownProxy {
   readonly listen: string;
@@ -64,16 +61,16 @@ describe("the Toxiproxy server", () => {
   });
 
   test("prints its version", async () => {
-    const { code, stdout } = await runProgram(process.execPath, [sluice, "toxiproxy", "-version"]);
+    const { code, stdout } = await runInside(["toxiproxy", "-version"]);
     assert.equal(code, 0);
     assert.match(stdout, /^toxiproxy-server version 2\.\d+\.\d+\+sluice-[\d.]+\n$/);
   });
 
   test("says what keeps it from listening", async () => {
     await using server = await startToxiproxy();
-    await using second = await startSluice(["toxiproxy", "-port", String(server.port)]);
-    assert.equal((await second.exit()).code, 1);
-    assert.match(second.stderr, new RegExp(`^sluice: .*${server.port}`, "m"));
+    const { code, stderr } = await runInside(["toxiproxy", "-port", String(server.port)]);
+    assert.equal(code, 1);
+    assert.match(stderr, new RegExp(`^sluice: .*${server.port}`, "m"));
   });
 
   test("knows who may ask it", async () => {
@@ -91,7 +88,7 @@ describe("the Toxiproxy server", () => {
   });
 
   test("refuses flags that it doesn't know", async () => {
-    const { code, stderr } = await runProgram(process.execPath, [sluice, "toxiproxy", "-nope"]);
+    const { code, stderr } = await runInside(["toxiproxy", "-nope"]);
     assert.equal(code, 2);
     assert.match(stderr, /unknown option/);
   });
