@@ -20,6 +20,8 @@ interface Binding {
   readonly sockets: KeptSocket[];
   /** A socket's file, which goes with the socket. */
   readonly path: string | null;
+  /** True when somebody else has bound them, and keeps them when we are gone. */
+  readonly isForeign: boolean;
 }
 
 /** Which of how many threads asks for its part of the sockets. */
@@ -61,8 +63,8 @@ export class SocketKeeper {
     const binding = this.#bindings.getOrInsertComputed(owner, () => this.#bind(parsed, owner));
     // A failed attempt isn't remembered: the address may be free the next time.
     binding.catch(() => this.#bindings.delete(owner));
-    const { sockets, address: boundTo } = await binding;
-    if (parsed.kind === "tcp") joinTcp(sockets, boundTo, threads);
+    const { sockets, address: boundTo, isForeign } = await binding;
+    if (parsed.kind === "tcp" && !isForeign) joinTcp(sockets, boundTo, threads);
     const shared = thread % sockets.length;
     const lent = sockets.filter((_, i) => i === shared || i % threads === thread);
     return { fds: lent.map((socket) => duplicateDescriptor(socket.fd())), boundTo };
@@ -81,8 +83,8 @@ export class SocketKeeper {
   /** All that is listened on. The descriptors stay this keeper's. */
   async handOver(): Promise<HandedSockets[]> {
     const bound = [...this.#bindings].map(async ([owner, binding]) => {
-      const { address, sockets } = await binding;
-      return { owner, address, descriptors: sockets.map((socket) => socket.fd()) };
+      const { address, sockets, isForeign } = await binding;
+      return { owner, address, descriptors: sockets.map((socket) => socket.fd()), isForeign };
     });
     const settled = await Promise.allSettled(bound);
     return settled.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
@@ -114,7 +116,9 @@ export class SocketKeeper {
 
   #inherit(address: string, path: string | null = null): Binding | null {
     const known = this.#inherited.takeAt(address);
-    return known === null ? null : { ...keep(known), path: path?.startsWith("\0") ? null : path };
+    if (known === null) return null;
+    const binding = keep(known);
+    return binding.isForeign || path?.startsWith("\0") ? binding : { ...binding, path };
   }
 
   /** The kernel lets our sockets share a port, and would share its connections out among listeners that know nothing of it. */
@@ -133,22 +137,30 @@ export class SocketKeeper {
     const first = bindTcp(host, wanted, this.#threads > 1);
     const address = formatHostPort(host, first.address().port);
     this.#claimed.add(address);
-    return { address, sockets: [first], path: null };
+    return { address, sockets: [first], path: null, isForeign: false };
   }
 }
 
-function keep({ address, descriptors }: HandedSockets): Binding {
+function keep({ address, descriptors, isForeign = false }: HandedSockets): Binding {
   const sockets = descriptors.map((fd) => ({ fd: () => fd, close: () => closeSync(fd) }));
-  return { address, sockets, path: null };
+  return { address, sockets, path: null, isForeign };
 }
 
-/** One socket for each thread. */
+/**
+ * One socket for each thread, as far as there may be more: a port is shared by sockets of one user only, and not below 1024
+ * by one who has given up his rights. Threads beyond that share sockets.
+ */
 function joinTcp(sockets: KeptSocket[], boundTo: string, threads: number): void {
   if (sockets.length >= threads) return;
   const address = parseAddress(boundTo);
   if (address.kind !== "tcp") return;
   for (const socket of sockets) sharePort(socket.fd());
-  while (sockets.length < threads) sockets.push(bindTcp(address.host, address.port, true));
+  try {
+    while (sockets.length < threads) sockets.push(bindTcp(address.host, address.port, true));
+  } catch (error) {
+    const { code = "" } = error as NodeJS.ErrnoException;
+    if (code !== "EACCES" && code !== "EADDRINUSE") throw error;
+  }
 }
 
 /** Port 0 is settled by the first socket; the others join it. */
@@ -214,7 +226,12 @@ async function bindPath(path: string): Promise<Binding> {
   const isFile = !path.startsWith("\0");
   try {
     if (isFile) await makeRoom(path);
-    return { address, sockets: [new BoundSocket({ path } as never)], path: isFile ? path : null };
+    return {
+      address,
+      sockets: [new BoundSocket({ path } as never)],
+      path: isFile ? path : null,
+      isForeign: false,
+    };
   } catch (error) {
     throw explain(error, address, PATH_REASONS);
   }
@@ -246,10 +263,14 @@ async function isDeserted(path: string): Promise<boolean> {
   return code === "ECONNREFUSED";
 }
 
+/** What keeps a file where it is: it went already, or its folder belongs to the user that we were. */
+const LEFT_BEHIND: ReadonlySet<string> = new Set(["ENOENT", "EACCES", "EPERM", "EROFS"]);
+
+/** A file that has to be left behind is one that nobody listens on: whoever binds the path next takes it away. */
 function removeSocketFile(path: string): void {
   try {
     unlinkSync(path);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+    if (!LEFT_BEHIND.has((error as NodeJS.ErrnoException).code ?? "")) throw error;
   }
 }

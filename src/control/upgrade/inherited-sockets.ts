@@ -8,10 +8,12 @@ export interface HandedSockets {
   readonly address: string;
   /** One or more; on TCP each has a queue of connections of its own. */
   readonly descriptors: readonly number[];
+  /** True when they are somebody else's, who has only lent them: the service manager. */
+  readonly isForeign?: boolean;
 }
 
 /**
- * The listening sockets that a process has from the one before it. They are found by their address; what nobody has asked for
+ * The listening sockets that a process has from the one before it, or from the service manager. They are found by their address; what nobody has asked for
  * once everything is listened on is closed, for a socket that nobody accepts from keeps clients waiting.
  */
 export class InheritedSockets {
