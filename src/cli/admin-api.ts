@@ -1,4 +1,5 @@
 import { AdminServer } from "../admin/http/admin-server.ts";
+import { answerStats } from "../admin/stats/stats-api.ts";
 import { ToxiproxyApi } from "../admin/toxiproxy/toxiproxy-api.ts";
 import { answerLimits } from "../admin/upstreams/limits-api.ts";
 import { UpstreamsApi } from "../admin/upstreams/upstreams-api.ts";
@@ -12,7 +13,7 @@ const ADDRESS = "127.0.0.1:8474";
 
 export interface ApiOptions {
   /** What the API is for. */
-  readonly running: Pick<Running, "steering" | "upstreams" | "limits">;
+  readonly running: Pick<Running, "steering" | "upstreams" | "limits" | "stats">;
   /** True for the usual one. A bare port is one on the loopback interface. */
   readonly address: string | true;
   readonly token: string | null;
@@ -30,7 +31,7 @@ export async function mountApi({ running, address, token, onError }: ApiOptions)
   const text = address === true ? ADDRESS : address;
   const parsed = parseAddress(/^\d+$/.test(text) ? `127.0.0.1:${text}` : text);
   if (parsed.kind === "unix") throw new TypeError(`${text} is no host and port`);
-  const { steering, upstreams, limits } = running;
+  const { steering, upstreams, limits, stats } = running;
   const proxies = new ToxiproxyApi({ steering, upstreams, registry: createRegistry(), version: version() });
   const groups = new UpstreamsApi(upstreams);
   const server = new AdminServer({
@@ -41,6 +42,7 @@ export async function mountApi({ running, address, token, onError }: ApiOptions)
       (request) => proxies.handle(request),
       (request) => groups.handle(request),
       async (request) => answerLimits(limits, request),
+      async (request) => answerStats(stats, request),
     ],
     onError,
   });

@@ -1,27 +1,174 @@
-import { allocateTraffic } from "../../base/traffic/traffic-memory.ts";
+import { Alarm, type AlarmClock, idleAlarms } from "../../base/alarms.ts";
+import { allocateTraffic, TrafficMemory } from "../../base/traffic/traffic-memory.ts";
+import {
+  HISTOGRAM_AT,
+  LATENCY_BUCKETS,
+  ROW_NUMBERS,
+  STATUS_PLACES,
+  STATUSES_AT,
+  statusAt,
+  TRAFFIC_COUNTS,
+  TrafficCount,
+} from "../../base/traffic/traffic-row.ts";
 import { DEFAULT_TRAFFIC, type TrafficSettings } from "../../base/traffic/traffic-settings.ts";
+import { latencyReport } from "./latency-report.ts";
+import { addRow, type PlaceSum, PlaceSums } from "./place-sums.ts";
+import { PlaceWindow } from "./place-window.ts";
+import { type PlaceReport, type TopKind, type TopReport, type TrafficReport, WINDOWS } from "./report.ts";
+import { mergeTop, NOBODY, readTop, type TopReading, topReport } from "./top-reading.ts";
 
 /** What has passed the data plane since the process began, and lately. */
 export interface TrafficStats {
   readonly settings: TrafficSettings;
+  report(): TrafficReport;
+  /** @param limit entries that are told of */
+  top(by: TopKind, limit: number): TopReport;
 }
+
+/** Rows of each thread: listeners, routes, upstreams and plugins that are told apart there, at least. */
+const ROWS = 512;
+/** Milliseconds between two samples. */
+const PERIOD = 1_000;
+const TOTAL = "total";
 
 /** Lends workers the memory that they count in, reads it while they do, and keeps what those have counted that are gone. */
 export class TrafficKeeper implements TrafficStats {
   readonly settings: TrafficSettings;
+  readonly #clock: AlarmClock;
+  readonly #wallClock: () => number;
+  readonly #since: number;
+  readonly #alarm: Alarm;
+  readonly #sums = new PlaceSums();
+  /** Null before the first time. */
+  #sampledAt: number | null = null;
+  readonly #lent = new Map<SharedArrayBuffer, TrafficMemory>();
+  readonly #windows = new Map<string, PlaceWindow>();
+  /** What threads have met that are gone. */
+  readonly #gone: Record<TopKind, TopReading> = { client: NOBODY, path: NOBODY };
 
-  constructor(settings: TrafficSettings = DEFAULT_TRAFFIC) {
+  /** @param wallClock milliseconds since 1970 */
+  constructor(
+    settings: TrafficSettings = DEFAULT_TRAFFIC,
+    clock: AlarmClock = idleAlarms,
+    wallClock: () => number = Date.now,
+  ) {
     this.settings = settings;
+    this.#clock = clock;
+    this.#wallClock = wallClock;
+    this.#since = wallClock();
+    this.#alarm = new Alarm(clock, () => this.#sample());
+    if (settings.enabled) this.#sample();
   }
 
-  /** Memory for one worker, which alone writes it; null when nothing is counted. */
-  lend(): SharedArrayBuffer | null {
+  /**
+   * Memory for one worker, which alone writes it; null when nothing is counted.
+   * @param places that it is known to have
+   */
+  lend(places: number = 0): SharedArrayBuffer | null {
     const { enabled, top } = this.settings;
-    return enabled ? allocateTraffic(512, top) : null;
+    if (!enabled) return null;
+    const buffer = allocateTraffic(Math.max(ROWS, 2 * places), top);
+    this.#lent.set(buffer, new TrafficMemory(buffer));
+    this.#sums.add(buffer);
+    return buffer;
   }
 
   /** Its worker is gone. */
-  takeBack(_memory: SharedArrayBuffer | null): void {}
+  takeBack(buffer: SharedArrayBuffer | null): void {
+    const memory = buffer === null ? undefined : this.#lent.get(buffer);
+    if (buffer === null || memory === undefined) return;
+    this.#lent.delete(buffer);
+    this.#sums.remove(buffer);
+    for (const by of ["client", "path"] as const) {
+      const list = listOf(memory, by);
+      if (list !== null) this.#gone[by] = mergeTop([this.#gone[by], readTop(list)], list.slots);
+    }
+  }
 
-  stop(): void {}
+  stop(): void {
+    this.#alarm.clear();
+  }
+
+  #sample(): void {
+    const now = this.#clock.now();
+    const places = this.#sums.read();
+    for (const [id, { row }] of places) this.#windowOf(id).take(now, row);
+    this.#windowOf(TOTAL).take(now, totalOf(places.values()).row);
+    this.#sampledAt = now;
+    for (const id of this.#windows.keys()) if (id !== TOTAL && !places.has(id)) this.#windows.delete(id);
+    this.#alarm.set(now + PERIOD);
+  }
+
+  #windowOf(id: string): PlaceWindow {
+    const known = this.#windows.get(id);
+    if (known !== undefined) return known;
+    const window = new PlaceWindow();
+    this.#windows.set(id, window);
+    // It has come since: all that it has is of the last second.
+    if (this.#sampledAt !== null) window.take(this.#sampledAt, new Float64Array(ROW_NUMBERS));
+    return window;
+  }
+
+  report(): TrafficReport {
+    const places = this.#sums.read();
+    const total = totalOf(places.values());
+    return {
+      since: this.#since,
+      time: this.#wallClock(),
+      total: { ...this.#describe(TOTAL, total), kind: "total" },
+      places: [...places]
+        .filter(([, sum]) => isWorthTelling(sum))
+        .map(([id, sum]) => this.#describe(id, sum)),
+    };
+  }
+
+  #describe(id: string, { kind, name, listener, row }: PlaceSum): PlaceReport {
+    const window = this.#windows.get(id) ?? new PlaceWindow();
+    const { latencySum, latencyMax, ...counts } = countsOf(row);
+    const histogram = row.subarray(HISTOGRAM_AT, HISTOGRAM_AT + LATENCY_BUCKETS.count);
+    return {
+      ...{ kind, name, listener, counts },
+      statuses: statusesOf(row),
+      latency: latencyReport(LATENCY_BUCKETS, histogram, { sum: latencySum, max: latencyMax }),
+      windows: WINDOWS.map((seconds) => window.report(seconds)),
+      history: window.history(counts.requests > 0 ? "requests" : "connections"),
+    };
+  }
+
+  top(by: TopKind, limit: number): TopReport {
+    const lists = [...this.#lent.values()]
+      .map((memory) => listOf(memory, by))
+      .filter((list) => list !== null);
+    return topReport(mergeTop([this.#gone[by], ...lists.map(readTop)], this.settings.top), limit);
+  }
+}
+
+function listOf(memory: TrafficMemory, by: TopKind): TrafficMemory["clients"] {
+  return by === "client" ? memory.clients : memory.paths;
+}
+
+/** All listeners together. */
+function totalOf(places: Iterable<PlaceSum>): PlaceSum {
+  const row = new Float64Array(ROW_NUMBERS);
+  for (const place of places) if (place.kind === "listener") addRow(row, place.row);
+  return { kind: "other", name: TOTAL, listener: "", row };
+}
+
+/** Where others are counted there is mostly nobody. */
+function isWorthTelling({ kind, row }: PlaceSum): boolean {
+  return kind !== "other" || row.some((count) => count !== 0);
+}
+
+function countsOf(row: Float64Array): Record<keyof typeof TrafficCount, number> {
+  const counts = TRAFFIC_COUNTS.map((name) => [name, row[TrafficCount[name]]!]);
+  return Object.fromEntries(counts) as Record<keyof typeof TrafficCount, number>;
+}
+
+function statusesOf(row: Float64Array): Map<number, number> {
+  const statuses = new Map<number, number>();
+  for (let place = 0; place < STATUS_PLACES; place++) {
+    const count = row[STATUSES_AT + place]!;
+    if (count > 0) statuses.set(statusAt(place), count);
+  }
+  return statuses;
 }
