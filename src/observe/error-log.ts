@@ -3,6 +3,7 @@ import { describeThrown, type ErrorCode, type ProxyError } from "../base/errors.
 import type { LogLevel } from "../config/snapshot.ts";
 import type { TlsFailure } from "../net/tls/tls-acceptor.ts";
 import type { ErrorReporter } from "../proxy/http-proxy.ts";
+import { ErrorFile } from "./error-file.ts";
 import { RepeatedErrors } from "./repeated-errors.ts";
 
 export interface ErrorLogOptions {
@@ -17,12 +18,7 @@ export interface ErrorLogOptions {
  */
 export async function createErrorLog(options: ErrorLogOptions, name: string): Promise<Logger> {
   const base = { name };
-  if (options.path !== null) {
-    return pino(
-      { level: options.level, base },
-      pino.destination({ dest: options.path, append: true, mkdir: true, sync: true }),
-    );
-  }
+  if (options.path !== null) return pino({ level: options.level, base }, new ErrorFile(options.path));
   if (!process.stderr.isTTY)
     return pino({ level: options.level, base }, pino.destination({ fd: 2, sync: true }));
   const { default: pretty } = await import("pino-pretty");

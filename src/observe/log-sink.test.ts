@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { readFileSync, renameSync } from "node:fs";
 import { describe, test } from "node:test";
 import { createTemporaryDirectory } from "../../test/kit/files.ts";
 import { LogSink } from "./log-sink.ts";
@@ -25,6 +25,23 @@ describe("a log", () => {
     setImmediate(() => sink.write("cut\n"));
     await closed;
     assert.equal(readFileSync(folder.join("access.log"), "utf8"), "cut\n");
+  });
+
+  test("that was moved away goes on in a new file, with all that still waited", async () => {
+    await using folder = await createTemporaryDirectory();
+    const [file, moved] = [folder.join("access.log"), folder.join("access.log.1")];
+    const sink = new LogSink(file);
+    const line = `${"x".repeat(99)}\n`;
+    // Enough for a write to be under way, and more behind it.
+    for (let i = 0; i < 1_000; i++) sink.write(line);
+    renameSync(file, moved);
+    sink.reopen();
+    sink.reopen();
+    sink.write("last\n");
+    await sink.close();
+    const [before, after] = [readFileSync(moved, "utf8"), readFileSync(file, "utf8")];
+    assert.equal(before + after, `${line.repeat(1_000)}last\n`);
+    assert.ok(before.length > 0 && after.length > 0);
   });
 
   test("that can't be opened is an error that names it", async () => {

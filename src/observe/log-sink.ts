@@ -1,6 +1,6 @@
-import { closeSync, mkdirSync, openSync, write } from "node:fs";
-import { dirname } from "node:path";
+import { closeSync, write } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
+import { addLogFile, type LogFile, openToAppend, removeLogFile } from "../base/log-files.ts";
 
 /** Characters gathered before a log is written; a timer writes what waits longer than a moment. */
 const GATHERED = 8 * 1024;
@@ -16,8 +16,11 @@ const STDOUT = 1;
  * Lines are gathered and written asynchronously: logging doesn't stop the event loop. What can't be written is lost; it
  * doesn't take the proxy down, nor keep it from ending.
  */
-export class LogSink {
-  readonly #descriptor: number;
+export class LogSink implements LogFile {
+  readonly path: string;
+  #descriptor: number;
+  /** What was written to until the file was opened anew, as long as a write to it is under way. */
+  #former: number | null = null;
   readonly #timer: NodeJS.Timeout;
   #waiting = "";
   /** Null unless a write is under way, or to be tried again. */
@@ -29,7 +32,9 @@ export class LogSink {
    * @throws Error when it can't be opened
    */
   constructor(path: string) {
-    this.#descriptor = path === "stdout" ? STDOUT : openLog(path);
+    this.path = path;
+    this.#descriptor = path === "stdout" ? STDOUT : openToAppend(path);
+    if (path !== "stdout") addLogFile(this);
     this.#timer = setInterval(() => this.#flush(), FLUSH_EVERY);
     this.#timer.unref();
   }
@@ -40,9 +45,19 @@ export class LogSink {
     if (this.#waiting.length >= GATHERED) this.#flush();
   }
 
+  /** Lines from now on go to whatever has the path by now, and so do those that still wait. */
+  reopen(): void {
+    const descriptor = openToAppend(this.path);
+    // A descriptor that is written to by another thread of Node's could be somebody else's by the time it gets there.
+    if (this.#isWriting && this.#former === null) this.#former = this.#descriptor;
+    else closeSync(this.#descriptor);
+    this.#descriptor = descriptor;
+  }
+
   /** Writes what waits, as far as that can be done within a second. */
   async close(): Promise<void> {
     clearInterval(this.#timer);
+    removeLogFile(this);
     const end = performance.now() + LAST_WORDS;
     do {
       this.#flush();
@@ -65,19 +80,12 @@ export class LogSink {
     this.#isWriting = true;
     write(this.#descriptor, bytes, (error, written) => {
       this.#isWriting = false;
+      if (this.#former !== null) closeSync(this.#former);
+      this.#former = null;
       // A reader that is slow may have more room the next time.
       if (error !== null) this.#outgoing = error.code === "EAGAIN" ? bytes : null;
       else this.#outgoing = written < bytes.length ? bytes.subarray(written) : null;
       if (error === null && (this.#outgoing !== null || this.#waiting.length >= GATHERED)) this.#flush();
     });
-  }
-}
-
-function openLog(path: string): number {
-  try {
-    mkdirSync(dirname(path), { recursive: true });
-    return openSync(path, "a");
-  } catch (error) {
-    throw new Error(`The log ${path} can't be written: ${(error as Error).message}`, { cause: error });
   }
 }

@@ -1,5 +1,6 @@
 import { openSync, writeSync } from "node:fs";
 import { describeThrown } from "../../base/errors.ts";
+import { AppendedFile } from "../../base/log-files.ts";
 
 /**
  * Appends the secrets of connections to `file`, which lets Wireshark read them; whoever has the file can read them, too.
@@ -7,10 +8,10 @@ import { describeThrown } from "../../base/errors.ts";
  * @throws Error that names the file when it can't be written
  */
 export function openKeyLog(file: string): (line: Buffer) => void {
-  const descriptor = open(file);
+  const log = new AppendedFile(file, open);
   return (line) => {
     try {
-      writeSync(descriptor, line);
+      writeSync(log.descriptor, line);
     } catch {
       // A full disk must not end connections.
     }

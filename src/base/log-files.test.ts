@@ -1,0 +1,35 @@
+import assert from "node:assert/strict";
+import { readFileSync, renameSync, writeSync } from "node:fs";
+import { test } from "node:test";
+import { createTemporaryDirectory } from "../../test/kit/files.ts";
+import { AppendedFile, logFilePaths, reopenLogFiles } from "./log-files.ts";
+
+test("a log that was moved away begins anew, and one that can't goes on where it is", async () => {
+  await using folder = await createTemporaryDirectory();
+  const [path, moved, stuckPath] = [
+    folder.join("a.log"),
+    folder.join("a.log.1"),
+    folder.join("sub", "b.log"),
+  ];
+  const log = new AppendedFile(path);
+  const stuck = new AppendedFile(stuckPath);
+  try {
+    assert.deepEqual(logFilePaths(), [path, stuckPath]);
+    writeSync(log.descriptor, "before\n");
+    renameSync(path, moved);
+    renameSync(folder.join("sub"), folder.join("elsewhere"));
+    await folder.write("sub", "a file in the way");
+    const problems = reopenLogFiles();
+    assert.equal(problems.length, 1);
+    assert.match(problems[0] ?? "", /b\.log can't be written: E(NOTDIR|EXIST)/);
+    writeSync(log.descriptor, "after\n");
+    writeSync(stuck.descriptor, "still\n");
+  } finally {
+    log.close();
+    stuck.close();
+  }
+  assert.equal(readFileSync(moved, "utf8"), "before\n");
+  assert.equal(readFileSync(path, "utf8"), "after\n");
+  assert.equal(readFileSync(folder.join("elsewhere", "b.log"), "utf8"), "still\n");
+  assert.deepEqual(logFilePaths(), []);
+});

@@ -1,0 +1,83 @@
+import { closeSync, mkdirSync, openSync } from "node:fs";
+import { dirname } from "node:path";
+
+/** A log in a file. */
+export interface LogFile {
+  readonly path: string;
+  /** Writes to whatever has its path by now. @throws Error when that can't be done; it goes on with what it had */
+  reopen(): void;
+}
+
+/**
+ * The logs of this thread. Whoever turns logs over moves their files away and says so: what is written from then on is in
+ * new files.
+ */
+const open = new Set<LogFile>();
+
+export function addLogFile(file: LogFile): void {
+  open.add(file);
+}
+
+export function removeLogFile(file: LogFile): void {
+  open.delete(file);
+}
+
+/** Writes all logs of this thread anew. Returns what is wrong with those that can't be. */
+export function reopenLogFiles(): string[] {
+  return [...open].flatMap((file) => {
+    try {
+      file.reopen();
+      return [];
+    } catch (error) {
+      return [(error as Error).message];
+    }
+  });
+}
+
+/** The files that this thread writes. */
+export function logFilePaths(): string[] {
+  return [...new Set([...open].map(({ path }) => path))];
+}
+
+/**
+ * Opens a file that is only appended to, and makes the folders on its way.
+ * @throws Error that names it
+ */
+export function openToAppend(path: string): number {
+  try {
+    mkdirSync(dirname(path), { recursive: true });
+    return openSync(path, "a");
+  } catch (error) {
+    throw new Error(`The log ${path} can't be written: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+/** A file that is appended to, and opened anew when it is asked to be. */
+export class AppendedFile implements LogFile {
+  readonly path: string;
+  readonly #open: (path: string) => number;
+  #descriptor: number;
+
+  /** @throws whatever `open` throws */
+  constructor(path: string, open: (path: string) => number = openToAppend) {
+    this.path = path;
+    this.#open = open;
+    this.#descriptor = open(path);
+    addLogFile(this);
+  }
+
+  get descriptor(): number {
+    return this.#descriptor;
+  }
+
+  reopen(): void {
+    const descriptor = this.#open(this.path);
+    closeSync(this.#descriptor);
+    this.#descriptor = descriptor;
+  }
+
+  close(): void {
+    removeLogFile(this);
+    closeSync(this.#descriptor);
+  }
+}
