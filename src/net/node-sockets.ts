@@ -7,6 +7,7 @@ import type { Socket } from "node:net";
 
 interface Internals {
   readonly _handle?: {
+    readonly fd?: number;
     readonly bytesWritten?: number;
     readonly writeQueueSize?: number;
     readonly reading?: boolean;
@@ -46,4 +47,19 @@ export function endsUnsaid(socket: Socket, carrier: Socket): boolean {
   if (handle?.readStart?.() !== 0) return false;
   handle.readStop?.();
   return true;
+}
+
+/** The descriptor of a socket that is open; null where it has none. */
+export function descriptorOf(socket: Socket): number | null {
+  const { fd = -1 } = (socket as Internals)._handle ?? {};
+  return fd < 0 ? null : fd;
+}
+
+/**
+ * Leaves in the kernel what comes from now on, for somebody else to read, until the function that it returns is called. Node's own
+ * `pause()` reads on until its buffer is full.
+ */
+export function leaveUnread(socket: Socket): () => void {
+  (socket as Internals)._handle?.readStop?.();
+  return () => void (socket as Internals)._handle?.readStart?.();
 }

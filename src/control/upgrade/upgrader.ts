@@ -1,0 +1,181 @@
+import type { Channel } from "./channel.ts";
+import type { Estate } from "./estate.ts";
+import type { Message } from "./frames.ts";
+import { type CommandLine, type Launched, launch, testCommand } from "./launch.ts";
+import type { Introduction } from "./manners.ts";
+import { Successor } from "./successor.ts";
+
+/** Why there is no successor. This process goes on as if nothing had been. */
+export class UpgradeError extends Error {
+  override name = "UpgradeError";
+}
+
+/** What an upgrade is about to do, for people. */
+export type OnProgress = (step: string) => void;
+
+export interface UpgraderMeans {
+  readonly self: Introduction;
+  /** How a successor is started; null: this process can't start one, but hand over to one that somebody starts. */
+  readonly command: CommandLine | null;
+  /** What a successor gets. */
+  estate(): Promise<Estate>;
+  /** Another process has taken the place: this one stops accepting, finishes what it has and ends. */
+  onSucceeded(pid: number): void;
+}
+
+/** Milliseconds. */
+export const DEFAULT_UPGRADE_TIMEOUT = 60_000;
+
+/**
+ * Has another process take this one's place, one at a time. Whatever goes wrong before the successor has everything changes
+ * nothing here: it is ended, and this process goes on.
+ *
+ *     SIGUSR2, `sluice upgrade` ──▶ start:    test ─▶ launch ─┐
+ *                                                            ├─▶ settle ─▶ appoint ─▶ onSucceeded
+ *     SIGQUIT ────────────────────▶ handOver: wait for one ──┘
+ *                                                 ▲
+ *     a successor started with -u ─▶ welcome ─────┘
+ */
+export class Upgrader {
+  readonly #means: UpgraderMeans;
+  #isBusy = false;
+  #isSucceeded = false;
+  /** A successor that somebody started, and that waits to be told to take over. */
+  #waiting: Successor | null = null;
+  #arrival: PromiseWithResolvers<Successor> | null = null;
+
+  constructor(means: UpgraderMeans) {
+    this.#means = means;
+  }
+
+  /**
+   * Starts a successor as this process was started, once it has tested what it would run. Resolves with its process id when it has the place.
+   * Rejects with an `UpgradeError`.
+   * @param timeout milliseconds for all of it
+   */
+  start(timeout: number, onProgress: OnProgress = () => undefined): Promise<number> {
+    return this.#exclusively(async () => {
+      const { command } = this.#means;
+      if (command === null) throw new Error("it doesn't know how it was started");
+      const deadline = performance.now() + timeout;
+      onProgress("Testing what the new process would run");
+      await testCommand(command, timeout).catch((error: Error) => {
+        throw new Error(`the test failed: ${error.message}`);
+      });
+      onProgress("Starting the new process");
+      const launched = await launch(command);
+      onProgress(`Process ${launched.pid} starts on the sockets of process ${this.#means.self.pid}`);
+      return await this.#install(launched, Math.max(deadline - performance.now(), 1));
+    });
+  }
+
+  /**
+   * Hands over to a successor that somebody started, or starts in time. Resolves with its process id when it has the place.
+   * Rejects with an `UpgradeError`.
+   * @param timeout milliseconds for all of it
+   */
+  handOver(timeout: number, onProgress: OnProgress = () => undefined): Promise<number> {
+    return this.#exclusively(async () => {
+      const deadline = performance.now() + timeout;
+      if (this.#waiting === null) onProgress("Waiting for a successor");
+      const successor = await this.#nextSuccessor(timeout);
+      onProgress(`Handing over to process ${successor.pid}`);
+      return await inTime(this.#settle(successor), deadline - performance.now(), (reason) =>
+        successor.refuse(reason),
+      );
+    });
+  }
+
+  /** Takes a successor that introduces itself: it waits until it is told to take over. */
+  welcome(channel: Channel, hello: Message): void {
+    const successor = Successor.greet(channel, hello);
+    if (this.#isSucceeded) successor.refuse("another process has taken the place already");
+    else if (this.#waiting !== null) successor.refuse(`process ${this.#waiting.pid} waits already`);
+    else if (this.#arrival === null) this.#letWait(successor);
+    else {
+      this.#arrival.resolve(successor);
+      this.#arrival = null;
+    }
+  }
+
+  #letWait(successor: Successor): void {
+    this.#waiting = successor;
+    void successor.gone.then(() => {
+      if (this.#waiting === successor) this.#waiting = null;
+    });
+  }
+
+  async #exclusively(work: () => Promise<number>): Promise<number> {
+    if (this.#isSucceeded) throw new UpgradeError("Another process has taken the place already");
+    if (this.#isBusy) throw new UpgradeError("An upgrade is under way already");
+    this.#isBusy = true;
+    try {
+      return await work();
+    } catch (error) {
+      throw new UpgradeError(`No upgrade: ${(error as Error).message}`, { cause: error });
+    } finally {
+      this.#isBusy = false;
+    }
+  }
+
+  async #nextSuccessor(timeout: number): Promise<Successor> {
+    const successor = this.#waiting;
+    this.#waiting = null;
+    if (successor !== null) return successor;
+    const arrival = Promise.withResolvers<Successor>();
+    this.#arrival = arrival;
+    return await inTime(arrival.promise, timeout, () => {
+      this.#arrival = null;
+    });
+  }
+
+  async #install(launched: Launched, timeout: number): Promise<number> {
+    try {
+      const settled = Successor.meet(launched.channel).then((successor) => this.#settle(successor));
+      const pid = await inTime(settled, timeout, (reason) => launched.channel.close(new Error(reason)));
+      launched.release();
+      return pid;
+    } catch (error) {
+      const { message } = error as Error;
+      const isGone = await isKept(launched.ended, LAST_WORDS);
+      await launched.end();
+      throw new Error(isGone ? `the new process ${await launched.ended}: ${message}` : message);
+    }
+  }
+
+  async #settle(successor: Successor): Promise<number> {
+    const { estate, self, onSucceeded } = this.#means;
+    await successor.settle(await estate(), self);
+    await successor.appoint();
+    this.#isSucceeded = true;
+    onSucceeded(successor.pid);
+    return successor.pid;
+  }
+}
+
+/** Milliseconds between what a process says last and its end. */
+const LAST_WORDS = 500;
+
+/** Kept with what `work` is, if that comes in time. */
+async function inTime<T>(work: Promise<T>, timeout: number, giveUp: (reason: string) => void): Promise<T> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const reason = `it wasn't ready within ${Math.round(timeout / 100) / 10} seconds`;
+  const late = setTimeout(() => {
+    reject(new Error(reason));
+    giveUp(reason);
+  }, timeout);
+  work.catch(() => undefined);
+  try {
+    return await Promise.race([work, promise]);
+  } finally {
+    clearTimeout(late);
+  }
+}
+
+async function isKept(promise: Promise<unknown>, within: number): Promise<boolean> {
+  const { promise: late, resolve } = Promise.withResolvers<false>();
+  const timer = setTimeout(resolve, within, false);
+  const kept = await Promise.race([promise.then(() => true), late]);
+  clearTimeout(timer);
+  return kept;
+}
