@@ -5,6 +5,7 @@ import { createAuthority, type Identity } from "../../test/kit/certificates.ts";
 import { until } from "../../test/kit/deadline.ts";
 import { createTemporaryDirectory, type TemporaryDirectory } from "../../test/kit/files.ts";
 import { TLS_SETTINGS } from "../../test/kit/tls-listener.ts";
+import { ManualAlarmClock } from "../base/alarms.ts";
 import type { TlsListenerSettings, TlsMaterial } from "../net/tls/listener-settings.ts";
 import { TlsKeepers } from "./tls-keepers.ts";
 
@@ -108,5 +109,82 @@ describe("what the main thread keeps of TLS", () => {
     const before = await rig.keepers.open("proxy a", rig.settings);
     rig.keepers.release("proxy a");
     assert.notDeepEqual((await rig.keepers.open("proxy a", rig.settings)).ticketKeys, before.ticketKeys);
+  });
+});
+
+describe("when listeners are to have other settings", () => {
+  test("ticket keys live on, files that are the same aren't read again, and nobody hears of it too early", async () => {
+    await using rig = await Rig.open();
+    await rig.write(await authority.issue());
+    await rig.folder.write("ca.pem", authority.cert);
+    const { settings } = rig;
+    const [web, api] = [await rig.keepers.open("web", settings), await rig.keepers.open("api", settings)];
+    await rig.keepers.open("old", settings);
+    const stricter: TlsListenerSettings = {
+      ...settings,
+      clientCertificates: { mode: "required", ca: [rig.folder.join("ca.pem")], crl: [] },
+    };
+    const wanted = new Map([
+      ["web", stricter],
+      ["api", { ...settings, handshakes: 5 }],
+      ["new", settings],
+    ]);
+    const stage = await rig.keepers.stage(wanted);
+    const staged = await rig.keepers.open("web", stricter);
+    assert.equal(staged.ca.length, 1);
+    assert.deepEqual(staged.ticketKeys, web.ticketKeys);
+    assert.equal(await rig.keepers.open("web", settings), web, "who runs by the old ones gets what it had");
+    assert.equal(await rig.keepers.open("api", { ...settings, handshakes: 5 }), api);
+    assert.deepEqual(rig.told, []);
+    await stage.commit(["old"]);
+    assert.deepEqual(
+      rig.told.map(([owner]) => owner),
+      ["web", "new"],
+    );
+    assert.deepEqual((await rig.keepers.open("web", stricter)).ticketKeys, web.ticketKeys);
+    assert.notDeepEqual((await rig.keepers.open("old", settings)).ticketKeys, web.ticketKeys);
+    await rig.write(await authority.issue({ names: ["later.example"] }));
+    await rig.keepers.look();
+    await until("all hear of a change", () => rig.told.length >= 5);
+  });
+
+  test("nothing changes when they can't be used, or are given up", async () => {
+    await using rig = await Rig.open();
+    await rig.write(await authority.issue());
+    const { settings } = rig;
+    const before = await rig.keepers.open("web", settings);
+    const missing = { cert: rig.folder.join("none.pem"), key: rig.folder.join("none.pem") };
+    const broken = { ...settings, certificates: [missing] };
+    await assert.rejects(rig.keepers.stage(new Map([["web", broken]])), /none\.pem/);
+    const rarer = { ...settings, ticketRotation: 5 };
+    const stage = await rig.keepers.stage(new Map([["web", rarer]]));
+    stage.abandon();
+    assert.equal(await rig.keepers.open("web", settings), before);
+    assert.deepEqual(rig.told, []);
+  });
+
+  test("ticket keys are changed when they would have been, however often settings change", async () => {
+    await using rig = await Rig.open();
+    const clock = new ManualAlarmClock();
+    const keepers = new TlsKeepers(pino({ level: "silent" }), clock);
+    await rig.write(await authority.issue());
+    const settings = { ...rig.settings, ticketRotation: 10_000 };
+    const before = await keepers.open("web", settings);
+    for (const refusesUnknownNames of [true, false]) {
+      clock.advance(4_000);
+      const crl = refusesUnknownNames ? [] : [rig.folder.join("ca.pem")];
+      await rig.folder.write("ca.pem", authority.cert);
+      const other: TlsListenerSettings = {
+        ...settings,
+        clientCertificates: { mode: "optional", ca: crl, crl: [] },
+      };
+      await (await keepers.stage(new Map([["web", other]]))).commit([]);
+    }
+    const keys = async (): Promise<TlsMaterial["ticketKeys"]> =>
+      (await keepers.open("web", settings)).ticketKeys;
+    assert.deepEqual(await keys(), before.ticketKeys);
+    clock.advance(2_100);
+    assert.deepEqual((await keys()).slice(1), before.ticketKeys);
+    keepers.stop();
   });
 });

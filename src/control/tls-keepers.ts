@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import type { Logger } from "pino";
 import { type AlarmClock, idleAlarms } from "../base/alarms.ts";
 import type { TlsListenerSettings, TlsMaterial } from "../net/tls/listener-settings.ts";
@@ -16,7 +17,9 @@ export class TlsKeepers {
   onMaterial: ((owner: string, material: TlsMaterial) => void) | null = null;
   readonly #log: Logger;
   readonly #clock: AlarmClock;
-  readonly #keepers = new Map<string, Promise<TlsKeeper>>();
+  readonly #kept = new Map<string, Kept>();
+  /** What is to be kept instead, or besides, once it is settled that it is; null: nothing else is thought of. */
+  #stage: Map<string, Kept> | null = null;
 
   constructor(log: Logger, clock: AlarmClock = idleAlarms) {
     this.#log = log;
@@ -28,32 +31,92 @@ export class TlsKeepers {
    * Rejects with a `CertificateError` when one can't be used.
    */
   async open(owner: string, settings: TlsListenerSettings): Promise<TlsMaterial> {
-    const keeper = this.#keepers.getOrInsertComputed(owner, () => this.#keep(owner, settings));
-    // A failed attempt isn't remembered: the files may be good the next time.
-    keeper.catch(() => {
-      if (this.#keepers.get(owner) === keeper) this.#keepers.delete(owner);
-    });
-    return (await keeper).material;
+    const kept = this.#kept.get(owner);
+    const staged = this.#stage?.get(owner);
+    // While it is thought of something else, those who run ask for the one, and those who are to run for the other.
+    const known = staged !== undefined && isSame(staged.settings, settings) ? staged : (kept ?? staged);
+    return (await (known ?? this.#begin(this.#kept, owner, settings)).keeper).material;
+  }
+
+  /**
+   * Makes ready what owners have by other settings than before; whose files stay the same goes on as it is. Whoever opens by
+   * them gets that, and nobody else before it is committed. One at a time.
+   * @param wanted owners with their settings, whether they are new or not
+   * @throws what `open` throws, having changed nothing
+   */
+  async stage(wanted: ReadonlyMap<string, TlsListenerSettings>): Promise<TlsStage> {
+    const stage = new Map<string, Kept>();
+    this.#stage = stage;
+    for (const [owner, settings] of wanted) {
+      const known = this.#kept.get(owner);
+      if (known === undefined || !isSame(known.settings, settings)) this.#begin(stage, owner, settings);
+    }
+    try {
+      for (const [owner, { keeper }] of stage) await this.#inheritTickets(owner, await keeper);
+    } catch (error) {
+      this.#abandon(stage);
+      throw error;
+    }
+    return { commit: (gone) => this.#commit(stage, gone), abandon: () => this.#abandon(stage) };
+  }
+
+  async #commit(stage: ReadonlyMap<string, Kept>, gone: readonly string[]): Promise<void> {
+    this.#stage = null;
+    for (const [owner, kept] of stage) {
+      const keeper = await kept.keeper;
+      await this.#inheritTickets(owner, keeper);
+      this.release(owner);
+      this.#kept.set(owner, kept);
+      // It may have changed since it was opened, or somebody may have heard of what there was before.
+      this.onMaterial?.(owner, keeper.material);
+    }
+    for (const owner of gone) this.release(owner);
+  }
+
+  #abandon(stage: ReadonlyMap<string, Kept>): void {
+    this.#stage = null;
+    for (const kept of stage.values()) stop(kept);
+  }
+
+  async #inheritTickets(owner: string, keeper: TlsKeeper): Promise<void> {
+    const before = this.#kept.get(owner)?.keeper;
+    if (before !== undefined) keeper.inheritTickets(await before);
+  }
+
+  /** Reads at once what has changed in files, wherever nobody has seen it yet. */
+  async look(): Promise<void> {
+    await Promise.all([...this.#kept.values()].map(async ({ keeper }) => (await keeper).look()));
   }
 
   /** Forgets what an owner had. */
   release(owner: string): void {
-    this.#keepers.get(owner)?.then(
-      (keeper) => keeper.stop(),
-      () => undefined,
-    );
-    this.#keepers.delete(owner);
+    const kept = this.#kept.get(owner);
+    if (kept !== undefined) stop(kept);
+    this.#kept.delete(owner);
   }
 
   /** Looks at no file any more. */
   stop(): void {
-    for (const owner of [...this.#keepers.keys()]) this.release(owner);
+    for (const owner of [...this.#kept.keys()]) this.release(owner);
+    for (const kept of this.#stage?.values() ?? []) stop(kept);
+  }
+
+  #begin(among: Map<string, Kept>, owner: string, settings: TlsListenerSettings): Kept {
+    const kept = { settings, keeper: this.#keep(owner, settings) };
+    among.set(owner, kept);
+    // A failed attempt isn't remembered: the files may be good the next time.
+    kept.keeper.catch(() => {
+      if (among.get(owner) === kept) among.delete(owner);
+    });
+    return kept;
   }
 
   async #keep(owner: string, settings: TlsListenerSettings): Promise<TlsKeeper> {
     const log = this.#log.child({ listener: owner });
-    const keeper = new TlsKeeper(settings, this.#clock, {
-      onMaterial: (material, change) => {
+    const keeper: TlsKeeper = new TlsKeeper(settings, this.#clock, {
+      onMaterial: async (material, change) => {
+        // Of what is staged nobody is told before it is the one that counts.
+        if ((await this.#kept.get(owner)?.keeper) !== keeper) return;
         logChange(change, log);
         this.onMaterial?.(owner, material);
       },
@@ -65,6 +128,36 @@ export class TlsKeepers {
     await keeper.watch();
     return keeper;
   }
+}
+
+/** What is kept for one owner. */
+interface Kept {
+  readonly settings: TlsListenerSettings;
+  readonly keeper: Promise<TlsKeeper>;
+}
+
+/** TLS that is ready to be used. Exactly one of both is to be called. */
+export interface TlsStage {
+  /** @param gone owners that are no more */
+  commit(gone: readonly string[]): Promise<void>;
+  abandon(): void;
+}
+
+function stop({ keeper }: Kept): void {
+  keeper.then(
+    (known) => known.stop(),
+    () => undefined,
+  );
+}
+
+/** Whether the same is kept by them; all else concerns threads. */
+function isSame(one: TlsListenerSettings, other: TlsListenerSettings): boolean {
+  return isDeepStrictEqual(keptPart(one), keptPart(other));
+}
+
+function keptPart({ certificates, clientCertificates, ticketRotation }: TlsListenerSettings): unknown {
+  const { ca = [], crl = [] } = clientCertificates ?? {};
+  return { certificates, ca, crl, ticketRotation };
 }
 
 function logChange(change: TlsChange, log: Logger): void {

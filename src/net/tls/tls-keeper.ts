@@ -41,6 +41,7 @@ export class TlsKeeper {
   readonly #trust: WatchedFiles<TrustText>;
   readonly #rotation: Alarm;
   readonly #reminder: Alarm;
+  #rotatesAt = 0;
   #material: TlsMaterial = { certificates: [], ca: [], crl: [], ticketKeys: [createTicketKey()] };
 
   constructor(settings: TlsListenerSettings, clock: AlarmClock, listener: TlsKeeperListener) {
@@ -102,6 +103,22 @@ export class TlsKeeper {
     await Promise.all([this.#certificates.look(), this.#trust.look()]);
   }
 
+  /**
+   * Goes on with the ticket keys of another, which they had been rotated by until now: sessions that its clients have are taken
+   * up here. Nobody is told.
+   */
+  inheritTickets({ material, rotatesAt }: TlsKeeper): void {
+    this.#material = { ...this.#material, ticketKeys: material.ticketKeys };
+    if (!this.#rotation.isSet || rotatesAt === null) return;
+    this.#rotatesAt = Math.min(this.#rotatesAt, rotatesAt);
+    this.#rotation.set(this.#rotatesAt);
+  }
+
+  /** When there will be another ticket key, by the clock; null: never. */
+  get rotatesAt(): number | null {
+    return this.#rotation.isSet ? this.#rotatesAt : null;
+  }
+
   #rotate(): void {
     const { ticketKeys } = this.#material;
     this.#setRotation();
@@ -110,7 +127,9 @@ export class TlsKeeper {
 
   #setRotation(): void {
     const { ticketRotation } = this.#settings;
-    if (ticketRotation > 0) this.#rotation.set(this.#clock.now() + ticketRotation);
+    if (ticketRotation === 0) return;
+    this.#rotatesAt = this.#clock.now() + ticketRotation;
+    this.#rotation.set(this.#rotatesAt);
   }
 
   #remind(): void {
