@@ -81,6 +81,8 @@ const ERROR_KINDS = {
     "A filter's body does not have the length that the head declares",
   ],
   FILTER_FAILED: ["internal", 500, "no", "A filter threw an error"],
+  PLUGIN_FAILED: ["internal", 502, "no", "A plugin misbehaved"],
+  PLUGIN_CLOSED: ["internal", 0, "no", "A plugin had the connection closed"],
   FAULT_INJECTED: ["downstream", 0, "no", "A fault that was asked for broke the response off"],
 } as const;
 

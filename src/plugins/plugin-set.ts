@@ -4,8 +4,12 @@ import { PluginRow } from "./plugin-row.ts";
 import { isSamePlugin, type PluginMaterial } from "./plugin-settings.ts";
 import { PluginSlot } from "./plugin-slot.ts";
 
-/** What all threads count of plugins, by their names. */
-export type PluginMemories = ReadonlyMap<string, SharedArrayBuffer>;
+/** A plugin as threads are told of it. Plain data. */
+export interface SharedPlugin {
+  readonly material: PluginMaterial;
+  /** What all threads count in: see `allocatePluginCounts`. */
+  readonly counts: SharedArrayBuffer;
+}
 
 interface Entry {
   readonly slot: PluginSlot;
@@ -15,39 +19,34 @@ interface Entry {
 /** The plugins of one thread, by the names that the configuration gives them. */
 export class PluginSet {
   readonly #entries = new Map<string, Entry>();
-  readonly #memories: PluginMemories;
-  readonly #thread: number;
+  readonly #row: number;
 
-  constructor(memories: PluginMemories, thread: number) {
-    this.#memories = memories;
-    this.#thread = thread;
+  /** @param row whose counts this thread writes */
+  constructor(row: number) {
+    this.#row = row;
   }
 
   /**
-   * Begins those of `materials` that aren't there, and exchanges those that are and are others. Rejects with a `PluginError` for the
+   * Begins those of `plugins` that aren't there, and exchanges those that are and are others. Rejects with a `PluginError` for the
    * first that can't be used, which leaves what was there before in its place.
    */
-  async add(materials: readonly PluginMaterial[]): Promise<void> {
-    for (const material of materials) await this.#set(material);
+  async add(plugins: readonly SharedPlugin[]): Promise<void> {
+    for (const plugin of plugins) await this.#set(plugin);
   }
 
-  async #set(material: PluginMaterial): Promise<void> {
+  async #set({ material, counts }: SharedPlugin): Promise<void> {
     const { name } = material;
     const known = this.#entries.get(name);
     if (known !== undefined && isSamePlugin(known.material, material)) return;
     const plugin = await openPlugin(material);
     const entry = this.#entries.get(name);
     if (entry === undefined) {
-      this.#entries.set(name, { slot: new PluginSlot(name, plugin, this.#countsOf(name)), material });
+      const slot = new PluginSlot(name, plugin, new PluginCounts(counts, this.#row));
+      this.#entries.set(name, { slot, material });
     } else {
       entry.slot.replace(plugin);
       entry.material = material;
     }
-  }
-
-  #countsOf(name: string): PluginCounts {
-    const memory = this.#memories.get(name);
-    return memory === undefined ? PluginCounts.local() : new PluginCounts(memory, this.#thread);
   }
 
   /** Ends those whose names aren't given, each when its last connection is closed. */

@@ -168,9 +168,12 @@ export class Exchange<C>
   /** @returns how the body is framed that is to follow */
   protected sendHeadTo(upstream: UpstreamStream, head: RequestHead, peer: HttpPeer): BodyLength {
     const { plan, forwarding } = this.proxy;
-    const length = sentLength(head.body, head.touchedHeaders, plan.filtersRequestBody);
-    const additions = forwarding.additions(head, this.client, this.#protocol, peer);
-    upstream.sendHead(this.grpc === null ? head : this.grpc.toSend(head), length, additions);
+    const { plugins } = this.session;
+    const sent = plugins === null ? head : plugins.toSend(head);
+    const isFiltered = plan.filtersRequestBody || plugins?.transformsRequest === true;
+    const length = sentLength(sent.body, sent.touchedHeaders, isFiltered);
+    const additions = forwarding.additions(sent, this.client, this.#protocol, peer);
+    upstream.sendHead(this.grpc === null ? sent : this.grpc.toSend(sent), length, additions);
     return length;
   }
 
@@ -212,7 +215,8 @@ export class Exchange<C>
       return;
     }
     // A call that ends with its head has no body that a filter could make longer.
-    const isFiltered = plan.filtersResponseBody && !(this.grpc !== null && head.body === 0);
+    const isPlugged = this.session.plugins?.prepareResponse(head, this.#isHead) === true;
+    const isFiltered = isPlugged || (plan.filtersResponseBody && !(this.grpc !== null && head.body === 0));
     const length = sentLength(head.body, head.touchedHeaders, isFiltered);
     this.#headSent = true;
     this.grpc?.noteResponse(head, length);
@@ -223,8 +227,8 @@ export class Exchange<C>
       else this.endBody(null);
       return;
     }
-    if (plan.looksAtResponseBody)
-      this.#responseBody = new ResponseBody(this, plan, isFiltered ? length : "none");
+    if (plan.looksAtResponseBody || isPlugged)
+      this.#responseBody = new ResponseBody(this, plan, isFiltered ? length : "none", isPlugged);
     this.releaseResponse(Hold.Filter);
   }
 
@@ -450,6 +454,7 @@ export class Exchange<C>
     this.#deadline?.clear();
     this.grpc?.stop();
     this.#faults?.stop();
+    this.session.plugins?.close();
     // A tunnel is an attempt until it closes.
     this.endAttempt(error);
     this.failStream(error);

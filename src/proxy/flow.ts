@@ -11,6 +11,8 @@ export const Hold = {
   Filter: 4,
   /** A fault lets it pass slowly. */
   Paced: 8,
+  /** A plugin takes its time. */
+  Plugin: 16,
 } as const;
 
 /**

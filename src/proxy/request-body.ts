@@ -2,6 +2,7 @@ import { ProxyError, toProxyError } from "../base/errors.ts";
 import type { BodyLength } from "../http/heads.ts";
 import type { HttpHeaders } from "../http/http-headers.ts";
 import type { UpstreamStream } from "../http/streams.ts";
+import type { PipeOwner, PluginPipe } from "../plugins/plugin-pipe.ts";
 import { BodyCollector } from "./body-collector.ts";
 import { LengthCheck } from "./body-length.ts";
 import { BodyPump, type PumpOwner } from "./body-pump.ts";
@@ -9,6 +10,7 @@ import { Hold } from "./flow.ts";
 import type { BodyFilter } from "./phases.ts";
 import { SentBytes } from "./sent-bytes.ts";
 import type { Session } from "./session.ts";
+import { toPluginFailure } from "./session-plugins.ts";
 
 /** Whose request it is. */
 export interface RequestBodyOwner<C> {
@@ -24,11 +26,13 @@ export interface RequestBodyOwner<C> {
  * A request's body between client and server: collected for a phase that wants to read it, filtered, and kept for a
  * repetition as long as it is short.
  *
- *     client → [collector] → [filter] → kept, counted → server
+ *     client → [collector] → [filter] → [plugins] → kept, counted → server
  */
-export class RequestBody<C> implements PumpOwner {
+export class RequestBody<C> implements PumpOwner, PipeOwner {
   readonly #owner: RequestBodyOwner<C>;
   readonly #pump: BodyPump<C> | null;
+  /** Null where the body goes through no plugins, and before a request's head is out. */
+  #pipe: PluginPipe | null = null;
   #collector: BodyCollector | null = null;
   /** What whoever reads the body is promised. */
   #content: Promise<Buffer> | null = null;
@@ -95,14 +99,16 @@ export class RequestBody<C> implements PumpOwner {
     this.#begun = true;
     this.#server = server;
     this.#length = length;
-    if (this.#pump !== null) this.#check = new LengthCheck(length);
+    const { plugins } = this.#owner.session;
+    if (plugins?.transformsRequest === true) this.#pipe ??= plugins.requestPipe(this);
+    if (this.#pump !== null || this.#pipe !== null) this.#check = new LengthCheck(length);
     this.#sent?.replay((bytes, start, end) => server.sendBody(bytes, start, end));
     if (this.#check?.accepts(this.#sentBytes) === false) {
       this.#owner.fail(new ProxyError("BODY_LENGTH_MISMATCH"));
       return;
     }
     this.#keepWithin(this.#owner.replayLimit);
-    if (this.#ended) this.onFilteredEnd(this.#trailers);
+    if (this.#ended) this.onPipedEnd();
     else if (isFirst && this.#collector === null) this.#goOn();
   }
 
@@ -122,7 +128,7 @@ export class RequestBody<C> implements PumpOwner {
     if (this.#collector !== null) {
       if (!this.#collector.take(bytes, start, end)) this.#refuse();
     } else if (this.#pump !== null) this.#pump.push(bytes, start, end);
-    else this.#send(bytes, start, end);
+    else this.#onward(bytes, start, end);
   }
 
   /** The client's request is complete. */
@@ -142,6 +148,7 @@ export class RequestBody<C> implements PumpOwner {
     this.#stopped = true;
     this.#server = null;
     this.#pump?.stop();
+    this.#pipe?.stop();
     this.#forgetSent();
     this.#collector?.fail(new ProxyError("DOWNSTREAM_CLOSED"));
     this.#collector = null;
@@ -159,6 +166,11 @@ export class RequestBody<C> implements PumpOwner {
     if (!this.#received) return;
     if (this.#pump !== null) this.#pump.finish(this.#trailers);
     else this.onFilteredEnd(this.#trailers);
+  }
+
+  #onward(bytes: Buffer, start: number, end: number): void {
+    if (this.#pipe === null) this.#send(bytes, start, end);
+    else this.#pipe.push(bytes, start, end);
   }
 
   #send(bytes: Buffer, start: number, end: number): void {
@@ -183,16 +195,26 @@ export class RequestBody<C> implements PumpOwner {
   onFiltered(bytes: Buffer): void {
     if (this.#check?.accepts(bytes.length) === false) {
       this.#owner.fail(new ProxyError("BODY_LENGTH_MISMATCH"));
-    } else this.#send(bytes, 0, bytes.length);
+    } else this.#onward(bytes, 0, bytes.length);
   }
 
   onFilteredEnd(trailers: HttpHeaders | null): void {
+    this.#trailers = trailers;
+    if (this.#pipe === null) this.onPipedEnd();
+    else this.#pipe.end();
+  }
+
+  onPiped(bytes: Buffer, start: number, end: number): void {
+    this.#send(bytes, start, end);
+  }
+
+  onPipedEnd(): void {
     if (this.#check?.isSatisfied === false) {
       this.#owner.fail(new ProxyError("BODY_LENGTH_MISMATCH"));
       return;
     }
     this.#ended = true;
-    this.#server?.sendEnd(trailers);
+    this.#server?.sendEnd(this.#trailers);
   }
 
   onFilterBusy(): void {
@@ -205,5 +227,17 @@ export class RequestBody<C> implements PumpOwner {
 
   onFilterFailed(thrown: unknown): void {
     this.#owner.fail(toProxyError(thrown));
+  }
+
+  onPipeBusy(): void {
+    this.#owner.holdRequest(Hold.Plugin);
+  }
+
+  onPipeIdle(): void {
+    this.#owner.releaseRequest(Hold.Plugin);
+  }
+
+  onPipeFailed(error: Error | null): void {
+    this.#owner.fail(toPluginFailure(error));
   }
 }

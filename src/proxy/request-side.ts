@@ -158,8 +158,8 @@ export abstract class RequestSide<C> extends Attempts<C> implements DownstreamSi
 
   /** No server gets more of the body. What is left is read, by the program or to be thrown away. */
   protected releaseBody(): void {
-    const { NotReady, Blocked, Filter } = Hold;
-    this.releaseRequest(this.#stream === null ? NotReady | Blocked | Filter : NotReady);
+    const { NotReady, Blocked, Filter, Plugin } = Hold;
+    this.releaseRequest(this.#stream === null ? NotReady | Blocked | Filter | Plugin : NotReady);
   }
 
   /** Nobody is sent more of the body; a program that reads it for itself goes on. */

@@ -1,12 +1,14 @@
 import { notPromised, ProxyError, toProxyError } from "../base/errors.ts";
 import type { BodyLength } from "../http/heads.ts";
 import type { HttpHeaders } from "../http/http-headers.ts";
+import type { PipeOwner, PluginPipe } from "../plugins/plugin-pipe.ts";
 import { LengthCheck } from "./body-length.ts";
 import { BodyPump, type PumpOwner } from "./body-pump.ts";
 import { Hold } from "./flow.ts";
 import type { BodyFilter } from "./phases.ts";
 import type { Plan } from "./plan.ts";
 import type { Session } from "./session.ts";
+import { toPluginFailure } from "./session-plugins.ts";
 
 /** Whose response it is. */
 export interface ResponseBodyOwner<C> {
@@ -18,15 +20,19 @@ export interface ResponseBodyOwner<C> {
   fail(error: ProxyError): void;
 }
 
-/** A response's body and trailers on their way through the filters to the client. */
-export class ResponseBody<C> implements PumpOwner {
+/** A response's body and trailers on their way through plugins and filters to the client. */
+export class ResponseBody<C> implements PumpOwner, PipeOwner {
   readonly #owner: ResponseBodyOwner<C>;
   readonly #plan: Plan<C>;
   /** Null when only the trailers are of interest. */
   readonly #pump: BodyPump<C> | null;
+  /** Null where it goes through no plugins. */
+  readonly #pipe: PluginPipe | null;
   readonly #check: LengthCheck;
+  #trailers: HttpHeaders | null = null;
 
-  constructor(owner: ResponseBodyOwner<C>, plan: Plan<C>, length: BodyLength) {
+  /** @param isPlugged true when it goes through the session's plugins */
+  constructor(owner: ResponseBodyOwner<C>, plan: Plan<C>, length: BodyLength, isPlugged: boolean) {
     this.#owner = owner;
     this.#plan = plan;
     this.#check = new LengthCheck(length);
@@ -35,20 +41,33 @@ export class ResponseBody<C> implements PumpOwner {
     // What has no body, such as an answer to HEAD, is no business of a body filter.
     const hasPump = present.length > 0 && length !== "none";
     this.#pump = hasPump ? new BodyPump(owner.session, present, this) : null;
+    this.#pipe = isPlugged ? (owner.session.plugins?.responsePipe(this) ?? null) : null;
   }
 
   take(bytes: Buffer, start: number, end: number): void {
-    if (this.#pump === null) this.#owner.sendBody(bytes, start, end);
-    else this.#pump.push(bytes, start, end);
+    if (this.#pipe === null) this.onPiped(bytes, start, end);
+    else this.#pipe.push(bytes, start, end);
   }
 
   end(trailers: HttpHeaders | null): void {
-    if (this.#pump === null) this.#finish(trailers);
-    else this.#pump.finish(trailers);
+    this.#trailers = trailers;
+    if (this.#pipe === null) this.onPipedEnd();
+    else this.#pipe.end();
   }
 
   stop(): void {
     this.#pump?.stop();
+    this.#pipe?.stop();
+  }
+
+  onPiped(bytes: Buffer, start: number, end: number): void {
+    if (this.#pump === null) this.#owner.sendBody(bytes, start, end);
+    else this.#pump.push(bytes, start, end);
+  }
+
+  onPipedEnd(): void {
+    if (this.#pump === null) this.#finish(this.#trailers);
+    else this.#pump.finish(this.#trailers);
   }
 
   onFiltered(bytes: Buffer): void {
@@ -91,5 +110,17 @@ export class ResponseBody<C> implements PumpOwner {
 
   onFilterFailed(thrown: unknown): void {
     this.#owner.fail(toProxyError(thrown));
+  }
+
+  onPipeBusy(): void {
+    this.#owner.holdResponse(Hold.Plugin);
+  }
+
+  onPipeIdle(): void {
+    this.#owner.releaseResponse(Hold.Plugin);
+  }
+
+  onPipeFailed(error: Error | null): void {
+    this.#owner.fail(toPluginFailure(error));
   }
 }

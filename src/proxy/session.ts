@@ -6,6 +6,7 @@ import type { TlsDigest } from "../net/tls/digest.ts";
 import type { HttpPeer } from "../upstream/peer.ts";
 import type { ResponseFaults } from "./response-faults.ts";
 import type { RetryPolicy } from "./retries.ts";
+import type { SessionPlugins } from "./session-plugins.ts";
 
 /** Who is on the other end of a client's connection, and where it came in. */
 export interface ConnectionInfo {
@@ -117,6 +118,8 @@ export class Session<C = undefined> {
   timings: Timings = NO_TIMINGS;
   /** @internal what goes with the session from one phase to another. One: who comes second takes the place. */
   attendant: SessionAttendant | null = null;
+  /** @internal what its bodies go through; null: nothing. To be set before `upstreamPeer`. */
+  plugins: SessionPlugins | null = null;
   /** When this request is repeated. The proxy's, unless a phase before `upstreamPeer` sets another one. */
   retryPolicy: RetryPolicy;
   /** Who is asked before the request is repeated; null: nobody. */

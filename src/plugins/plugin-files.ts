@@ -1,0 +1,116 @@
+import { createHash } from "node:crypto";
+import { rmSync } from "node:fs";
+import { chmod, mkdtemp, open, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
+import { PluginError } from "./plugin.ts";
+
+/** A file of a plugin as it was read. */
+export interface PluginFile {
+  readonly bytes: Buffer;
+  readonly digest: string;
+}
+
+/** Bytes. Whatever is larger is another file than was meant. */
+const LARGEST_FILE = 256 * 1024 * 1024;
+
+const REASONS: Readonly<Record<string, string>> = {
+  ENOENT: "there is no such file",
+  EACCES: "it may not be read",
+  EISDIR: "it is a folder",
+};
+
+/** Reads a plugin's file. Rejects with a `PluginError` when it can't be read, or isn't whole. */
+export async function readPluginFile(path: string): Promise<PluginFile> {
+  const bytes = await read(path);
+  if (isCutOff(bytes)) throw new PluginError("it isn't whole: is it still being written?");
+  return { bytes, digest: createHash("sha256").update(bytes).digest("hex") };
+}
+
+async function read(path: string): Promise<Buffer> {
+  try {
+    await using file = await open(path);
+    const found = await file.stat();
+    if (found.isFile() && found.size <= LARGEST_FILE) return await file.readFile();
+    throw new PluginError(found.isFile() ? `it has ${found.size} bytes` : "it is no regular file");
+  } catch (error) {
+    if (error instanceof PluginError) throw error;
+    const { code = "", message } = error as NodeJS.ErrnoException;
+    throw new PluginError(REASONS[code] ?? message);
+  }
+}
+
+const ELF_64 = Buffer.from([0x7f, 0x45, 0x4c, 0x46, 2, 1]);
+/** Where an ELF header of 64 bits tells where its section headers stand, how large each is, and how many there are. */
+const SECTIONS_AT = 0x28;
+const SECTION_SIZE_AT = 0x3a;
+const SECTION_COUNT_AT = 0x3c;
+const ELF_HEADER = 0x40;
+
+/**
+ * Whether a library ends before its last part. To load one that is cut off may end the process: the loader maps the file as its
+ * header describes it, and memory behind the end of a file can't be touched.
+ */
+function isCutOff(bytes: Buffer): boolean {
+  if (bytes.length === 0) return true;
+  if (!bytes.subarray(0, ELF_64.length).equals(ELF_64)) return false;
+  if (bytes.length < ELF_HEADER) return true;
+  const sections = Number(bytes.readBigUInt64LE(SECTIONS_AT));
+  const count = bytes.readUInt16LE(SECTION_COUNT_AT);
+  return sections + count * bytes.readUInt16LE(SECTION_SIZE_AT) > bytes.length;
+}
+
+/**
+ * Copies of plugins' files, which nobody changes: a library that is overwritten while it is loaded takes the process with it. They
+ * stand in a folder of this process, which goes with it.
+ */
+export class PluginCopies {
+  #folder: Promise<string> | null = null;
+  #count = 0;
+  readonly #removeAtExit = (): void => this.#removeNow();
+  #path: string | null = null;
+
+  /** Puts a copy aside. @returns its path. Rejects with a `PluginError` when that can't be done. */
+  async add(name: string, { bytes }: PluginFile): Promise<string> {
+    try {
+      this.#folder ??= this.#makeFolder();
+      const path = join(await this.#folder, `${++this.#count}-${basename(name)}`);
+      await writeFile(path, bytes, { mode: 0o755, flag: "wx" });
+      return path;
+    } catch (error) {
+      this.#folder = null;
+      throw new PluginError(`it can't be copied aside: ${(error as Error).message}`);
+    }
+  }
+
+  async #makeFolder(): Promise<string> {
+    const path = await mkdtemp(join(tmpdir(), "sluice-plugins-"));
+    // Threads that start after the process has become another user have to read from it.
+    await chmod(path, 0o711);
+    if (this.#path === null) process.once("exit", this.#removeAtExit);
+    this.#path = path;
+    return path;
+  }
+
+  /** Removes a copy that nobody loads any more. Those who have loaded it don't notice. */
+  async remove(path: string): Promise<void> {
+    await rm(path, { force: true }).catch(() => undefined);
+  }
+
+  /** Removes all of them. */
+  close(): void {
+    this.#folder = null;
+    process.off("exit", this.#removeAtExit);
+    this.#removeNow();
+  }
+
+  #removeNow(): void {
+    if (this.#path === null) return;
+    try {
+      rmSync(this.#path, { recursive: true, force: true });
+    } catch {
+      // It is another user's by now.
+    }
+    this.#path = null;
+  }
+}
