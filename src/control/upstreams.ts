@@ -5,6 +5,7 @@ import type { UpstreamSettings } from "../filters/settings.ts";
 import { GroupKeeper } from "../upstream/group-keeper.ts";
 import type { GroupMemory } from "../upstream/group-memory.ts";
 import type { GroupEvent, GroupStatus, ServerOrder, ServerStatus } from "../upstream/group-status.ts";
+import type { KeeperMeans } from "../upstream/keeper-plan.ts";
 import { isWeight, MAX_WEIGHT } from "../upstream/server.ts";
 import type { UpstreamServers } from "../worker/orders.ts";
 
@@ -43,6 +44,7 @@ export interface Upstreams {
 
 /** What the groups are kept with. */
 export interface UpstreamsMeans {
+  /** Memory that threads have of it. */
   readonly memoryOf: (upstream: UpstreamSettings) => GroupMemory;
   readonly clock: AlarmClock;
   readonly seed: string;
@@ -52,23 +54,44 @@ export interface UpstreamsMeans {
 
 /** Keeps the groups of a configuration: one keeper each, in the main thread. */
 export class KeptUpstreams implements Upstreams {
-  readonly #keepers: ReadonlyMap<string, GroupKeeper>;
   readonly #listeners = new Set<(event: GroupEvent) => void>();
+  readonly #means: UpstreamsMeans;
+  #keepers: ReadonlyMap<string, GroupKeeper>;
 
   constructor(upstreams: readonly UpstreamSettings[], means: UpstreamsMeans) {
-    const { memoryOf, clock, seed, onServers } = means;
+    this.#means = means;
     this.#keepers = new Map(
       upstreams.map((upstream) => {
         const { name } = upstream;
-        const keeper = new GroupKeeper(name, upstream, memoryOf(upstream), {
-          clock,
-          random: seededRandom(`${seed}/upstream ${name}`),
-          onServers: (servers) => onServers({ upstream: name, servers }),
-          onEvent: (event) => this.#tell(event),
-        });
-        return [name, keeper];
+        return [name, new GroupKeeper(name, upstream, means.memoryOf(upstream), this.meansOf(name))];
       }),
     );
+  }
+
+  /** By the names of their upstreams. */
+  get keepers(): ReadonlyMap<string, GroupKeeper> {
+    return this.#keepers;
+  }
+
+  /** These are the groups from now on. */
+  replaceBy(keepers: ReadonlyMap<string, GroupKeeper>): void {
+    this.#keepers = keepers;
+  }
+
+  /** What the group of that name is kept with. @param isTold whether threads are told of other servers; default: always */
+  meansOf(name: string, isTold: () => boolean = () => true): KeeperMeans {
+    const { clock, seed, onServers } = this.#means;
+    return {
+      clock,
+      random: seededRandom(`${seed}/upstream ${name}`),
+      onServers: (servers) => isTold() && onServers({ upstream: name, servers }),
+      onEvent: (event) => isTold() && this.#tell(event),
+    };
+  }
+
+  /** Has all threads know again which servers a group has. */
+  tellServers(name: string): void {
+    this.#means.onServers({ upstream: name, servers: this.#keepers.get(name)!.records });
   }
 
   /** What a thread that starts now has to begin with. */

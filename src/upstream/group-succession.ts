@@ -52,7 +52,10 @@ export class GroupSuccession {
     if (!this.#keepsFinder) await this.#plan.finder.find();
   }
 
-  /** Takes places for the servers that there will be. False: there isn't room for as many as there may be. */
+  /**
+   * Takes places for the servers that there will be; asked again, for those that were found meanwhile. False: there isn't room for as
+   * many as there may be.
+   */
   reserve(): boolean {
     const now = this.#means.clock.now();
     const wanted = usable(this.#wanted, () => undefined).slice(0, mostServersOf(this.#settings, this.memory));
@@ -115,7 +118,7 @@ export class GroupSuccession {
       ? this.#before.records.find((record) => record.address === address)
       : undefined;
     if (known !== undefined) return known.slot;
-    const slot = this.#plan.slots.take(now);
+    const slot = this.#places.get(address) ?? this.#plan.slots.take(now);
     if (slot === null) return null;
     this.#places.set(address, slot);
     // Those who choose by it do so before there is a keeper.
