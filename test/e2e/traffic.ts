@@ -1,6 +1,10 @@
 import assert from "node:assert/strict";
+import { setTimeout as delay } from "node:timers/promises";
 import { until } from "../kit/deadline.ts";
 import type { MortalServer } from "./mortal-server.ts";
+
+/** Milliseconds between a lane's requests: enough of them are under way at any time, and the machine has others to do. */
+const PAUSE = 2;
 
 /** Sends one request; the port of the server that answered it, or what else came. */
 export type Lane = () => Promise<string>;
@@ -48,6 +52,7 @@ export class Traffic {
     while (!this.#isOver) {
       const result = await send().catch((error: Error) => error.message);
       this.results.set(result, (this.results.get(result) ?? 0) + 1);
+      await delay(PAUSE);
     }
   }
 }
