@@ -4,15 +4,18 @@ import type { ProxyError } from "../base/errors.ts";
 import { Deadline, type DeadlineOwner, TimeoutQueue } from "../base/timeouts.ts";
 import type { Faults, FaultyConnection } from "../chaos/faults.ts";
 import { layFaults } from "../chaos/faulty-wire.ts";
-import type { ByteSink } from "../http/streams.ts";
-import { TransportByteStream } from "../http1/byte-stream.ts";
+import type { ByteSink, ByteStream } from "../http/streams.ts";
 import { formatHostPort, plainAddress } from "../net/address.ts";
 import { encodeProxyHeader, type ProxiedAddresses } from "../net/proxy-protocol.ts";
 import type { Transport, TransportHandler } from "../net/transport.ts";
+import { type PluginDirection, TO_CLIENT, TO_UPSTREAM } from "../plugins/plugin.ts";
+import type { PluginRow, PluginRowConnection } from "../plugins/plugin-row.ts";
 import { ConnectAttempt, type ConnectCallback } from "../upstream/connect-attempt.ts";
 import { type Protocols, UNNAMED } from "../upstream/peer-tls.ts";
 import { kindOfCut } from "./kind-of-cut.ts";
+import { PluggedStream } from "./plugged-stream.ts";
 import { type ProxyHeaderListener, ProxyHeaderReader } from "./proxy-header-reader.ts";
+import { RelayEnd, type RelayEndOwner } from "./relay-end.ts";
 import { RelayedTls } from "./relayed-tls.ts";
 import type { ConnectionState, StreamEvent, StreamProxySettings, StreamTraffic } from "./stream-proxy.ts";
 import { Tunnel } from "./tunnel.ts";
@@ -38,6 +41,8 @@ export interface RelayStart {
   readonly early: Buffer | null;
   /** The name that a client with TLS asks for, "" when it names none; null without TLS. */
   readonly serverName: string | null;
+  /** What its bytes go through; absent: nothing. */
+  readonly plugins?: PluginRow | null;
 }
 
 /** What a connection needs of its proxy. */
@@ -49,6 +54,8 @@ export interface RelayHost {
   /** Counts the connection as one of its client's, whose address is known now; why it may not stand, or null. */
   countClient(relay: TcpRelay): string | null;
   tell(kind: StreamEvent["kind"], relay: TcpRelay, detail: string): void;
+  /** A plugin did something wrong, which ends the connection. */
+  onPluginFailed(error: Error): void;
   onRelayClosed(relay: TcpRelay): void;
 }
 
@@ -65,7 +72,9 @@ const finishing = new TimeoutQueue(60_000);
  *     header? ──▶ delay? ──▶ connects ──▶ relays ──▶ lingers ──▶ closed
  *                               └── no server ─────────┘
  */
-export class TcpRelay implements TransportHandler, ConnectCallback, DeadlineOwner, ProxyHeaderListener {
+export class TcpRelay
+  implements TransportHandler, ConnectCallback, DeadlineOwner, ProxyHeaderListener, RelayEndOwner
+{
   readonly id: string;
   /** The address it comes from, without the port; "" on a Unix socket. */
   clientAddress: string;
@@ -82,6 +91,8 @@ export class TcpRelay implements TransportHandler, ConnectCallback, DeadlineOwne
   #far: Transport | null = null;
   #tunnel: Tunnel | null = null;
   #links: FaultyConnection | null = null;
+  readonly #plugins: PluginRow | null;
+  #plugged: PluginRowConnection | null = null;
   #proxied: ProxiedAddresses | null;
   /** What came before there was a server, for the server. */
   #early: Buffer | null;
@@ -113,6 +124,7 @@ export class TcpRelay implements TransportHandler, ConnectCallback, DeadlineOwne
     this.#readsHeader = start.readsHeader;
     this.#proxied = start.proxied;
     this.#early = start.early;
+    this.#plugins = start.plugins ?? null;
     this.#near = adopt(this);
     this.#tls = start.serverName === null ? null : new RelayedTls(start.serverName, this.#near.tls);
     const { socket } = this.#near;
@@ -260,15 +272,53 @@ export class TcpRelay implements TransportHandler, ConnectCallback, DeadlineOwne
     this.#far = far;
     this.#server!.noteSuccess();
     counters.add(Counter.upstreamConnects);
+    const problem = this.#openPlugins();
     this.#tunnel = new Tunnel(
-      (sink) => new RelayEnd(this, far, sink),
-      (sink) => new RelayEnd(this, this.#near, sink),
+      (sink) => this.#openEnd(far, TO_CLIENT, sink),
+      (sink) => this.#openEnd(this.#near, TO_UPSTREAM, sink),
       () => this.#finish(),
     );
+    if (problem !== null) {
+      this.#onPluginEnd(problem);
+      return;
+    }
     idle.set(this.#deadline);
     this.#host.tell("opened", this, `to ${this.#server!.text}${this.#tls === null ? "" : `, ${this.#tls}`}`);
     this.#sendEarly();
     this.#near.resume();
+  }
+
+  /** @returns what is wrong, if a plugin can't be used */
+  #openPlugins(): Error | null {
+    try {
+      this.#plugged = this.#plugins === null ? null : this.#plugins.open(this.client);
+      return null;
+    } catch (error) {
+      return error as Error;
+    }
+  }
+
+  /** @param direction the one that goes on from this end */
+  #openEnd(transport: Transport, direction: PluginDirection, sink: ByteSink): ByteStream {
+    const open = (inner: ByteSink): ByteStream => new RelayEnd(this, transport, inner);
+    const plugged = this.#plugged;
+    if (plugged === null) return open(sink);
+    return new PluggedStream(plugged, direction, sink, open, (error) => this.#onPluginEnd(error));
+  }
+
+  /** @param error what a plugin did wrong; null: it wants the connection to be closed */
+  #onPluginEnd(error: Error | null): void {
+    if (error === null) {
+      this.#reason ||= "closed by a plugin";
+      for (const side of [this.#near, this.#far]) side?.finish();
+      this.#linger();
+      return;
+    }
+    this.#host.counters.add(Counter.internalErrors);
+    this.#explain("reset", error.message);
+    this.#host.onPluginFailed(error);
+    for (const side of [this.#near, this.#far]) side?.reset();
+    this.destroy();
   }
 
   /** What was agreed on with the client has to be what its server speaks. */
@@ -397,6 +447,7 @@ export class TcpRelay implements TransportHandler, ConnectCallback, DeadlineOwne
     this.#deadline.clear();
     this.#delay?.clear();
     this.#attempt?.cancel();
+    this.#plugged?.close();
     this.#host.onRelayClosed(this);
   }
 
@@ -409,43 +460,6 @@ export class TcpRelay implements TransportHandler, ConnectCallback, DeadlineOwne
 
   onClose(): void {
     this.#forget();
-  }
-}
-
-/** One side of a relay: hears its transport, and is the byte stream that the other side's bytes go to. */
-class RelayEnd extends TransportByteStream implements TransportHandler {
-  readonly #relay: TcpRelay;
-  readonly #transport: Transport;
-
-  constructor(relay: TcpRelay, transport: Transport, sink: ByteSink) {
-    super(transport, sink);
-    this.#relay = relay;
-    this.#transport = transport;
-    transport.handler = this;
-  }
-
-  onData(bytes: Buffer, start: number, end: number): void {
-    this.#relay.onActivity();
-    this.sink.onBytes(bytes, start, end);
-  }
-
-  onEnd(): void {
-    this.#relay.onActivity();
-    this.sink.onBytesEnd();
-  }
-
-  onBlocked(): void {
-    this.sink.onBytesBlocked();
-  }
-
-  onDrain(): void {
-    this.#relay.onDrained();
-    this.sink.onBytesDrained();
-  }
-
-  onClose(error: Error | null): void {
-    this.#relay.onEndClosed(this.#transport, error);
-    this.sink.onBytesClosed(error);
   }
 }
 

@@ -6,6 +6,7 @@ import { formatHostPort, plainAddress } from "../net/address.ts";
 import { adoptAccepted } from "../net/onread-socket.ts";
 import type { ProxiedAddresses } from "../net/proxy-protocol.ts";
 import type { ClientHello } from "../net/tls/client-hello.ts";
+import type { PluginRow } from "../plugins/plugin-row.ts";
 import { ClientCounts } from "./client-counts.ts";
 import type { ConnectionState, StreamEvent, StreamTraffic } from "./stream-proxy.ts";
 import { type RelayHost, type RelaySettings, type RelayStart, TcpRelay } from "./tcp-relay.ts";
@@ -14,6 +15,10 @@ import { UpstreamRotation } from "./upstream-rotation.ts";
 export interface StreamServiceOptions {
   /** What is done to its connections; null for nothing, ever. */
   readonly faults: Faults | null;
+  /** What bytes go through, but those that are passed on unopened; absent: nothing. */
+  readonly plugins?: PluginRow | null;
+  /** Hears what a plugin did wrong. It must not throw. */
+  readonly onPluginFailed?: (error: Error) => void;
   /** Hears what happens. It must not throw. */
   readonly onEvent?: (event: StreamEvent) => void;
   /** Hears what a connection has moved when it is over. It must not throw. */
@@ -34,6 +39,8 @@ export class TcpRelays implements RelayHost {
   readonly idle: TimeoutQueue;
   readonly #onEvent: ((event: StreamEvent) => void) | null;
   readonly #onTraffic: ((traffic: StreamTraffic) => void) | null;
+  readonly #onPluginFailed: ((error: Error) => void) | null;
+  readonly #plugins: PluginRow | null;
   readonly #relays = new Map<string, TcpRelay>();
   readonly #clients: ClientCounts;
   readonly #rotations = new WeakMap<readonly string[], UpstreamRotation>();
@@ -41,9 +48,12 @@ export class TcpRelays implements RelayHost {
   #opened = 0;
   #onEmpty: (() => void) | null = null;
 
-  constructor(settings: RelaySettings, { faults, onEvent, onTraffic }: StreamServiceOptions) {
+  constructor(settings: RelaySettings, options: StreamServiceOptions) {
+    const { faults, onEvent, onTraffic } = options;
     this.settings = settings;
     this.faults = faults;
+    this.#plugins = options.plugins ?? null;
+    this.#onPluginFailed = options.onPluginFailed ?? null;
     this.idle = new TimeoutQueue(settings.idleTimeout);
     this.#onEvent = onEvent ?? null;
     this.#onTraffic = onTraffic ?? null;
@@ -73,6 +83,10 @@ export class TcpRelays implements RelayHost {
 
   /** Relays a socket that was accepted, or the TLS socket over one. It counts as open from here to its end. */
   open(socket: Socket, start: RelayStart, id: string = this.nextId()): void {
+    this.#relay(socket, { ...start, plugins: this.#plugins }, id);
+  }
+
+  #relay(socket: Socket, start: RelayStart, id: string): void {
     const relay = new TcpRelay(this, id, start, (handler) => adoptAccepted(socket, handler));
     this.#relays.set(id, relay);
     this.counters.add(Counter.connectionsOpen);
@@ -100,7 +114,7 @@ export class TcpRelays implements RelayHost {
       upstreams,
       () => new UpstreamRotation(upstreams, connectTimeout),
     );
-    this.open(socket, { servers, delay, readsHeader: false, proxied, early: bytes, serverName }, id);
+    this.#relay(socket, { servers, delay, readsHeader: false, proxied, early: bytes, serverName }, id);
   }
 
   /** Closes a socket that isn't to be relayed. */
@@ -129,6 +143,10 @@ export class TcpRelays implements RelayHost {
   /** Tells of what happened to a connection that is no relay, or not yet. */
   report(kind: StreamEvent["kind"], connection: string, client: string, detail: string): void {
     this.#onEvent?.({ kind, proxy: this.settings.name, time: Date.now(), connection, client, detail });
+  }
+
+  onPluginFailed(error: Error): void {
+    this.#onPluginFailed?.(error);
   }
 
   onRelayClosed(relay: TcpRelay): void {
