@@ -3,6 +3,7 @@ import { idleAlarms } from "../base/alarms.ts";
 import type { CounterName } from "../base/counters.ts";
 import { createRegistry } from "../chaos/toxics/index.ts";
 import type { ListenerSettings } from "../config/snapshot.ts";
+import type { BoundElsewhere } from "../net/listener.ts";
 import { TrafficKeeper, type TrafficStats } from "../observe/traffic/traffic-keeper.ts";
 import { renewIdentity } from "../upstream/identity-files.ts";
 import type { Order } from "../worker/orders.ts";
@@ -12,11 +13,13 @@ import { loadToxics } from "../worker/toxic-modules.ts";
 import { type Limits, SharedLimits } from "./limits.ts";
 import type { Engine } from "./planes.ts";
 import { Proxies } from "./proxies.ts";
-import { SocketKeeper } from "./sockets.ts";
+import { type Share, SocketKeeper } from "./sockets.ts";
 import type { Steering } from "./steering.ts";
 import { Supervisor } from "./supervisor.ts";
 import { TlsKeepers } from "./tls-keepers.ts";
 import type { TrafficSource } from "./traffic.ts";
+import type { Estate } from "./upgrade/estate.ts";
+import { type Inheritance, toInheritance } from "./upgrade/inheritance.ts";
 import { logUpstreams } from "./upstream-log.ts";
 import { KeptUpstreams, type Upstreams } from "./upstreams.ts";
 import type { Keepers } from "./worker-handle.ts";
@@ -35,18 +38,32 @@ export interface Running {
   /** The groups of servers of its configuration; none where a program chooses servers. */
   readonly upstreams: Upstreams;
   readonly limits: Limits;
+  /** A socket for what runs beside the data plane, the caller's to close. Rejects, in words for people, when there is none. */
+  lend(address: string, owner: string): Promise<BoundElsewhere>;
+  /** What a process gets that takes this one's place. */
+  estate(): Promise<Estate>;
+  /** A process has taken its place: what it has stays there when it ends here. */
+  succeed(): void;
   /** Lets requests finish for at most `grace` milliseconds, then ends. */
   drain(grace: number): Promise<void>;
   /** Ends now. */
   stop(): Promise<void>;
 }
 
-/** @param threads 0 runs the data plane in the calling thread */
-export async function startRunning(spec: RunSpec, threads: number, log: Logger): Promise<Running> {
+/**
+ * @param threads 0 runs the data plane in the calling thread
+ * @param inherited what is there from the process whose place this one takes
+ */
+export async function startRunning(
+  spec: RunSpec,
+  threads: number,
+  log: Logger,
+  inherited: Inheritance = toInheritance(null),
+): Promise<Running> {
   loadToxics(spec.toxics ?? []);
   const shared = allocateSharedMemory(spec, Math.max(threads, 1));
   const tls = new TlsKeepers(log);
-  const sockets = new SocketKeeper(shared.threads);
+  const sockets = new SocketKeeper(inherited.sockets);
   const traffic = new TrafficKeeper(spec.traffic);
   const engine: Engine =
     threads === 0
@@ -72,6 +89,9 @@ export async function startRunning(spec: RunSpec, threads: number, log: Logger):
     stats: traffic,
     upstreams,
     limits: new SharedLimits(routedSnapshot(spec), shared.limits),
+    lend: (address, owner) => sockets.lend(address, BESIDE, owner),
+    estate: async () => ({ sockets: await sockets.handOver(), memories: {} }),
+    succeed: () => sockets.succeed(),
     drain(grace) {
       upstreams.stop();
       traffic.stop();
@@ -84,6 +104,9 @@ export async function startRunning(spec: RunSpec, threads: number, log: Logger):
     },
   };
 }
+
+/** Beside the data plane there is one thread. */
+const BESIDE: Share = { thread: 0, threads: 1 };
 
 /** Worker threads load the data plane themselves: it is loaded here only to run here. */
 async function createLocalPlane(spec: RunSpec, shared: SharedMemory, keepers: Keepers): Promise<Engine> {

@@ -21,7 +21,7 @@ describe("a Unix socket", () => {
     await using folder = await createTemporaryDirectory();
     const path = folder.join("left.sock");
     await leaveSocketAt(path);
-    const keeper = new SocketKeeper(1);
+    const keeper = new SocketKeeper();
     await keeper.lend(`unix:${path}`, ALONE, "a");
     await keeper.close();
     assert.equal(existsSync(path), false);
@@ -32,7 +32,7 @@ describe("a Unix socket", () => {
     const file = await folder.write("precious.txt", "all that I have");
     const below = folder.join("below");
     await mkdir(below);
-    const keeper = new SocketKeeper(1);
+    const keeper = new SocketKeeper();
     for (const path of [file, below]) {
       await assert.rejects(keeper.lend(`unix:${path}`, ALONE, path), {
         message: `Can't listen on unix:${path}: something that is no socket is there already`,
@@ -50,7 +50,7 @@ describe("an address that can't be listened on", () => {
     const server = createServer();
     const taken = folder.join("taken.sock");
     await new Promise<void>((resolve) => void server.listen(taken, resolve));
-    const keeper = new SocketKeeper(1);
+    const keeper = new SocketKeeper();
     for (const [address, reason] of [
       [`unix:${taken}`, "another program listens there already"],
       [`unix:${folder.join("nowhere", "a.sock")}`, "there is no such folder, or it may not be written to"],

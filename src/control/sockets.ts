@@ -38,7 +38,6 @@ export interface Share {
  *     SocketKeeper:  BoundSocket per thread ──dup──▶ descriptor ──▶ worker's listen({ fd })
  */
 export class SocketKeeper {
-  readonly #threads: number;
   /** By owner. */
   readonly #bindings = new Map<string, Promise<Binding>>();
   /** Addresses that are bound, or about to be. */
@@ -47,8 +46,7 @@ export class SocketKeeper {
   #isSucceeded = false;
 
   /** @param inherited sockets that are bound already: taken where their address is listened on */
-  constructor(threads: number, inherited: InheritedSockets = new InheritedSockets()) {
-    this.#threads = threads;
+  constructor(inherited: InheritedSockets = new InheritedSockets()) {
     this.#inherited = inherited;
   }
 
@@ -134,7 +132,7 @@ export class SocketKeeper {
   }
 
   #bindTcp(host: string, wanted: number): Binding {
-    const first = bindTcp(host, wanted, this.#threads > 1);
+    const first = bindTcp(host, wanted, false);
     const address = formatHostPort(host, first.address().port);
     this.#claimed.add(address);
     return { address, sockets: [first], path: null, isForeign: false };
