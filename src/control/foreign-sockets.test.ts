@@ -16,7 +16,7 @@ describe("sockets that somebody else has bound", () => {
   test("are shared by all threads, for nobody may join them", async () => {
     const socket = new BoundSocket({ host: "127.0.0.1", port: 0 });
     const address = `127.0.0.1:${socket.address().port}`;
-    const keeper = new SocketKeeper(2, foreign(address, socket));
+    const keeper = new SocketKeeper(foreign(address, socket));
     const { ino } = fstatSync(socket.fd());
     for (const thread of [0, 1]) {
       const { fds, boundTo } = await keeper.lend(address, { thread, threads: 2 }, "a");
@@ -35,7 +35,7 @@ describe("sockets that somebody else has bound", () => {
     await using folder = await createTemporaryDirectory();
     const path = folder.join("lent.sock");
     const socket = new BoundSocket({ path } as never);
-    const keeper = new SocketKeeper(1, foreign(`unix:${path}`, socket));
+    const keeper = new SocketKeeper(foreign(`unix:${path}`, socket));
     const { fds } = await keeper.lend(`unix:${path}`, { thread: 0, threads: 1 }, "a");
     for (const fd of fds) closeSync(fd);
     await keeper.close();

@@ -18,11 +18,12 @@ interface SocketEntry {
   readonly owner: string;
   readonly address: string;
   readonly count: number;
+  readonly isForeign: boolean;
 }
 
 export function toEstateMessage({ sockets, memories }: Estate): Message {
-  const entries = sockets.map(({ owner, address, descriptors }) => {
-    return { owner, address, count: descriptors.length } satisfies SocketEntry;
+  const entries = sockets.map(({ owner, address, descriptors, isForeign = false }) => {
+    return { owner, address, count: descriptors.length, isForeign } satisfies SocketEntry;
   });
   return { type: "estate", sockets: entries, memories };
 }
@@ -33,9 +34,9 @@ export function fromEstateMessage(message: Message, descriptors: readonly number
   if (type !== "estate" || !Array.isArray(entries) || !entries.every(isSocketEntry) || !isObject(memories))
     throw new TypeError("What the other process leaves can't be understood");
   let used = 0;
-  const sockets = entries.map(({ owner, address, count }) => {
+  const sockets = entries.map(({ owner, address, count, isForeign }) => {
     used += count;
-    return { owner, address, descriptors: descriptors.slice(used - count, used) };
+    return { owner, address, descriptors: descriptors.slice(used - count, used), isForeign };
   });
   if (used !== descriptors.length)
     throw new TypeError(`The other process left ${descriptors.length} descriptors and tells of ${used}`);
@@ -44,9 +45,10 @@ export function fromEstateMessage(message: Message, descriptors: readonly number
 
 function isSocketEntry(value: unknown): value is SocketEntry {
   if (!isObject(value)) return false;
-  const { owner, address, count } = value;
+  const { owner, address, count, isForeign } = value;
   const isCount = typeof count === "number" && Number.isInteger(count) && count > 0;
-  return typeof owner === "string" && typeof address === "string" && isCount;
+  const isNamed = typeof owner === "string" && typeof address === "string";
+  return isNamed && isCount && typeof isForeign === "boolean";
 }
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
