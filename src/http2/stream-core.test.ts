@@ -1,3 +1,5 @@
+// In a process of its own: it measures memory.
+
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";

@@ -1,3 +1,5 @@
+// In a process of its own: it loads programs with modules of their own, and counts warnings.
+
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { describe, test } from "node:test";

@@ -1,3 +1,5 @@
+// In a process of its own: it adds kinds of toxics to every registry that there is.
+
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { createTemporaryDirectory } from "../../test/kit/files.ts";

@@ -1,3 +1,5 @@
+// In a process of its own: it counts rejections that nobody handles.
+
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";

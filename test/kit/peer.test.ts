@@ -1,3 +1,5 @@
+// In a process of its own: it changes where programs are looked for.
+
 import assert from "node:assert/strict";
 import { chmod } from "node:fs/promises";
 import { test } from "node:test";

@@ -1,3 +1,5 @@
+// In a process of its own: it starts and ends processes, and listens to signals.
+
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { describe, test } from "node:test";

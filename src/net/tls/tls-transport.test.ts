@@ -1,3 +1,5 @@
+// In a process of its own: it counts the sockets that are open.
+
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import type { Socket } from "node:net";

@@ -1,0 +1,61 @@
+// Runs the tests: node test/run/main.ts [--lanes N] [PATTERN ...]
+//
+// Tells of each file when it is over, with its tests, and at the end what failed, what took longest and how many tests
+// there were. Exits with 1 when anything was not as it should be. A single file runs by itself too: node --test FILE.
+
+import { availableParallelism } from "node:os";
+import { parseArgs } from "node:util";
+import { findTestFiles } from "./files.ts";
+import type { Counts } from "./messages.ts";
+import { type FinishedFile, runTestFiles } from "./test-run.ts";
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { lanes: { type: "string" } },
+});
+
+const everything = ["src/**/*.test.ts", "test/!(soak|peers)/**/*.test.ts"];
+/** A test often waits for others, so more of them than processors keep these busy. */
+const lanes = Number(values.lanes ?? availableParallelism() + 1);
+const limits = { testTimeout: 60_000, silence: 120_000, memory: 400 * 2 ** 20 };
+
+function inSeconds(milliseconds: number): string {
+  return `${(milliseconds / 1000).toFixed(1)} s`;
+}
+
+function say(text: string): void {
+  process.stdout.write(text.endsWith("\n") ? text : `${text}\n`);
+}
+
+function showFile({ path, ok, counts, text, duration }: FinishedFile): void {
+  say(`${ok ? "✔" : "✖"} ${path}: ${counts.tests} tests, ${inSeconds(duration)}\n${text}`);
+}
+
+function sum(files: readonly FinishedFile[], name: keyof Counts): number {
+  return files.reduce((total, { counts }) => total + counts[name], 0);
+}
+
+function showEnd(files: readonly FinishedFile[], duration: number): void {
+  const slowest = files.toSorted((a, b) => b.duration - a.duration).slice(0, 10);
+  say("\nthe slowest files:");
+  for (const { path, duration: own } of slowest) say(`  ${inSeconds(own).padStart(7)} ${path}`);
+  const failed = files.filter(({ ok }) => !ok);
+  if (failed.length > 0) say("\n✖ what failed:");
+  for (const { path, failures } of failed) say(`\n${path}\n${failures}`);
+  say(`\nℹ files ${files.length}, failed ${failed.length}`);
+  say(`ℹ tests ${sum(files, "tests")} in ${sum(files, "suites")} suites`);
+  for (const name of ["passed", "failed", "cancelled", "skipped", "todo"] as const) {
+    say(`ℹ ${name} ${sum(files, name)}`);
+  }
+  say(`ℹ took ${inSeconds(duration)}`);
+}
+
+const start = performance.now();
+const files = findTestFiles(positionals.length > 0 ? positionals : everything);
+const finished: FinishedFile[] = [];
+await runTestFiles(files, { ...limits, lanes }, (file) => {
+  finished.push(file);
+  showFile(file);
+});
+showEnd(finished, performance.now() - start);
+process.exitCode = files.length > 0 && finished.every(({ ok }) => ok) ? 0 : 1;
