@@ -34,11 +34,6 @@ export function reopenLogFiles(): string[] {
   });
 }
 
-/** The files that this thread writes. */
-export function logFilePaths(): string[] {
-  return [...new Set([...open].map(({ path }) => path))];
-}
-
 /**
  * Opens a file that is only appended to, and makes the folders on its way.
  * @throws Error that names it

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import { createTemporaryDirectory } from "../../test/kit/files.ts";
+import { startProgram } from "../../test/kit/process.ts";
 import { PidFile } from "./pid-file.ts";
 
 test("a pid file is written, and removed by who wrote it", async () => {
@@ -29,5 +30,37 @@ test("a pid file that can't be used is named", async () => {
       () => PidFile.write(path),
       (error: Error) => error.message.startsWith(`${path} ${problem}`),
     );
+  }
+});
+
+test("a successor takes the file over from a process that runs still", async () => {
+  await using folder = await createTemporaryDirectory();
+  const path = await folder.write("sluice.pid", `${process.ppid}\n`);
+  PidFile.write(path, process.ppid);
+  assert.equal(readFileSync(path, "utf8"), `${process.pid}\n`);
+});
+
+test("of several processes that find an old file at the same moment one gets it", async () => {
+  await using folder = await createTemporaryDirectory();
+  const path = await folder.write("sluice.pid", "999999999\n");
+  const script = `
+    const { PidFile } = await import(${JSON.stringify(import.meta.resolve("./pid-file.ts"))});
+    console.log("loaded");
+    process.stdin.once("data", () => {
+      try { PidFile.write(${JSON.stringify(path)}); console.log("mine", process.pid); }
+      catch (error) { console.log(/is running$/.test(error.message) ? "taken" : error.message); }
+    });`;
+  const flags = ["--input-type=module", "-e", script];
+  const programs = await Promise.all(Array.from({ length: 4 }, () => startProgram(process.execPath, flags)));
+  try {
+    await Promise.all(programs.map((program) => program.line(/^loaded$/)));
+    for (const program of programs) program.write("go\n");
+    const said = await Promise.all(programs.map((program) => program.line(/^(mine|taken|.*hold.*)/)));
+    const words = said.map(([, word]) => word);
+    assert.deepEqual(words.toSorted(), ["mine", "taken", "taken", "taken"]);
+    assert.equal(readFileSync(path, "utf8"), `${programs[words.indexOf("mine")]?.pid}\n`);
+    assert.deepEqual(readdirSync(folder.path), ["sluice.pid"]);
+  } finally {
+    for (const program of programs) await program[Symbol.asyncDispose]();
   }
 });

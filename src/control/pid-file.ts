@@ -1,4 +1,7 @@
-import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { linkSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+
+/** How often another one may be quicker before it is plain that something else is wrong. */
+const MOST_ATTEMPTS = 10;
 
 /** A file with our process number in it, for whoever sends us signals. */
 export class PidFile {
@@ -8,12 +11,26 @@ export class PidFile {
     this.#path = path;
   }
 
-  /** @throws Error when the file belongs to a process that runs, or can't be written */
-  static write(path: string): PidFile {
-    const other = readPid(path);
-    if (other !== null && other !== process.pid && isRunning(other)) {
-      throw new Error(`${path} belongs to process ${other}, which is running`);
+  /**
+   * Of several processes that write the same file at the same moment one gets it.
+   * @param former the process whose place this one takes, which may run still
+   * @throws Error when the file belongs to a process that runs, or can't be written
+   */
+  static write(path: string, former: number | null = null): PidFile {
+    for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
+      const other = readPid(path);
+      if (other === process.pid) return new PidFile(path);
+      if (other !== null && other === former) return PidFile.#overwrite(path);
+      if (other !== null && isRunning(other))
+        throw new Error(`${path} belongs to process ${other}, which is running`);
+      const outcome = createWhole(path);
+      if (outcome === "made") return new PidFile(path);
+      if (outcome === "closed" || !setAside(path, other)) return PidFile.#overwrite(path);
     }
+    throw new Error(`${path} can't hold the process id: others write it, too`);
+  }
+
+  static #overwrite(path: string): PidFile {
     try {
       writeFileSync(path, `${process.pid}\n`);
     } catch (error) {
@@ -22,9 +39,61 @@ export class PidFile {
     return new PidFile(path);
   }
 
-  /** Removes the file, unless another process has taken it over. */
+  /** Removes the file, unless another process has taken it over. Where that isn't allowed any more it is left empty. */
   remove(): void {
-    if (readPid(this.#path) === process.pid) rmSync(this.#path, { force: true });
+    if (readPid(this.#path) !== process.pid) return;
+    try {
+      rmSync(this.#path, { force: true });
+    } catch {
+      truncateSync(this.#path);
+    }
+  }
+}
+
+/** What forbids to make and move files in a folder; one that is there may be written even so. */
+const CLOSED: ReadonlySet<string> = new Set(["EACCES", "EPERM", "EROFS"]);
+
+/** Makes the file with what it holds, at once, unless there is one. */
+function createWhole(path: string): "made" | "there" | "closed" {
+  const draft = `${path}.${process.pid}`;
+  try {
+    writeFileSync(draft, `${process.pid}\n`);
+    linkSync(draft, path);
+    return "made";
+  } catch (error) {
+    const { code = "" } = error as NodeJS.ErrnoException;
+    if (code === "EEXIST") return "there";
+    if (CLOSED.has(code)) return "closed";
+    throw unusable(path, error);
+  } finally {
+    rmSync(draft, { force: true });
+  }
+}
+
+/**
+ * Takes away a file that was left behind. It is looked at again once nobody else can reach it: another process may have
+ * taken the place meanwhile, and gets its file back. False when files can't be moved there.
+ */
+function setAside(path: string, left: number | null): boolean {
+  const aside = `${path}.${process.pid}.old`;
+  try {
+    renameSync(path, aside);
+  } catch (error) {
+    const { code = "" } = error as NodeJS.ErrnoException;
+    if (code === "ENOENT") return true;
+    if (CLOSED.has(code)) return false;
+    throw unusable(path, error);
+  }
+  if (readPid(aside) !== left) restore(aside, path);
+  rmSync(aside, { force: true });
+  return true;
+}
+
+function restore(aside: string, path: string): void {
+  try {
+    linkSync(aside, path);
+  } catch {
+    // There is a newer one.
   }
 }
 
