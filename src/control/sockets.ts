@@ -24,6 +24,15 @@ interface Binding {
   readonly isForeign: boolean;
 }
 
+/** What one owner listens on; while it moves these are two. */
+interface Tenancy {
+  /** As it was asked for first. */
+  readonly asked: string;
+  readonly binding: Promise<Binding>;
+  /** The bound address; null as long as it isn't known. */
+  boundTo: string | null;
+}
+
 /** Which of how many threads asks for its part of the sockets. */
 export interface Share {
   readonly thread: number;
@@ -39,7 +48,7 @@ export interface Share {
  */
 export class SocketKeeper {
   /** By owner. */
-  readonly #bindings = new Map<string, Promise<Binding>>();
+  readonly #tenancies = new Map<string, Tenancy[]>();
   /** Addresses that are bound, or about to be. */
   readonly #claimed = new Set<string>();
   readonly #inherited: InheritedSockets;
@@ -58,21 +67,53 @@ export class SocketKeeper {
    */
   async lend(address: string, { thread, threads }: Share, owner: string): Promise<BoundElsewhere> {
     const parsed = parseAddress(address);
-    const binding = this.#bindings.getOrInsertComputed(owner, () => this.#bind(parsed, owner));
-    // A failed attempt isn't remembered: the address may be free the next time.
-    binding.catch(() => this.#bindings.delete(owner));
-    const { sockets, address: boundTo, isForeign } = await binding;
+    const tenancy = this.#tenancyOf(owner, address) ?? this.#settle(owner, address, parsed);
+    const { sockets, address: boundTo, isForeign } = await tenancy.binding;
     if (parsed.kind === "tcp" && !isForeign) joinTcp(sockets, boundTo, threads);
     const shared = thread % sockets.length;
     const lent = sockets.filter((_, i) => i === shared || i % threads === thread);
     return { fds: lent.map((socket) => duplicateDescriptor(socket.fd())), boundTo };
   }
 
-  /** Ends listening for one owner: once the workers close theirs too, the kernel refuses connections. */
-  async release(owner: string): Promise<void> {
-    const binding = await this.#bindings.get(owner)?.catch(() => null);
-    this.#bindings.delete(owner);
-    if (binding === null || binding === undefined) return;
+  #tenancyOf(owner: string, address: string): Tenancy | undefined {
+    return this.#tenancies
+      .get(owner)
+      ?.find(({ asked, boundTo }) => asked === address || boundTo === address);
+  }
+
+  #settle(owner: string, asked: string, address: Address): Tenancy {
+    const tenancy: Tenancy = { asked, binding: this.#bind(address, owner), boundTo: null };
+    this.#tenancies.getOrInsert(owner, []).push(tenancy);
+    tenancy.binding.then(
+      (bound) => {
+        tenancy.boundTo = bound.address;
+      },
+      // A failed attempt isn't remembered: the address may be free the next time.
+      () => this.#forget(owner, tenancy),
+    );
+    return tenancy;
+  }
+
+  #forget(owner: string, tenancy: Tenancy): void {
+    const others = (this.#tenancies.get(owner) ?? []).filter((other) => other !== tenancy);
+    if (others.length > 0) this.#tenancies.set(owner, others);
+    else this.#tenancies.delete(owner);
+  }
+
+  /**
+   * Ends listening for one owner: once the workers close theirs too, the kernel refuses connections.
+   * @param at the bound address that it leaves; null: all that it has
+   */
+  async release(owner: string, at: string | null = null): Promise<void> {
+    for (const tenancy of this.#tenancies.get(owner) ?? []) {
+      const binding = await tenancy.binding.catch(() => null);
+      if (at !== null && binding?.address !== at) continue;
+      this.#forget(owner, tenancy);
+      if (binding !== null) this.#close(binding);
+    }
+  }
+
+  #close(binding: Binding): void {
     this.#claimed.delete(binding.address);
     for (const socket of binding.sockets) socket.close();
     if (binding.path !== null && !this.#isSucceeded) removeSocketFile(binding.path);
@@ -80,7 +121,10 @@ export class SocketKeeper {
 
   /** All that is listened on. The descriptors stay this keeper's. */
   async handOver(): Promise<HandedSockets[]> {
-    const bound = [...this.#bindings].map(async ([owner, binding]) => {
+    const all = [...this.#tenancies].flatMap(([owner, tenancies]) =>
+      tenancies.map(({ binding }) => ({ owner, binding })),
+    );
+    const bound = all.map(async ({ owner, binding }) => {
       const { address, sockets, isForeign } = await binding;
       return { owner, address, descriptors: sockets.map((socket) => socket.fd()), isForeign };
     });
@@ -95,7 +139,7 @@ export class SocketKeeper {
 
   /** Ends listening everywhere. */
   async close(): Promise<void> {
-    for (const owner of [...this.#bindings.keys()]) await this.release(owner);
+    for (const owner of [...this.#tenancies.keys()]) await this.release(owner);
   }
 
   async #bind(address: Address, owner: string): Promise<Binding> {
