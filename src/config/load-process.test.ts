@@ -13,6 +13,7 @@ function parse(yaml: string, file = "sluice.yaml"): Snapshot {
 
 test("what concerns the process is read", () => {
   const { process } = parse(`
+upgrade_sock: /run/sluice/upgrade.sock
 daemon: true
 umask: "027"
 user: nobody
@@ -22,6 +23,7 @@ health: 8475
 working_directory: /var/lib/sluice
 `);
   assert.deepEqual(process, {
+    upgradeSocket: "/run/sluice/upgrade.sock",
     daemon: true,
     workingDirectory: "/var/lib/sluice",
     umask: 0o027,

@@ -42,6 +42,7 @@ describe("the simple form", () => {
         umask: null,
         user: null,
         group: null,
+        upgradeSocket: null,
         shutdownDelay: 0,
         health: null,
       },

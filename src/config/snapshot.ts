@@ -71,6 +71,8 @@ export type Account = string | number;
 
 /** How the process itself runs. What stands here counts when it starts. */
 export interface ProcessSettings {
+  /** The path at which a successor takes over; null: it doesn't, unless this process starts it. */
+  readonly upgradeSocket: string | null;
   /** True: in the background. */
   readonly daemon: boolean;
   /** Where it goes, as it is found from where it was started; null: it stays. */

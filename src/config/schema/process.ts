@@ -35,6 +35,11 @@ interface ProcessKeys {
 /** Keys of the document that concern the process itself. */
 export const processKeys: ProcessKeys = {
   pid_file: text("a path").optional().describe("A file that holds the process id while the proxy runs."),
+  upgrade_sock: text("a path")
+    .optional()
+    .describe(
+      "A Unix socket at which a process started with `-u` takes over from this one: see operations.md. Default: none.",
+    ),
   daemon: flag().default(false).describe("Runs in the background, as `-d` does: see `docs/operations.md`."),
   working_directory: text("a path")
     .optional()
@@ -61,6 +66,7 @@ export const processKeys: ProcessKeys = {
 };
 
 interface ProcessDocument {
+  readonly upgrade_sock?: string | undefined;
   readonly daemon: boolean;
   readonly working_directory?: string | undefined;
   readonly umask?: number | undefined;
@@ -73,6 +79,7 @@ interface ProcessDocument {
 /** The same in normal form. */
 export function toProcessSettings(document: ProcessDocument): ProcessSettings {
   return {
+    upgradeSocket: document.upgrade_sock ?? null,
     daemon: document.daemon,
     workingDirectory: document.working_directory ?? null,
     umask: document.umask ?? null,
