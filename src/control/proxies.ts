@@ -1,5 +1,5 @@
-import { directionOf, type ToxicChange } from "../chaos/faults.ts";
-import { ALLOW, type Mode } from "../chaos/mode.ts";
+import type { ToxicChange } from "../chaos/faults.ts";
+import type { Mode } from "../chaos/mode.ts";
 import { attributeProblem, completeAttributes, type ToxicRegistry } from "../chaos/registry.ts";
 import type { ToxicSettings, ToxicType } from "../chaos/toxic.ts";
 import type { HttpFaultState } from "../filters/faults/http-faults.ts";
@@ -9,9 +9,10 @@ import {
   type StreamEvent,
   type StreamProxySettings,
 } from "../proxy/stream-proxy.ts";
-import type { ListenerFaults, Order, StandingProxies, SwitchedFault } from "../worker/orders.ts";
+import type { Order, StandingProxies } from "../worker/orders.ts";
 import { type ProxyTraffic, sumTraffic } from "../worker/traffic-ledger.ts";
 import { OrderError, type Planes } from "./planes.ts";
+import { currentSettings, NEW_ENTRY, type ProxyEntry, toStanding, toState } from "./proxy-entry.ts";
 import {
   type ProxyChange,
   type ProxyInit,
@@ -31,29 +32,15 @@ interface Given {
   readonly done: Promise<unknown>;
 }
 
-/** A proxy as it is known here: the one place where all threads' state comes from. */
-interface Entry {
-  readonly name: string;
-  /** Null for a listener that a configuration opened. */
-  settings: StreamProxySettings | null;
-  /** Where a listener of a configuration listens. */
-  boundElsewhere: string;
-  /** While enabled. */
-  address: string | null;
-  toxics: readonly ToxicSettings[];
-  mode: Mode;
-  /** Faults on its routes that were switched. */
-  switched: readonly SwitchedFault[];
+/** All that is known of proxies, for whoever changes them all at once. */
+export interface ProxyBook {
+  readonly entries: ReadonlyMap<string, ProxyEntry>;
+  /** These are the proxies from now on; threads know. */
+  replaceBy(entries: ReadonlyMap<string, ProxyEntry>): void;
+  /** With all of its attributes. @throws SteeringError */
+  check(toxic: ToxicSettings): ToxicSettings;
+  order(order: Order): Promise<unknown>;
 }
-
-const NEW_ENTRY: Omit<Entry, "name"> = {
-  settings: null,
-  boundElsewhere: "",
-  address: null,
-  toxics: [],
-  mode: ALLOW,
-  switched: [],
-};
 
 /**
  * Steers the proxies in all threads: keeps what they should be, and tells the threads. Orders are given one after the
@@ -62,7 +49,7 @@ const NEW_ENTRY: Omit<Entry, "name"> = {
 export class Proxies implements Steering, TrafficSource {
   readonly #planes: Planes;
   readonly #registry: ToxicRegistry;
-  readonly #entries = new Map<string, Entry>();
+  #entries = new Map<string, ProxyEntry>();
   readonly #listeners = new Set<(event: StreamEvent) => void>();
   #last: Promise<unknown> = Promise.resolve();
 
@@ -76,12 +63,7 @@ export class Proxies implements Steering, TrafficSource {
 
   /** What a thread that starts now has to begin with. */
   get standing(): StandingProxies {
-    const entries = [...this.#entries.values()];
-    return {
-      proxies: entries.filter(({ address }) => address !== null).map(currentSettings),
-      listeners: entries.filter(({ settings }) => settings === null).map(toListenerFaults),
-      watched: this.#listeners.size > 0,
-    };
+    return { ...toStanding(this.#entries.values()), watched: this.#listeners.size > 0 };
   }
 
   /** Takes up a listener that the data plane opens by itself, before the threads start. */
@@ -113,7 +95,7 @@ export class Proxies implements Steering, TrafficSource {
       const settings: StreamProxySettings = { ...STREAM_DEFAULTS[init.protocol ?? "tcp"], ...rest, name };
       const toxics = settings.toxics.map((toxic) => this.#checked(toxic));
       checkNames(toxics);
-      const entry: Entry = { ...NEW_ENTRY, name, settings, toxics, mode: settings.mode };
+      const entry: ProxyEntry = { ...NEW_ENTRY, name, settings, toxics, mode: settings.mode };
       if (enabled) await this.#open(entry);
       this.#entries.set(name, entry);
       return toState(entry);
@@ -137,7 +119,7 @@ export class Proxies implements Steering, TrafficSource {
   }
 
   /** Where it listened before it listens again when it can't where it should. */
-  async #reopen(entry: Entry, before: StreamProxySettings, wasEnabled: boolean): Promise<void> {
+  async #reopen(entry: ProxyEntry, before: StreamProxySettings, wasEnabled: boolean): Promise<void> {
     try {
       await this.#open(entry);
     } catch (error) {
@@ -157,7 +139,7 @@ export class Proxies implements Steering, TrafficSource {
   }
 
   /** The first thread binds, so that a port that the kernel chooses is the same for all. */
-  async #open(entry: Entry): Promise<void> {
+  async #open(entry: ProxyEntry): Promise<void> {
     const settings = currentSettings(entry);
     let address: string;
     try {
@@ -178,7 +160,7 @@ export class Proxies implements Steering, TrafficSource {
     entry.settings = { ...entry.settings!, listen: address };
   }
 
-  async #close(entry: Entry): Promise<void> {
+  async #close(entry: ProxyEntry): Promise<void> {
     await this.#order({ do: "close", proxy: entry.name });
     await this.#planes.release(entry.name);
     entry.address = null;
@@ -301,6 +283,20 @@ export class Proxies implements Steering, TrafficSource {
     void this.#inTurn(() => this.#order({ do: "watch", on })).catch(() => undefined);
   }
 
+  /** Does something to all of them, while orders of others wait. */
+  exclusively<T>(work: (book: ProxyBook) => Promise<T>): Promise<T> {
+    return this.#inTurn(() => {
+      return work({
+        entries: this.#entries,
+        replaceBy: (entries) => {
+          this.#entries = new Map(entries);
+        },
+        check: (toxic) => this.#checked(toxic),
+        order: (order) => this.#order(order),
+      });
+    });
+  }
+
   // ── helpers ────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
@@ -310,7 +306,7 @@ export class Proxies implements Steering, TrafficSource {
   }
 
   /** A proxy that is disabled runs nowhere: what is ordered is told when it is enabled. */
-  #give(entry: Entry, order: Order): Given {
+  #give(entry: ProxyEntry, order: Order): Given {
     const runs = entry.address !== null || entry.settings === null;
     return { proxy: entry.name, done: runs ? this.#order(order) : Promise.resolve() };
   }
@@ -358,13 +354,13 @@ export class Proxies implements Steering, TrafficSource {
     return [first, ...others].filter((answer) => answer !== undefined);
   }
 
-  #entryOf(name: string): Entry {
+  #entryOf(name: string): ProxyEntry {
     const entry = this.#entries.get(name);
     if (entry === undefined) throw new SteeringError("PROXY_NOT_FOUND", `There is no proxy ${name}`);
     return entry;
   }
 
-  #streamOf({ name, settings }: Entry): StreamProxySettings {
+  #streamOf({ name, settings }: ProxyEntry): StreamProxySettings {
     if (settings !== null) return settings;
     throw new SteeringError(
       "NOT_CHANGEABLE",
@@ -392,47 +388,7 @@ export class Proxies implements Steering, TrafficSource {
   }
 }
 
-function currentSettings({ settings, toxics, mode }: Entry): StreamProxySettings {
-  return { ...settings!, toxics, mode };
-}
-
-function toListenerFaults({ name, toxics, mode, switched }: Entry): ListenerFaults {
-  return { name, toxics, mode, switched };
-}
-
-function toState({ name, settings, boundElsewhere, address, toxics, mode }: Entry): ProxyState {
-  const ordered = inDirectionOrder(toxics);
-  if (settings === null) {
-    return {
-      name,
-      protocol: "http",
-      listen: boundElsewhere,
-      upstream: "",
-      enabled: true,
-      toxics: ordered,
-      mode,
-    };
-  }
-  const { protocol, listen, upstreams } = settings;
-  const upstream = upstreams.join(",");
-  return {
-    name,
-    protocol,
-    listen: address ?? listen,
-    upstream,
-    enabled: address !== null,
-    toxics: ordered,
-    mode,
-  };
-}
-
-/** Upstream first, then downstream, each in the order in which they act. */
-function inDirectionOrder(toxics: readonly ToxicSettings[]): ToxicSettings[] {
-  const { upstream = [], downstream = [] } = Object.groupBy(toxics, directionOf);
-  return [...upstream, ...downstream];
-}
-
-function toxicOf(entry: Entry, name: string): ToxicSettings {
+function toxicOf(entry: ProxyEntry, name: string): ToxicSettings {
   const toxic = entry.toxics.find((other) => other.name === name);
   if (toxic === undefined) throw new SteeringError("TOXIC_NOT_FOUND", `${entry.name} has no toxic ${name}`);
   return toxic;

@@ -33,6 +33,8 @@ export interface SharedMemory {
 /** Generations of threads that there is room for at once, and the least rows: they cost next to nothing while nobody uses them. */
 const GENERATIONS = 8;
 const LEAST_ROWS = 32;
+/** Slots of a group, so that one that grows keeps its memory. */
+const LEAST_SLOTS = 16;
 
 /** @param threads those that send requests, at least 1 */
 export function allocateSharedMemory(spec: RunSpec, threads: number): SharedMemory {
@@ -44,7 +46,7 @@ export function allocateSharedMemory(spec: RunSpec, threads: number): SharedMemo
     faultCounts: spec.snapshot === null ? null : allocateFaultCounts(spec.snapshot),
     groups: new Map(
       (snapshot?.upstreams ?? []).map((upstream) => {
-        return [upstream.name, allocateGroupMemory(slotsFor(upstream), rows)];
+        return [upstream.name, allocateGroup(upstream, { rows }).buffer];
       }),
     ),
     limits: allocateLimitMemory(limitsOf(snapshot), rows),
@@ -96,7 +98,7 @@ function nextFaults(
 
 /** Fresh memory for a group, as `allocateSharedMemory` gives it. */
 export function allocateGroup(upstream: UpstreamSettings, { rows }: Pick<SharedMemory, "rows">): GroupMemory {
-  const slots = slotsFor(upstream);
+  const slots = Math.max(slotsFor(upstream), LEAST_SLOTS);
   return new GroupMemory(allocateGroupMemory(slots, rows), slots, rows, 0);
 }
 

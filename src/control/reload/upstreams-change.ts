@@ -130,7 +130,8 @@ export class UpstreamsChange {
   #change(known: GroupKeeper, upstream: UpstreamSettings): GroupSuccession {
     const { memory, settings } = known;
     const means = this.#upstreams.meansOf(upstream.name);
-    if (keptWords(settings) === keptWords(upstream) && slotsFor(upstream) <= memory.slots) {
+    const slots = upstream.discovery === null ? upstream.servers.length : slotsFor(upstream);
+    if (keptWords(settings) === keptWords(upstream) && slots <= memory.slots) {
       const succession = new GroupSuccession(known, upstream, memory, means);
       if (succession.reserve()) return succession;
       succession.abandon();

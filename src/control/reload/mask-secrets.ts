@@ -1,0 +1,44 @@
+/*
+ * What a configuration holds, for people and programs that may see it but not its secrets. Tokens, passwords and keys are told
+ * by their names, or by how they look; what is masked twice looks the same, whether it was or not.
+ */
+
+const MASK = "***";
+
+/** Names of settings whose values are secrets. */
+const SECRET_SETTINGS: ReadonlySet<string> = new Set([
+  "token",
+  "secret",
+  "password",
+  "passphrase",
+  "key_log",
+]);
+/** Names of header fields, cookies and parameters that carry some. */
+const SECRET_FIELD = /auth|cookie|token|secret|passw|session|api-?key/i;
+const PEM = "-----BEGIN ";
+/** Credentials in a URL. */
+const CREDENTIALS = /^([a-z][a-z0-9+.-]*:\/\/)[^/@\s]*@/i;
+
+/** A value as JSON has it, without secrets. @param name that of the setting it belongs to */
+export function maskSecrets(value: unknown, name: string = ""): unknown {
+  if (value === null || typeof value === "boolean" || typeof value === "number") return value;
+  if (SECRET_SETTINGS.has(name)) return MASK;
+  if (typeof value === "string")
+    return value.startsWith(PEM) ? MASK : value.replace(CREDENTIALS, `$1${MASK}@`);
+  if (ArrayBuffer.isView(value)) return MASK;
+  if (Array.isArray(value))
+    return isField(value) ? maskField(value) : value.map((one) => maskSecrets(one, name));
+  if (typeof value !== "object") return null;
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, maskSecrets(inner, key)]));
+}
+
+type Field = readonly [name: string, value: string];
+
+/** A name and a value. */
+function isField(value: readonly unknown[]): value is Field {
+  return value.length === 2 && value.every((part) => typeof part === "string");
+}
+
+function maskField([name, value]: Field): Field {
+  return [name, SECRET_FIELD.test(name) ? MASK : value];
+}

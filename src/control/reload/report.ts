@@ -1,0 +1,23 @@
+import type { Change } from "./diff.ts";
+
+/** What whoever reloads should know. */
+export interface ReloadNote {
+  /** What it is about, as a person would write it: `listeners[web].routes[2].upstream`; "" for all of it. */
+  readonly path: string;
+  readonly message: string;
+}
+
+/** What came of a reload. Plain data. */
+export interface ReloadReport {
+  /** `nothing`: there was nothing to change. */
+  readonly kind: "nothing" | "swap" | "generation";
+  /** How often something else was taken over since the process began. */
+  readonly number: number;
+  readonly changes: readonly Change[];
+  /** What lives on otherwise than one might think. */
+  readonly notes: readonly ReloadNote[];
+  /** What changed in the configuration and stays as it was until a restart or an upgrade. */
+  readonly warnings: readonly ReloadNote[];
+  /** Milliseconds that it took. */
+  readonly took: number;
+}
