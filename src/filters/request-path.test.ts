@@ -142,7 +142,7 @@ describe("the readings of a path", () => {
           assert.doesNotMatch(reading, /(?:^|\/)\.\.?(?:\/|$)/);
         }
       }),
-      { numRuns: 5000 },
+      { numRuns: 2000 },
     );
   });
 

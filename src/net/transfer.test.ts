@@ -18,7 +18,8 @@ import { overSocket } from "./onread-socket.ts";
  */
 
 const CONNECTIONS = 64;
-const SIZE = 3 * 1024 * 1024 + 4321;
+/** Several times what the kernel's buffers hold. */
+const SIZE = 1024 * 1024 + 4321;
 
 /** Reads everything, checking it, with pauses of any length at any place. */
 async function readSlowly(socket: Socket, seed: number): Promise<number> {

@@ -127,10 +127,10 @@ describe("every byte arrives through a TCP proxy", () => {
 });
 
 describe("every byte arrives through TLS", () => {
-  const size = 100 * MEGABYTE;
+  const size = 30 * MEGABYTE;
 
   for (const kind of ["opened here", "opened here and closed again", "passed on unopened"] as const) {
-    test(`${kind}: 100 MB each way at once, each side slow in turn`, async () => {
+    test(`${kind}: 30 MB each way at once, each side slow in turn`, async () => {
       await using directory = await createTemporaryDirectory();
       const authority = await createAuthority();
       const identity = await authority.issue();

@@ -6,7 +6,9 @@ import { createFaults, toxic } from "../../test/kit/stream-proxy.ts";
 import { openUdp, startUdpEcho, startUdpProxy, type TestUdpProxy, type UdpPeer } from "../../test/kit/udp.ts";
 import { builtinToxics } from "../chaos/toxics/index.ts";
 
+/** Rates need many until they are close. */
 const DATAGRAMS = 100_000;
+const FEWER = 20_000;
 /** Few enough that no kernel's buffer overflows: what is lost is lost by the toxics. */
 const BURST = 32;
 const SIZE = 48;
@@ -20,9 +22,9 @@ function listen(peer: UdpPeer): number[] {
 }
 
 /** Sends numbered datagrams, each burst when the one before has gone all its way. */
-async function sendAll(client: UdpPeer, proxy: TestUdpProxy): Promise<void> {
+async function sendAll(client: UdpPeer, proxy: TestUdpProxy, count: number): Promise<void> {
   const passed = (): number => proxy.service.connections()[0]?.bytesUp ?? 0;
-  for (let sent = 0; sent < DATAGRAMS; sent += BURST) {
+  for (let sent = 0; sent < count; sent += BURST) {
     for (let i = sent; i < sent + BURST; i++) {
       const bytes = Buffer.alloc(SIZE);
       bytes.writeUInt32BE(i);
@@ -33,18 +35,18 @@ async function sendAll(client: UdpPeer, proxy: TestUdpProxy): Promise<void> {
   }
 }
 
-describe("100,000 datagrams there and back", () => {
-  test("all arrive, once and in order, without toxics", async () => {
+describe("datagrams there and back", () => {
+  test("all arrive, 20,000 of them, once and in order, without toxics", async () => {
     await using origin = await startUdpEcho();
     await using proxy = await startUdpProxy([origin.port]);
     await using client = await openUdp();
     const arrived = listen(client);
-    await sendAll(client, proxy);
-    await until("all are back", () => arrived.length === DATAGRAMS);
+    await sendAll(client, proxy, FEWER);
+    await until("all are back", () => arrived.length === FEWER);
     assert.ok(arrived.every((number, i) => number === i));
   });
 
-  test("are lost, doubled and overtaken as often as toxics say, within 1 %", async () => {
+  test("are lost, doubled and overtaken as often as toxics say, within 1 %, of 100,000", async () => {
     const rates = { loss: 0.1, duplicate: 0.2, reorder: 0.05 };
     await using origin = await startUdpEcho();
     const faults = createFaults(builtinToxics);
@@ -56,7 +58,7 @@ describe("100,000 datagrams there and back", () => {
     const arrived = listen(client);
     const served: number[] = [];
     origin.socket.on("message", (bytes: Buffer) => served.push(bytes.readUInt32BE()));
-    await sendAll(client, proxy);
+    await sendAll(client, proxy, DATAGRAMS);
     await until("all that were served are back", () => new Set(arrived).size === served.length);
 
     const once = new Set<number>();

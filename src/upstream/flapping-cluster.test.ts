@@ -17,6 +17,8 @@ import { ServerGroup } from "./server-group.ts";
 
 const STEP = 250;
 const TWO_HOURS = 2 * 60 * 60 * 1000;
+/** Long enough for every kind of event. */
+const TEN_MINUTES = 10 * 60 * 1000;
 const THREADS = 2;
 /** Fewer than servers come and go within what a slot has to rest: now and then there is none free. */
 const SLOTS = 12;
@@ -358,10 +360,15 @@ function checkEvents({ events, keeper }: FlappingCluster): void {
 }
 
 /** @param longest how long a server that is well may stay out */
-async function twoHours(seed: string, settings: GroupSettings, longest: number): Promise<FlappingCluster> {
+async function flap(
+  seed: string,
+  settings: GroupSettings,
+  longest: number,
+  duration = TWO_HOURS,
+): Promise<FlappingCluster> {
   const cluster = new FlappingCluster(seed, settings);
   const outSince = new Map<string, number>();
-  await cluster.run(TWO_HOURS, () => {
+  await cluster.run(duration, () => {
     checkShare(cluster);
     checkEjections(cluster);
     checkStuck(cluster, longest, outSince);
@@ -380,7 +387,7 @@ describe("two hours of a flapping cluster", () => {
   const checked: GroupSettings = { ...SETTINGS, checks: [CHECK] };
 
   test("leave no server out that is well, and never too many, with checks", async () => {
-    const cluster = await twoHours("first", checked, LONGEST_BY_CHECK);
+    const cluster = await flap("first", checked, LONGEST_BY_CHECK);
     const kinds = new Set(cluster.events.map((event) => (event.kind === "server" ? event.to : event.kind)));
     // Otherwise nothing was tried.
     for (const kind of ["ejected", "down", "up", "disabled", "draining", "servers"])
@@ -402,7 +409,7 @@ describe("two hours of a flapping cluster", () => {
   });
 
   test("leave no server out that is well, and never too many, without checks", async () => {
-    const cluster = await twoHours("second", SETTINGS, LONGEST_BY_EJECTION);
+    const cluster = await flap("second", SETTINGS, LONGEST_BY_EJECTION);
     assert.ok(cluster.events.some((event) => event.kind === "server" && event.to === "ejected"));
     checkEvents(cluster);
     cluster.keeper.stop();
@@ -411,7 +418,7 @@ describe("two hours of a flapping cluster", () => {
   test("go the same way for the same seed, and another for another", async () => {
     const stories = [];
     for (const seed of ["third", "third", "fourth"]) {
-      const { events, answered, failed, keeper } = await twoHours(seed, checked, LONGEST_BY_CHECK);
+      const { events, answered, failed, keeper } = await flap(seed, checked, LONGEST_BY_CHECK, TEN_MINUTES);
       keeper.stop();
       stories.push({ events, answered, failed });
     }

@@ -80,7 +80,7 @@ describe("limits counted in Redis", { skip: skipWithout("redis-server") }, () =>
     await program[Symbol.asyncDispose]();
   });
 
-  for (const algorithm of ALGORITHMS) testRateLimiter(algorithm, makeLimiter);
+  for (const algorithm of ALGORITHMS) testRateLimiter(algorithm, makeLimiter, { seconds: 6, runs: 20 });
 
   test("are taken by several requests at once as by one after the other", async () => {
     const fixed: RateSettings = { ...base, algorithm: "fixed_window" };
