@@ -30,11 +30,9 @@ for (const name of streams) {
   const write = stream.write.bind(stream) as (...args: readonly unknown[]) => boolean;
   stream.write = (chunk: string | Uint8Array, ...rest: readonly unknown[]): boolean => {
     const output = current.getStore();
-    if (output === undefined) {
-      // A connection that is read without a stream doesn't tell whose it is: any of them may have written that.
-      if (typeof chunk === "string") for (const each of listening) each[name] += chunk;
-      return write(chunk, ...rest);
-    }
+    // Timers are shared, and sockets that are read without a stream tell nothing: it may be from any that listens.
+    if (typeof chunk === "string") for (const each of listening) if (each !== output) each[name] += chunk;
+    if (output === undefined) return write(chunk, ...rest);
     output[name] += typeof chunk === "string" ? chunk : Buffer.from(chunk).toString();
     const done = rest.find((argument) => typeof argument === "function") as (() => void) | undefined;
     if (done !== undefined) process.nextTick(done);
@@ -59,6 +57,8 @@ export interface InsideSluice extends AsyncDisposable {
   readonly addresses: readonly string[];
   /** Of the first address. */
   readonly port: number;
+  /** The line of JSON that says where it listens. */
+  readonly listening: Readonly<Record<string, unknown>>;
   /** Waits for a line of its standard output or error output. */
   line(pattern: RegExp): Promise<RegExpExecArray>;
   /** Does what the signal does to a process, and resolves with the exit code. */
@@ -85,14 +85,22 @@ export async function startInside(args: readonly string[], env: Environment = {}
     }) as Promise<RegExpExecArray>;
   try {
     const [text] = await line(/^\{"event":"listening".*\}$/);
-    const { addresses } = JSON.parse(text) as { addresses: string[] };
+    const parsed = JSON.parse(text) as Record<string, unknown>;
+    const addresses = parsed["addresses"] as readonly string[];
     const heard = listenersOfSignals();
     const end = (signal: keyof typeof heard): Promise<number> => {
       for (const hear of heard[signal]) if (!isOver && !deaf[signal].includes(hear)) hear(signal);
       return running;
     };
     const port = Number(/:(\d+)$/.exec(addresses[0] ?? "")?.[1] ?? 0);
-    return { addresses, port, line, end, [Symbol.asyncDispose]: async () => void (await end("SIGINT")) };
+    return {
+      addresses,
+      port,
+      listening: parsed,
+      line,
+      end,
+      [Symbol.asyncDispose]: async () => void (await end("SIGINT")),
+    };
   } finally {
     restoreEnvironment();
   }

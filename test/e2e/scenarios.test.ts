@@ -6,10 +6,11 @@ import { after, before, describe, test } from "node:test";
 import { until } from "../kit/deadline.ts";
 import { createTemporaryDirectory, type TemporaryDirectory } from "../kit/files.ts";
 import { freePort, listen } from "../kit/ports.ts";
-import { type Finished, type RunningProgram, runProgram, startSluice } from "../kit/process.ts";
+import { runSluice, startSluice } from "../kit/process.ts";
+import { type Finished, runInside, startInside } from "./inside.ts";
+import { portOf } from "./toxiproxy.ts";
 
 const root = join(import.meta.dirname, "../..");
-const bin = join(root, "bin/sluice.js");
 
 let directory: TemporaryDirectory;
 before(async () => {
@@ -35,38 +36,46 @@ async function startEcho(): Promise<{ port: number } & AsyncDisposable> {
 
 /** A Sluice with one proxy, called tcp, and an API. */
 class Server implements AsyncDisposable {
-  readonly program: RunningProgram;
   readonly url: string;
   readonly port: number;
+  readonly #sluice: AsyncDisposable;
 
-  constructor(program: RunningProgram, url: string, port: number) {
-    this.program = program;
-    this.url = url;
-    this.port = port;
+  constructor({ api, addresses }: Readonly<Record<string, unknown>>, sluice: AsyncDisposable) {
+    this.url = `http://${api}`;
+    this.port = portOf((addresses as readonly string[])[0] ?? "");
+    this.#sluice = sluice;
   }
 
+  /** In this process. */
   static async start(upstream: number, ...flags: readonly string[]): Promise<Server> {
-    const program = await startSluice([
-      ...["tcp", "127.0.0.1:0", `127.0.0.1:${upstream}`, "--api", "127.0.0.1:0", "--json", ...flags],
-    ]);
+    const sluice = await startInside([...Server.#command(upstream), ...flags]);
+    return new Server(sluice.listening, sluice);
+  }
+
+  /** In a process, and there in a thread. */
+  static async startProcess(upstream: number): Promise<Server> {
+    const program = await startSluice([...Server.#command(upstream), "--json"]);
     const [line] = await program.line(/^\{"event":"listening".*$/);
-    const { addresses, api } = JSON.parse(line) as { addresses: string[]; api: string };
-    return new Server(program, `http://${api}`, Number(addresses[0]?.split(":").at(-1)));
+    return new Server(JSON.parse(line) as Record<string, unknown>, program);
+  }
+
+  static #command(upstream: number): readonly string[] {
+    return ["tcp", "127.0.0.1:0", `127.0.0.1:${upstream}`, "--api", "127.0.0.1:0"];
   }
 
   async proxies(): Promise<object> {
     return (await (await fetch(`${this.url}/proxies`)).json()) as object;
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.program[Symbol.asyncDispose]();
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#sluice[Symbol.asyncDispose]();
   }
 }
 
 async function play(server: Server | null, text: string, ...flags: readonly string[]): Promise<Finished> {
   const file = await directory.write("play.yaml", text);
   const host = server === null ? [] : ["--host", server.url];
-  return await runProgram(process.execPath, [bin, "chaos", "play", file, ...host, ...flags]);
+  return await runInside(["chaos", "play", file, ...host, ...flags]);
 }
 
 /** Milliseconds until a byte is back. */
@@ -95,7 +104,7 @@ function endOf(socket: Socket): Promise<string> {
 describe("a play", () => {
   test("changes open connections at its times, and undoes it", async () => {
     await using echo = await startEcho();
-    await using server = await Server.start(echo.port);
+    await using server = await Server.startProcess(echo.port);
     const before = await server.proxies();
     const socket = await connectTo(server.port);
     await echoTime(socket);
@@ -152,8 +161,7 @@ steps:
     const values = lines.filter((line) => line.event === "value").length;
     assert.ok(values >= 5 && values <= 15, `${values} values of the ramp`);
 
-    const rehearsal = ["chaos", "play", file, "--dry-run", "--json"];
-    const dry = await runProgram(process.execPath, [bin, ...rehearsal], { env });
+    const dry = await runInside(["chaos", "play", file, "--dry-run", "--json"], env);
     const plain = (told: Record<string, unknown>[]): unknown[] =>
       told
         .filter((line) => !["begin", "value", "remove", "end"].includes(String(line["event"])))
@@ -227,7 +235,7 @@ steps:
       assert.equal(code, 2, flags.join(" "));
       assert.equal(stderr.trimEnd().split("\n").length, 1, stderr);
     }
-    const missing = await runProgram(process.execPath, [bin, "chaos", "play", "no-such.yaml"]);
+    const missing = await runSluice(["chaos", "play", "no-such.yaml"]);
     assert.deepEqual([missing.code, missing.stderr], [2, "no-such.yaml: there is no such file\n"]);
   });
 });
@@ -298,7 +306,7 @@ test("the seed makes a play repeatable", async () => {
 });
 
 test("the schema is printed for editors", async () => {
-  const { stdout, code } = await runProgram(process.execPath, [bin, "schema", "--scenario"]);
+  const { stdout, code } = await runInside(["schema", "--scenario"]);
   assert.equal(code, 0);
   assert.equal(JSON.parse(stdout).title, "Scenario of Sluice");
 });

@@ -1,11 +1,10 @@
 import assert from "node:assert/strict";
-import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { freePort } from "../kit/ports.ts";
-import { type Finished, runProgram } from "../kit/process.ts";
+import { runSluice } from "../kit/process.ts";
+import { type Finished, runInside } from "./inside.ts";
 import { type RunningToxiproxy, startToxiproxy } from "./toxiproxy.ts";
 
-const sluice = join(import.meta.dirname, "..", "..", "bin", "sluice.js");
 let server: RunningToxiproxy;
 
 before(async () => {
@@ -15,9 +14,7 @@ before(async () => {
 after(() => server[Symbol.asyncDispose]());
 
 function run(line: string): Promise<Finished> {
-  return runProgram(process.execPath, [sluice, ...line.split(" ")], {
-    env: { TOXIPROXY_URL: server.url, SLUICE_TOKEN: "secret" },
-  });
+  return runInside(line.split(" "), { TOXIPROXY_URL: server.url, SLUICE_TOKEN: "secret" });
 }
 
 /** What a command prints; it has to succeed. */
@@ -35,6 +32,14 @@ async function complain(line: string): Promise<string> {
 }
 
 describe("the commands of toxiproxy-cli", () => {
+  test("end the process with what went wrong", async () => {
+    const env = { TOXIPROXY_URL: server.url, SLUICE_TOKEN: "secret" };
+    assert.deepEqual(await runSluice(["proxy", "inspect", "nope"], { env }), {
+      ...{ code: 1, signal: null, stdout: "" },
+      stderr: "Failed to retrieve proxy nope: HTTP 404: proxy not found\n",
+    });
+  });
+
   test("make, list, toggle and delete proxies", async () => {
     assert.equal(await print("proxy create -l 127.0.0.1:0 -u 127.0.0.1:9 one"), "Created new proxy one\n");
     assert.equal(await print("proxy list"), "one\tADDRESS\t127.0.0.1:9\tenabled\t0\n");

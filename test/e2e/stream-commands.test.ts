@@ -5,24 +5,20 @@ import { describe, test } from "node:test";
 import { patience, withDeadline } from "../kit/deadline.ts";
 import { createTemporaryDirectory } from "../kit/files.ts";
 import { freePort } from "../kit/ports.ts";
-import { runProgram, startSluice } from "../kit/process.ts";
+import { startSluice } from "../kit/process.ts";
 import { closureOf, connectRaw } from "../kit/raw-client.ts";
 import { type RawOrigin, startRawOrigin } from "../kit/raw-origin.ts";
+import { type InsideSluice, runInside, startInside } from "./inside.ts";
 import { type RunningSluice, startListening } from "./sluice.ts";
-
-const bin = new URL("../../bin/sluice.js", import.meta.url).pathname;
-
-function run(...args: readonly string[]): ReturnType<typeof runProgram> {
-  return runProgram(process.execPath, [bin, ...args]);
-}
 
 /** A server that says what it hears. */
 function startEcho(): Promise<RawOrigin> {
   return startRawOrigin(async ({ socket }) => void socket.pipe(socket));
 }
 
-function startTcp(upstream: string, ...flags: readonly string[]): Promise<RunningSluice> {
-  return startListening(["tcp", "127.0.0.1:0", upstream, ...flags]);
+/** In this process. */
+function startTcp(upstream: string, ...flags: readonly string[]): Promise<InsideSluice> {
+  return startInside(["tcp", "127.0.0.1:0", upstream, ...flags]);
 }
 
 async function echo(port: number, text: string): Promise<string> {
@@ -38,9 +34,10 @@ async function milliseconds(work: () => Promise<unknown>): Promise<number> {
 }
 
 describe("sluice tcp without a terminal", () => {
-  test("relays, prints events as lines, and ends by SIGTERM", async () => {
+  test("relays, tries the next server, prints events as lines, and ends by SIGTERM", async () => {
     await using origin = await startEcho();
-    await using sluice = await startTcp(origin.address);
+    const dead = `127.0.0.1:${await freePort()}`;
+    await using sluice = await startListening(["tcp", "127.0.0.1:0", dead, origin.address]);
     assert.equal(await echo(sluice.port, "hello"), "hello");
     await sluice.program.line(/^\S+Z opened +tcp {2}127\.0\.0\.1:\d+/);
     await sluice.program.line(/^\S+Z closed +tcp {2}127\.0\.0\.1:\d+/);
@@ -69,20 +66,13 @@ describe("sluice tcp without a terminal", () => {
     assert.equal((await sluice.program.exit()).code, 0);
   });
 
-  test("tries the next server when one doesn't answer", async () => {
-    await using origin = await startEcho();
-    const dead = `127.0.0.1:${await freePort()}`;
-    await using sluice = await startListening(["tcp", "127.0.0.1:0", dead, origin.address]);
-    assert.equal(await echo(sluice.port, "hello"), "hello");
-  });
-
   test("begins with --mode", async () => {
     await using origin = await startEcho();
     await using slow = await startTcp(origin.address, "--mode", "latency 100 upstream");
     assert.ok((await milliseconds(() => echo(slow.port, "hello"))) >= 99);
     await using denied = await startTcp(origin.address, "--mode", "deny");
     assert.equal(await closureOf(denied.port), "reset");
-    await denied.program.line(/ refused /);
+    await denied.line(/"event":"refused"/);
   });
 
   test("lays several toxics on connections with --toxic", async () => {
@@ -124,9 +114,9 @@ describe("sluice tcp without a terminal", () => {
     await client.write("a");
     await client.readExactly(1);
     await closureOf(sluice.port);
-    await sluice.program.line(/ refused /);
+    await sluice.line(/"event":"refused"/);
     await client.closed;
-    await sluice.program.line(/ timeout /);
+    await sluice.line(/"event":"timeout"/);
   });
 
   test("tells the server who the client is with --send-proxy-protocol", async () => {
@@ -161,7 +151,7 @@ describe("the API beside it", () => {
   test("is mounted with --api, steers the proxy, and asks for the token", async () => {
     await using origin = await startEcho();
     const flags = ["--api", "127.0.0.1:0", "--api-token", "secret"];
-    await using sluice = await startJson("tcp", origin.address, ...flags);
+    await using sluice = await startTcp(origin.address, ...flags);
     const url = `http://${sluice.listening["api"]}`;
     assert.equal((await fetch(`${url}/proxies`)).status, 401);
     const headers = { authorization: "Bearer secret" };
@@ -180,7 +170,7 @@ describe("sluice udp", () => {
   test("relays datagrams, with faults", async () => {
     await using server = await bindUdp();
     server.socket.on("message", (data, from) => server.socket.send(data, from.port, from.address));
-    await using sluice = await startListening(["udp", "127.0.0.1:0", `127.0.0.1:${server.port}`]);
+    await using sluice = await startInside(["udp", "127.0.0.1:0", `127.0.0.1:${server.port}`]);
     assert.equal(await ask(sluice.port, "hello"), "hello");
     const upstream = `127.0.0.1:${server.port}`;
     await using slow = await startListening(["udp", "127.0.0.1:0", upstream, "--mode", "latency 50"]);
@@ -247,7 +237,7 @@ describe("wrong usage", () => {
   ];
   for (const [args, message] of WRONG) {
     test(`sluice ${args.join(" ")}`, async () => {
-      const { code, stderr, stdout } = await run(...args);
+      const { code, stderr, stdout } = await runInside(args);
       assert.equal(code, 2, stderr);
       assert.match(stderr, message);
       assert.match(stderr, /^sluice: [^\n]+\n$/);
@@ -258,10 +248,10 @@ describe("wrong usage", () => {
 
 test("an address that is taken is no wrong usage, wherever it stands", async () => {
   await using origin = await startEcho();
-  const taken = await run("tcp", origin.address, "1");
+  const taken = await runInside(["tcp", origin.address, "1"]);
   assert.deepEqual([taken.code, taken.stdout], [1, ""]);
   assert.match(taken.stderr, /Can't listen on .*another program listens there already\n/);
-  const api = await run("tcp", "127.0.0.1:0", "1", "--api", origin.address);
+  const api = await runInside(["tcp", "127.0.0.1:0", "1", "--api", origin.address]);
   assert.deepEqual([api.code, api.stdout], [1, ""]);
   assert.match(api.stderr, /Can't mount the API on .*: another program listens there already\n/);
 });
