@@ -1,3 +1,5 @@
+import { performance } from "node:perf_hooks";
+
 /** The time in this turn; -1: not looked at yet; -2: nobody said that a turn began. */
 let now = -2;
 

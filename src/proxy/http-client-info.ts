@@ -13,7 +13,7 @@ export class HttpClientInfo implements MeteredClient {
   readonly scheme: "http" | "https";
   readonly tls: TlsDigest | null;
   readonly traffic: TrafficRow | null;
-  isMetered = false;
+  topMark = -1;
   readonly forwarding: ForwardingNote = {
     host: "",
     version: "",

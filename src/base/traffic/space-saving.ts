@@ -1,3 +1,5 @@
+import { SLOT_WORDS, SlotWord } from "./top-memory.ts";
+
 /**
  * Which of the keys that come again and again came most often, with memory for a few of them: the algorithm "Space-Saving"
  * (A. Metwally, D. Agrawal, A. El Abbadi, "Efficient computation of frequent and top-k elements in data streams"). A key
@@ -13,38 +15,30 @@ export class SpaceSaving {
   isFresh = false;
   readonly slots: number;
   used = 0;
-  /** By slot: how often it was met, and how much of that may be another's. */
+  /** By slot: how often it was met, and behind that how much of it may be another's. */
   readonly #counts: Float64Array;
-  readonly #errors: Float64Array;
   readonly #stride: number;
-  /** By slot: the hash of its key, and who else has the same remainder. */
-  readonly #highs: Int32Array;
-  readonly #lows: Int32Array;
-  readonly #next: Int32Array;
+  /** By slot: the hash of its key, who else has the same remainder, and its place in the heap. */
+  readonly #words: Int32Array;
   /** By remainder: the first slot; -1 for none. */
   readonly #first: Int32Array;
   readonly #mask: number;
-  /** Slots, the least count first, and where in it each slot is. */
+  /** Slots, the least count first. */
   readonly #heap: Int32Array;
-  readonly #places: Int32Array;
 
   /**
-   * @param counts where counts stand: that of a slot at `slot * stride`
-   * @param errors the same of how much they may be too high
+   * @param counts where the two numbers of a slot begin at `slot * stride`
+   * @param words `SLOT_WORDS` for each slot
    */
-  constructor(slots: number, counts: Float64Array, errors: Float64Array, stride: number) {
+  constructor(slots: number, counts: Float64Array, stride: number, words: Int32Array) {
     this.slots = slots;
     this.#counts = counts;
-    this.#errors = errors;
     this.#stride = stride;
-    this.#highs = new Int32Array(slots);
-    this.#lows = new Int32Array(slots);
-    this.#next = new Int32Array(slots);
+    this.#words = words;
     const remainders = 2 ** Math.ceil(Math.log2(slots * 2));
     this.#first = new Int32Array(remainders).fill(-1);
     this.#mask = remainders - 1;
     this.#heap = new Int32Array(slots);
-    this.#places = new Int32Array(slots);
   }
 
   /** Counts a key, known by the 64 bits of its hash. @returns its slot */
@@ -52,30 +46,41 @@ export class SpaceSaving {
     const known = this.#find(low, high);
     this.isFresh = known === -1;
     if (known !== -1) {
-      this.#counts[known * this.#stride]! += 1;
-      this.#sink(this.#places[known]!, known);
+      this.again(known);
       return known;
     }
     const slot = this.used < this.slots ? this.#take() : this.#seize();
-    this.#lows[slot] = low;
-    this.#highs[slot] = high;
+    const at = slot * SLOT_WORDS;
     const remainder = low & this.#mask;
-    this.#next[slot] = this.#first[remainder]!;
+    this.#words[at + SlotWord.low] = low;
+    this.#words[at + SlotWord.high] = high;
+    this.#words[at + SlotWord.next] = this.#first[remainder]!;
     this.#first[remainder] = slot;
     return slot;
   }
 
+  /** Counts the key of a slot once more. */
+  again(slot: number): void {
+    this.#counts[slot * this.#stride]! += 1;
+    this.#sink(this.#words[slot * SLOT_WORDS + SlotWord.place]!, slot);
+  }
+
   #find(low: number, high: number): number {
+    const words = this.#words;
     let slot = this.#first[low & this.#mask]!;
-    while (slot !== -1 && (this.#lows[slot] !== low || this.#highs[slot] !== high)) slot = this.#next[slot]!;
-    return slot;
+    while (slot !== -1) {
+      const at = slot * SLOT_WORDS;
+      if (words[at + SlotWord.low] === low && words[at + SlotWord.high] === high) return slot;
+      slot = words[at + SlotWord.next]!;
+    }
+    return -1;
   }
 
   /** A slot that was nobody's. */
   #take(): number {
     const slot = this.used++;
     this.#counts[slot * this.#stride] = 1;
-    this.#errors[slot * this.#stride] = 0;
+    this.#counts[slot * this.#stride + 1] = 0;
     this.#rise(slot, slot);
     return slot;
   }
@@ -85,21 +90,25 @@ export class SpaceSaving {
     const slot = this.#heap[0]!;
     this.#unlink(slot);
     const at = slot * this.#stride;
-    this.#errors[at] = this.#counts[at]!;
+    this.#counts[at + 1] = this.#counts[at]!;
     this.#counts[at]! += 1;
     this.#sink(0, slot);
     return slot;
   }
 
   #unlink(slot: number): void {
-    const remainder = this.#lows[slot]! & this.#mask;
+    const words = this.#words;
+    const after = words[slot * SLOT_WORDS + SlotWord.next]!;
+    const remainder = words[slot * SLOT_WORDS + SlotWord.low]! & this.#mask;
     let other = this.#first[remainder]!;
     if (other === slot) {
-      this.#first[remainder] = this.#next[slot]!;
+      this.#first[remainder] = after;
       return;
     }
-    while (this.#next[other] !== slot) other = this.#next[other]!;
-    this.#next[other] = this.#next[slot]!;
+    while (words[other * SLOT_WORDS + SlotWord.next] !== slot) {
+      other = words[other * SLOT_WORDS + SlotWord.next]!;
+    }
+    words[other * SLOT_WORDS + SlotWord.next] = after;
   }
 
   #countOf(slot: number): number {
@@ -108,7 +117,7 @@ export class SpaceSaving {
 
   #put(place: number, slot: number): void {
     this.#heap[place] = slot;
-    this.#places[slot] = place;
+    this.#words[slot * SLOT_WORDS + SlotWord.place] = place;
   }
 
   #rise(from: number, slot: number): void {

@@ -1,6 +1,6 @@
 import { TopList } from "./top-list.ts";
 import { KEY_BYTES, type TrafficKind, TrafficMemory } from "./traffic-memory.ts";
-import { TrafficRow } from "./traffic-row.ts";
+import { addRow, TrafficRow } from "./traffic-row.ts";
 
 /** What stands between a route's listener and its name in a key: no name has it. */
 export const KEY_SEPARATOR = "\u0000";
@@ -8,6 +8,8 @@ export const KEY_SEPARATOR = "\u0000";
 interface OpenRow {
   readonly row: TrafficRow;
   readonly place: number;
+  /** The listener of a route; "" for anything else. */
+  readonly of: string;
 }
 
 /** Where one thread counts the traffic that passes it. It alone writes; see `TrafficMemory`. */
@@ -37,7 +39,7 @@ export class TrafficBook {
    */
   row(kind: TrafficKind, name: string, of: string = ""): TrafficRow {
     const key = toKey(of === "" ? name : of + KEY_SEPARATOR + name);
-    const id = `${kind} ${key.toString("latin1")}`;
+    const id = idOf(kind, key);
     const known = this.#open.get(id);
     if (known !== undefined) {
       this.#open.delete(id);
@@ -48,18 +50,25 @@ export class TrafficBook {
     if (place === 0) return this.others;
     this.#memory.assign(place, kind, key);
     const row = new TrafficRow(this.#memory.row(place));
-    this.#open.set(id, { row, place });
+    this.#open.set(id, { row, place, of });
     return row;
   }
 
   #evict(): number {
     const [oldest] = this.#open;
     if (oldest === undefined) return 0;
-    const [id, { row, place }] = oldest;
+    const [id, { row, place, of }] = oldest;
     this.#open.delete(id);
+    // A route's traffic is its listener's too.
+    const whole = of === "" ? undefined : this.#open.get(idOf("listener", toKey(of)));
+    if (whole !== undefined) addRow(this.#memory.row(whole.place), this.#memory.row(place));
     row.move(this.#memory.row(0));
     return place;
   }
+}
+
+function idOf(kind: TrafficKind, key: Buffer): string {
+  return `${kind} ${key.toString("latin1")}`;
 }
 
 const HASH_LENGTH = 8;

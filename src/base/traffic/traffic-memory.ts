@@ -37,13 +37,11 @@ export const KEY_BYTES: number = ENTRY_BYTES - KEY_AT;
  */
 export function allocateTraffic(rows: number, top: number): SharedArrayBuffer {
   const places = rows + 1;
-  // The views of words before and behind the floats keep those aligned.
-  const slots = Math.ceil(top / 2) * 2;
-  const size = HEADER_WORDS * WORD + places * (ENTRY_BYTES + ROW_NUMBERS * NUMBER) + 2 * topBytes(slots);
+  const size = HEADER_WORDS * WORD + places * (ENTRY_BYTES + ROW_NUMBERS * NUMBER) + 2 * topBytes(top);
   const buffer = new SharedArrayBuffer(size);
   const header = new Int32Array(buffer, 0, HEADER_WORDS);
   header[TrafficHeader.rows] = places;
-  header[TrafficHeader.top] = slots;
+  header[TrafficHeader.top] = top;
   header.set(randomFillSync(new Int32Array(1)), TrafficHeader.seed);
   return buffer;
 }

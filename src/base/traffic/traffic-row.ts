@@ -1,22 +1,25 @@
 import { LogBuckets } from "./log-buckets.ts";
 
-/** What is counted in a row, by its place. `*Open` ones are gauges. Bytes are those of bodies where there is HTTP. */
+/**
+ * What is counted in a row, by its place: what every request writes stands in one cache line. `*Open` ones are gauges. Bytes
+ * are those of bodies where there is HTTP.
+ */
 export const TrafficCount = {
-  connections: 0,
-  connectionsOpen: 1,
-  connectionsRefused: 2,
-  requests: 3,
-  requestsOpen: 4,
-  bytesIn: 5,
-  bytesOut: 6,
-  /** Requests that were answered with 5xx or not at all, but for those whose clients left; connections that no server took. */
-  failed: 7,
-  /** Requests whose clients left before they had their answers. */
-  aborted: 8,
-  retries: 9,
+  requests: 0,
+  bytesIn: 1,
+  bytesOut: 2,
+  requestsOpen: 3,
   /** Milliseconds, of all that stand in the histogram. */
-  latencySum: 10,
-  latencyMax: 11,
+  latencySum: 4,
+  latencyMax: 5,
+  /** Requests that were answered with 5xx or not at all, but for those whose clients left; connections that no server took. */
+  failed: 6,
+  /** Requests whose clients left before they had their answers. */
+  aborted: 7,
+  retries: 8,
+  connections: 9,
+  connectionsOpen: 10,
+  connectionsRefused: 11,
 } as const;
 
 export type TrafficCountName = keyof typeof TrafficCount;
@@ -55,6 +58,17 @@ function placeOf(status: number): number {
   return status >= FIRST_STATUS && status <= LAST_STATUS ? status - FIRST_STATUS : STATUS_PLACES - 1;
 }
 
+/** How a request ended. Made once, and filled anew for each. */
+export interface RequestEnd {
+  bytesIn: number;
+  bytesOut: number;
+  /** 0: there was no response. */
+  status: number;
+  failed: boolean;
+  aborted: boolean;
+  retries: number;
+}
+
 /**
  * What one thread counts of a place that traffic passes. Only that thread writes it, so nothing here is atomic and every
  * count is exact; whoever reads sees the values of a moment ago.
@@ -81,19 +95,31 @@ export class TrafficRow {
     numbers[TrafficCount.bytesOut]! += bytesOut;
   }
 
-  /** A request is over, or an attempt. @param status 0: there was no response */
-  addRequest(bytesIn: number, bytesOut: number, status: number): void {
+  /** A request is over, or an attempt. */
+  addRequest({ bytesIn, bytesOut, status, failed, aborted, retries }: RequestEnd): void {
     const numbers = this.#numbers;
     numbers[TrafficCount.requests]! += 1;
     numbers[TrafficCount.bytesIn]! += bytesIn;
     numbers[TrafficCount.bytesOut]! += bytesOut;
     if (status !== 0) numbers[STATUSES_AT + placeOf(status)]! += 1;
+    if (failed) numbers[TrafficCount.failed]! += 1;
+    if (aborted) numbers[TrafficCount.aborted]! += 1;
+    if (retries !== 0) numbers[TrafficCount.retries]! += retries;
   }
 
-  addLatency(milliseconds: number): void {
+  /** @param microseconds the same as `toMicroseconds` makes of them */
+  addLatency(milliseconds: number, microseconds: number = toMicroseconds(milliseconds)): void {
     const numbers = this.#numbers;
-    numbers[HISTOGRAM_AT + LATENCY_BUCKETS.indexOf(toMicroseconds(milliseconds))]! += 1;
+    numbers[HISTOGRAM_AT + LATENCY_BUCKETS.indexOf(microseconds)]! += 1;
     numbers[TrafficCount.latencySum]! += milliseconds;
     if (milliseconds > numbers[TrafficCount.latencyMax]!) numbers[TrafficCount.latencyMax] = milliseconds;
   }
+}
+
+/** Adds what one row has to another. */
+export function addRow(into: Float64Array, row: Float64Array): void {
+  // The longest of both is the longest; all else is added up.
+  const longest = Math.max(into[TrafficCount.latencyMax]!, row[TrafficCount.latencyMax]!);
+  for (let i = 0; i < into.length; i++) into[i]! += row[i]!;
+  into[TrafficCount.latencyMax] = longest;
 }

@@ -1,6 +1,6 @@
 import { KEY_SEPARATOR } from "../../base/traffic/traffic-book.ts";
 import { type TrafficKind, TrafficMemory } from "../../base/traffic/traffic-memory.ts";
-import { ROW_NUMBERS, TrafficCount } from "../../base/traffic/traffic-row.ts";
+import { addRow, ROW_NUMBERS, TrafficCount } from "../../base/traffic/traffic-row.ts";
 
 /** A place that traffic passes, and what all threads have counted there. */
 export interface PlaceSum {
@@ -67,6 +67,11 @@ export class PlaceSums {
     }
     for (const book of this.#books.values()) addBook(sums, book, seen);
     for (const id of sums.keys()) if (!seen.has(id)) sums.delete(id);
+    // What passes a route is counted there alone, and is its listener's too.
+    for (const { kind, listener, row } of sums.values()) {
+      const whole = kind === "route" ? sums.get(idOf("listener", listener)) : undefined;
+      if (whole !== undefined) addRow(whole.row, row);
+    }
     return sums;
   }
 }
@@ -98,19 +103,16 @@ function entryOf({ memory, entries }: Book, place: number): KnownEntry | null {
   if (entry === null) return null;
   const { version, kind, key } = entry;
   const [listener, name] = splitKey(key);
-  const fresh = { version, kind, listener, name, id: `${kind} ${key}` };
+  const fresh = { version, kind, listener, name, id: idOf(kind, key) };
   entries[place] = fresh;
   return fresh;
+}
+
+function idOf(kind: TrafficKind, key: string): string {
+  return `${kind} ${key}`;
 }
 
 function splitKey(key: string): [listener: string, name: string] {
   const at = key.indexOf(KEY_SEPARATOR);
   return at === -1 ? ["", key] : [key.slice(0, at), key.slice(at + 1)];
-}
-
-/** The longest of both is the longest; all else is added up. */
-export function addRow(into: Float64Array, row: Float64Array): void {
-  const longest = Math.max(into[TrafficCount.latencyMax]!, row[TrafficCount.latencyMax]!);
-  for (let i = 0; i < into.length; i++) into[i]! += row[i]!;
-  into[TrafficCount.latencyMax] = longest;
 }

@@ -1,11 +1,12 @@
 import {
   NAME_HEAD,
   nameAt,
+  SLOT_WORDS,
+  SlotWord,
   TOP_BUCKETS,
   TOP_COUNTS,
   TOP_NUMBERS,
   TopCount,
-  TopHeader,
   type TopMemory,
 } from "../../base/traffic/top-memory.ts";
 import { latencyReport } from "./latency-report.ts";
@@ -32,18 +33,22 @@ export const NOBODY: TopReading = { total: 0, least: 0, keys: new Map() };
 /** What a list says at the moment. Keys that just give way to others are left out. */
 export function readTop(memory: TopMemory): TopReading {
   const keys = new Map<string, ReadKey>();
-  const used = memory.header[TopHeader.used]!;
+  const used = Atomics.load(memory.used, 0);
   let least = Number.POSITIVE_INFINITY;
+  let total = 0;
   for (let slot = 0; slot < used; slot++) {
-    least = Math.min(least, memory.numbers[slot * TOP_NUMBERS + TopCount.count]!);
+    const count = memory.numbers[slot * TOP_NUMBERS + TopCount.count]!;
+    least = Math.min(least, count);
+    total += count;
     const read = readSlot(memory, slot);
     if (read !== null) keys.set(idOf(read), read);
   }
-  return { total: memory.header[TopHeader.total]!, least: used < memory.slots ? 0 : least, keys };
+  return { total, least: used < memory.slots ? 0 : least, keys };
 }
 
-function readSlot({ versions, names, numbers, histograms }: TopMemory, slot: number): ReadKey | null {
-  const version = Atomics.load(versions, slot);
+function readSlot({ words, names, numbers, histograms }: TopMemory, slot: number): ReadKey | null {
+  const versionAt = slot * SLOT_WORDS + SlotWord.version;
+  const version = Atomics.load(words, versionAt);
   if (version === 0 || version % 2 === 1) return null;
   const at = nameAt(slot);
   const length = names[at]! | (names[at + 1]! << 8);
@@ -56,7 +61,7 @@ function readSlot({ versions, names, numbers, histograms }: TopMemory, slot: num
       histograms.subarray(slot * TOP_BUCKETS.count, (slot + 1) * TOP_BUCKETS.count),
     ),
   };
-  return Atomics.load(versions, slot) === version ? read : null;
+  return Atomics.load(words, versionAt) === version ? read : null;
 }
 
 function idOf({ key, isCut }: ReadKey): string {

@@ -1,6 +1,7 @@
 import { Alarm, type AlarmClock, idleAlarms } from "../../base/alarms.ts";
 import { allocateTraffic, TrafficMemory } from "../../base/traffic/traffic-memory.ts";
 import {
+  addRow,
   HISTOGRAM_AT,
   LATENCY_BUCKETS,
   ROW_NUMBERS,
@@ -12,7 +13,7 @@ import {
 } from "../../base/traffic/traffic-row.ts";
 import { DEFAULT_TRAFFIC, type TrafficSettings } from "../../base/traffic/traffic-settings.ts";
 import { latencyReport } from "./latency-report.ts";
-import { addRow, type PlaceSum, PlaceSums } from "./place-sums.ts";
+import { type PlaceSum, PlaceSums } from "./place-sums.ts";
 import { PlaceWindow } from "./place-window.ts";
 import { type PlaceReport, type TopKind, type TopReport, type TrafficReport, WINDOWS } from "./report.ts";
 import { mergeTop, NOBODY, readTop, type TopReading, topReport } from "./top-reading.ts";

@@ -1,7 +1,13 @@
 import type { ProxyError } from "../../base/errors.ts";
-import type { TopEvent, TopList } from "../../base/traffic/top-list.ts";
+import type { TopList } from "../../base/traffic/top-list.ts";
+import { TopCount } from "../../base/traffic/top-memory.ts";
 import type { TrafficBook } from "../../base/traffic/traffic-book.ts";
-import { TrafficCount, type TrafficRow } from "../../base/traffic/traffic-row.ts";
+import {
+  type RequestEnd,
+  TrafficCount,
+  type TrafficRow,
+  toMicroseconds,
+} from "../../base/traffic/traffic-row.ts";
 import type { RequestHead } from "../../http/heads.ts";
 import type { HttpPeer } from "../../upstream/peer.ts";
 import type { ForwardedClient } from "../forwarding.ts";
@@ -17,16 +23,8 @@ const MOST_SERVERS = 64;
 export interface MeteredClient extends ForwardedClient {
   /** What counts all that comes in on its listener; null: nothing does. */
   readonly traffic: TrafficRow | null;
-  /** True once its connection is counted as its address's. */
-  isMetered: boolean;
-}
-
-/** How a session ended. */
-interface Outcome {
-  /** 0: there was no response. */
-  readonly status: number;
-  readonly failed: boolean;
-  readonly aborted: boolean;
+  /** Where its address is counted; -1: it wasn't yet. */
+  topMark: number;
 }
 
 /**
@@ -38,8 +36,8 @@ export class SessionMeter {
   readonly #clients: TopList | null;
   readonly #paths: TopList | null;
   readonly #servers = new Map<string, TrafficRow>();
-  readonly #event: TopEvent = {
-    ...{ bytesIn: 0, bytesOut: 0, status: 0, failed: false, connections: 0, latency: -1 },
+  readonly #end: RequestEnd = {
+    ...{ bytesIn: 0, bytesOut: 0, status: 0, failed: false, aborted: false, retries: 0 },
   };
 
   constructor(book: TrafficBook) {
@@ -59,48 +57,58 @@ export class SessionMeter {
     const { bytesReceived, bytesSent, notedIn, notedOut, routeTraffic, upstreamTraffic } = session;
     session.notedIn = bytesReceived;
     session.notedOut = bytesSent;
-    traffic?.addBytes(bytesReceived - notedIn, bytesSent - notedOut);
-    routeTraffic?.addBytes(bytesReceived - notedIn, bytesSent - notedOut);
+    (routeTraffic ?? traffic)?.addBytes(bytesReceived - notedIn, bytesSent - notedOut);
     upstreamTraffic?.addBytes(bytesReceived - notedIn, bytesSent - notedOut);
   }
 
   /** The session is over, and knows its times. */
   end(session: Session<unknown>, client: MeteredClient, error: ProxyError | null): void {
-    const { response, timings, grpcStatus } = session;
-    const status = response === null ? 0 : response.status;
-    const aborted = error !== null && error.source === "downstream" && status < 400;
-    const failed =
-      status >= 500 ||
-      (error !== null && error.source !== "downstream") ||
-      (grpcStatus !== null && GRPC_FAILURES.has(grpcStatus));
-    const outcome = { status, failed, aborted };
-    const latency = latencyOf(session, status);
-    const { traffic } = client;
-    if (traffic !== null) {
-      traffic.add(TrafficCount.requestsOpen, -1);
-      count(traffic, session, outcome, latency);
+    const { timings, routeTraffic, peer } = session;
+    const end = this.#fill(session, error);
+    const latency = latencyOf(session, end.status);
+    const microseconds = latency < 0 ? 0 : toMicroseconds(latency);
+    client.traffic?.add(TrafficCount.requestsOpen, -1);
+    // Whoever reads adds what routes have to their listeners.
+    const place = routeTraffic ?? client.traffic;
+    if (place !== null) {
+      place.addRequest(end);
+      if (latency >= 0) place.addLatency(latency, microseconds);
     }
-    if (session.routeTraffic !== null) count(session.routeTraffic, session, outcome, latency);
-    if (session.peer !== null) {
-      const upstream = session.upstreamTraffic ?? this.#ofServer(session.peer);
-      const waited = timings.firstByte === 0 ? -1 : timings.firstByte - timings.connected;
-      count(upstream, session, outcome, waited);
+    if (peer !== null) {
+      const upstream = session.upstreamTraffic ?? this.#ofServer(peer);
+      upstream.addRequest(end);
+      if (timings.firstByte !== 0) upstream.addLatency(timings.firstByte - timings.connected);
     }
-    if (this.#clients !== null) this.#countTop(session, client, outcome, latency);
+    if (this.#paths !== null) {
+      // What was counted in between isn't known here any more.
+      end.bytesIn += session.notedIn;
+      end.bytesOut += session.notedOut;
+      this.#paths.note(session.pathMark, end, latency, microseconds);
+      this.#clients!.note(this.#enterClient(client), end, latency, microseconds);
+    }
   }
 
-  #countTop(session: Session<unknown>, client: MeteredClient, outcome: Outcome, latency: number): void {
-    const event = this.#event;
-    event.bytesIn = session.bytesReceived;
-    event.bytesOut = session.bytesSent;
-    event.status = outcome.status;
-    event.failed = outcome.failed;
-    event.latency = latency;
-    event.connections = 0;
-    this.#paths!.note(session.pathMark, event);
-    event.connections = client.isMetered ? 0 : 1;
-    client.isMetered = true;
-    this.#clients!.note(this.#clients!.enterText(client.address), event);
+  #fill(session: Session<unknown>, error: ProxyError | null): RequestEnd {
+    const { response, grpcStatus } = session;
+    const end = this.#end;
+    const status = response === null ? 0 : response.status;
+    end.status = status;
+    end.bytesIn = session.bytesReceived - session.notedIn;
+    end.bytesOut = session.bytesSent - session.notedOut;
+    end.retries = session.tries > 1 ? session.tries - 1 : 0;
+    end.aborted = error !== null && error.source === "downstream" && status < 400;
+    end.failed = status >= 500 || (error !== null && error.source !== "downstream");
+    if (grpcStatus !== null && GRPC_FAILURES.has(grpcStatus)) end.failed = true;
+    return end;
+  }
+
+  #enterClient(client: MeteredClient): number {
+    const clients = this.#clients!;
+    if (client.topMark >= 0 && clients.enterAgain(client.topMark)) return client.topMark;
+    const isNew = client.topMark < 0;
+    client.topMark = clients.enterText(client.address);
+    if (isNew) clients.add(client.topMark, TopCount.connections, 1);
+    return client.topMark;
   }
 
   /** In a program nobody says which upstream a server belongs to. */
@@ -127,13 +135,4 @@ function latencyOf({ timings, request }: Session<unknown>, status: number): numb
   const isTunnel = status === 101 || (status >= 200 && status < 300 && request.method === "CONNECT");
   const until = isTunnel ? timings.firstByte : timings.end;
   return until === 0 ? -1 : until - timings.start;
-}
-
-function count(row: TrafficRow, session: Session<unknown>, outcome: Outcome, latency: number): void {
-  const { bytesReceived, bytesSent, notedIn, notedOut, tries } = session;
-  row.addRequest(bytesReceived - notedIn, bytesSent - notedOut, outcome.status);
-  if (outcome.failed) row.add(TrafficCount.failed);
-  if (outcome.aborted) row.add(TrafficCount.aborted);
-  if (tries > 1) row.add(TrafficCount.retries, tries - 1);
-  if (latency >= 0) row.addLatency(latency);
 }
