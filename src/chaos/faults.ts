@@ -53,7 +53,7 @@ export class Faults implements LinkHome {
   #toxics: readonly ToxicSettings[] = [];
   #admitted = 0;
   #opened = 0;
-  readonly #attachments: (() => void)[] = [];
+  readonly #attachments = new Set<() => void>();
 
   constructor({ name, registry, clock, seed, observer }: FaultsOptions) {
     this.name = name;
@@ -73,9 +73,13 @@ export class Faults implements LinkHome {
     return this.#toxics.length > 0;
   }
 
-  /** `attach` is called each time a first toxic comes, to lay the faults on the connections that were open without. */
-  whenActive(attach: () => void): void {
-    this.#attachments.push(attach);
+  /**
+   * `attach` is called each time a first toxic comes, to lay the faults on the connections that were open without.
+   * @returns how to have it called no more
+   */
+  whenActive(attach: () => void): () => void {
+    this.#attachments.add(attach);
+    return () => void this.#attachments.delete(attach);
   }
 
   /** @throws TypeError when the type is unknown or the name taken */

@@ -8,6 +8,7 @@ import type { LinkPort } from "./link.ts";
  */
 export class SealedConnections {
   readonly #faults: Faults;
+  readonly #leave: () => void;
   readonly #reset: (socket: Socket, toxic: string) => void;
   /** Null while there are no faults. */
   readonly #connections = new Map<Socket, FaultyConnection | null>();
@@ -16,7 +17,7 @@ export class SealedConnections {
   constructor(faults: Faults, reset: (socket: Socket, toxic: string) => void) {
     this.#faults = faults;
     this.#reset = reset;
-    faults.whenActive(() => {
+    this.#leave = faults.whenActive(() => {
       for (const [socket, laid] of this.#connections) {
         if (laid === null) this.#connections.set(socket, this.#lay(socket));
       }
@@ -31,6 +32,11 @@ export class SealedConnections {
   delete(socket: Socket): void {
     this.#connections.get(socket)?.close();
     this.#connections.delete(socket);
+  }
+
+  /** There won't be others. */
+  close(): void {
+    this.#leave();
   }
 
   #lay(socket: Socket): FaultyConnection {

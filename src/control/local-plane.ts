@@ -1,10 +1,13 @@
+import type { Logger } from "pino";
 import { allocateCounters, type CounterName, sumCounters } from "../base/counters.ts";
 import type { TrafficKeeper } from "../observe/traffic/traffic-keeper.ts";
 import { DataPlane } from "../worker/data-plane.ts";
-import type { LoadedModule } from "../worker/loaded-modules.ts";
+import { type LoadedModule, loadedModules } from "../worker/loaded-modules.ts";
 import { NOTHING_STANDING, type Order, type Standing } from "../worker/orders.ts";
 import type { RunSpec } from "../worker/run-spec.ts";
 import type { SharedMemory } from "../worker/shared-memory.ts";
+import type { GenerationRun } from "./generation.ts";
+import { Holdings } from "./holdings.ts";
 import {
   answerGone,
   type Engine,
@@ -15,6 +18,8 @@ import {
   type Prepared,
 } from "./planes.ts";
 import type { Share, SocketKeeper } from "./sockets.ts";
+import { isSwap } from "./swappable.ts";
+import { prepareSwap, type Swappable } from "./thread-swap.ts";
 import type { TlsKeepers } from "./tls-keepers.ts";
 import type { Keepers } from "./worker-handle.ts";
 
@@ -24,8 +29,10 @@ const ALONE: Share = { thread: 0, threads: 1 };
 export class LocalPlane implements Engine {
   onEvents: Planes["onEvents"] = null;
   standing: () => Standing = () => NOTHING_STANDING;
-  readonly #spec: RunSpec;
-  readonly #shared: SharedMemory;
+  #run: GenerationRun;
+  readonly #log: Logger;
+  readonly #since = Date.now();
+  readonly #holdings: Holdings;
   readonly #tls: TlsKeepers;
   readonly #traffic: TrafficKeeper;
   readonly #memory = allocateCounters(1);
@@ -33,9 +40,10 @@ export class LocalPlane implements Engine {
   /** Null before it is asked for. */
   #plane: Promise<DataPlane> | null = null;
 
-  constructor(spec: RunSpec, shared: SharedMemory, { sockets, tls, traffic }: Keepers) {
-    this.#spec = spec;
-    this.#shared = shared;
+  constructor(spec: RunSpec, shared: SharedMemory, { sockets, tls, traffic }: Keepers, log: Logger) {
+    this.#run = { spec, shared };
+    this.#log = log;
+    this.#holdings = new Holdings(sockets);
     this.#sockets = sockets;
     this.#tls = tls;
     this.#traffic = traffic;
@@ -43,21 +51,24 @@ export class LocalPlane implements Engine {
 
   async start(): Promise<readonly string[]> {
     const start = {
-      spec: this.#spec,
+      ...this.#run,
       ...ALONE,
       row: 0,
       counters: this.#memory,
       standing: this.standing(),
-      shared: this.#shared,
+      isReserve: false,
       traffic: this.#traffic.lend(),
     };
     try {
       this.#plane = DataPlane.start(start, {
         socket: (address, owner) => this.#sockets.lend(address, ALONE, owner),
         tls: (owner, settings) => this.#tls.open(owner, settings),
+        sharesPorts: false,
         sendEvents: (events, dropped) => this.onEvents?.(events, dropped),
       });
-      return (await this.#plane).addresses;
+      const { addresses, holdings } = await this.#plane;
+      await this.#holdings.hold(holdings);
+      return addresses;
     } catch (error) {
       this.#tls.stop();
       await this.#sockets.close();
@@ -69,11 +80,35 @@ export class LocalPlane implements Engine {
     return sumCounters(this.#memory, 1);
   }
 
-  readonly generations: readonly GenerationStatus[] = [];
-  readonly modules: readonly LoadedModule[] = [];
+  get generations(): readonly GenerationStatus[] {
+    const connections = this.counters.connectionsOpen;
+    return [{ number: 1, since: this.#since, threads: 1, connections, draining: false }];
+  }
 
-  prepare(_next: NextRun): Promise<Prepared> {
-    return Promise.reject(new Error("Nothing else can be run yet"));
+  get modules(): readonly LoadedModule[] {
+    return loadedModules();
+  }
+
+  /** The same thread goes on: what takes another one, such as other code, is refused. */
+  async prepare(next: NextRun): Promise<Prepared> {
+    if (!(await isSwap(this.#run.spec, next.spec, this.modules)))
+      throw new Error(
+        "Other code can only be run in other threads, and there are none (threads: 0): restart it",
+      );
+    const swap = await prepareSwap(this.#place, next, this.#log);
+    return { ...swap, commit: async () => this.#holdings.hold(await swap.commit()) };
+  }
+
+  get #place(): Swappable {
+    return {
+      workers: [{ thread: 0, order: (order) => this.orderFirst(order) }],
+      threads: 1,
+      run: this.#run,
+      setRun: (run) => {
+        this.#run = run;
+      },
+      hold: () => () => undefined,
+    };
   }
 
   async orderFirst(order: Order): Promise<unknown> {

@@ -62,6 +62,8 @@ export interface Prepared {
   readonly kind: "swap" | "generation";
   /** What is listened on by listeners, once it is committed. */
   readonly addresses: readonly string[];
+  /** The same for TCP and UDP proxies that are new or have moved, by name. */
+  readonly proxies: ReadonlyMap<string, string>;
   /** Done when all threads run it. */
   commit(): Promise<void>;
   /** Nothing has changed when it is done. */
@@ -99,6 +101,6 @@ export class OrderError extends Error {
  * there is nothing to do. Only where a proxy listens has to be known now. Rejects when that is what was asked.
  */
 export async function answerGone(order: Order): Promise<undefined> {
-  if (order.do === "open")
+  if (order.do === "open" || order.do === "prepare")
     throw new OrderError("A thread crashed and is being replaced: try again", "ERR_THREAD_GONE");
 }

@@ -1,51 +1,72 @@
 import type { Logger } from "pino";
-import { allocateCounters, Counter, type CounterName, Counters, sumCounters } from "../base/counters.ts";
+import type { CounterName } from "../base/counters.ts";
 import type { StreamEvent } from "../proxy/stream-proxy.ts";
 import type { LoadedModule } from "../worker/loaded-modules.ts";
 import { NOTHING_STANDING, type Order, type Standing } from "../worker/orders.ts";
 import type { RunSpec } from "../worker/run-spec.ts";
-import { type SharedMemory, takeBackFrom } from "../worker/shared-memory.ts";
+import type { SharedMemory } from "../worker/shared-memory.ts";
+import { type ProxyTraffic, sumTraffic } from "../worker/traffic-ledger.ts";
+import { Generation, type GenerationMeans } from "./generation.ts";
+import { Holdings } from "./holdings.ts";
 import { answerGone, type Engine, type GenerationStatus, type NextRun, type Prepared } from "./planes.ts";
-import { type Keepers, WorkerHandle } from "./worker-handle.ts";
+import { reachesEarlier } from "./reach.ts";
+import { isSwap } from "./swappable.ts";
+import { prepareSwap } from "./thread-swap.ts";
+import type { Keepers } from "./worker-handle.ts";
+import { WorkerRows } from "./worker-rows.ts";
 
-/** Milliseconds before a crashed worker is replaced: doubled with each crash, up to the longest. */
-const FIRST_BACKOFF = 100;
-const LONGEST_BACKOFF = 10_000;
-/** A worker that lived that long has not crashed because of how it starts. */
-const STABLE_AFTER = 60_000;
-
-/** Runs the workers of the data plane: starts them, replaces those that crash, ends them. */
+/**
+ * Runs the workers of the data plane, in generations: one that takes connections, and those before it that only finish
+ * what they have.
+ *
+ *     prepare ─┬─ the same code ──▶ the workers swap in place                      all, or none
+ *              └─ other code ─────▶ a new generation in reserve ──▶ takes over ──▶ the old one drains
+ */
 export class Supervisor implements Engine {
   onEvents: ((events: readonly StreamEvent[], dropped: number) => void) | null = null;
   standing: () => Standing = () => NOTHING_STANDING;
-  readonly #spec: RunSpec;
   readonly #log: Logger;
   readonly #keepers: Keepers;
-  /** One block a worker and one for the main thread. */
-  readonly #memory: SharedArrayBuffer;
-  readonly #counters: Counters;
-  readonly #shared: SharedMemory;
-  readonly #workers = new Map<number, WorkerHandle>();
-  readonly #backoff = new Map<number, number>();
-  readonly #replacements = new Set<NodeJS.Timeout>();
-  #stopping = false;
+  readonly #rows: WorkerRows;
+  #current: Generation;
+  /** Not ended yet, oldest first. */
+  readonly #earlier = new Set<Generation>();
+  /** Ready to take over; null: none is. */
+  #reserve: Generation | null = null;
+  #modules: readonly LoadedModule[] = [];
+  readonly #holdings: Holdings;
+  /** What proxies of workers have moved that have ended. */
+  #endedTraffic: readonly ProxyTraffic[] = [];
+  #isPreparing = false;
+  #isStopping = false;
 
   constructor(spec: RunSpec, shared: SharedMemory, keepers: Keepers, log: Logger) {
-    const { threads } = shared;
-    this.#spec = spec;
     this.#log = log;
     this.#keepers = keepers;
-    this.#memory = allocateCounters(threads + 1);
-    this.#counters = new Counters(this.#memory, threads);
-    this.#shared = shared;
+    this.#holdings = new Holdings(keepers.sockets);
+    this.#rows = new WorkerRows(shared.rows);
+    this.#current = new Generation(1, shared.threads, { spec, shared }, this.#means);
+  }
+
+  get #means(): GenerationMeans {
+    return {
+      log: this.#log,
+      keepers: this.#keepers,
+      rows: this.#rows,
+      standing: () => this.standing(),
+      onEvents: (events, dropped) => this.onEvents?.(events, dropped),
+      onTraffic: (traffic) => {
+        if (traffic.length > 0) this.#endedTraffic = sumTraffic([...this.#endedTraffic, ...traffic]);
+      },
+    };
   }
 
   /** Starts all workers; resolves with the addresses they listen on. Rejects when one of them can't start. */
   async start(): Promise<readonly string[]> {
-    const workers = Array.from({ length: this.#shared.threads }, (_, thread) => this.#spawn(thread));
     try {
-      const [addresses = []] = await Promise.all(workers.map((worker) => worker.ready));
-      for (const worker of workers) void this.#watch(worker);
+      const { addresses, modules } = await this.#current.start(this.standing());
+      this.#modules = modules;
+      await this.#holdings.hold(await this.#current.listen());
       return addresses;
     } catch (error) {
       await this.stop();
@@ -55,23 +76,34 @@ export class Supervisor implements Engine {
 
   /** The sums of all threads' counters. */
   get counters(): Record<CounterName, number> {
-    return sumCounters(this.#memory, this.#shared.threads + 1);
+    return this.#rows.sums;
   }
 
-  readonly generations: readonly GenerationStatus[] = [];
-  readonly modules: readonly LoadedModule[] = [];
-
-  prepare(_next: NextRun): Promise<Prepared> {
-    return Promise.reject(new Error("Nothing else can be run yet"));
+  get generations(): readonly GenerationStatus[] {
+    return [this.#current, ...[...this.#earlier].toReversed()].map(({ status }) => status);
   }
+
+  get modules(): readonly LoadedModule[] {
+    return this.#modules;
+  }
+
+  // ── orders ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
   orderFirst(order: Order): Promise<unknown> {
-    return this.#workers.get(0)?.order(order) ?? answerGone(order);
+    return this.#current.first?.order(order) ?? answerGone(order);
   }
 
-  orderOthers(order: Order): Promise<unknown[]> {
-    const others = [...this.#workers.values()].filter(({ thread }) => thread > 0);
-    return Promise.all(others.map((worker) => worker.order(order)));
+  async orderOthers(order: Order): Promise<unknown[]> {
+    const others = this.#current.workers.filter(({ thread }) => thread > 0);
+    const earlier = reachesEarlier(order) ? [...this.#earlier] : [];
+    // What it begins with was told before this order. Nobody waits until it has begun.
+    void this.#reserve?.orderAll(order);
+    const [answers, ofEarlier] = await Promise.all([
+      Promise.all(others.map((worker) => worker.order(order))),
+      Promise.all(earlier.map((generation) => generation.orderAll(order))),
+    ]);
+    const ended = order.do === "traffic" ? [this.#endedTraffic] : [];
+    return [...answers, ...ofEarlier.flat(), ...ended];
   }
 
   release(owner: string): Promise<void> {
@@ -79,76 +111,105 @@ export class Supervisor implements Engine {
     return this.#keepers.sockets.release(`proxy ${owner}`);
   }
 
+  // ── something else ─────────────────────────────────────────────────────────────────────────────────────────────
+
+  async prepare(next: NextRun): Promise<Prepared> {
+    if (this.#isPreparing) throw new Error("Something else is being made ready already");
+    if (this.#isStopping) throw new Error("It is being shut down");
+    this.#isPreparing = true;
+    try {
+      const { run, threads } = this.#current;
+      const isSame = threads === next.threads && (await isSwap(run.spec, next.spec, this.#modules));
+      const prepared = isSame ? await this.#prepareSwap(next) : await this.#prepareGeneration(next);
+      return this.#once(prepared);
+    } catch (error) {
+      this.#isPreparing = false;
+      throw error;
+    }
+  }
+
+  #once(prepared: Prepared): Prepared {
+    const end = (): void => {
+      this.#isPreparing = false;
+    };
+    return {
+      ...prepared,
+      commit: () => prepared.commit().finally(end),
+      abandon: () => prepared.abandon().finally(end),
+    };
+  }
+
+  async #prepareSwap(next: NextRun): Promise<Prepared> {
+    const swap = await prepareSwap(this.#current, next, this.#log);
+    return { ...swap, commit: async () => this.#holdings.hold(await swap.commit()) };
+  }
+
+  async #prepareGeneration(next: NextRun): Promise<Prepared> {
+    const { spec, shared, threads, standing } = next;
+    if (this.#rows.free < threads) throw new Error(this.#describeFullness(threads));
+    const generation = new Generation(this.#current.number + 1, threads, { spec, shared }, this.#means);
+    this.#reserve = generation;
+    try {
+      const { addresses, modules, proxies } = await generation.start(standing);
+      return {
+        kind: "generation",
+        addresses,
+        proxies: new Map(proxies),
+        commit: () => this.#hand(generation, modules),
+        abandon: () => this.#dismiss(generation),
+      };
+    } catch (error) {
+      this.#reserve = null;
+      throw error;
+    }
+  }
+
+  #describeFullness(threads: number): string {
+    const draining = [...this.#earlier].map(({ status }) => `${status.number} (${status.connections} open)`);
+    return (
+      `There is no room for ${threads} more threads as long as earlier generations have connections: ` +
+      draining.join(", ")
+    );
+  }
+
+  async #hand(generation: Generation, modules: readonly LoadedModule[]): Promise<void> {
+    const holdings = await generation.listen();
+    const before = this.#current;
+    this.#reserve = null;
+    this.#current = generation;
+    this.#modules = modules;
+    this.#earlier.add(before);
+    before.retire();
+    void before.ended.then(() => this.#earlier.delete(before));
+    await this.#holdings.hold(holdings);
+  }
+
+  async #dismiss(generation: Generation): Promise<void> {
+    this.#reserve = null;
+    await generation.stop();
+  }
+
+  // ── the end ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  get #all(): Generation[] {
+    return [this.#current, ...this.#earlier, ...(this.#reserve === null ? [] : [this.#reserve])];
+  }
+
   /** Stops listening, lets requests finish for at most `grace` milliseconds, ends the workers. */
   async drain(grace: number): Promise<void> {
-    this.#forgetReplacements();
-    this.#keepers.tls.stop();
-    await this.#keepers.sockets.close();
-    for (const worker of this.#workers.values()) worker.drain(grace);
-    await Promise.all([...this.#workers.values()].map((worker) => worker.ended));
+    await this.#close();
+    await Promise.all(this.#all.map((generation) => generation.drain(grace)));
   }
 
   /** Ends everything now. */
   async stop(): Promise<void> {
-    this.#forgetReplacements();
+    await this.#close();
+    await Promise.all(this.#all.map((generation) => generation.stop()));
+  }
+
+  async #close(): Promise<void> {
+    this.#isStopping = true;
     this.#keepers.tls.stop();
     await this.#keepers.sockets.close();
-    await Promise.all([...this.#workers.values()].map((worker) => worker.stop()));
-  }
-
-  #forgetReplacements(): void {
-    this.#stopping = true;
-    for (const timer of this.#replacements) clearTimeout(timer);
-    this.#replacements.clear();
-  }
-
-  #spawn(thread: number): WorkerHandle {
-    const start = {
-      spec: this.#spec,
-      thread,
-      threads: this.#shared.threads,
-      row: thread,
-      counters: this.#memory,
-      standing: this.standing(),
-      shared: this.#shared,
-    };
-    const worker = new WorkerHandle(start, this.#keepers, (events, dropped) =>
-      this.onEvents?.(events, dropped),
-    );
-    this.#workers.set(thread, worker);
-    return worker;
-  }
-
-  /** Replaces the worker when it crashes, for as long as the server runs. */
-  async #watch(worker: WorkerHandle): Promise<void> {
-    const started = performance.now();
-    const end = await worker.ended;
-    const { thread } = worker;
-    this.#workers.delete(thread);
-    new Counters(this.#memory, thread).clearGauges();
-    takeBackFrom(thread, this.#spec, this.#shared);
-    if (end.kind === "drained" || this.#stopping) return;
-    this.#counters.add(Counter.workerCrashes);
-    const isStable = performance.now() - started > STABLE_AFTER;
-    const delay = isStable ? FIRST_BACKOFF : (this.#backoff.get(thread) ?? FIRST_BACKOFF);
-    this.#backoff.set(thread, Math.min(delay * 2, LONGEST_BACKOFF));
-    this.#log.error(
-      { thread, cause: end.error.stack ?? end.error.message, replaced_in_ms: delay },
-      "A worker crashed",
-    );
-    this.#replaceIn(delay, thread);
-  }
-
-  #replaceIn(delay: number, thread: number): void {
-    const timer = setTimeout(() => {
-      this.#replacements.delete(timer);
-      const worker = this.#spawn(thread);
-      void this.#watch(worker);
-      worker.ready.then(
-        () => this.#log.info({ thread }, "A crashed worker was replaced"),
-        () => undefined,
-      );
-    }, delay);
-    this.#replacements.add(timer);
   }
 }

@@ -1,8 +1,9 @@
 import { Worker } from "node:worker_threads";
 import type { TrafficKeeper } from "../observe/traffic/traffic-keeper.ts";
 import type { StreamEvent } from "../proxy/stream-proxy.ts";
-import type { FromWorker, ToWorker, WorkerStart } from "../worker/messages.ts";
+import type { FromWorker, ToWorker, WorkerReady, WorkerStart } from "../worker/messages.ts";
 import type { Order } from "../worker/orders.ts";
+import type { ProxyTraffic } from "../worker/traffic-ledger.ts";
 import { answerGone, OrderError } from "./planes.ts";
 import type { Share, SocketKeeper } from "./sockets.ts";
 import type { TlsKeepers } from "./tls-keepers.ts";
@@ -35,20 +36,23 @@ type Question = Extract<FromWorker, { type: "bind" | "tls" }>;
 /** One worker thread, seen from the main thread. */
 export class WorkerHandle {
   readonly thread: number;
-  /** Kept when it listens everywhere; rejected when it couldn't start. */
-  readonly ready: Promise<readonly string[]>;
+  /** What it counts in. */
+  readonly row: number;
+  /** Kept when it listens everywhere, or is in reserve and could; rejected when it couldn't start. */
+  readonly ready: Promise<WorkerReady>;
   /** Kept when the thread is gone. */
   readonly ended: Promise<WorkerEnd>;
   readonly #worker: Worker;
   readonly #keepers: Keepers;
   readonly #share: Share;
-  readonly #ready = Promise.withResolvers<readonly string[]>();
+  readonly #ready = Promise.withResolvers<WorkerReady>();
   /** Orders that are not answered yet, by their number. */
   readonly #orders = new Map<number, PendingOrder>();
   readonly #onEvents: (events: readonly StreamEvent[], dropped: number) => void;
   #ordersGiven = 0;
   #error: Error | null = null;
   #drained = false;
+  #traffic: readonly ProxyTraffic[] = [];
 
   constructor(
     start: Omit<WorkerStart, "traffic">,
@@ -56,6 +60,7 @@ export class WorkerHandle {
     onEvents: (events: readonly StreamEvent[], dropped: number) => void,
   ) {
     this.thread = start.thread;
+    this.row = start.row;
     this.#share = start;
     this.#onEvents = onEvents;
     this.#keepers = keepers;
@@ -89,11 +94,18 @@ export class WorkerHandle {
   /**
    * Asks it to finish what is under way within `grace` milliseconds and end. One that doesn't is ended: a program that
    * never gives the thread back doesn't even hear the question.
+   * @param grace null: as long as it takes
    */
-  drain(grace: number): void {
+  drain(grace: number | null): void {
     this.#tell({ type: "drain", grace });
+    if (grace === null) return;
     const timer = setTimeout(() => void this.stop(), grace + LATENESS);
     void this.ended.then(() => clearTimeout(timer));
+  }
+
+  /** What its TCP and UDP proxies have moved, once it has ended in peace; of one that crashed nobody knows. */
+  get traffic(): readonly ProxyTraffic[] {
+    return this.#traffic;
   }
 
   /** Ends the thread now. */
@@ -113,7 +125,7 @@ export class WorkerHandle {
         this.#tell(await this.#answer(message));
         return;
       case "ready":
-        this.#ready.resolve(message.addresses);
+        this.#ready.resolve(message);
         return;
       case "failed":
         this.#error = Object.assign(new Error(message.message), { code: message.code });
@@ -129,6 +141,7 @@ export class WorkerHandle {
         return;
       case "drained":
         this.#drained = true;
+        this.#traffic = message.traffic;
     }
   }
 

@@ -11,6 +11,8 @@ export interface RequestSink extends DownstreamSink {
 export interface ServerApplication<Connection> {
   /** True once the listener shuts down: responses close their connection. */
   readonly draining: boolean;
+  /** True while it has time for that: clients between requests aren't closed on, for their next one may be on its way. */
+  readonly isPatient?: boolean;
   onRequest(stream: DownstreamStream, head: RequestHead, connection: Connection): RequestSink;
   /**
    * Something that is no request, or is past a limit, was refused.

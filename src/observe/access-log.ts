@@ -11,17 +11,27 @@ type LineWriter = (session: Session<unknown>, error: ProxyError | null) => strin
 
 /** Writes a line for every finished session. */
 export class AccessLog implements SessionObserver {
-  readonly #sink: LogSink;
-  readonly #toLine: LineWriter;
+  #sink: LogSink | null;
+  #toLine: LineWriter;
 
   constructor(sink: LogSink, format: AccessLogFormat) {
     this.#sink = sink;
-    this.#toLine = format === "json" ? jsonLine : combinedLine;
+    this.#toLine = writerOf(format);
+  }
+
+  /** Where lines go from now on, and how they look; null: nowhere. */
+  use(sink: LogSink | null, format: AccessLogFormat): void {
+    this.#sink = sink;
+    this.#toLine = writerOf(format);
   }
 
   onSession(session: Session<unknown>, error: ProxyError | null): void {
-    this.#sink.write(this.#toLine(session, error));
+    this.#sink?.write(this.#toLine(session, error));
   }
+}
+
+function writerOf(format: AccessLogFormat): LineWriter {
+  return format === "json" ? jsonLine : combinedLine;
 }
 
 /** `host - - [date] "request" status bytes "referer" "user-agent"` */

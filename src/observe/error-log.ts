@@ -28,6 +28,19 @@ export async function createErrorLog(options: ErrorLogOptions, name: string): Pr
   );
 }
 
+/** Writes what waits and lets go of a log's file. It isn't to be used any more. */
+export function closeErrorLog(log: Logger): void {
+  const { [pino.symbols.streamSym]: stream } = log as unknown as Record<symbol, ClosableStream>;
+  // Standard error stays.
+  if (stream?.file != null) stream.end?.();
+}
+
+interface ClosableStream {
+  /** Null on a descriptor that was given. */
+  readonly file?: string | null;
+  end?(): void;
+}
+
 /** What every request fails with while a server can't be reached. */
 const OF_SERVER: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "UPSTREAM_CONNECT_REFUSED",
@@ -53,14 +66,19 @@ const OF_GROUP: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
  * are down are told of once, not for every request.
  */
 export class ErrorLogReporter implements ErrorReporter {
-  readonly #log: Logger;
+  #log: Logger;
   readonly #repeated: RepeatedErrors;
 
   constructor(log: Logger) {
     this.#log = log;
     this.#repeated = new RepeatedErrors((key, times) => {
-      log.warn({ more: times }, `${key} (${times} more)`);
+      this.#log.warn({ more: times }, `${key} (${times} more)`);
     });
+  }
+
+  /** The log to write to from now on. */
+  use(log: Logger): void {
+    this.#log = log;
   }
 
   onSessionError(error: ProxyError, summary: string, server: string | null): void {

@@ -31,6 +31,8 @@ class BackgroundService implements Service {
   readonly dependsOn: readonly string[];
   readonly once: boolean;
   readonly #options: BackgroundServiceOptions;
+  /** It may end before the server does. */
+  readonly #ending = new AbortController();
   /** Null unless there is something to stop. */
   #context: ServiceContext | null = null;
 
@@ -42,7 +44,8 @@ class BackgroundService implements Service {
   }
 
   async start(context: ServiceContext): Promise<void> {
-    await this.#options.start(context);
+    const signal = AbortSignal.any([context.signal, this.#ending.signal]);
+    await this.#options.start({ ...context, signal });
     this.#context = context;
   }
 
@@ -50,6 +53,7 @@ class BackgroundService implements Service {
   accept(): void {}
 
   async drain(): Promise<void> {
+    this.#ending.abort();
     const context = this.#context;
     this.#context = null;
     if (context === null) return;

@@ -1,6 +1,8 @@
 import type { Socket } from "node:net";
+import { isDeepStrictEqual } from "node:util";
 import type { AlarmClock } from "../base/alarms.ts";
 import type { Random } from "../base/random.ts";
+import type { TrafficBook } from "../base/traffic/traffic-book.ts";
 import type { Faults } from "../chaos/faults.ts";
 import type { ServerSettings } from "../http1/server-options.ts";
 import type { Http2Settings } from "../http2/server-options.ts";
@@ -17,6 +19,7 @@ import type { RetryPolicy } from "./retries.ts";
 import type { Service, ServiceContext } from "./service.ts";
 import { HttpHandshakes } from "./tls/http-handshakes.ts";
 import { type TlsOptions, toTlsSettings } from "./tls/tls-options.ts";
+import { SessionMeter } from "./traffic/session-meter.ts";
 
 export interface HttpProxyServiceOptions<C> {
   /** Default "http". */
@@ -83,10 +86,16 @@ class HttpProxyService<C> implements Service {
   readonly pausesAccepted = true;
   readonly #options: HttpProxyServiceOptions<C>;
   /** One for each listener, made when the first connection comes. */
-  readonly #services = new Map<string, HttpService<C>>();
+  #services = new Map<string, HttpService<C>>();
   /** Null without TLS. */
-  readonly #handshakes: HttpHandshakes | null;
+  #handshakes: HttpHandshakes | null;
+  /** Those of connections that began when other settings held for them. */
+  #earlier = new Set<HttpService<C>>();
+  /** Whose place it is to take; null: nobody's, or it is taken. */
+  #predecessor: HttpProxyService<C> | null = null;
   #proxy: HttpProxy<C> | null = null;
+  #context: ServiceContext | null = null;
+  #traffic: TrafficBook | null = null;
 
   constructor(options: HttpProxyServiceOptions<C>) {
     checkPhases(options.phases);
@@ -102,12 +111,15 @@ class HttpProxyService<C> implements Service {
     const { phases, forwarding, retries, retryBufferSize, requestTimeout, allowConnect, pool, connector } =
       this.#options;
     const { alarms, random, grpcTimeout, grpcWeb = false } = this.#options;
-    const { counters, observer, reporter } = context;
+    const { counters, observer, reporter, traffic = null } = context;
+    this.#traffic = traffic;
+    if (this.listen.length <= 1) traffic?.row("listener", this.name);
     this.#proxy = new HttpProxy(phases, {
       connector: connector ?? new Connector({ ...DEFAULT_POOL_OPTIONS, ...pool }),
       counters,
       observer,
       reporter,
+      meter: traffic === null ? null : new SessionMeter(traffic),
       ...(forwarding === undefined ? {} : { forwarding: { ...NO_FORWARDING, ...forwarding } }),
       ...(retries === undefined ? {} : { retries }),
       ...(retryBufferSize === undefined ? {} : { retryBufferSize }),
@@ -118,7 +130,10 @@ class HttpProxyService<C> implements Service {
       ...(alarms === undefined ? {} : { alarms }),
       ...(random === undefined ? {} : { random }),
     });
-    await this.#handshakes?.start(context);
+    const same = this.#sameHandshakes();
+    if (same !== null) this.#handshakes = same;
+    else await this.#handshakes?.start(context);
+    this.#context = context;
   }
 
   accept(socket: Socket, listener: string): void {
@@ -136,23 +151,120 @@ class HttpProxyService<C> implements Service {
       faults = null,
     } = this.#options;
     const limits = { maxConnections, maxConnectionsPerClient, connectionFilter };
-    const options = { settings, http2, ...limits, faults, handshakes: this.#handshakes };
+    // Of several listeners of a program each has a row of its own.
+    const name = this.listen.length > 1 ? `${this.name} ${listener}` : this.name;
+    const traffic = this.#traffic?.row("listener", name) ?? null;
+    const options = { settings, http2, ...limits, faults, handshakes: this.#handshakes, traffic };
     const service = new HttpService(this.#proxy!, listener, options);
     this.#services.set(listener, service);
     return service;
   }
 
+  // ── another's place ────────────────────────────────────────────────────────────────────────────────────────────
+
+  succeed(predecessor: Service): boolean {
+    if (!(predecessor instanceof HttpProxyService)) return false;
+    this.#predecessor = predecessor as HttpProxyService<C>;
+    return true;
+  }
+
+  /** What handshakes go through stays where nothing about it has changed: files needn't be read again. */
+  #sameHandshakes(): HttpHandshakes | null {
+    const before = this.#predecessor;
+    if (before === null || before.#handshakes === null || this.#handshakes === null) return null;
+    return hasSameHandshakes(before, before.#options, this, this.#options) ? before.#handshakes : null;
+  }
+
+  takeOver(): void {
+    const before = this.#predecessor!;
+    this.#predecessor = null;
+    this.#earlier = before.#earlier;
+    const services = before.#services;
+    before.#services = new Map();
+    for (const service of [...services.values(), ...this.#earlier]) service.proxy = this.#proxy!;
+    const isSame = this.#handshakes === before.#handshakes;
+    if (isSame) this.#handshakes?.setContext(this.#context!);
+    if (isSame && hasSameConnections(before, before.#options, this, this.#options)) this.#services = services;
+    else void this.#outlive([...services.values()], isSame ? null : before.#handshakes);
+    before.#handshakes = null;
+  }
+
+  /** Connections go on with the settings that they began with, until none is left. */
+  async #outlive(services: readonly HttpService<C>[], handshakes: HttpHandshakes | null): Promise<void> {
+    for (const service of services) this.#earlier.add(service);
+    const earlier = this.#earlier;
+    await Promise.all(services.map((service) => service.whenEmpty()));
+    await handshakes?.drain();
+    handshakes?.destroy();
+    for (const service of services) {
+      service.destroy();
+      earlier.delete(service);
+    }
+  }
+
+  // ── its end ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** A pool that was given is its giver's to close. */
+  #closePool(): void {
+    if (this.#options.connector === undefined) this.#proxy?.connector.close();
+  }
+
+  get #all(): HttpService<C>[] {
+    return [...this.#services.values(), ...this.#earlier];
+  }
+
+  async retire(): Promise<void> {
+    this.#closePool();
+    await Promise.all([...this.#all.map((service) => service.retire()), this.#handshakes?.drain()]);
+  }
+
   async drain(): Promise<void> {
-    const services = [...this.#services.values()];
-    await Promise.all([...services.map((service) => service.drain()), this.#handshakes?.drain()]);
-    this.#proxy?.connector.close();
+    await Promise.all([...this.#all.map((service) => service.drain()), this.#handshakes?.drain()]);
+    this.#closePool();
   }
 
   destroy(): void {
-    this.#handshakes?.destroy();
-    for (const service of this.#services.values()) service.destroy();
-    this.#proxy?.connector.close();
+    // It may have been about to share those of its predecessor.
+    const shared = this.#predecessor === null ? null : this.#predecessor.#handshakes;
+    if (this.#handshakes !== shared) this.#handshakes?.destroy();
+    for (const service of this.#all) service.destroy();
+    this.#closePool();
   }
+}
+
+/** What handshakes depend on beside their settings. */
+type Called = Pick<Service, "name">;
+
+function hasSameHandshakes<C>(
+  before: Called,
+  were: HttpProxyServiceOptions<C>,
+  after: Called,
+  are: HttpProxyServiceOptions<C>,
+): boolean {
+  const names = ["certificateCallback", "faults"] as const;
+  const values = ["tls", "maxConnectionsPerClient"] as const;
+  return (
+    before.name === after.name &&
+    isDeepStrictEqual(protocolsOf(were.http2 ?? true), protocolsOf(are.http2 ?? true)) &&
+    names.every((name) => were[name] === are[name]) &&
+    values.every((name) => isDeepStrictEqual(were[name], are[name]))
+  );
+}
+
+/** Whether connections that begin now are like those that there are. */
+function hasSameConnections<C>(
+  before: Called,
+  were: HttpProxyServiceOptions<C>,
+  after: Called,
+  are: HttpProxyServiceOptions<C>,
+): boolean {
+  return (
+    hasSameHandshakes(before, were, after, are) &&
+    were.connectionFilter === are.connectionFilter &&
+    were.maxConnections === are.maxConnections &&
+    isDeepStrictEqual(were.settings, are.settings) &&
+    isDeepStrictEqual(were.http2, are.http2)
+  );
 }
 
 /** @throws as `toTlsSettings` does */

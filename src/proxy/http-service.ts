@@ -2,6 +2,7 @@ import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import { Counter } from "../base/counters.ts";
 import { notPromised } from "../base/errors.ts";
+import { TrafficCount, type TrafficRow } from "../base/traffic/traffic-row.ts";
 import type { Faults } from "../chaos/faults.ts";
 import { layFaults } from "../chaos/faulty-wire.ts";
 import type { RequestHead } from "../http/heads.ts";
@@ -39,12 +40,16 @@ export interface HttpServiceOptions {
   readonly faults?: Faults | null;
   /** What connections go through first where clients speak TLS; null where they don't. */
   readonly handshakes?: HttpHandshakes | null;
+  /** What counts the traffic of the listener; null: nothing does. */
+  readonly traffic?: TrafficRow | null;
 }
 
 /** Serves a proxy program on the connections of one listener, in one thread. */
 export class HttpService<C> implements Http1Application<ClientConnection>, HandshakeClient {
   draining = false;
-  readonly #proxy: HttpProxy<C>;
+  isPatient = false;
+  /** What answers requests that begin from now on. */
+  proxy: HttpProxy<C>;
   readonly #options: HttpServiceOptions;
   readonly #server: ServerOptions;
   /** Null when clients may not speak HTTP/2. */
@@ -56,18 +61,22 @@ export class HttpService<C> implements Http1Application<ClientConnection>, Hands
   readonly #listener: string;
   readonly #faults: Faults | null;
   readonly #handshakes: HttpHandshakes | null;
-  #onEmpty: (() => void) | null = null;
+  readonly #traffic: TrafficRow | null;
+  readonly #leaveFaults: (() => void) | undefined;
+  /** Those who wait for the last connection to be gone. */
+  readonly #onEmpty: (() => void)[] = [];
 
   constructor(proxy: HttpProxy<C>, listener: string, options: HttpServiceOptions = {}) {
-    this.#proxy = proxy;
+    this.proxy = proxy;
     this.#listener = listener;
     this.#options = options;
     this.#server = new ServerOptions(options.settings);
     this.#http2 = toHttp2Options(this.#server.settings, options.http2 ?? true);
     this.#clients = new ClientCounts(options.maxConnectionsPerClient ?? 0);
     this.#handshakes = options.handshakes ?? null;
+    this.#traffic = options.traffic ?? null;
     this.#faults = options.faults ?? null;
-    this.#faults?.whenActive(() => this.#layFaults());
+    this.#leaveFaults = this.#faults?.whenActive(() => this.#layFaults());
   }
 
   /** Faults may come while connections are open. */
@@ -77,26 +86,37 @@ export class HttpService<C> implements Http1Application<ClientConnection>, Hands
 
   /** Takes an accepted socket, or closes it when a limit or the filter says so. */
   accept(socket: Socket): void {
-    const { counters } = this.#proxy;
+    const { counters } = this.proxy;
     const address = plainAddress(socket.remoteAddress ?? "");
     counters.add(Counter.connectionsAccepted);
+    this.#traffic?.add(TrafficCount.connections);
     if (!this.#admits(address) || !this.#clients.add(address)) {
-      counters.add(Counter.connectionsRefused);
+      this.#countRefused();
       socket.destroy();
       return;
     }
     if (this.#faults?.admit().refuse === true) {
       this.#clients.remove(address);
-      counters.add(Counter.connectionsRefused);
+      this.#countRefused();
       socket.resetAndDestroy();
       return;
     }
-    counters.add(Counter.connectionsOpen);
+    this.#countOpen(1);
     if (this.#handshakes === null) this.#open(this.#connect(socket, this.#http2?.isOnly === true));
     else {
       this.#underWay++;
       this.#handshakes.accept(socket, this);
     }
+  }
+
+  #countRefused(): void {
+    this.proxy.counters.add(Counter.connectionsRefused);
+    this.#traffic?.add(TrafficCount.connectionsRefused);
+  }
+
+  #countOpen(by: number): void {
+    this.proxy.counters.add(Counter.connectionsOpen, by);
+    this.#traffic?.add(TrafficCount.connectionsOpen, by);
   }
 
   #admits(address: string): boolean {
@@ -113,7 +133,7 @@ export class HttpService<C> implements Http1Application<ClientConnection>, Hands
 
   #connect(socket: Socket, isHttp2: boolean): ClientConnection {
     if (!isHttp2) return new ServerConnection(socket, this.#server, this);
-    this.#proxy.counters.add(Counter.http2Connections);
+    this.proxy.counters.add(Counter.http2Connections);
     return Http2ServerConnection.accept(socket, this.#http2!, this);
   }
 
@@ -122,7 +142,9 @@ export class HttpService<C> implements Http1Application<ClientConnection>, Hands
     if (this.#faults?.isActive === true) layFaults(this.#faults, connection.transport);
     // A closed connection doesn't know any more whose it was.
     if (this.#clients.areCounted) this.#note(connection);
-    if (this.draining) connection.drain();
+    if (!this.draining) return;
+    if (this.isPatient) connection.retire();
+    else connection.drain();
   }
 
   // ── after the handshake ────────────────────────────────────────────────────────────────────────────────────────
@@ -145,9 +167,9 @@ export class HttpService<C> implements Http1Application<ClientConnection>, Hands
 
   onGone(socket: Socket, failure: TlsFailure | null): void {
     const address = plainAddress(socket.remoteAddress ?? "");
-    if (failure !== null) this.#proxy.reportHandshake(this.#listener, address, failure);
+    if (failure !== null) this.proxy.reportHandshake(this.#listener, address, failure);
     this.#underWay--;
-    this.#proxy.counters.add(Counter.connectionsOpen, -1);
+    this.#countOpen(-1);
     this.#clients.remove(address);
     this.#noteEnd();
   }
@@ -158,23 +180,23 @@ export class HttpService<C> implements Http1Application<ClientConnection>, Hands
     try {
       return notPromised(filter(address), "connectionFilter");
     } catch (thrown) {
-      this.#proxy.reportRefusal(this.#listener, thrown);
+      this.proxy.reportRefusal(this.#listener, thrown);
       return false;
     }
   }
 
   onRequest(stream: DownstreamStream, head: RequestHead, connection: ClientConnection): RequestSink {
     const client = (connection.note as HttpClientInfo | null) ?? this.#note(connection);
-    if (head.protocol === "HTTP/2") this.#proxy.counters.add(Counter.http2Streams);
+    if (head.protocol === "HTTP/2") this.proxy.counters.add(Counter.http2Streams);
     const other = this.#handshakes === null ? null : this.#handshakes.insteadFor(head, client);
     if (other !== null) return new Exchange(other, stream, head, client);
-    const call = this.#proxy.grpcWeb === null ? null : this.#proxy.grpcWeb.translate(stream, head);
-    if (call === null) return new Exchange(this.#proxy, stream, head, client);
-    return sinkOf(call, new Exchange(this.#proxy, call.client, call.request, client));
+    const call = this.proxy.grpcWeb === null ? null : this.proxy.grpcWeb.translate(stream, head);
+    if (call === null) return new Exchange(this.proxy, stream, head, client);
+    return sinkOf(call, new Exchange(this.proxy, call.client, call.request, client));
   }
 
   #note(connection: ClientConnection): HttpClientInfo {
-    const client = new HttpClientInfo(connection.transport, this.#listener);
+    const client = new HttpClientInfo(connection.transport, this.#listener, this.#traffic);
     connection.note = client;
     return client;
   }
@@ -187,41 +209,61 @@ export class HttpService<C> implements Http1Application<ClientConnection>, Hands
     successor.note = connection.note;
     this.#connections.delete(connection);
     this.#connections.add(successor);
-    this.#proxy.counters.add(Counter.http2Connections);
+    this.proxy.counters.add(Counter.http2Connections);
     successor.onBytes(bytes, start, end);
     return true;
   }
 
   onFlood(_connection: Http2ServerConnection, kind: FloodKind): void {
-    this.#proxy.counters.add(Counter.http2Floods);
-    this.#proxy.counters.add(FLOODS[kind]);
+    this.proxy.counters.add(Counter.http2Floods);
+    this.proxy.counters.add(FLOODS[kind]);
   }
 
   onSilence(): void {
-    this.#proxy.counters.add(Counter.timeouts);
+    this.proxy.counters.add(Counter.timeouts);
   }
 
   onRefused(_connection: ClientConnection, _problem: string, status: number): void {
-    const { counters } = this.#proxy;
+    const { counters } = this.proxy;
     counters.add(Counter.requestsRefused);
     if (status === 0) return;
     counters.add(status >= 500 ? Counter.responses5xx : Counter.responses4xx);
   }
 
   onHeadTimeout(): void {
-    this.#proxy.counters.add(Counter.timeouts);
-    this.#proxy.counters.add(Counter.responses4xx);
+    this.proxy.counters.add(Counter.timeouts);
+    this.proxy.counters.add(Counter.responses4xx);
   }
 
   onClosed(connection: ClientConnection): void {
     if (!this.#connections.delete(connection)) return;
-    this.#proxy.counters.add(Counter.connectionsOpen, -1);
+    this.#countOpen(-1);
     if (this.#clients.areCounted) this.#clients.remove((connection.note as HttpClientInfo).address);
     this.#noteEnd();
   }
 
   #noteEnd(): void {
-    if (this.#connections.size === 0 && this.#underWay === 0) this.#onEmpty?.();
+    if (this.#connections.size > 0 || this.#underWay > 0) return;
+    for (const tell of this.#onEmpty.splice(0)) tell();
+  }
+
+  /** Kept when no connection is left. */
+  whenEmpty(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#onEmpty.push(resolve);
+    this.#noteEnd();
+    return promise;
+  }
+
+  /**
+   * Has each connection end by itself, as soon as that costs nobody anything: clients are told with their next response. Resolves
+   * when none is left.
+   */
+  retire(): Promise<void> {
+    this.draining = true;
+    this.isPatient = true;
+    for (const connection of this.#connections) connection.retire();
+    return this.whenEmpty();
   }
 
   /**
@@ -230,16 +272,15 @@ export class HttpService<C> implements Http1Application<ClientConnection>, Hands
    */
   drain(): Promise<void> {
     this.draining = true;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#onEmpty = resolve;
+    this.isPatient = false;
     for (const connection of this.#connections) connection.drain();
-    this.#noteEnd();
-    return promise;
+    return this.whenEmpty();
   }
 
   /** Closes every connection now, but for those in their handshake, which whoever has them closes. */
   destroy(): void {
     this.draining = true;
+    this.#leaveFaults?.();
     for (const connection of this.#connections) connection.destroy();
   }
 }
@@ -269,6 +310,7 @@ function toHttp2Options(
 interface ClientConnection {
   readonly transport: Transport;
   note: unknown;
+  retire(): void;
   drain(): void;
   destroy(): void;
 }

@@ -81,6 +81,7 @@ class BoundService implements Service {
   readonly pausesAccepted: boolean;
   readonly start: Service["start"];
   readonly accept: Service["accept"];
+  readonly retire: NonNullable<Service["retire"]>;
   readonly drain: Service["drain"];
   readonly destroy: Service["destroy"];
 
@@ -92,6 +93,7 @@ class BoundService implements Service {
     this.pausesAccepted = service.pausesAccepted ?? false;
     this.start = service.start.bind(service);
     this.accept = service.accept.bind(service);
+    this.retire = () => service.retire?.() ?? service.drain();
     this.drain = service.drain.bind(service);
     this.destroy = service.destroy.bind(service);
   }

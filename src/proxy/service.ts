@@ -1,5 +1,6 @@
 import type { Socket } from "node:net";
 import type { Counters } from "../base/counters.ts";
+import type { TrafficBook } from "../base/traffic/traffic-book.ts";
 import type { TlsSource } from "../net/tls/listener-settings.ts";
 import type { ErrorReporter, SessionObserver } from "./http-proxy.ts";
 import type { MaybePromise } from "./phases.ts";
@@ -7,6 +8,8 @@ import type { MaybePromise } from "./phases.ts";
 /** What a service gets from the thread it runs in. */
 export interface ServiceContext {
   readonly counters: Counters;
+  /** Where the traffic of its listeners is counted; absent: nowhere. */
+  readonly traffic?: TrafficBook | null;
   /** Hears of finished sessions; null when nobody wants to. */
   readonly observer: SessionObserver | null;
   readonly reporter: ErrorReporter | null;
@@ -41,6 +44,19 @@ export interface Service {
   start(context: ServiceContext): MaybePromise<void>;
   /** A connection came in on `listener`, one of `listen` with the port that it got. */
   accept(socket: Socket, listener: string): void;
+  /**
+   * @internal This service is to take the place of another on the same address. Called before `start`; what the other has
+   * goes on meanwhile, and for good when this one is destroyed instead.
+   * @returns false: it can't, and the other is to be drained
+   */
+  succeed?(predecessor: Service): boolean;
+  /** @internal From now on the connections of the other are this one's, and requests that begin on them too. */
+  takeOver?(): void;
+  /**
+   * Takes nothing new, and has what stands end by itself, however long that takes: others go on in its place. Kept when
+   * nothing is left. Absent: it is drained.
+   */
+  retire?(): Promise<void>;
   /** Finishes what is under way; takes nothing new. Called once those that depend on it are drained. */
   drain(): Promise<void>;
   /** Ends everything now. Also called after `drain`, and when the service never started. */

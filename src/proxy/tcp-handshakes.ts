@@ -187,6 +187,7 @@ export class TcpHandshakes implements TlsTerminatorListener {
   }
 
   destroy(): void {
+    this.#sealed?.close();
     this.#terminator?.destroy();
     for (const socket of [...this.#pending.keys()]) this.#take(socket);
     this.#noteEnd();

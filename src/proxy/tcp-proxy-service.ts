@@ -40,6 +40,11 @@ export class TcpProxyService implements Service {
     await this.#handshakes?.start(context);
   }
 
+  /** Connections that come here from now on are told apart from those of the other, on the same address. */
+  continue(before: TcpProxyService): void {
+    this.#relays.continue(before.#relays);
+  }
+
   /** Where connections lead that come from now on. @throws as the constructor does */
   setUpstreams(addresses: readonly string[]): void {
     const { connectTimeout, upstreamTls } = this.#settings;

@@ -43,6 +43,7 @@ export class TcpRelays implements RelayHost {
   readonly #plugins: PluginRow | null;
   readonly #relays = new Map<string, TcpRelay>();
   readonly #clients: ClientCounts;
+  readonly #leaveFaults: (() => void) | undefined;
   readonly #rotations = new WeakMap<readonly string[], UpstreamRotation>();
   #context: RelayContext | null = null;
   #opened = 0;
@@ -58,7 +59,7 @@ export class TcpRelays implements RelayHost {
     this.#onEvent = onEvent ?? null;
     this.#onTraffic = onTraffic ?? null;
     this.#clients = new ClientCounts(settings.maxConnectionsPerClient);
-    faults?.whenActive(() => {
+    this.#leaveFaults = faults?.whenActive(() => {
       for (const relay of this.#relays.values()) relay.layFaults();
     });
   }
@@ -74,6 +75,11 @@ export class TcpRelays implements RelayHost {
   /** Connections that are open. */
   get size(): number {
     return this.#relays.size;
+  }
+
+  /** Goes on counting where others for the same listener are. */
+  continue(others: TcpRelays): void {
+    this.#opened = others.#opened;
   }
 
   /** A name for the next connection, unique within the listener. */
@@ -178,6 +184,7 @@ export class TcpRelays implements RelayHost {
   }
 
   destroy(): void {
+    this.#leaveFaults?.();
     for (const relay of this.#relays.values()) relay.destroy();
   }
 }

@@ -26,15 +26,16 @@ export class UdpProxyService implements Service, UdpHost, DatagramHandler {
   readonly name: string;
   /** Nothing for a server to open: `open` does. */
   readonly listen: readonly string[] = [];
-  readonly settings: StreamProxySettings;
+  settings: StreamProxySettings;
   readonly faults: Faults | null;
-  readonly sendsProxyProtocol: boolean;
+  sendsProxyProtocol: boolean;
   idle: TimeoutQueue;
   readonly #onEvent: ((event: StreamEvent) => void) | null;
   readonly #onTraffic: ((traffic: StreamTraffic) => void) | null;
   readonly #reusePort: boolean;
   readonly #sessions = new Map<string, UdpSession>();
-  readonly #clients: ClientCounts;
+  #clients: ClientCounts;
+  readonly #leaveFaults: (() => void) | undefined;
   #upstreams: UpstreamRotation;
   #socket: UdpSocket | null = null;
   #context: ServiceContext | null = null;
@@ -58,7 +59,7 @@ export class UdpProxyService implements Service, UdpHost, DatagramHandler {
     this.#reusePort = reusePort;
     this.#clients = new ClientCounts(settings.maxConnectionsPerClient);
     this.#upstreams = new UpstreamRotation(settings.upstreams, settings.connectTimeout);
-    faults?.whenActive(() => {
+    this.#leaveFaults = faults?.whenActive(() => {
       for (const session of this.#sessions.values()) session.layFaults();
     });
   }
@@ -85,6 +86,20 @@ export class UdpProxyService implements Service, UdpHost, DatagramHandler {
   /** Where sessions lead that begin from now on. @throws as the constructor does */
   setUpstreams(addresses: readonly string[]): void {
     this.#upstreams = new UpstreamRotation(addresses, this.settings.connectTimeout);
+  }
+
+  /**
+   * Sessions that begin from now on have these settings, whose address is the same.
+   * @throws as the constructor does
+   */
+  change(settings: StreamProxySettings): void {
+    const { upstreams, connectTimeout, sendProxyProtocol, maxConnectionsPerClient } = settings;
+    this.#upstreams = new UpstreamRotation(upstreams, connectTimeout);
+    if (maxConnectionsPerClient !== this.settings.maxConnectionsPerClient)
+      this.#clients = new ClientCounts(maxConnectionsPerClient);
+    if (settings.idleTimeout !== this.settings.idleTimeout) this.idle = idleQueue(settings.idleTimeout);
+    this.sendsProxyProtocol = sendProxyProtocol === 2;
+    this.settings = settings;
   }
 
   // ── what clients send ──────────────────────────────────────────────────────────────────────────────────────────
@@ -216,6 +231,7 @@ export class UdpProxyService implements Service, UdpHost, DatagramHandler {
 
   destroy(): void {
     this.#draining = true;
+    this.#leaveFaults?.();
     for (const session of [...this.#sessions.values()]) session.close("");
     this.#socket?.close();
   }

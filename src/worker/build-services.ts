@@ -13,7 +13,7 @@ import { loadProgram } from "./program-loader.ts";
 import type { RunSpec } from "./run-spec.ts";
 
 /** What a thread has for its services beside their settings. */
-export interface ServiceMeans extends Omit<ProxyMeans, "faults" | "connector" | "forwarding"> {
+export interface ServiceMeans extends Omit<ProxyMeans, "faults" | "forwarding"> {
   readonly faults: ListenerFaultTable;
 }
 
@@ -26,12 +26,21 @@ export async function buildServices(spec: RunSpec, means: ServiceMeans | null): 
   if (program === null)
     return snapshot === null || means === null ? [] : configuredServices(snapshot, instance, means);
   const exported = await loadProgram(program);
-  if (snapshot === null || spec.binds.length > 0 || !isPhases(exported))
-    return servicesOf(program, exported, spec.binds);
-  const parts = { snapshot, instance, faults: means?.faults ?? null };
-  return snapshot.listeners.map((listener) =>
-    toService(listener, exported, { ...parts, connector: new Connector(snapshot.pool) }),
-  );
+  if (snapshot === null || !isConfigured(spec, exported)) return servicesOf(program, exported, spec.binds);
+  const connector = means?.connector ?? new Connector(snapshot.pool);
+  const parts = { snapshot, instance, connector, faults: means?.faults ?? null };
+  return snapshot.listeners.map((listener) => toService(listener, exported, parts));
+}
+
+/** True when a program's services are its own, and not those of a configuration's listeners: that can't change without it. */
+export async function hasOwnServices(spec: RunSpec): Promise<boolean> {
+  if (spec.program === null) return false;
+  return !isConfigured(spec, await loadProgram(spec.program));
+}
+
+/** Phases run on the listeners of the configuration, where no other addresses are told. */
+function isConfigured({ snapshot, binds }: RunSpec, exported: unknown): exported is ProxyPhases<unknown> {
+  return snapshot !== null && binds.length === 0 && isPhases(exported);
 }
 
 function servicesOf(program: string, exported: unknown, binds: readonly string[]): Service[] {
@@ -47,9 +56,9 @@ export async function testProgram(spec: RunSpec): Promise<void> {
   inStartOrder(await buildServices(spec, null));
 }
 
-/** All listeners of a configuration share one pool: their upstreams are the same. */
+/** All listeners of a configuration share one pool, for their upstreams are the same. */
 function configuredServices(snapshot: Snapshot, instance: string, means: ServiceMeans): Service[] {
-  const connector = new Connector(snapshot.pool);
+  const { connector } = means;
   const parts = { snapshot, instance, faults: means.faults, connector };
   return snapshot.listeners.map((listener) => {
     const faults = means.faults.onRoutes(snapshot, listener.name);
@@ -57,7 +66,6 @@ function configuredServices(snapshot: Snapshot, instance: string, means: Service
     const phases = createConfiguredProxy(snapshot, listener.name, {
       ...means,
       faults,
-      connector,
       forwarding,
     });
     return toService(listener, phases, parts);

@@ -41,9 +41,11 @@ export class ListenerFaultTable {
     this.#routesOf(listener).setEnabled(fault, enabled);
   }
 
-  /** What was switched before this thread began stands here too; others go on counting. */
+  /** What was switched before this thread began stands here too, as far as there is such a fault; others go on counting. */
   catchUp(listener: string, switched: readonly SwitchedFault[]): void {
-    for (const [fault, enabled] of switched) this.#routesOf(listener).setEnabled(fault, enabled, true);
+    const faults = this.#onRoutes.get(listener);
+    const known = new Set(faults?.list().map(({ name }) => name));
+    for (const [fault, enabled] of switched) if (known.has(fault)) faults?.setEnabled(fault, enabled, true);
   }
 
   #routesOf(listener: string): HttpFaults {

@@ -1,9 +1,11 @@
 import type { BoundElsewhere } from "../net/listener.ts";
 import type { TlsListenerSettings, TlsMaterial } from "../net/tls/listener-settings.ts";
 import type { StreamEvent } from "../proxy/stream-proxy.ts";
-import type { Order, Standing } from "./orders.ts";
+import type { LoadedModule } from "./loaded-modules.ts";
+import type { Order, ProxyAddress, Standing } from "./orders.ts";
 import type { RunSpec } from "./run-spec.ts";
 import type { SharedMemory } from "./shared-memory.ts";
+import type { ProxyTraffic } from "./traffic-ledger.ts";
 
 /** What a worker is started with. */
 export interface WorkerStart {
@@ -17,6 +19,8 @@ export interface WorkerStart {
   readonly counters: SharedArrayBuffer;
   /** What was ordered before this thread began. */
   readonly standing: Standing;
+  /** True: it is made ready to listen, and does so by order. */
+  readonly isReserve: boolean;
   readonly shared: SharedMemory;
   /** What this thread alone counts traffic in; null: nobody wants to know. */
   readonly traffic: SharedArrayBuffer | null;
@@ -33,8 +37,8 @@ export type FromWorker =
       readonly owner: string;
       readonly settings: TlsListenerSettings;
     }
-  /** Listens on everything. */
-  | { readonly type: "ready"; readonly addresses: readonly string[] }
+  /** Listens on everything, or could do so at once. */
+  | ({ readonly type: "ready" } & WorkerReady)
   /** Couldn't start; the worker ends. */
   | { readonly type: "failed"; readonly message: string; readonly code: string }
   | { readonly type: "obeyed"; readonly request: number; readonly result: unknown }
@@ -47,8 +51,21 @@ export type FromWorker =
     }
   /** What happened on TCP and UDP proxies; `dropped` more were too many to tell. */
   | { readonly type: "events"; readonly events: readonly StreamEvent[]; readonly dropped: number }
-  /** Nothing is under way any more; the worker ends. */
-  | { readonly type: "drained" };
+  /** Nothing is under way any more; the worker ends. `traffic` is what its TCP and UDP proxies have moved. */
+  | { readonly type: "drained"; readonly traffic: readonly ProxyTraffic[] };
+
+/** A socket that is listened on: whose it is, and the address that it is bound to. */
+export type Holding = readonly [owner: string, boundTo: string];
+
+/** What a worker has found out when it is ready. */
+export interface WorkerReady {
+  /** What its listeners listen on. */
+  readonly addresses: readonly string[];
+  readonly holdings: readonly Holding[];
+  /** Where its TCP and UDP proxies listen. */
+  readonly proxies: readonly ProxyAddress[];
+  readonly modules: readonly LoadedModule[];
+}
 
 /** From the main thread to a worker. */
 export type ToWorker =
@@ -57,4 +74,5 @@ export type ToWorker =
   /** What was asked for can't be had. */
   | { readonly type: "refused"; readonly request: number; readonly message: string; readonly code: string }
   | { readonly type: "order"; readonly request: number; readonly order: Order }
-  | { readonly type: "drain"; readonly grace: number };
+  /** Milliseconds for what is under way; null: as long as it takes, because others have taken over. */
+  | { readonly type: "drain"; readonly grace: number | null };

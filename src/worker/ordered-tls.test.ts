@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { TLS_SETTINGS } from "../../test/kit/tls-listener.ts";
 import type { TlsMaterial } from "../net/tls/listener-settings.ts";
-import { OrderedTls } from "./ordered-tls.ts";
+import { OrderedTls, renamed } from "./ordered-tls.ts";
 
 /** Material that is told apart by its list of revoked certificates. */
 function material(name: string): TlsMaterial {
@@ -43,7 +43,7 @@ describe("what a thread has for TLS", () => {
 
   test("may be asked for under names of one's own", async () => {
     const { tls, heard, hear } = create();
-    const proxies = tls.renamed((name) => `proxy ${name}`);
+    const proxies = renamed(tls, (name) => `proxy ${name}`);
     assert.deepEqual(await proxies.open("web", TLS_SETTINGS, hear), material("proxy web"));
     tls.set("web", material("of the listener"));
     tls.set("proxy web", material("of the proxy"));

@@ -4,6 +4,8 @@ import type { ToxicSettings } from "../chaos/toxic.ts";
 import type { TlsMaterial } from "../net/tls/listener-settings.ts";
 import type { StreamProxySettings } from "../proxy/stream-proxy.ts";
 import type { ServerRecord } from "../upstream/server.ts";
+import type { RunSpec } from "./run-spec.ts";
+import type { SharedMemory } from "./shared-memory.ts";
 
 /** What a thread of the data plane can be told while it runs. Plain data. */
 export type Order =
@@ -20,8 +22,42 @@ export type Order =
   | ({ readonly do: "setServers" } & UpstreamServers)
   /** What a listener's TLS is made of from now on; connections that stand go on with what they have. */
   | { readonly do: "setTls"; readonly owner: string; readonly material: TlsMaterial }
+  /** Gets ready to run something else; answered by a `ReadyToSwap`. Nothing has changed yet, nor when it can't be done. */
+  | ({ readonly do: "prepare" } & NextForThread)
+  /** Runs it, at once; answered by `Holding[]`. */
+  | { readonly do: "commit" }
+  /** Forgets it. */
+  | { readonly do: "abandon" }
+  /** To one that was started in reserve: listens, and answers as `commit` does. */
+  | { readonly do: "listen" }
   /** Whether events are to be sent. */
   | { readonly do: "watch"; readonly on: boolean };
+
+/** What a thread is to run in the place of what it runs. */
+export interface NextForThread {
+  readonly spec: RunSpec;
+  readonly shared: SharedMemory;
+  readonly standing: Standing;
+  readonly same: SameMemory;
+  /** Milliseconds that connections get whose listener isn't there any more. */
+  readonly grace: number;
+}
+
+/** What of the shared memory is the same as before: names of upstreams, and of limits. */
+export interface SameMemory {
+  readonly groups: readonly string[];
+  readonly limits: readonly string[];
+}
+
+/** What a thread that is ready to swap, or to listen, has found out. */
+export interface ReadyToSwap {
+  /** What listeners will listen on. */
+  readonly addresses: readonly string[];
+  /** The same for TCP and UDP proxies, by name. */
+  readonly proxies: readonly ProxyAddress[];
+}
+
+export type ProxyAddress = readonly [name: string, address: string];
 
 /** All servers of an upstream. */
 export interface UpstreamServers {

@@ -1,6 +1,7 @@
 import { createRequire, registerHooks } from "node:module";
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
+import { noteModule } from "./loaded-modules.ts";
 import { type FailedImport, ProgramError, toProgramError } from "./program-error.ts";
 
 /**
@@ -82,6 +83,10 @@ function registerOnce(): void {
         failedImports.push({ error, specifier, parent: context.parentURL });
         throw error;
       }
+    },
+    load(url, context, nextLoad) {
+      noteModule(url);
+      return nextLoad(url, context);
     },
   });
 }

@@ -6,7 +6,7 @@ import { LimitCounts } from "../limits/limit-counts.ts";
 import { countsOf } from "../limits/limit-memory.ts";
 import { RedisLimits } from "../limits/redis/redis-limits.ts";
 import { RepeatedErrors } from "../observe/repeated-errors.ts";
-import type { WorkerStart } from "./messages.ts";
+import type { ThreadRun } from "./thread-run.ts";
 
 /** Milliseconds that a thread waits for Redis before it takes requests. */
 const BEGINNING = 1000;
@@ -14,21 +14,22 @@ const BEGINNING = 1000;
 /** The limits of one thread that are shared with other machines. Tells its log when they are not to be had. */
 export class RemoteLimits {
   readonly #redis: RedisLimits;
-  readonly #start: WorkerStart;
+  readonly #start: ThreadRun;
 
-  constructor(start: WorkerStart, log: Logger) {
-    const errors = new RepeatedErrors((text, more) => log.warn({ more }, `${text} (${more} more)`));
+  /** @param log the one of the moment */
+  constructor(start: ThreadRun, log: () => Logger) {
+    const errors = new RepeatedErrors((text, more) => log().warn({ more }, `${text} (${more} more)`));
     this.#start = start;
     this.#redis = new RedisLimits({
       clock: idleAlarms,
       random: seededRandom(`${start.spec.seed}/${start.thread}/redis`),
       report: {
         onAway: (redis, cause) =>
-          log.warn({ redis, cause }, "Redis is away: each process keeps its limits for itself"),
-        onBack: (redis) => log.info({ redis }, "Redis is back: limits are shared again"),
+          log().warn({ redis, cause }, "Redis is away: each process keeps its limits for itself"),
+        onBack: (redis) => log().info({ redis }, "Redis is back: limits are shared again"),
         onError(limit, message) {
           const text = `Redis doesn't count for the limit ${JSON.stringify(limit)}: ${message}`;
-          if (errors.isNews(text)) log.warn({ limit }, text);
+          if (errors.isNews(text)) log().warn({ limit }, text);
         },
       },
     });

@@ -3,12 +3,16 @@ import { parentPort, workerData } from "node:worker_threads";
 import type { BoundElsewhere } from "../net/listener.ts";
 import type { TlsMaterial } from "../net/tls/listener-settings.ts";
 import { DataPlane } from "./data-plane.ts";
+import { loadedModules } from "./loaded-modules.ts";
 import type { FromWorker, ToWorker, WorkerStart } from "./messages.ts";
+import { hearCalls } from "./thread-calls.ts";
 
 const port = parentPort;
 if (port === null) throw new Error("This module is the entry of a worker thread");
 
 const start = workerData as WorkerStart;
+
+hearCalls();
 
 /** What was asked for and isn't answered yet, by its number. */
 const questions = new Map<number, PromiseWithResolvers<unknown>>();
@@ -26,9 +30,11 @@ function ask<T>(toQuestion: (request: number) => FromWorker): Promise<T> {
   return question.promise;
 }
 
-const started = DataPlane.start(start, {
+const begin = start.isReserve ? DataPlane.prepare : DataPlane.start;
+const started = begin(start, {
   socket: (address, owner) => ask<BoundElsewhere>((request) => ({ type: "bind", request, address, owner })),
   tls: (owner, settings) => ask<TlsMaterial>((request) => ({ type: "tls", request, owner, settings })),
+  sharesPorts: true,
   sendEvents: (events, dropped) => tell({ type: "events", events, dropped }),
 });
 
@@ -70,10 +76,11 @@ async function obey({ request, order }: Extract<ToWorker, { type: "order" }>): P
   }
 }
 
-async function drain(grace: number): Promise<void> {
+async function drain(grace: number | null): Promise<void> {
   const plane = await started;
-  await plane.drain(grace);
-  tell({ type: "drained" });
+  if (grace === null) await plane.retire();
+  else await plane.drain(grace);
+  tell({ type: "drained", traffic: plane.traffic });
   end();
 }
 
@@ -87,7 +94,8 @@ function end(): void {
 }
 
 started.then(
-  (plane) => tell({ type: "ready", addresses: plane.addresses }),
+  ({ addresses, holdings, proxies }) =>
+    tell({ type: "ready", addresses, holdings, proxies, modules: loadedModules() }),
   ({ message, code = "" }: NodeJS.ErrnoException) => {
     tell({ type: "failed", message, code });
     end();

@@ -72,15 +72,20 @@ export class HttpHandshakes implements TlsTerminatorListener {
   /** Rejects with a `CertificateError` when a file can't be used, and with what OpenSSL says when it refuses something. */
   async start(context: ServiceContext): Promise<void> {
     const { name, settings, alpn, callback, faults, maxConnectionsPerClient } = this.#options;
-    const { counters, observer, reporter } = context;
-    this.#plainHttp = new HttpProxy(PLAIN_HTTP[settings.plainHttp], { counters, observer, reporter });
-    this.#misdirected = new HttpProxy(MISDIRECTED, { counters, observer, reporter });
+    this.setContext(context);
     if (this.#hasPassthrough) {
       const relayed = { ...STREAM_DEFAULTS.tcp, name, maxConnectionsPerClient };
       this.#relays = new TcpRelays(relayed, { faults });
       this.#relays.start(context);
     }
     this.#terminator = await openTerminator(context, name, { settings, alpn, callback }, this);
+  }
+
+  /** What becomes of answers that are given here. */
+  setContext({ counters, observer, reporter }: ServiceContext): void {
+    const { plainHttp } = this.#options.settings;
+    this.#plainHttp = new HttpProxy(PLAIN_HTTP[plainHttp], { counters, observer, reporter });
+    this.#misdirected = new HttpProxy(MISDIRECTED, { counters, observer, reporter });
   }
 
   /** Connections that were passed on. */
@@ -140,6 +145,7 @@ export class HttpHandshakes implements TlsTerminatorListener {
   /** Closes what isn't through yet, and what was passed on. */
   destroy(): void {
     this.#terminator?.destroy();
+    this.#sealed?.close();
     for (const socket of [...this.#clients.keys()]) this.#take(socket).onGone(socket, null);
     this.#relays?.destroy();
   }

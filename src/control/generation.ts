@@ -1,0 +1,238 @@
+import type { Logger } from "pino";
+import { Counter } from "../base/counters.ts";
+import type { StreamEvent } from "../proxy/stream-proxy.ts";
+import type { Holding, WorkerReady } from "../worker/messages.ts";
+import type { Order, Standing } from "../worker/orders.ts";
+import type { RunSpec } from "../worker/run-spec.ts";
+import { type SharedMemory, takeBackFrom } from "../worker/shared-memory.ts";
+import type { ProxyTraffic } from "../worker/traffic-ledger.ts";
+import type { GenerationStatus } from "./planes.ts";
+import { type Keepers, WorkerHandle } from "./worker-handle.ts";
+import type { WorkerRows } from "./worker-rows.ts";
+
+/** Milliseconds before a crashed worker is replaced: doubled with each crash, up to the longest. */
+const FIRST_BACKOFF = 100;
+const LONGEST_BACKOFF = 10_000;
+/** A worker that lived that long has not crashed because of how it starts. */
+const STABLE_AFTER = 60_000;
+
+/** What all generations of workers have in common. */
+export interface GenerationMeans {
+  readonly log: Logger;
+  readonly keepers: Keepers;
+  readonly rows: WorkerRows;
+  /** What a worker that starts is told to begin with. */
+  readonly standing: () => Standing;
+  readonly onEvents: (events: readonly StreamEvent[], dropped: number) => void;
+  /** Hears what proxies of a worker have moved that has ended. */
+  readonly onTraffic: (traffic: readonly ProxyTraffic[]) => void;
+}
+
+/** What the workers of a generation run. */
+export interface GenerationRun {
+  readonly spec: RunSpec;
+  readonly shared: SharedMemory;
+}
+
+/**
+ * Workers that run the same code. Those that crash are replaced as long as the generation is the one that takes
+ * connections.
+ *
+ *     in reserve ──listen──▶ current ──retire──▶ draining ──▶ ended
+ */
+export class Generation {
+  readonly number: number;
+  readonly threads: number;
+  #run: GenerationRun;
+  readonly #means: GenerationMeans;
+  readonly #since = Date.now();
+  readonly #workers = new Map<number, WorkerHandle>();
+  readonly #backoff = new Map<number, number>();
+  readonly #replacements = new Set<NodeJS.Timeout>();
+  readonly #ended = Promise.withResolvers<void>();
+  /** True once nobody is replaced any more. */
+  #isEnding = false;
+  #isReserve = true;
+  /** Kept when workers may be replaced; null: they may. */
+  #hold: PromiseWithResolvers<void> | null = null;
+
+  constructor(number: number, threads: number, run: GenerationRun, means: GenerationMeans) {
+    this.number = number;
+    this.threads = threads;
+    this.#run = run;
+    this.#means = means;
+  }
+
+  /**
+   * Starts all workers, in reserve: none of them listens yet. Rejects when one of them can't start; then none is left.
+   * @param standing what they begin with
+   */
+  async start(standing: Standing): Promise<WorkerReady> {
+    const workers = Array.from({ length: this.threads }, (_, thread) => this.#spawn(thread, standing));
+    for (const worker of workers) void this.#watch(worker);
+    try {
+      const [first] = await Promise.all(workers.map((worker) => worker.ready));
+      return first!;
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
+  }
+
+  /** Takes connections. @returns what is listened on */
+  async listen(): Promise<readonly Holding[]> {
+    this.#isReserve = false;
+    // One may have crashed while it was in reserve.
+    for (let thread = 0; thread < this.threads; thread++)
+      if (!this.#workers.has(thread)) this.#replaceIn(0, thread);
+    const answers = await Promise.all(this.workers.map((worker) => worker.order({ do: "listen" })));
+    return (answers.find((answer) => answer !== undefined) ?? []) as Holding[];
+  }
+
+  /** Those that run, by thread. */
+  get workers(): WorkerHandle[] {
+    return [...this.#workers.values()].sort((a, b) => a.thread - b.thread);
+  }
+
+  /** What replacements begin with. */
+  get run(): GenerationRun {
+    return this.#run;
+  }
+
+  setRun(run: GenerationRun): void {
+    this.#run = run;
+  }
+
+  get first(): WorkerHandle | null {
+    return this.#workers.get(0) ?? null;
+  }
+
+  get status(): GenerationStatus {
+    const { rows } = this.#means;
+    const { workers } = this;
+    return {
+      number: this.number,
+      since: this.#since,
+      threads: workers.length,
+      connections: workers.reduce((sum, { row }) => sum + rows.connections(row), 0),
+      draining: this.#isEnding,
+    };
+  }
+
+  /** Gives the same order to all. @returns their answers; undefined for those that are gone, or couldn't do it */
+  orderAll(order: Order): Promise<unknown[]> {
+    return Promise.all(this.workers.map((worker) => worker.order(order).catch(() => undefined)));
+  }
+
+  /** Nobody is replaced until the function that is returned is called. */
+  hold(): () => void {
+    const hold = Promise.withResolvers<void>();
+    this.#hold = hold;
+    return () => {
+      this.#hold = null;
+      hold.resolve();
+    };
+  }
+
+  // ── its end ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Kept when the last worker is gone, once it was told to end. */
+  get ended(): Promise<void> {
+    return this.#ended.promise;
+  }
+
+  /** Takes no connections any more, and ends with the last one that it has. */
+  retire(): void {
+    this.#end((worker) => worker.drain(null));
+  }
+
+  /** Lets what is under way finish for at most `grace` milliseconds. */
+  async drain(grace: number): Promise<void> {
+    this.#end((worker) => worker.drain(grace));
+    await this.ended;
+  }
+
+  /** Ends now. */
+  async stop(): Promise<void> {
+    this.#end((worker) => void worker.stop());
+    await this.ended;
+  }
+
+  #end(how: (worker: WorkerHandle) => void): void {
+    this.#isEnding = true;
+    for (const timer of this.#replacements) clearTimeout(timer);
+    this.#replacements.clear();
+    for (const worker of this.workers) how(worker);
+    this.#noteEnd();
+  }
+
+  #noteEnd(): void {
+    if (this.#isEnding && this.#workers.size === 0) this.#ended.resolve();
+  }
+
+  // ── its workers ────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #spawn(thread: number, standing: Standing): WorkerHandle {
+    const { keepers, rows, onEvents } = this.#means;
+    const { threads } = this;
+    const start = {
+      ...{ ...this.#run, thread, threads, standing },
+      row: rows.lend(),
+      counters: rows.memory,
+      isReserve: this.#isReserve,
+    };
+    const worker = new WorkerHandle(start, keepers, onEvents);
+    this.#workers.set(thread, worker);
+    return worker;
+  }
+
+  /** Replaces the worker when it crashes, for as long as the generation takes connections. */
+  async #watch(worker: WorkerHandle): Promise<void> {
+    const started = performance.now();
+    const end = await worker.ended;
+    const { thread, row, traffic } = worker;
+    const { rows, onTraffic } = this.#means;
+    this.#workers.delete(thread);
+    takeBackFrom(row, this.#run.spec, this.#run.shared);
+    rows.giveBack(row);
+    onTraffic(traffic);
+    if (end.kind === "crashed") this.#onCrash(thread, end.error, performance.now() - started);
+    this.#noteEnd();
+  }
+
+  /** A failed start is told by whoever asked for it. */
+  #onCrash(thread: number, error: Error, lived: number): void {
+    const { rows, log } = this.#means;
+    const cause = error.stack ?? error.message;
+    if (this.#isReserve) return;
+    rows.own.add(Counter.workerCrashes);
+    if (this.#isEnding) {
+      log.error(
+        { thread, generation: this.number, cause },
+        "A worker crashed that only finished what it had",
+      );
+      return;
+    }
+    const known = lived > STABLE_AFTER ? FIRST_BACKOFF : (this.#backoff.get(thread) ?? FIRST_BACKOFF);
+    this.#backoff.set(thread, Math.min(known * 2, LONGEST_BACKOFF));
+    log.error({ thread, cause, replaced_in_ms: known }, "A worker crashed");
+    this.#replaceIn(known, thread);
+  }
+
+  #replaceIn(delay: number, thread: number): void {
+    const timer = setTimeout(() => void this.#replace(thread, timer), delay);
+    this.#replacements.add(timer);
+  }
+
+  async #replace(thread: number, timer: NodeJS.Timeout): Promise<void> {
+    await this.#hold?.promise;
+    if (!this.#replacements.delete(timer)) return;
+    const { log, standing } = this.#means;
+    const worker = this.#spawn(thread, standing());
+    void this.#watch(worker);
+    worker.ready.then(
+      () => log.info({ thread }, "A crashed worker was replaced"),
+      () => undefined,
+    );
+  }
+}

@@ -1,0 +1,98 @@
+import { Alarm, idleAlarms } from "../base/alarms.ts";
+import type { Server, Succession } from "../proxy/server.ts";
+import { type Composition, compose, discard } from "./composition.ts";
+import { renamed, type StagedTls } from "./ordered-tls.ts";
+import type { NextForThread, ReadyToSwap } from "./orders.ts";
+import { ownerOfProxy } from "./owners.ts";
+import type { ProxiesSuccession } from "./stream-proxies.ts";
+import type { LogSuccession } from "./thread-logs.ts";
+import type { ThreadParts } from "./thread-parts.ts";
+
+/** Something else that a thread is ready to run. */
+export interface ReadySwap extends ReadyToSwap {
+  readonly composition: Composition;
+  /** Runs it from this turn on; kept when the last of its sockets is bound. */
+  commit(): Promise<void>;
+  /** All stays as it is. */
+  abandon(): void;
+}
+
+/** The parts of a swap, in the order in which they are made. */
+interface Steps {
+  readonly tls: StagedTls;
+  logs: LogSuccession | null;
+  composition: Composition | null;
+  server: Succession | null;
+  proxies: ProxiesSuccession | null;
+}
+
+/**
+ * Gets everything ready that a thread is to run in the place of what it runs.
+ * Rejects with what is wrong; then all is as it was.
+ */
+export async function readySwap(
+  parts: ThreadParts,
+  server: Server,
+  before: Composition,
+  next: NextForThread,
+): Promise<ReadySwap> {
+  const steps: Steps = {
+    tls: parts.tls.stage(),
+    logs: null,
+    composition: null,
+    server: null,
+    proxies: null,
+  };
+  try {
+    const { thread, row } = parts.start;
+    const logs = await parts.logs.succeed(next.spec);
+    steps.logs = logs;
+    const context = { ...parts.context, observer: logs.observer, tls: steps.tls };
+    const run = { ...next, thread, row };
+    const known = { composition: before, same: next.same };
+    const composition = await compose(run, { ...parts, context }, known);
+    steps.composition = composition;
+    const { services } = composition;
+    if (services !== null) steps.server = await server.succeed(services, context, parts.control.socket);
+    const way = { tls: renamed(steps.tls, ownerOfProxy), isFirst: thread === 0 };
+    const proxies = await parts.proxies.succeed(next.standing, way);
+    steps.proxies = proxies;
+    return {
+      composition,
+      addresses: steps.server?.addresses ?? server.addresses,
+      proxies: proxies.addresses,
+      commit: () => commit(steps, before, next.grace),
+      abandon: () => abandon(steps, before),
+    };
+  } catch (error) {
+    abandon(steps, before);
+    throw error;
+  }
+}
+
+async function commit(steps: Steps, before: Composition, grace: number): Promise<void> {
+  steps.tls.commit();
+  steps.logs?.commit();
+  steps.server?.commit(grace);
+  const bound = steps.proxies?.commit(grace);
+  letGo(before, steps.composition!);
+  await bound;
+}
+
+function abandon(steps: Steps, before: Composition): void {
+  steps.tls.abandon();
+  steps.logs?.abandon();
+  if (steps.composition !== null) discard(steps.composition, before);
+  steps.server?.abandon();
+  steps.proxies?.abandon();
+}
+
+/** Milliseconds that requests may still choose servers as they could when they began, and wait for them, and repeat. */
+const LATE_CHOICES = 60_000;
+
+/** Requests that are under way use what they began with; connections to servers aren't kept for the next ones any more. */
+function letGo(before: Composition, after: Composition): void {
+  if (before.connector !== after.connector) before.connector.close();
+  const alarm = new Alarm(idleAlarms, () => discard(before, after));
+  alarm.set(idleAlarms.now() + LATE_CHOICES);
+}
