@@ -22,10 +22,15 @@ export interface Limits {
 
 /** Reads the limits of a configuration from the memory that all threads count in. */
 export class SharedLimits implements Limits {
-  readonly #limits: readonly { readonly settings: LimitSettings; readonly counts: LimitCounts }[];
+  #limits: readonly { readonly settings: LimitSettings; readonly counts: LimitCounts }[] = [];
 
   /** @param snapshot null: there are none */
   constructor(snapshot: Snapshot | null, memories: LimitMemories) {
+    this.replaceBy(snapshot, memories);
+  }
+
+  /** These are the limits from now on. */
+  replaceBy(snapshot: Snapshot | null, memories: LimitMemories): void {
     const byName = new Map(limitsOf(snapshot).map((settings) => [settings.name, settings]));
     this.#limits = [...byName.values()].map((settings) => {
       return { settings, counts: new LimitCounts(countsOf(memories[settings.name]!), 0) };

@@ -13,6 +13,9 @@ import { loadToxics } from "../worker/toxic-modules.ts";
 import { type Limits, SharedLimits } from "./limits.ts";
 import type { Engine } from "./planes.ts";
 import { Proxies } from "./proxies.ts";
+import type { PreparePart } from "./reload/part.ts";
+import type { ReloadReport } from "./reload/report.ts";
+import { RunReload } from "./reload/run-reload.ts";
 import { type Share, SocketKeeper } from "./sockets.ts";
 import type { Steering } from "./steering.ts";
 import { Supervisor } from "./supervisor.ts";
@@ -38,6 +41,13 @@ export interface Running {
   /** The groups of servers of its configuration; none where a program chooses servers. */
   readonly upstreams: Upstreams;
   readonly limits: Limits;
+  /** What is run. */
+  readonly spec: RunSpec;
+  /**
+   * Runs something else: all of it, or, when it rejects with what is wrong, nothing of it. One at a time.
+   * @param others what runs beside it and is to be changed with it
+   */
+  reload(spec: RunSpec, threads: number, others?: readonly PreparePart[]): Promise<ReloadReport>;
   /** A socket for what runs beside the data plane, the caller's to close. Rejects, in words for people, when there is none. */
   lend(address: string, owner: string): Promise<BoundElsewhere>;
   /** What a process gets that takes this one's place. */
@@ -67,17 +77,20 @@ export async function startRunning(
   const traffic = new TrafficKeeper(spec.traffic);
   const engine: Engine =
     threads === 0
-      ? await createLocalPlane(spec, shared, { sockets, tls, traffic })
+      ? await createLocalPlane(spec, shared, { sockets, tls, traffic }, log)
       : new Supervisor(spec, shared, { sockets, tls, traffic }, log);
   tellMaterial(tls, engine, log);
   const proxies = new Proxies(engine, createRegistry());
   const upstreams = keepUpstreams(spec, shared, engine, log);
   engine.standing = () => ({ ...proxies.standing, upstreams: upstreams.standing });
+  const limits = new SharedLimits(routedSnapshot(spec), shared.limits);
   const listening = await startAll({ spec, engine, proxies, upstreams, log });
+  const parts = { engine, proxies, upstreams, limits, tls, log };
+  const reload = new RunReload(parts, { spec, shared, threads }, listening);
   return {
     get addresses() {
       return [
-        ...listening,
+        ...reload.listening,
         ...proxies.list().flatMap((proxy) => (proxy.protocol === "http" ? [] : [proxy.listen])),
       ];
     },
@@ -88,7 +101,11 @@ export async function startRunning(
     traffic: proxies,
     stats: traffic,
     upstreams,
-    limits: new SharedLimits(routedSnapshot(spec), shared.limits),
+    limits,
+    get spec() {
+      return reload.spec;
+    },
+    reload: (next, threads, others) => reload.reload(next, threads, others),
     lend: (address, owner) => sockets.lend(address, BESIDE, owner),
     estate: async () => ({ sockets: await sockets.handOver(), memories: {} }),
     succeed: () => sockets.succeed(),
@@ -109,9 +126,14 @@ export async function startRunning(
 const BESIDE: Share = { thread: 0, threads: 1 };
 
 /** Worker threads load the data plane themselves: it is loaded here only to run here. */
-async function createLocalPlane(spec: RunSpec, shared: SharedMemory, keepers: Keepers): Promise<Engine> {
+async function createLocalPlane(
+  spec: RunSpec,
+  shared: SharedMemory,
+  keepers: Keepers,
+  log: Logger,
+): Promise<Engine> {
   const { LocalPlane } = await import("./local-plane.ts");
-  return new LocalPlane(spec, shared, keepers);
+  return new LocalPlane(spec, shared, keepers, log);
 }
 
 interface Parts {

@@ -1,4 +1,3 @@
-import type { CertificateSource } from "../net/tls/certificate-files.ts";
 import type { TlsListenerSettings, TlsMaterial, TlsSource } from "../net/tls/listener-settings.ts";
 import type { PeerOptions } from "./peer.ts";
 import { identitySource, isIdentitySource, tlsMeans } from "./peer-tls.ts";
@@ -21,15 +20,18 @@ const WATCHED: Omit<TlsListenerSettings, "certificates"> = {
  * Rejects with a `CertificateError` when one can't be used.
  */
 export async function watchIdentities(peers: readonly PeerOptions["tls"][], tls: TlsSource): Promise<void> {
-  const sources = new Map<string, CertificateSource>();
+  for (const [owner, settings] of identityOwners(peers))
+    renewIdentity(owner, await tls.open(owner, settings, (material) => renewIdentity(owner, material)));
+}
+
+/** What the files of our own certificates are read and watched as, by the owners that they are asked for by. */
+export function identityOwners(peers: readonly PeerOptions["tls"][]): Map<string, TlsListenerSettings> {
+  const owners = new Map<string, TlsListenerSettings>();
   for (const peer of peers) {
     const source = typeof peer === "object" ? peer.identity?.source : undefined;
-    if (source !== undefined) sources.set(identitySource(source), source);
+    if (source !== undefined) owners.set(identitySource(source), { ...WATCHED, certificates: [source] });
   }
-  for (const [owner, source] of sources) {
-    const settings = { ...WATCHED, certificates: [source] };
-    renewIdentity(owner, await tls.open(owner, settings, (material) => renewIdentity(owner, material)));
-  }
+  return owners;
 }
 
 /** What there is of a certificate now; nothing happens to owners of other material. */

@@ -3,7 +3,7 @@ import type { Mode } from "../../chaos/mode.ts";
 import type { ToxicSettings } from "../../chaos/toxic.ts";
 import type { ListenerSettings, Snapshot } from "../../config/snapshot.ts";
 import type { StreamProxySettings } from "../../proxy/stream-proxy.ts";
-import type { ProxyAddress, StandingProxies, SwitchedFault } from "../../worker/orders.ts";
+import type { StandingProxies, SwitchedFault } from "../../worker/orders.ts";
 import type { ProxyBook } from "../proxies.ts";
 import { NEW_ENTRY, type ProxyEntry, toStanding } from "../proxy-entry.ts";
 import { SteeringError } from "../steering.ts";
@@ -63,7 +63,7 @@ export class ProxiesChange {
    * @param listening where listeners listen, in their order
    * @param proxies where proxies do that are others than before
    */
-  async commit(listening: readonly string[], proxies: readonly ProxyAddress[]): Promise<void> {
+  async commit(listening: readonly string[], proxies: ReadonlyMap<string, string>): Promise<void> {
     for (const [index, { name, bind }] of this.#after.listeners.entries())
       this.#entries.get(name)!.boundElsewhere = listening[index] ?? bind;
     for (const [name, address] of proxies) {

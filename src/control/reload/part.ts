@@ -1,0 +1,43 @@
+import type { ReloadNote } from "./report.ts";
+
+/** A part of a process that is ready to go over to something else. One of both is called, once. */
+export interface ReadyPart {
+  /** What whoever reloads should know of it. */
+  readonly notes?: readonly ReloadNote[];
+  /** Can't fail any more. */
+  commit(): void | Promise<void>;
+  abandon(): void | Promise<void>;
+}
+
+/** Gets a part ready, changing nothing yet. Rejects with what is wrong. */
+export type PreparePart = () => Promise<ReadyPart>;
+
+/** Things that are got ready one after the other, to be committed together, or not at all. */
+export class ReadyParts {
+  readonly #parts: ReadyPart[] = [];
+  readonly #notes: ReloadNote[] = [];
+
+  async add<P extends ReadyPart>(part: P | Promise<P>): Promise<P> {
+    const ready = await part;
+    this.#parts.push(ready);
+    return ready;
+  }
+
+  get notes(): ReloadNote[] {
+    return [...this.#parts.flatMap(({ notes = [] }) => notes), ...this.#notes];
+  }
+
+  note(notes: readonly ReloadNote[]): void {
+    this.#notes.push(...notes);
+  }
+
+  /** In the order in which they were got ready. */
+  async commit(): Promise<void> {
+    for (const part of this.#parts) await part.commit();
+  }
+
+  /** The other way round. */
+  async abandon(): Promise<void> {
+    for (const part of this.#parts.toReversed()) await part.abandon();
+  }
+}

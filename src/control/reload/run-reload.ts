@@ -1,0 +1,228 @@
+import type { Logger } from "pino";
+import { describeThrown } from "../../base/errors.ts";
+import type { Snapshot } from "../../config/snapshot.ts";
+import type { Standing } from "../../worker/orders.ts";
+import { type RunSpec, routedSnapshot } from "../../worker/run-spec.ts";
+import { allocateGroup, nextSharedMemory, type SharedMemory } from "../../worker/shared-memory.ts";
+import type { SharedLimits } from "../limits.ts";
+import type { Engine } from "../planes.ts";
+import type { Proxies } from "../proxies.ts";
+import { isSwap } from "../swappable.ts";
+import { checkTlsFiles } from "../tls-check.ts";
+import type { TlsKeepers } from "../tls-keepers.ts";
+import type { KeptUpstreams } from "../upstreams.ts";
+import { type Change, diffSpecs } from "./diff.ts";
+import { type PreparePart, ReadyParts } from "./part.ts";
+import { NOTHING_STEERED, ProxiesChange, type SteeredPart } from "./proxies-change.ts";
+import type { ReloadNote, ReloadReport } from "./report.ts";
+import { tlsOwners } from "./tls-owners.ts";
+import { UpstreamsChange } from "./upstreams-change.ts";
+
+/** What the main thread has for a data plane, and what lives on in it. */
+export interface RunParts {
+  readonly engine: Engine;
+  readonly proxies: Proxies;
+  readonly upstreams: KeptUpstreams;
+  readonly limits: SharedLimits;
+  readonly tls: TlsKeepers;
+  readonly log: Logger;
+}
+
+/** What is run. */
+interface Run {
+  readonly spec: RunSpec;
+  readonly shared: SharedMemory;
+  readonly threads: number;
+}
+
+/** Milliseconds that connections get whose listener is no more, where no configuration says something else. */
+const DEFAULT_GRACE = 30_000;
+/** Milliseconds that servers are looked for before it goes on without. */
+const LONGEST_SEARCH = 3_000;
+
+/**
+ * Has a running data plane run something else. All of it is got ready first; then it is exchanged at once, or nothing has
+ * changed.
+ *
+ *     files of TLS ─▶ groups ─▶ tls ─▶ proxies ─▶ others ─▶ threads      got ready
+ *                                                              │
+ *     proxies ◀─ tls ◀─ groups ◀─ threads ◀────────────────────┘         committed
+ */
+export class RunReload {
+  /** What listeners listen on. */
+  listening: readonly string[];
+  readonly #parts: RunParts;
+  #run: Run;
+  #number = 0;
+
+  constructor(parts: RunParts, run: Run, listening: readonly string[]) {
+    this.#parts = parts;
+    this.#run = run;
+    this.listening = listening;
+  }
+
+  /** What is run now. */
+  get spec(): RunSpec {
+    return this.#run.spec;
+  }
+
+  /**
+   * @param others what runs beside it, to be changed with it
+   * Rejects with what is wrong: then nothing has changed. One at a time.
+   */
+  async reload(wanted: RunSpec, threads: number, others: readonly PreparePart[] = []): Promise<ReloadReport> {
+    const began = performance.now();
+    const before = this.#run;
+    const named = { ...wanted, seed: wanted.snapshot?.chaos.seed ?? before.spec.seed };
+    const changes = diffSpecs(before.spec, named);
+    const spec = withLasting(before.spec, named);
+    const [count, threadWarnings] = threadsFor(before, threads);
+    await checkTls(spec.snapshot);
+    const parts = new ReadyParts();
+    try {
+      const kind = await this.#exchange({ spec, threads: count, others, changes, parts });
+      if (kind !== "nothing") this.#number++;
+      const took = performance.now() - began;
+      const warnings = changes.filter(({ applied }) => applied === "restart").map(toWarning);
+      return {
+        ...{ kind, number: this.#number, changes, notes: parts.notes, took },
+        warnings: [...threadWarnings, ...warnings],
+      };
+    } catch (error) {
+      await parts.abandon();
+      throw error;
+    }
+  }
+
+  async #exchange({ spec, threads, others, changes, parts }: Wanted): Promise<ReloadReport["kind"]> {
+    const { engine, proxies, tls } = this.#parts;
+    const before = this.#run;
+    const isSame = changes.every(({ applied }) => applied === "restart") && threads === before.threads;
+    if (isSame && (await isSwap(before.spec, spec, engine.modules))) {
+      for (const prepare of others) await parts.add(prepare());
+      await parts.commit();
+      await tls.look();
+      return "nothing";
+    }
+    const groups = new UpstreamsChange(
+      this.#parts.upstreams,
+      routedSnapshot(spec)?.upstreams ?? [],
+      (upstream) => allocateGroup(upstream, before.shared),
+    );
+    await parts.add({ commit: () => groups.commit(), abandon: () => groups.abandon() });
+    await this.#find(groups);
+    const owners = tlsOwners(spec);
+    const stage = await tls.stage(owners);
+    const gone = [...tlsOwners(before.spec).keys()].filter((owner) => !owners.has(owner));
+    await parts.add({ commit: () => stage.commit(gone), abandon: () => stage.abandon() });
+    // While orders of others wait: what stands must not change any more.
+    return proxies.exclusively(async (book) => {
+      const steered = new ProxiesChange(book, steeredPart(before.spec), steeredPart(spec));
+      for (const prepare of others) await parts.add(prepare());
+      const standing = {
+        ...proxies.standing,
+        ...steered.standing,
+        upstreams: groups.reserve(),
+      } satisfies Standing;
+      const memory = nextSharedMemory(before, spec, Math.max(threads, 1), groups.memories);
+      const run = { spec, shared: memory.shared, threads };
+      const grace = spec.snapshot?.gracePeriod ?? DEFAULT_GRACE;
+      const prepared = await engine.prepare({ ...run, standing, grace });
+      groups.inherit();
+      memory.inheritSums();
+      await prepared.commit();
+      this.#run = run;
+      this.listening = prepared.addresses;
+      this.#parts.limits.replaceBy(routedSnapshot(spec), memory.shared.limits);
+      await this.#settled(steered.commit(prepared.addresses, prepared.proxies));
+      await this.#settled(parts.commit());
+      await this.#settled(tls.look());
+      parts.note(steered.notes);
+      parts.note(anew("upstreams", groups.begunAnew));
+      parts.note(anew("limits", memory.limitsBegunAnew));
+      return prepared.kind;
+    });
+  }
+
+  /** Threads run it by now: what can't be done any more is told, and nothing goes back. */
+  async #settled(work: Promise<unknown>): Promise<void> {
+    try {
+      await work;
+    } catch (error) {
+      this.#parts.log.error({ cause: describeThrown(error) }, "Not all of a reload could be done");
+    }
+  }
+
+  /** Whoever can't be asked in time is asked later: what is known is used until then. */
+  async #find(groups: UpstreamsChange): Promise<void> {
+    const { promise: late, resolve } = Promise.withResolvers<"late">();
+    const patience = setTimeout(resolve, LONGEST_SEARCH, "late");
+    const found = await Promise.race([groups.find(), late]);
+    clearTimeout(patience);
+    if (found === "late")
+      this.#parts.log.warn("Not all servers could be looked for yet: what is known is used");
+  }
+}
+
+/** What is to be run, and what is got ready for it. */
+interface Wanted {
+  readonly spec: RunSpec;
+  readonly threads: number;
+  readonly others: readonly PreparePart[];
+  readonly changes: readonly Change[];
+  readonly parts: ReadyParts;
+}
+
+/** What a process is from its beginning on stays, and is told of each time that the file says something else. */
+function withLasting(before: RunSpec, after: RunSpec): RunSpec {
+  const { instance } = before;
+  const { fips, keyLog, traffic, ...rest } = after;
+  return {
+    ...rest,
+    ...{ instance, snapshot: withProcess(before.snapshot, after.snapshot) },
+    ...(before.fips === undefined ? {} : { fips: before.fips }),
+    ...(before.keyLog === undefined ? {} : { keyLog: before.keyLog }),
+    ...(before.traffic === undefined ? {} : { traffic: before.traffic }),
+  };
+}
+
+function withProcess(before: Snapshot | null, after: Snapshot | null): Snapshot | null {
+  if (before === null || after === null) return after;
+  const { shutdownDelay, health } = after.process;
+  return { ...after, process: { ...before.process, shutdownDelay, health } };
+}
+
+/** As many threads as there can be, and what is to be said about that. */
+function threadsFor({ threads: before, shared }: Run, wanted: number): [number, ReloadNote[]] {
+  // Beside those that run, as many others have to find a place.
+  const most = Math.floor(shared.rows / 2);
+  if ((wanted === 0) === (before === 0) && wanted <= most) return [wanted, []];
+  return [before, [{ path: "threads", message: `needs a restart or an upgrade: ${before} → ${wanted}` }]];
+}
+
+async function checkTls(snapshot: Snapshot | null): Promise<void> {
+  if (snapshot === null) return;
+  const { problems } = await checkTlsFiles(snapshot);
+  if (problems.length > 0) throw new Error(problems.join("\n"));
+}
+
+/** HTTP listeners of a configuration are steered where its routes are run. */
+function steeredPart(spec: RunSpec): SteeredPart {
+  const { snapshot, program } = spec;
+  if (snapshot === null) return NOTHING_STEERED;
+  return { listeners: program === null ? snapshot.listeners : [], proxies: snapshot.proxies };
+}
+
+const BEGUN_ANEW = {
+  upstreams: "what is under way to its servers is counted from here on: it needed other memory than before",
+  limits: "it counts from the beginning: what was counted by its settings before says nothing about these",
+} as const;
+
+function anew(what: keyof typeof BEGUN_ANEW, names: readonly string[]): ReloadNote[] {
+  return names.map((name) => ({ path: `${what}[${name}]`, message: BEGUN_ANEW[what] }));
+}
+
+function toWarning({ path, before, after }: Change): ReloadNote {
+  const values = `${JSON.stringify(before)} → ${JSON.stringify(after)}`;
+  return { path, message: `needs a restart or an upgrade: ${values}` };
+}
