@@ -27,11 +27,16 @@ export function becomeUser(identity: Identity, files: readonly string[]): void {
     );
   for (const file of files) giveAway(file, identity);
   if (name === null) process.setgroups!([gid]);
-  else process.initgroups!(name, gid);
+  else (process as unknown as GroupStarter).initgroups(name, gid);
   process.setgid!(gid);
   process.setuid!(uid);
   const left = rightsLeft(identity);
   if (left !== null) throw new Error(`This process can't become user ${who} for good: ${left}`);
+}
+
+/** What Node's types leave out. */
+interface GroupStarter {
+  initgroups(user: string, extraGroup: number): void;
 }
 
 /**

@@ -1,0 +1,22 @@
+import { answerHealth } from "../admin/health/health-api.ts";
+import { AdminServer } from "../admin/http/admin-server.ts";
+import type { Health } from "../control/health.ts";
+import type { Running } from "../control/running.ts";
+
+/** What answers orchestrators, while it is mounted. */
+export interface MountedHealth {
+  readonly address: string;
+  close(): Promise<void>;
+}
+
+/** Answers how the process is, and nothing else, on an address of its own. Rejects when it can't be listened on. */
+export async function mountHealth(address: string, health: Health, running: Running): Promise<MountedHealth> {
+  const server = new AdminServer({
+    port: 0,
+    handlers: [],
+    openHandlers: [(request) => answerHealth(health, request)],
+  });
+  // On a socket that a successor can have.
+  const { fds } = await running.lend(address, "health");
+  return { address: await server.listen(fds[0]), close: () => server.close(0) };
+}
