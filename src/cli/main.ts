@@ -35,6 +35,7 @@ const COMMANDS: ReadonlyMap<string, () => Promise<AddCommand>> = new Map([
   ["udp", async () => (await import("./commands/udp.ts")).addUdp],
   ["toxiproxy", async () => (await import("./commands/toxiproxy.ts")).addToxiproxy],
   ["status", async () => (await import("./commands/status.ts")).addStatus],
+  ["upgrade", async () => (await import("./commands/upgrade.ts")).addUpgrade],
   ["upstream", async () => (await import("./commands/upstream.ts")).addUpstream],
   ["proxy", async () => (await import("./commands/proxy.ts")).addProxy],
   ["toxic", async () => (await import("./commands/toxic.ts")).addToxic],

@@ -57,6 +57,13 @@ export function accessLogOption(): Option {
   ]);
 }
 
+export function upgradeSockOption(): Option {
+  return new Option("--upgrade-sock <path>", "the Unix socket at which a successor takes over");
+}
+
+/** What -u does, where it is not another flag's. */
+export const TAKE_OVER = "begin on the sockets of the process that listens at upgrade_sock";
+
 export function jsonOption(): Option {
   return new Option("--json", "print JSON lines");
 }

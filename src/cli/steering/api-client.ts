@@ -146,10 +146,11 @@ export class ApiClient {
 
   /**
    * Any other call. `path` begins with a slash and is encoded already; `body` is sent as JSON.
+   * @param timeout milliseconds for the whole answer; that of the client when absent
    * @returns the text of the answer
    */
-  async request(method: string, path: string, body?: unknown): Promise<string> {
-    const { response, text } = await this.#exchange(method, path, body);
+  async request(method: string, path: string, body?: unknown, timeout?: number): Promise<string> {
+    const { response, text } = await this.#exchange(method, path, body, timeout ?? this.#timeout);
     if (response.ok) return text;
     const { error, code } = errorShape.safeParse(parseJson(text)).data ?? { error: text.trim() };
     throw new ApiError(response.status, error === "" ? `HTTP ${response.status}` : error, {
@@ -161,6 +162,7 @@ export class ApiClient {
     method: string,
     path: string,
     body: unknown,
+    timeout: number,
   ): Promise<{ response: Response; text: string }> {
     const content = body === undefined ? {} : { body: JSON.stringify(body) };
     const type = body === undefined ? {} : { "content-type": "application/json" };
@@ -169,7 +171,7 @@ export class ApiClient {
         method,
         headers: { ...this.#headers, ...type },
         ...content,
-        signal: AbortSignal.timeout(this.#timeout),
+        signal: AbortSignal.timeout(timeout),
       });
       return { response, text: await response.text() };
     } catch (error) {

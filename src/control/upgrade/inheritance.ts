@@ -1,5 +1,5 @@
 import type { Estate, Memories } from "./estate.ts";
-import { InheritedSockets } from "./inherited-sockets.ts";
+import { type HandedSockets, InheritedSockets } from "./inherited-sockets.ts";
 
 /** What a process has from the one whose place it takes. */
 export interface Inheritance {
@@ -7,7 +7,11 @@ export interface Inheritance {
   readonly memories: Memories;
 }
 
-/** @param estate null: there is nobody whose place it takes */
-export function toInheritance(estate: Estate | null): Inheritance {
-  return { sockets: new InheritedSockets(estate?.sockets), memories: estate?.memories ?? {} };
+/**
+ * @param estate null: there is nobody whose place it takes
+ * @param lent sockets of the service manager
+ */
+export function toInheritance(estate: Estate | null, lent: readonly HandedSockets[] = []): Inheritance {
+  const sockets = new InheritedSockets([...(estate?.sockets ?? []), ...lent]);
+  return { sockets, memories: estate?.memories ?? {} };
 }

@@ -46,9 +46,7 @@ export class Predecessor {
     const { peer } = channel;
     if (!isTrustedOwner(peer)) {
       channel.close();
-      throw new Error(
-        `There is nothing to take over at ${path}: it is another user's (${describeUser(peer)})`,
-      );
+      throw new Error(`Nothing is taken over at ${path}: user ${peer.uid} listens there`);
     }
     return await Predecessor.#meet(channel, self);
   }

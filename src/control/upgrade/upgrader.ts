@@ -15,7 +15,7 @@ export type OnProgress = (step: string) => void;
 
 export interface UpgraderMeans {
   readonly self: Introduction;
-  /** How a successor is started; null: this process can't start one, but hand over to one that somebody starts. */
+  /** How a successor is started; null: sockets can't be handed over here. */
   readonly command: CommandLine | null;
   /** What a successor gets. */
   estate(): Promise<Estate>;
@@ -56,7 +56,7 @@ export class Upgrader {
   start(timeout: number, onProgress: OnProgress = () => undefined): Promise<number> {
     return this.#exclusively(async () => {
       const { command } = this.#means;
-      if (command === null) throw new Error("it doesn't know how it was started");
+      if (command === null) throw new Error("sockets can be handed over on Linux only, on x64 and arm64");
       const deadline = performance.now() + timeout;
       onProgress("Testing what the new process would run");
       await testCommand(command, timeout).catch((error: Error) => {
