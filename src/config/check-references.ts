@@ -7,7 +7,7 @@ import { isEntryName } from "./schema/values.ts";
 import type { Finding } from "./source-document.ts";
 
 /*
- * Whether the upstreams and limits that routes and listeners refer to by name are there, and which nobody refers to.
+ * Whether the upstreams, limits and plugins that routes and listeners refer to by name are there, and which nobody refers to.
  */
 
 /** A name somewhere in the document that stands for something else. */
@@ -63,6 +63,15 @@ export function listenerLimitReferences({ section, path }: Entry): Reference[] {
   return isSection(limits) ? limitNames(limits["requests"], [...path, "limits", "requests"]) : [];
 }
 
+/** The plugins that a route or listener names. */
+export function pluginReferences({ section, path }: Entry): Reference[] {
+  const { plugins } = section;
+  if (!Array.isArray(plugins)) return [];
+  return plugins.flatMap((name: unknown, i) =>
+    typeof name === "string" && name !== "" ? [{ name, path: [...path, "plugins", i] }] : [],
+  );
+}
+
 function limitNames(value: unknown, path: Path): Reference[] {
   const words = Array.isArray(value)
     ? value.map((name: unknown, i) => ({ name, path: [...path, i] }))
@@ -72,7 +81,12 @@ function limitNames(value: unknown, path: Path): Reference[] {
   );
 }
 
-const OTHERWISE = { upstream: "an address like 127.0.0.1:3000", limit: "a rate like 5/m" } as const;
+/** What may stand in the place of a name; "" for nothing. */
+const OTHERWISE = {
+  upstream: "an address like 127.0.0.1:3000",
+  limit: "a rate like 5/m",
+  plugin: "",
+} as const;
 
 /** References that lead nowhere. */
 export function findUnknown(
@@ -99,23 +113,25 @@ function toUnknown(
   const finding = { ...place, message: `there is no ${kind} ${show(name)}` };
   const suggestion = nearestWord(name, names);
   if (suggestion !== undefined) return { ...finding, suggestion };
-  const known = names.length === 0 ? "" : `one of ${names.join(", ")}, or `;
-  return { ...finding, expected: `${known}${OTHERWISE[kind]}` };
+  const known = names.length === 0 ? [] : [`one of ${names.join(", ")}`];
+  const expected = [...known, OTHERWISE[kind]].filter((word) => word !== "").join(", or ");
+  return expected === "" ? { ...finding, expected: "a plugin under plugins" } : { ...finding, expected };
 }
 
 /** What is defined, and nobody refers to. */
 export function findUnused(
   references: readonly Reference[],
   names: readonly string[],
-  section: "upstreams" | "limits",
+  section: "upstreams" | "limits" | "plugins",
 ): Finding[] {
   const used = new Set(references.map(({ name }) => name));
-  const kind = section === "upstreams" ? "upstream" : "limit";
+  const kind = section.slice(0, -1);
+  const user = section === "plugins" ? "no listener or route" : "no route";
   return names
     .filter((name) => !used.has(name))
     .map((name) => ({
       path: [section, name],
-      message: `no route uses the ${kind} ${show(name)}`,
+      message: `${user} uses the ${kind} ${show(name)}`,
       atKey: true,
     }));
 }

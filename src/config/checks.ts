@@ -4,6 +4,7 @@ import {
   limitReferences,
   listenerLimitReferences,
   namesIn,
+  pluginReferences,
   upstreamReferences,
 } from "./check-references.ts";
 import { checkSplits, checkUpstreams } from "./check-upstreams.ts";
@@ -44,6 +45,8 @@ export function checkDocument(document: unknown, purpose: Purpose): CheckResult 
   const routes = lists.flat();
   const upstreams = namesIn(document["upstreams"]);
   const limits = namesIn(document["limits"]);
+  const plugins = namesIn(document["plugins"]);
+  const toPlugins = [...all, ...routes].flatMap(pluginReferences);
   const toUpstreams = [...listeners, ...routes].flatMap(upstreamReferences);
   const toLimits = [...listeners.flatMap(listenerLimitReferences), ...routes.flatMap(limitReferences)];
   return {
@@ -57,11 +60,13 @@ export function checkDocument(document: unknown, purpose: Purpose): CheckResult 
       ...routes.flatMap(checkRouteAction),
       ...findUnknown(toUpstreams, upstreams, "upstream"),
       ...findUnknown(toLimits, limits, "limit"),
+      ...findUnknown(toPlugins, plugins, "plugin"),
     ],
     warnings: [
       ...lists.flatMap(findUnreachable),
       ...findUnused(toUpstreams, upstreams, "upstreams"),
       ...findUnused(toLimits, limits, "limits"),
+      ...findUnused(toPlugins, plugins, "plugins"),
       ...findUnusedRoutes(listeners, shared),
       ...checkUpstreams(document["upstreams"]),
       ...[...listeners, ...routes].flatMap(checkSplits),

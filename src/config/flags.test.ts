@@ -21,6 +21,7 @@ test("flags make the simplest proxy there is", () => {
       response: null,
       faults: [],
       limits: [],
+      plugins: [],
       grpcTimeout: 0,
     },
   ]);

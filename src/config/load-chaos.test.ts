@@ -53,6 +53,7 @@ describe("a TCP or UDP listener", () => {
       sendProxyProtocol: 1,
       tls: null,
       upstreamTls: null,
+      plugins: [],
       mode: { kind: "latency", latency: 100, jitter: 20, stream: "both" },
       toxics: [
         {

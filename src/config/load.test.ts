@@ -51,6 +51,7 @@ describe("the simple form", () => {
       zone: null,
       redis: null,
       limits: [],
+      plugins: [],
       proxies: [],
       chaos: { seed: null, scenario: null },
       admin: null,
@@ -78,6 +79,7 @@ describe("the simple form", () => {
           clientCertificate: "off",
         },
         allowConnect: false,
+        plugins: [],
         toxics: [],
         mode: { kind: "allow" },
         routes: [
@@ -90,6 +92,7 @@ describe("the simple form", () => {
             response: null,
             faults: [],
             limits: [],
+            plugins: [],
             grpcTimeout: 0,
           },
         ],

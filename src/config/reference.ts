@@ -69,7 +69,7 @@ function typesOf(schema: JsonSchema): string[] {
   if (type === "array" && items !== undefined) return [`list of ${inBrackets(typesOf(items))}`];
   if (typeof additionalProperties === "object")
     return [`map of names to ${inBrackets(typesOf(additionalProperties))}`];
-  return [type ?? []].flat().map((name) => TYPE_NAMES[name] ?? name);
+  return type === undefined ? ["anything"] : [type].flat().map((name) => TYPE_NAMES[name] ?? name);
 }
 
 function inBrackets(types: readonly string[]): string {

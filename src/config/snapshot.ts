@@ -4,6 +4,7 @@ import type { LimitSettings, RedisSettings, RouteSettings, UpstreamSettings } fr
 import type { ServerSettings } from "../http1/server-options.ts";
 import type { Http2Settings } from "../http2/server-options.ts";
 import type { TlsListenerSettings } from "../net/tls/listener-settings.ts";
+import type { PluginSettings } from "../plugins/plugin-settings.ts";
 import type { ForwardingPolicy } from "../proxy/forwarding.ts";
 import type { GrpcWebSettings } from "../proxy/grpc/web-cors.ts";
 import type { RetryPolicy } from "../proxy/retries.ts";
@@ -47,6 +48,8 @@ export interface ListenerSettings {
   readonly allowConnect: boolean;
   /** In order; the first that matches takes the request. None: 404. */
   readonly routes: readonly RouteSettings[];
+  /** Names of plugins that all its requests and their responses go through. */
+  readonly plugins: readonly string[];
   /** Faults on clients' connections, from the start. */
   readonly toxics: readonly ToxicSettings[];
   readonly mode: Mode;
@@ -121,6 +124,8 @@ export interface Snapshot {
   readonly upstreams: readonly UpstreamSettings[];
   /** All that any route has, each once, by their names. */
   readonly limits: readonly LimitSettings[];
+  /** Those that a listener or route uses. */
+  readonly plugins: readonly PluginSettings[];
   /** What isn't wrong but is hardly meant: an upstream that nobody uses, a route that is never reached. */
   readonly warnings: readonly ConfigProblem[];
 }

@@ -5,6 +5,7 @@ import { checkDocument, type Purpose } from "./checks.ts";
 import { toConfigError, toFindings } from "./issues.ts";
 import { resolveIn } from "./resolve-in.ts";
 import { LimitTable } from "./resolve-limits.ts";
+import { resolvePlugins } from "./resolve-plugins.ts";
 import { resolveTls } from "./resolve-tls.ts";
 import { checkServers, type FileSurroundings, readUpstreamTls } from "./resolve-upstream-tls.ts";
 import { resolveUpstreams } from "./resolve-upstreams.ts";
@@ -42,14 +43,16 @@ export function toSnapshot(document: unknown, source: ProblemLocator, purpose: P
     },
     ...traffic,
     upstreams,
+    plugins: resolvePlugins(parsed.data.plugins, traffic, folder),
     warnings: [...warnings, ...findOpenAdmin(admin)].map((finding) => source.locate(finding)),
   });
 }
 
-type Drafts = "listeners" | "routes" | "upstreams" | "limits";
+type Drafts = "listeners" | "routes" | "upstreams" | "limits" | "plugins";
 
 function withoutDrafts(draft: ConfigurationDraft): Omit<ConfigurationDraft, Drafts> {
-  const { listeners: _, routes: _routes, upstreams: _upstreams, limits: _limits, ...rest } = draft;
+  const { listeners: _, routes: _routes, upstreams: _upstreams, limits: _limits, ...others } = draft;
+  const { plugins: _plugins, ...rest } = others;
   return rest;
 }
 

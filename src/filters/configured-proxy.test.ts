@@ -28,6 +28,7 @@ function settings(...routes: readonly Partial<RouteSettings>[]): ProxySettings {
       {
         name: "main",
         forwarding: { trustedProxies: [] },
+        plugins: [],
         routes: routes.map((route, i) => {
           return {
             name: `r${i}`,
@@ -36,6 +37,7 @@ function settings(...routes: readonly Partial<RouteSettings>[]): ProxySettings {
             response: null,
             faults: [],
             limits: [],
+            plugins: [],
             grpcTimeout: 0,
             ...route,
           };

@@ -1,5 +1,6 @@
 import { isThenable, ProxyError } from "../base/errors.ts";
 import type { TrafficRow } from "../base/traffic/traffic-row.ts";
+import type { PluginRow } from "../plugins/plugin-row.ts";
 import type { MaybePromise, ProxyPhases } from "../proxy/phases.ts";
 import type { Session } from "../proxy/session.ts";
 import { ClientAddresses } from "./client-addresses.ts";
@@ -9,6 +10,7 @@ import { compileKey } from "./keys.ts";
 import { addLimitFields, compileLimits, type RouteLimits } from "./limits/route-limits.ts";
 import { SessionMatcher } from "./matchers/session-matcher.ts";
 import { type ChoosePeer, Mirror } from "./mirror.ts";
+import { behindPlugins, withPlugins } from "./plugins/plugin-phases.ts";
 import type { ProxyMeans } from "./proxy-means.ts";
 import { compileRedirect } from "./redirect.ts";
 import { compileRespond } from "./respond.ts";
@@ -48,7 +50,7 @@ export type RouteContext = Route | undefined;
 /**
  * The proxy that a configuration describes, for one of its listeners: composed once, so that a request meets only what the
  * configuration asks for. A listener that sends everything to one upstream has nothing but `upstreamPeer`.
- * @throws RangeError when there is no such listener or upstream
+ * @throws RangeError when there is no such listener, upstream or plugin
  */
 export function createConfiguredProxy(
   settings: ProxySettings,
@@ -57,17 +59,31 @@ export function createConfiguredProxy(
 ): ProxyPhases<RouteContext> {
   const listener = listenerOf(settings, listenerName);
   const compiler = new RouteCompiler(settings, listener.forwarding.trustedProxies, means);
+  const plugins = toRow(listener.plugins, means);
   const routes = listener.routes.map((route, i): Route => {
     const compiled = compiler.compile(route);
     const limits = compiler.compileLimits(route);
-    const proceed = behindLimits(limits, means.faults.before(i, compiled.filter));
+    const plugged = behindPlugins(toRow(route.plugins, means), compiled.filter, plugins);
+    const proceed = behindLimits(limits, means.faults.before(i, plugged));
     const filter = withTime(route.grpcTimeout, proceed);
     const traffic = means.traffic?.row("route", route.name, listenerName) ?? null;
     return { ...compiled, limits, filter, traffic };
   });
+  const phases = toPhases(routes, listener.forwarding.trustedProxies);
+  const isPlugged = plugins !== null || listener.routes.some((route) => route.plugins.length > 0);
+  return isPlugged ? withPlugins(phases, plugins) : phases;
+}
+
+function toRow(names: readonly string[], { plugins }: ProxyMeans): PluginRow | null {
+  if (names.length === 0) return null;
+  if (plugins === undefined) throw new RangeError(`There are no plugins, and none called ${names[0]}`);
+  return plugins.row(names);
+}
+
+function toPhases(routes: readonly Route[], trustedProxies: readonly string[]): ProxyPhases<RouteContext> {
   const [first] = routes;
   if (first !== undefined && isEverything(first)) return toOneGroup(first.group!, first.traffic);
-  return toRoutes(routes, listener.forwarding.trustedProxies);
+  return toRoutes(routes, trustedProxies);
 }
 
 type RequestFilter = NonNullable<Route["filter"]>;

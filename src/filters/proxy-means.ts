@@ -2,6 +2,7 @@ import type { Counters } from "../base/counters.ts";
 import type { Random } from "../base/random.ts";
 import type { TrafficBook } from "../base/traffic/traffic-book.ts";
 import type { LimitMemories } from "../limits/create-limiter.ts";
+import type { PluginSet } from "../plugins/plugin-set.ts";
 import type { Forwarding } from "../proxy/forwarding.ts";
 import type { Connector } from "../upstream/connector.ts";
 import type { ServerGroup } from "../upstream/server-group.ts";
@@ -27,6 +28,8 @@ export interface ProxyMeans {
   /** What the copies tell about the client: as much as the requests. */
   readonly forwarding: Forwarding;
   readonly counters: Counters;
+  /** Those that listeners and routes name; absent where none does. */
+  readonly plugins?: Pick<PluginSet, "row">;
   /** Where the traffic of routes and upstreams is counted; absent: nowhere. */
   readonly traffic?: TrafficBook | null;
 }

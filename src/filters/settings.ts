@@ -207,6 +207,8 @@ export interface RouteSettings {
   readonly faults: readonly HttpFaultSettings[];
   /** In order; the first that is exceeded answers. */
   readonly limits: readonly LimitSettings[];
+  /** Names of plugins that its requests and their responses go through, behind those of the listener. */
+  readonly plugins: readonly string[];
   /** The longest a gRPC call may take, milliseconds; 0: no limit of its own. */
   readonly grpcTimeout: number;
 }
@@ -224,6 +226,8 @@ export interface UpstreamSettings extends GroupSettings {
 export interface ListenerRoutes {
   readonly name: string;
   readonly routes: readonly RouteSettings[];
+  /** Names of plugins that all its requests and their responses go through, the first of them next to the client. */
+  readonly plugins: readonly string[];
   readonly forwarding: { readonly trustedProxies: readonly string[] };
 }
 

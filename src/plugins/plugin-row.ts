@@ -24,12 +24,19 @@ export class PluginRow {
     this.#plugins = plugins;
   }
 
-  /** Whether any of them has something to do with bytes. It may have another day, after an exchange. */
-  get transforms(): boolean {
-    return this.#plugins.some((plugin) => plugin.transforms);
+  /** Whether any of them looks at heads. It may be otherwise another day, after an exchange. */
+  get filtersRequests(): boolean {
+    return this.#plugins.some((plugin) => plugin.filtersRequests);
   }
 
-  /** @throws PluginError when one of them can't open a connection; none is open then */
+  /** This one with another behind it, nearer to the server. */
+  followedBy(other: PluginRow): PluginRow {
+    return new PluginRow([...this.#plugins, ...other.#plugins]);
+  }
+
+  /**
+   * Which of them have something to do with bytes is asked here: it may change when one of them is exchanged.
+   * @throws PluginError when one of them can't open a connection; none is open then */
   open(clientAddress: string): PluginRowConnection {
     const stages: PluginConnection[] = [];
     try {
@@ -90,6 +97,11 @@ export class PluginRow {
 /** One connection through all plugins of a row. */
 export class PluginRowConnection {
   readonly #stages: readonly PluginConnection[];
+
+  /** True when none of them has something to do with bytes. */
+  get isEmpty(): boolean {
+    return this.#stages.length === 0;
+  }
 
   constructor(stages: readonly PluginConnection[]) {
     this.#stages = stages;

@@ -15,7 +15,8 @@ export type Plan<C> = {
   readonly mayLookBackAtResponse: boolean;
 };
 
-const PHASES: ReadonlySet<string> = new Set(
+/** The names of all phases. */
+export const PHASES: ReadonlySet<keyof ProxyPhases> = new Set(
   Object.keys({
     newContext: 0,
     earlyRequestFilter: 0,
@@ -37,7 +38,7 @@ const PHASES: ReadonlySet<string> = new Set(
     logging: 0,
     requestSummary: 0,
     suppressErrorLog: 0,
-  } satisfies Record<keyof ProxyPhases, 0>),
+  } satisfies Record<keyof ProxyPhases, 0>) as (keyof ProxyPhases)[],
 );
 
 /**
@@ -48,9 +49,10 @@ const PHASES: ReadonlySet<string> = new Set(
 export function checkPhases(phases: object): void {
   for (const [name, value] of Object.entries(phases)) {
     const isFunction = typeof value === "function";
-    if (PHASES.has(name) && !isFunction && value !== undefined && value !== null)
+    const isPhase = (PHASES as ReadonlySet<string>).has(name);
+    if (isPhase && !isFunction && value !== undefined && value !== null)
       throw new TypeError(`The phase ${name} is no function`);
-    const nearest = isFunction && !PHASES.has(name) ? nearestWord(name, [...PHASES]) : undefined;
+    const nearest = isFunction && !isPhase ? nearestWord(name, [...PHASES]) : undefined;
     if (nearest !== undefined) throw new TypeError(`There is no phase ${name}; did you mean ${nearest}?`);
   }
 }

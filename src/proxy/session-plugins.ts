@@ -16,15 +16,21 @@ export class SessionPlugins {
   readonly #connection: PluginRowConnection;
   readonly #transformsRequest: boolean;
 
+  private constructor(connection: PluginRowConnection, request: RequestHead) {
+    const { body } = request;
+    this.#connection = connection;
+    this.#transformsRequest = body !== "none" && body !== 0 && !isEncoded(request.headers);
+  }
+
   /**
    * @param client `address:port`, "" on a Unix socket
+   * @returns null when none of the plugins has something to do with bodies
    * @throws ProxyError when a plugin can't open a connection
    */
-  constructor(row: PluginRow, request: RequestHead, client: string) {
-    const { body } = request;
-    this.#transformsRequest = body !== "none" && body !== 0 && !isEncoded(request.headers);
+  static open(row: PluginRow, request: RequestHead, client: string): SessionPlugins | null {
     try {
-      this.#connection = row.open(client);
+      const connection = row.open(client);
+      return connection.isEmpty ? null : new SessionPlugins(connection, request);
     } catch (error) {
       throw toPluginFailure(error as Error);
     }

@@ -3,6 +3,7 @@ import type { TrafficRow } from "../base/traffic/traffic-row.ts";
 import type { RequestHead, ResponseHead } from "../http/heads.ts";
 import type { HeadersInit, HttpHeaders } from "../http/http-headers.ts";
 import type { TlsDigest } from "../net/tls/digest.ts";
+import type { PluginRow } from "../plugins/plugin-row.ts";
 import type { HttpPeer } from "../upstream/peer.ts";
 import type { ResponseFaults } from "./response-faults.ts";
 import type { RetryPolicy } from "./retries.ts";
@@ -118,6 +119,8 @@ export class Session<C = undefined> {
   timings: Timings = NO_TIMINGS;
   /** @internal what goes with the session from one phase to another. One: who comes second takes the place. */
   attendant: SessionAttendant | null = null;
+  /** @internal the plugins that it goes through, the listener's before those of its route */
+  pluginRow: PluginRow | null = null;
   /** @internal what its bodies go through; null: nothing. To be set before `upstreamPeer`. */
   plugins: SessionPlugins | null = null;
   /** When this request is repeated. The proxy's, unless a phase before `upstreamPeer` sets another one. */

@@ -31,6 +31,8 @@ export interface StreamProxySettings {
   readonly upstreamTls: PeerTlsOptions | null;
   readonly toxics: readonly ToxicSettings[];
   readonly mode: Mode;
+  /** Names of plugins that bytes go through, the first of them next to the client. Nothing to UDP. */
+  readonly plugins: readonly string[];
 }
 
 type StreamDefaults = Omit<StreamProxySettings, "name" | "listen" | "upstreams">;
@@ -47,6 +49,7 @@ const TCP_DEFAULTS: StreamDefaults = {
   upstreamTls: null,
   toxics: [],
   mode: ALLOW,
+  plugins: [],
 };
 
 /** What a proxy has unless it is told otherwise. */

@@ -37,5 +37,6 @@ export function proxyMeans(
     connector: new Connector(),
     forwarding: new Forwarding(NO_FORWARDING),
     counters: Counters.local(),
+    plugins: { row: () => null },
   };
 }

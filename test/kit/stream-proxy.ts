@@ -25,6 +25,7 @@ export const PROXY_SETTINGS: StreamProxySettings = {
   upstreamTls: null,
   toxics: [],
   mode: ALLOW,
+  plugins: [],
 };
 
 /** A toxic of this type, downstream unless said otherwise. */

@@ -5,6 +5,7 @@ import { ACCESS_LOG_FORMATS, type AccessLogSettings, LOG_LEVELS, type Snapshot }
 import { admin, chaos } from "./control.ts";
 import { type LimitDraft, namedLimits, redis } from "./limit.ts";
 import { type ListenerDraft, listener } from "./listener.ts";
+import { namedPlugins, type PluginDraft } from "./plugin.ts";
 import { processKeys, toProcessSettings } from "./process.ts";
 import { type RouteDraft, route } from "./route.ts";
 import { duration } from "./units.ts";
@@ -31,11 +32,12 @@ const accessLog: z.ZodType<AccessLogSettings | null> = oneOf(
 
 /** A document that fits the schema; whether its references lead anywhere is not known yet. */
 export interface ConfigurationDraft
-  extends Omit<Snapshot, "listeners" | "proxies" | "upstreams" | "limits" | "warnings"> {
+  extends Omit<Snapshot, "listeners" | "proxies" | "upstreams" | "limits" | "plugins" | "warnings"> {
   readonly listeners: readonly ListenerDraft[];
   readonly routes: readonly RouteDraft[];
   readonly upstreams: Readonly<Record<string, UpstreamDraft>>;
   readonly limits: Readonly<Record<string, LimitDraft>>;
+  readonly plugins: Readonly<Record<string, PluginDraft>>;
 }
 
 const SECONDS_EXPECTED = "a number of seconds";
@@ -108,6 +110,9 @@ export const configuration: z.ZodType<ConfigurationDraft> = section(
     limits: namedLimits
       .optional()
       .describe("Limits on requests by name: routes that name one share what it allows."),
+    plugins: namedPlugins
+      .optional()
+      .describe("Plugins by name, for `plugins` of listeners and routes. A path is enough for one."),
   },
 ).transform((document): ConfigurationDraft => {
   return {
@@ -132,5 +137,6 @@ export const configuration: z.ZodType<ConfigurationDraft> = section(
     routes: document.routes ?? [],
     upstreams: document.upstreams ?? {},
     limits: document.limits ?? {},
+    plugins: document.plugins ?? {},
   };
 });

@@ -10,6 +10,7 @@ import { forwarded, via } from "./forwarded.ts";
 import { grpcWeb } from "./grpc-web.ts";
 import { http2 } from "./http2.ts";
 import { type LimitReference, limitReferences } from "./limit.ts";
+import { pluginReferences } from "./plugin.ts";
 import { actionKeys, faults, type RouteDraft, route, toAction } from "./route.ts";
 import { type StreamDraft, tcpListener, udpListener } from "./stream-listener.ts";
 import { httpTls } from "./tls.ts";
@@ -125,6 +126,11 @@ const httpListener: z.ZodType<HttpDraft> = section(
       .describe(
         "Translates calls of gRPC-Web, as browsers make them, to gRPC: `true`, whose pages may call across origins, or a map.",
       ),
+    plugins: pluginReferences
+      .optional()
+      .describe(
+        "Plugins that all its requests and their responses go through, the first of them next to the client. Heads go through before a route is chosen. They come before those of the route.",
+      ),
     forwarded: forwarded.prefault({}).describe("What servers are told about clients."),
     via: via
       .prefault("")
@@ -151,12 +157,14 @@ const httpListener: z.ZodType<HttpDraft> = section(
     requestTimeout: document.timeouts.request,
     grpcTimeout: document.timeouts.grpc,
     grpcWeb: document.grpc_web,
+    plugins: document.plugins ?? [],
     routes: action === null ? routes : [toOnlyRoute(action, document.faults ?? [])],
   };
 });
 
 function toOnlyRoute(action: Action, laid: readonly FaultDraft[]): RouteDraft {
-  return { name: null, match: null, action, response: null, faults: laid, limits: [], grpcTimeout: 0 };
+  const none = { match: null, response: null, limits: [], plugins: [], grpcTimeout: 0 };
+  return { ...none, name: null, action, faults: laid };
 }
 
 function toServerSettings(

@@ -13,6 +13,7 @@ import { headerChanges, headerFields } from "./fields.ts";
 import { type LimitReference, limitReferences } from "./limit.ts";
 import { match } from "./match.ts";
 import { mirror } from "./mirror.ts";
+import { pluginReferences } from "./plugin.ts";
 import { type Rewrite, rewrite } from "./rewrite.ts";
 import { split } from "./split.ts";
 import { duration } from "./units.ts";
@@ -153,11 +154,16 @@ export const route: z.ZodType<RouteDraft> = section(
       .describe(
         "The longest that its gRPC calls may take, whatever time their clients give them. Servers are told. 0: no limit of its own.",
       ),
+    plugins: pluginReferences
+      .optional()
+      .describe(
+        "Plugins that its requests and the responses of servers go through, the first of them next to the client. Bodies go through without `Content-Length`.",
+      ),
     faults: faults.optional().describe("Faults on its requests. Those that strike one act on it together."),
   },
 ).transform((document): RouteDraft => {
   const { name = null, match: matched = null, request_headers = null, response_headers = null } = document;
-  const { faults: laid = [], limits = [] } = document;
+  const { faults: laid = [], limits = [], plugins = [] } = document;
   const action = toAction(document, toRequestChanges(document.rewrite ?? null, request_headers));
   // Without an action it is refused elsewhere; until then it answers nothing.
   return {
@@ -167,6 +173,7 @@ export const route: z.ZodType<RouteDraft> = section(
     response: response_headers,
     faults: laid,
     limits,
+    plugins,
     grpcTimeout: document.grpc_timeout,
   };
 });

@@ -3,6 +3,7 @@ import { ALLOW } from "../../chaos/mode.ts";
 import { STREAM_DEFAULTS, type StreamProxySettings } from "../../proxy/stream-proxy.ts";
 import { refuse } from "../scenario-toxic.ts";
 import { bindAddress } from "./addresses.ts";
+import { pluginReferences } from "./plugin.ts";
 import { serverListKeys, serversOf } from "./server-list.ts";
 import { streamTls } from "./tls.ts";
 import { chaosKeys } from "./toxics.ts";
@@ -76,11 +77,16 @@ export const tcpListener: z.ZodType<StreamDraft> = section(
       .describe(
         "TLS with the servers: `true`, or how. What is passed on unopened stays as it is. Default: `false`.",
       ),
+    plugins: pluginReferences
+      .optional()
+      .describe(
+        "Plugins that the bytes of both directions go through, the first of them next to the client; toxics stand between it and the client. What is passed on unopened goes past them.",
+      ),
     ...chaosKeys("bytes"),
   },
 ).transform((document, context): StreamDraft => {
   const { protocol, bind, name = null, limits, timeouts, proxy_protocol, toxics = [], mode } = document;
-  const { tls = null, upstream_tls = null } = document;
+  const { tls = null, upstream_tls = null, plugins = [] } = document;
   const isOpened = tls === null || tls.certificates.length > 0;
   if (upstream_tls !== null && !isOpened)
     refuse(context, ["upstream_tls"], "certificates under tls beside it", {
@@ -88,7 +94,7 @@ export const tcpListener: z.ZodType<StreamDraft> = section(
       atKey: true,
     });
   return {
-    ...{ name, protocol, listen: bind, tls, upstreamTls: upstream_tls, toxics, mode: mode ?? ALLOW },
+    ...{ name, protocol, listen: bind, tls, upstreamTls: upstream_tls, toxics, mode: mode ?? ALLOW, plugins },
     upstreams: serversOf(document, context, isOpened),
     connectTimeout: timeouts.connect,
     idleTimeout: timeouts.idle,
@@ -146,7 +152,16 @@ export const udpListener: z.ZodType<StreamDraft> = section(
       reason: "UDP has no Unix sockets here",
     });
   return {
-    ...{ name, protocol, listen: bind, tls: null, upstreamTls: null, toxics, mode: mode ?? ALLOW },
+    ...{
+      name,
+      protocol,
+      listen: bind,
+      tls: null,
+      upstreamTls: null,
+      toxics,
+      mode: mode ?? ALLOW,
+      plugins: [],
+    },
     upstreams: serversOf(document, context),
     connectTimeout: udp.connectTimeout,
     idleTimeout: timeouts.idle,

@@ -1,0 +1,17 @@
+import type { PluginSettings } from "../plugins/plugin-settings.ts";
+import { resolveIn } from "./resolve-in.ts";
+import type { PluginDraft } from "./schema/plugin.ts";
+import type { Snapshot } from "./snapshot.ts";
+
+/** The plugins that traffic goes through, with their files as they are found from the working directory. */
+export function resolvePlugins(
+  defined: Readonly<Record<string, PluginDraft>>,
+  { listeners, proxies }: Pick<Snapshot, "listeners" | "proxies">,
+  folder: string,
+): readonly PluginSettings[] {
+  const users = [...listeners, ...listeners.flatMap(({ routes }) => routes), ...proxies];
+  const used = new Set(users.flatMap(({ plugins }) => plugins));
+  return Object.entries(defined)
+    .filter(([name]) => used.has(name))
+    .map(([name, draft]) => ({ ...draft, name, path: resolveIn(folder, draft.path) }));
+}
