@@ -54,6 +54,8 @@ export interface Running {
   estate(): Promise<Estate>;
   /** A process has taken its place: what it has stays there when it ends here. */
   succeed(): void;
+  /** Kept when all threads have shown that they do what they are told; a thread that is being replaced needn't. */
+  answered(): Promise<void>;
   /** Lets requests finish for at most `grace` milliseconds, then ends. */
   drain(grace: number): Promise<void>;
   /** Ends now. */
@@ -109,6 +111,8 @@ export async function startRunning(
     lend: (address, owner) => sockets.lend(address, BESIDE, owner),
     estate: async () => ({ sockets: await sockets.handOver(), memories: {} }),
     succeed: () => sockets.succeed(),
+    // Any order that changes nothing would do.
+    answered: () => orderAll(engine, { do: "traffic" }),
     drain(grace) {
       upstreams.stop();
       traffic.stop();
