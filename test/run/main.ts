@@ -14,7 +14,7 @@ const { values, positionals } = parseArgs({
   options: { lanes: { type: "string" } },
 });
 
-const everything = ["src/**/*.test.ts", "test/!(soak|peers)/**/*.test.ts"];
+const everything = ["src/**/*.test.ts", "test/!(soak|peers|package)/**/*.test.ts"];
 /** A test often waits for others, so more of them than processors keep these busy. */
 const lanes = Number(values.lanes ?? availableParallelism() + 1);
 const limits = { testTimeout: 60_000, silence: 120_000, memory: 400 * 2 ** 20 };

@@ -12,7 +12,7 @@ const tsc = join(root, "node_modules", ".bin", "tsc");
 
 /** The compiler needs seconds of processor time, of which a busy machine gives it little. */
 function compile(args: readonly string[], cwd: string = root): ReturnType<typeof runProgram> {
-  return runProgram(tsc, args, { cwd, timeout: 50_000 });
+  return runProgram(tsc, args, { cwd, timeout: 300_000 });
 }
 
 /** A project of somebody who has installed the package: built as it is published, with our own dependencies. */
@@ -73,14 +73,11 @@ describe("the package", () => {
     };
     await cp(join(root, "examples", "gateway.ts"), project.join("gateway.ts"));
     await project.write("internals.ts", `import { HttpPeer } from "sluice";\nnew HttpPeer("a:1").idle;\n`);
-    await project.write("good.json", JSON.stringify({ compilerOptions, files: ["gateway.ts"] }));
-    await project.write("bad.json", JSON.stringify({ compilerOptions, files: ["internals.ts"] }));
-    const good = await compile(["-p", "good.json"], project.path);
-    assert.deepEqual([good.code, good.stdout], [0, ""]);
-    const bad = await compile(["-p", "bad.json"], project.path);
-    assert.match(
-      bad.stdout,
-      /^internals\.ts\(2,21\): error TS2339: Property 'idle' does not exist on type 'HttpPeer'/,
-    );
+    const files = ["gateway.ts", "internals.ts"];
+    await project.write("tsconfig.json", JSON.stringify({ compilerOptions, files }));
+    const { stdout } = await compile(["-p", "tsconfig.json"], project.path);
+    const complaint =
+      /^internals\.ts\(2,21\): error TS2339: Property 'idle' does not exist on type 'HttpPeer'\.\n$/;
+    assert.match(stdout, complaint);
   });
 });
