@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
-import { describe, test } from "node:test";
+import { after, before, describe, test } from "node:test";
 import { until } from "../kit/deadline.ts";
 import { createTemporaryDirectory } from "../kit/files.ts";
 import { startOrigin } from "../kit/origins.ts";
+import { runInside, startInside } from "./inside.ts";
 import { get, type RunningSluice, startListening } from "./sluice.ts";
 
 /** Everything that a configuration can lay on connections and requests, with the API that steers it. */
@@ -54,12 +55,18 @@ class Configured {
 }
 
 describe("faults of a configuration", () => {
-  test("act from the start, and are steered by the admin API", async () => {
-    await using directory = await createTemporaryDirectory();
-    await using origin = await startOrigin();
+  const stack = new AsyncDisposableStack();
+  let configured: Configured;
+  before(async () => {
+    const directory = stack.use(await createTemporaryDirectory());
+    const origin = stack.use(await startOrigin());
     const file = await directory.write("sluice.yaml", configuration(origin.port));
-    await using sluice = await startListening(["run", file], { listeners: 2 });
-    const configured = new Configured(sluice);
+    configured = new Configured(stack.use(await startListening(["run", file], { listeners: 2 })));
+  });
+  after(() => stack.disposeAsync());
+
+  test("act from the start, and are steered by the admin API", async () => {
+    const { sluice } = configured;
     for (const listener of [0, 1]) assert.ok((await configured.get(listener)).took >= 119);
     assert.equal((await configured.get(0, "/broken")).status, 418);
     assert.equal((await fetch(`${/http:\S+/.exec(sluice.program.stdout)![0]}/proxies`)).status, 401);
@@ -74,11 +81,6 @@ describe("faults of a configuration", () => {
   });
 
   test("on routes are switched off and on", async () => {
-    await using directory = await createTemporaryDirectory();
-    await using origin = await startOrigin();
-    const file = await directory.write("sluice.yaml", configuration(origin.port));
-    await using sluice = await startListening(["run", file], { listeners: 2 });
-    const configured = new Configured(sluice);
     const change = (enabled: boolean) =>
       configured.call("POST", "/proxies/web/http_faults/unlucky", { enabled });
     assert.equal((await configured.get(0, "/broken")).status, 418);
@@ -88,7 +90,7 @@ describe("faults of a configuration", () => {
     assert.equal((await change(true)).status, 200);
     for (let i = 0; i < 6; i++) assert.equal((await configured.get(0, "/broken")).status, 418);
     const listed = (await (await configured.call("GET", "/proxies/web/http_faults")).json()) as object[];
-    assert.deepEqual(listed, [{ name: "unlucky", route: "routes[0]", enabled: true, hits: 7 }]);
+    assert.deepEqual(listed, [{ name: "unlucky", route: "routes[0]", enabled: true, hits: 8 }]);
     assert.equal(
       (await configured.call("POST", "/proxies/web/http_faults/x", { enabled: true })).status,
       404,
@@ -107,7 +109,7 @@ steps:
     );
     const text = configuration(origin.port, `, scenario: ${directory.join("scenario.yaml")}`);
     const file = await directory.write("sluice.yaml", text);
-    await using sluice = await startListening(["run", file], { listeners: 2 });
+    await using sluice = await startInside(["run", file]);
     const port = Number(sluice.addresses[1]!.split(":").at(-1));
     // Each time on a new connection: those that stand are left alone.
     const isServed = async (): Promise<boolean> => (await get(port).catch(() => null))?.status === 200;
@@ -122,7 +124,8 @@ steps:
       "steps:\n  - { at: 1s, proxy: raw, mod: deny }\n",
     );
     const file = await directory.write("sluice.yaml", configuration(1, `, scenario: ${scenario}`));
-    const starting = startListening(["run", file]);
-    await assert.rejects(starting, /scenario\.yaml:2:\d+: .*mod/s);
+    const { code, stderr } = await runInside(["run", file]);
+    assert.equal(code, 2);
+    assert.match(stderr, /scenario\.yaml:2:\d+: .*mod/s);
   });
 });
