@@ -5,6 +5,7 @@ import { type Address, formatAddress, formatHostPort, parseAddress } from "../ne
 import type { BoundElsewhere } from "../net/listener.ts";
 import { duplicateDescriptor } from "./duplicate.ts";
 import { sharePort } from "./share-port.ts";
+import { bindUnixSocket } from "./unix-socket.ts";
 import { type HandedSockets, InheritedSockets } from "./upgrade/inherited-sockets.ts";
 
 /** A socket that was bound here, or by the process before this one. */
@@ -76,9 +77,7 @@ export class SocketKeeper {
   }
 
   #tenancyOf(owner: string, address: string): Tenancy | undefined {
-    return this.#tenancies
-      .get(owner)
-      ?.find(({ asked, boundTo }) => asked === address || boundTo === address);
+    return this.#tenancies.get(owner)?.find(({ asked, boundTo }) => asked === address || boundTo === address);
   }
 
   #settle(owner: string, asked: string, address: Address): Tenancy {
@@ -270,7 +269,7 @@ async function bindPath(path: string): Promise<Binding> {
     if (isFile) await makeRoom(path);
     return {
       address,
-      sockets: [new BoundSocket({ path } as never)],
+      sockets: [bindUnixSocket(path)],
       path: isFile ? path : null,
       isForeign: false,
     };

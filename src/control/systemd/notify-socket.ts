@@ -1,7 +1,7 @@
 import ffi from "node:ffi";
 import { closeSync } from "node:fs";
-import { endianness } from "node:os";
 import { systemError } from "../last-error.ts";
+import { toUnixAddress } from "../unix-socket.ts";
 
 /*
  * Datagrams to a Unix socket, which Node doesn't have: sd_notify(3), unix(7). Linux, where these numbers are the same on
@@ -11,9 +11,6 @@ const AF_UNIX = 1;
 const SOCK_DGRAM = 2;
 const SOCK_CLOEXEC = 0o2000000;
 const MSG_NOSIGNAL = 0x4000;
-
-/** Bytes of a path with the zero that ends it. */
-const LONGEST_PATH = 108;
 
 interface Libc {
   socket(family: number, type: number, protocol: number): number;
@@ -64,14 +61,11 @@ export class NotifySocket {
   }
 }
 
-/** The family, then the path: with a zero behind it, or for an abstract one with a zero before it. */
 function toSocketAddress(path: string): Buffer {
   if (!/^[/@]./.test(path)) throw new Error(`${path} is neither a path nor an abstract name`);
-  const bytes = Buffer.from(path.startsWith("@") ? `\0${path.slice(1)}` : `${path}\0`);
-  if (bytes.length > LONGEST_PATH) throw new Error(`${path} is too long for a socket`);
-  const family = Buffer.alloc(2);
-  family[endianness() === "LE" ? 0 : 1] = AF_UNIX;
-  return Buffer.concat([family, bytes]);
+  const address = toUnixAddress(path.replace(/^@/, "\0"));
+  if (address === null) throw new Error(`${path} is too long for a socket`);
+  return address;
 }
 
 function load(): Libc {
