@@ -11,7 +11,7 @@ export interface ReloadNote {
 export interface ReloadReport {
   /** `nothing`: there was nothing to change. */
   readonly kind: "nothing" | "swap" | "generation";
-  /** How often something else was taken over since the process began. */
+  /** Which one since the process began is run now, from 1: what it was started with. */
   readonly number: number;
   readonly changes: readonly Change[];
   /** What lives on otherwise than one might think. */

@@ -1,12 +1,11 @@
 import type { Logger } from "pino";
 import { describeThrown } from "../../base/errors.ts";
 import type { Snapshot } from "../../config/snapshot.ts";
-import type { Standing } from "../../worker/orders.ts";
 import { type RunSpec, routedSnapshot } from "../../worker/run-spec.ts";
 import { allocateGroup, nextSharedMemory, type SharedMemory } from "../../worker/shared-memory.ts";
 import type { SharedLimits } from "../limits.ts";
-import type { Engine } from "../planes.ts";
-import type { Proxies } from "../proxies.ts";
+import type { Engine, Prepared } from "../planes.ts";
+import type { Proxies, ProxyBook } from "../proxies.ts";
 import { isSwap } from "../swappable.ts";
 import { checkTlsFiles } from "../tls-check.ts";
 import type { TlsKeepers } from "../tls-keepers.ts";
@@ -53,7 +52,8 @@ export class RunReload {
   listening: readonly string[];
   readonly #parts: RunParts;
   #run: Run;
-  #number = 0;
+  /** What it was started with is the first. */
+  #number = 1;
 
   constructor(parts: RunParts, run: Run, listening: readonly string[]) {
     this.#parts = parts;
@@ -94,7 +94,8 @@ export class RunReload {
     }
   }
 
-  async #exchange({ spec, threads, others, changes, parts }: Wanted): Promise<ReloadReport["kind"]> {
+  async #exchange(wanted: Wanted): Promise<ReloadReport["kind"]> {
+    const { spec, threads, others, changes, parts } = wanted;
     const { engine, proxies, tls } = this.#parts;
     const before = this.#run;
     const isSame = changes.every(({ applied }) => applied === "restart") && threads === before.threads;
@@ -116,32 +117,38 @@ export class RunReload {
     const gone = [...tlsOwners(before.spec).keys()].filter((owner) => !owners.has(owner));
     await parts.add({ commit: () => stage.commit(gone), abandon: () => stage.abandon() });
     // While orders of others wait: what stands must not change any more.
-    return proxies.exclusively(async (book) => {
-      const steered = new ProxiesChange(book, steeredPart(before.spec), steeredPart(spec));
-      for (const prepare of others) await parts.add(prepare());
-      const standing = {
-        ...proxies.standing,
-        ...steered.standing,
-        upstreams: groups.reserve(),
-      } satisfies Standing;
-      const memory = nextSharedMemory(before, spec, Math.max(threads, 1), groups.memories);
-      const run = { spec, shared: memory.shared, threads };
-      const grace = spec.snapshot?.gracePeriod ?? DEFAULT_GRACE;
-      const prepared = await engine.prepare({ ...run, standing, grace });
-      groups.inherit();
-      memory.inheritSums();
-      await prepared.commit();
-      this.#run = run;
-      this.listening = prepared.addresses;
-      this.#parts.limits.replaceBy(routedSnapshot(spec), memory.shared.limits);
-      await this.#settled(steered.commit(prepared.addresses, prepared.proxies));
-      await this.#settled(parts.commit());
-      await this.#settled(tls.look());
-      parts.note(steered.notes);
-      parts.note(anew("upstreams", groups.begunAnew));
-      parts.note(anew("limits", memory.limitsBegunAnew));
-      return prepared.kind;
-    });
+    const kind = await proxies.exclusively((book) => this.#swap(wanted, groups, book));
+    await this.#settled(parts.commit());
+    await this.#settled(tls.look());
+    return kind;
+  }
+
+  /** Has the threads change over, once the last that can go wrong has gone well. */
+  async #swap(
+    { spec, threads, others, parts }: Wanted,
+    groups: UpstreamsChange,
+    book: ProxyBook,
+  ): Promise<Prepared["kind"]> {
+    const { engine, proxies, limits } = this.#parts;
+    const before = this.#run;
+    const steered = new ProxiesChange(book, steeredPart(before.spec), steeredPart(spec));
+    for (const prepare of others) await parts.add(prepare());
+    const standing = { ...proxies.standing, ...steered.standing, upstreams: groups.reserve() };
+    const memory = nextSharedMemory(before, spec, Math.max(threads, 1), groups.memories);
+    const run = { spec, shared: memory.shared, threads };
+    const grace = spec.snapshot?.gracePeriod ?? DEFAULT_GRACE;
+    const prepared = await engine.prepare({ ...run, standing, grace });
+    groups.inherit();
+    memory.inheritSums();
+    await prepared.commit();
+    this.#run = run;
+    this.listening = prepared.addresses;
+    limits.replaceBy(routedSnapshot(spec), memory.shared.limits);
+    await this.#settled(steered.commit(prepared.addresses, prepared.proxies));
+    parts.note(steered.notes);
+    parts.note(anew("upstreams", groups.begunAnew));
+    parts.note(anew("limits", memory.limitsBegunAnew));
+    return prepared.kind;
   }
 
   /** Threads run it by now: what can't be done any more is told, and nothing goes back. */
