@@ -40,6 +40,13 @@ for (const name of streams) {
   };
 }
 
+const emitWarning = process.emitWarning as (...args: readonly unknown[]) => void;
+
+/** As the executable does: what Sluice stands on may still announce itself. */
+process.emitWarning = (warning: string | Error, ...rest: readonly unknown[]): void => {
+  if (!String(warning).startsWith("FFI is an experimental feature")) emitWarning(warning, ...rest);
+};
+
 /** Runs `sluice …` to its end. One at a time: the environment and the exit code are the process's. */
 export async function runInside(args: readonly string[], env: Environment = {}): Promise<Finished> {
   const output = new Output();
