@@ -189,7 +189,7 @@ describe("connections that are passed on", () => {
   test("have the listener's toxics, and are denied and cut like others", async () => {
     await using passed = await startOrigin({ name: "passed", tls: SERVER_TLS });
     const tls = { passthrough: [{ names: ["passed.example"], upstream: passed.address }] };
-    await using stage = await SecureStage.start({ listener: { respond: "own" }, tls });
+    await using stage = await SecureStage.start({ listener: { respond: "own" }, tls, threads: 0 });
     const visit = async (): Promise<RawClient> => {
       const client = await stage.http1("passed.example");
       assert.equal((await client.exchange(request("GET /"))).body.toString(), "passed\n");

@@ -136,6 +136,7 @@ steps:
   await using stage = await SecureStage.start({
     listener: { respond: "ok" },
     document: { chaos: { scenario } },
+    threads: 0,
   });
   const isServed = async (): Promise<boolean> => {
     const { status } = await stage.http2().get("/");

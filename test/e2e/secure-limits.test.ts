@@ -97,7 +97,7 @@ describe("limits on requests", () => {
 describe("limits on connections", () => {
   test("count connections, however many streams they have", async () => {
     const listener = { respond: "ok", limits: { connections: 3, connections_per_client: 2 } };
-    await using stage = await SecureStage.start({ listener, threads: 1 });
+    await using stage = await SecureStage.start({ listener, threads: 0 });
     const client = stage.http2();
     const answers = await Promise.all(Array.from({ length: 50 }, () => client.get("/")));
     assert.ok(answers.every(({ status }) => status === 200));
@@ -119,7 +119,7 @@ describe("limits on connections", () => {
 
   test("end a connection after so many streams, with none lost", async () => {
     const listener = { respond: "ok", limits: { requests_per_connection: 10 } };
-    await using stage = await SecureStage.start({ listener, threads: 1 });
+    await using stage = await SecureStage.start({ listener, threads: 0 });
     const client = stage.http2();
     for (let i = 0; i < 10; i++) assert.equal((await client.get("/")).status, 200);
     await until("the connection is closed", () => client.closed);
@@ -131,7 +131,7 @@ test("limits on what a stream may carry are the stream's", async () => {
   await using origin = await startOrigin({ http2: true });
   const upstreams = { api: { servers: [origin.address], protocol: "h2c" } };
   const listener = { upstream: "api", limits: { body: 1_000, head: "4k", headers: 20 } };
-  await using stage = await SecureStage.start({ listener, document: { upstreams } });
+  await using stage = await SecureStage.start({ listener, document: { upstreams }, threads: 0 });
   const client = stage.http2();
   const other = client.open({ ":method": "POST", ":path": "/upload" });
   const answer = readAnswer(other);

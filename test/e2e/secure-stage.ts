@@ -2,6 +2,7 @@ import { type Authority, createAuthority } from "../kit/certificates.ts";
 import { createTemporaryDirectory } from "../kit/files.ts";
 import { Http2Client } from "../kit/http2-client.ts";
 import { connectRaw, type RawClient } from "../kit/raw-client.ts";
+import { startInside } from "./inside.ts";
 import { startListening } from "./sluice.ts";
 import { writeIdentity } from "./tls-sluice.ts";
 import { ask } from "./toxiproxy.ts";
@@ -26,7 +27,7 @@ export interface StageOptions {
   readonly tls?: object;
   /** Of the configuration, beside that listener. `CA` in it, or in the others, is the file of the authority. */
   readonly document?: object;
-  /** Default 2. */
+  /** Default 2. Without any it runs in this process. */
   readonly threads?: number;
 }
 
@@ -52,7 +53,13 @@ export class SecureStage implements AsyncDisposable {
     const configuration = { threads, admin: "127.0.0.1:0", listeners: [web], ...document };
     // YAML takes JSON as it is.
     const text = JSON.stringify(configuration).replaceAll('"CA"', JSON.stringify(ca));
-    const sluice = all.use(await startListening(["run", await folder.write("sluice.yaml", text)]));
+    const args = ["run", await folder.write("sluice.yaml", text)];
+    if (threads === 0) {
+      const sluice = all.use(await startInside(args));
+      const [, api = ""] = await sluice.line(/"event":"api","address":"([^"]+)"/);
+      return new SecureStage(sluice.port, api, all.move());
+    }
+    const sluice = all.use(await startListening(args));
     const [, api = ""] = await sluice.program.line(/^Admin API on (\S+)$/);
     return new SecureStage(sluice.port, api, all.move());
   }
