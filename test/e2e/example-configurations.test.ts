@@ -49,7 +49,7 @@ async function countEchoes(address: string, datagrams: number): Promise<number> 
   return echoes;
 }
 
-/** A configuration that runs in worker threads. */
+/** A configuration that runs in a process. */
 class RunningExample implements AsyncDisposable {
   readonly program: RunningProgram;
   readonly ports: readonly number[];
@@ -74,8 +74,12 @@ class RunningExample implements AsyncDisposable {
   }
 }
 
-async function run(name: string, env: Readonly<Record<string, string>>): Promise<RunningExample> {
-  const args = ["run", join("examples", name), "--threads", "2", "--json"];
+async function run(
+  name: string,
+  env: Readonly<Record<string, string>>,
+  threads: number,
+): Promise<RunningExample> {
+  const args = ["run", join("examples", name), "--threads", String(threads), "--json"];
   const program = await startSluice(args, { cwd: root, env });
   const [line] = await program.line(/^\{"event":"listening".*$/);
   const { addresses } = JSON.parse(line) as { addresses: string[] };
@@ -89,7 +93,7 @@ describe("the example configuration", () => {
       origin.handle(path, ({ response }) => void response.end("x".repeat(50_000)));
     }
     const env = { BIND: ANY_PORT, API: origin.address, ADMIN: await freeAddress() };
-    await using example = await run("http-faults.yaml", env);
+    await using example = await run("http-faults.yaml", env, 2);
     for (const client of ["X-Client-Id: ann", "X-Client-Id: bob"]) {
       const statuses = [];
       for (let i = 0; i < 4; i++) statuses.push(await example.statusOf("GET /payments/1", client));
@@ -125,7 +129,7 @@ describe("the example configuration", () => {
       WEB: await freeAddress(),
       WEB_SERVER: origin.address,
     };
-    await using example = await run("tcp-toxics.yaml", env);
+    await using example = await run("tcp-toxics.yaml", env, 1);
     assert.ok((await echoTime(env.DATABASE)) >= 59);
     const echoes = await countEchoes(env.NAMES, 400);
     assert.ok(echoes > 320 && echoes < 400, `${echoes} of 400 came back`);
@@ -162,7 +166,7 @@ describe("the example configuration", () => {
       ...{ NODE_EXTRA_CA_CERTS: await directory.write("ca.pem", authority.cert), DATABASE: database.address },
       ...{ CACHE: cache.address, SHOP: shop.address, INTERNAL: internal.address },
     };
-    await using _example = await run("tcp-tls.yaml", env);
+    await using _example = await run("tcp-tls.yaml", env, 0);
     const trusting = { ca: authority.cert, servername: "localhost" };
     await using client = await connectRaw(portOf(env.SECURE), { tls: trusting });
     assert.equal((await client.readExactly(5)).toString(), "cache");
