@@ -42,6 +42,8 @@ export class PluginPipe {
   readonly #owner: PipeOwner;
   #waiting: Piece[] = [];
   #isBusy = false;
+  /** True between `onPipeBusy` and `onPipeIdle`. */
+  #isHeld = false;
   #isStopped = false;
 
   constructor(stages: readonly PluginConnection[], direction: PluginDirection, owner: PipeOwner) {
@@ -124,7 +126,8 @@ export class PluginPipe {
 
   #wait(later: PromiseLike<Transformed>, at: number): void {
     this.#isBusy = true;
-    this.#owner.onPipeBusy();
+    if (!this.#isHeld) this.#owner.onPipeBusy();
+    this.#isHeld = true;
     later.then(
       (result) => this.#goOn(result, at),
       (error: Error) => this.#fail(error),
@@ -139,6 +142,7 @@ export class PluginPipe {
     while (!this.#isBusy && !this.#isStopped) {
       const piece = this.#waiting.shift();
       if (piece === undefined) {
+        this.#isHeld = false;
         this.#owner.onPipeIdle();
         return;
       }
