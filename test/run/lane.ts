@@ -82,3 +82,6 @@ process.on("message", (order: Order) => {
   if (order.kind === "run") runFile(order.file, order.timeout);
   else tell({ kind: "open", resources: process.getActiveResourcesInfo() });
 });
+
+// Nobody waits for anything any more, be it that all is over or that the run was broken off.
+process.on("disconnect", () => process.exit());
