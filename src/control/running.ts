@@ -6,12 +6,13 @@ import type { ListenerSettings } from "../config/snapshot.ts";
 import type { BoundElsewhere } from "../net/listener.ts";
 import { TrafficKeeper, type TrafficStats } from "../observe/traffic/traffic-keeper.ts";
 import { renewIdentity } from "../upstream/identity-files.ts";
+import type { LoadedModule } from "../worker/loaded-modules.ts";
 import type { Order } from "../worker/orders.ts";
 import { type RunSpec, routedSnapshot } from "../worker/run-spec.ts";
 import { allocateSharedMemory, openGroupMemory, type SharedMemory } from "../worker/shared-memory.ts";
 import { loadToxics } from "../worker/toxic-modules.ts";
 import { type Limits, SharedLimits } from "./limits.ts";
-import type { Engine } from "./planes.ts";
+import type { Engine, GenerationStatus } from "./planes.ts";
 import { Proxies } from "./proxies.ts";
 import type { PreparePart } from "./reload/part.ts";
 import type { ReloadReport } from "./reload/report.ts";
@@ -43,6 +44,10 @@ export interface Running {
   readonly limits: Limits;
   /** What is run. */
   readonly spec: RunSpec;
+  /** The threads that take connections, and those before them that finish what they have. */
+  readonly generations: readonly GenerationStatus[];
+  /** The files that programs and toxics were loaded from. */
+  readonly modules: readonly LoadedModule[];
   /**
    * Runs something else: all of it, or, when it rejects with what is wrong, nothing of it. One at a time.
    * @param others what runs beside it and is to be changed with it
@@ -106,6 +111,12 @@ export async function startRunning(
     limits,
     get spec() {
       return reload.spec;
+    },
+    get generations() {
+      return engine.generations;
+    },
+    get modules() {
+      return engine.modules;
     },
     reload: (next, threads, others) => reload.reload(next, threads, others),
     lend: (address, owner) => sockets.lend(address, BESIDE, owner),
