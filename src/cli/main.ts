@@ -15,6 +15,7 @@ Examples:
   sluice http --bind :8080 --upstream 127.0.0.1:3000 --upstream 127.0.0.1:3001
                                              a proxy and balancer from flags alone
   sluice status                              how the servers of a running balancer are
+  sluice top                                 what passes it, live
   sluice upstream drain api 10.0.0.2:8080    send nothing new to one of them
   sluice tcp 5433 127.0.0.1:5432             a TCP proxy with faults, changed live from a menu
   sluice toxiproxy                           a server for the clients of Toxiproxy
@@ -34,6 +35,7 @@ const COMMANDS: ReadonlyMap<string, () => Promise<AddCommand>> = new Map([
   ["tcp", async () => (await import("./commands/tcp.ts")).addTcp],
   ["udp", async () => (await import("./commands/udp.ts")).addUdp],
   ["toxiproxy", async () => (await import("./commands/toxiproxy.ts")).addToxiproxy],
+  ["top", async () => (await import("./commands/top.ts")).addTop],
   ["status", async () => (await import("./commands/status.ts")).addStatus],
   ["upgrade", async () => (await import("./commands/upgrade.ts")).addUpgrade],
   ["upstream", async () => (await import("./commands/upstream.ts")).addUpstream],

@@ -3,12 +3,13 @@ import { describe, test } from "node:test";
 import { until } from "../../test/kit/deadline.ts";
 import { FakeSteering } from "../../test/kit/fake-steering.ts";
 import { FakeTerminal } from "../../test/kit/fake-terminal.ts";
-import { type Interface, openInterface } from "./interface.ts";
+import { openInterface } from "./interface.ts";
+import type { Screen } from "./screen.ts";
 
 interface Opened {
   readonly terminal: FakeTerminal;
   readonly steering: FakeSteering;
-  readonly opened: Interface;
+  readonly opened: Screen;
 }
 
 const ESCAPE = "\u001b";

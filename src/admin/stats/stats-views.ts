@@ -1,10 +1,11 @@
-import type {
-  LatencyReport,
-  PlaceReport,
-  TopEntry,
-  TopReport,
-  TrafficReport,
-  WindowReport,
+import {
+  type LatencyReport,
+  type PlaceReport,
+  type TopEntry,
+  type TopReport,
+  type TrafficReport,
+  WINDOWS,
+  type WindowReport,
 } from "../../observe/traffic/report.ts";
 
 /** All that is counted, as JSON. Times are milliseconds, moments milliseconds since 1970. */
@@ -32,7 +33,7 @@ function placeView(place: PlaceReport, hasHistory: boolean): object {
     ...snakeKeys(counts),
     statuses: { ...classesOf(statuses), codes: codesOf(statuses) },
     latency: latencyView(latency),
-    windows: windows.map(windowView),
+    windows: Object.fromEntries(windows.map((window, i) => [`${WINDOWS[i]}s`, windowView(window)])),
     ...(hasHistory ? { history: history.map(round) } : {}),
   };
 }

@@ -134,15 +134,21 @@ export function changeServer(
 const NO_SERVER =
   "a running process answers if its configuration has admin:, or with sluice http --admin; --host names another";
 
-/** Says what helps: whether nobody is there, or somebody who doesn't know what is asked, as the original Toxiproxy. */
-async function known<T>(client: ApiClient, call: Promise<T>): Promise<T> {
+/**
+ * Says what helps: whether nobody is there, or somebody who doesn't know what is asked, as the original Toxiproxy.
+ * @param lack what is to be said of such a one
+ */
+export async function known<T>(
+  client: ApiClient,
+  call: Promise<T>,
+  lack: string = "has no groups of servers",
+): Promise<T> {
   try {
     return await call;
   } catch (cause) {
     if (!(cause instanceof ApiError)) throw cause;
     const { status, code, message } = cause;
-    if (status === 404 && code === "")
-      throw new ApiError(0, `${client.url} has no groups of servers`, { cause });
+    if (status === 404 && code === "") throw new ApiError(0, `${client.url} ${lack}`, { cause });
     if (status === 0 && cause.cause !== undefined)
       throw new ApiError(0, `${message} (${NO_SERVER})`, { cause });
     throw cause;

@@ -10,6 +10,7 @@ import { EventList } from "./event-list.ts";
 import { Head } from "./head.ts";
 import { KeyLine } from "./key-line.ts";
 import { ModePanel } from "./mode-panel.ts";
+import { subscribeTo } from "./subscribe.ts";
 
 export interface ApplicationProps {
   readonly watch: Watch;
@@ -47,15 +48,4 @@ export function Application({ watch, controls, palette }: ApplicationProps): Rea
     ...(isRoomy ? lists : []),
     h(KeyLine, { menu, areSeveral }),
   );
-}
-
-interface Source {
-  subscribe(subscriber: () => void): () => void;
-}
-
-const subscriptions = new WeakMap<Source, Source["subscribe"]>();
-
-/** The same function for the same source: React subscribes anew whenever it is another. */
-function subscribeTo(source: Source): Source["subscribe"] {
-  return subscriptions.getOrInsertComputed(source, () => (subscriber) => source.subscribe(subscriber));
 }
