@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { existsSync, readFileSync } from "node:fs";
+import { closeSync, existsSync, readFileSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { createServer } from "node:net";
 import { describe, test } from "node:test";
@@ -65,4 +65,11 @@ describe("an address that can't be listened on", () => {
     await keeper.close();
     server.close();
   });
+});
+
+test("what is closed by two at once is closed once", async () => {
+  const keeper = new SocketKeeper();
+  const { fds } = await keeper.lend("127.0.0.1:0", ALONE, "a");
+  for (const fd of fds) closeSync(fd);
+  await Promise.all([keeper.close(), keeper.close()]);
 });

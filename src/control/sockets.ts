@@ -107,6 +107,8 @@ export class SocketKeeper {
     for (const tenancy of this.#tenancies.get(owner) ?? []) {
       const binding = await tenancy.binding.catch(() => null);
       if (at !== null && binding?.address !== at) continue;
+      // Somebody else may have released it meanwhile.
+      if (this.#tenancies.get(owner)?.includes(tenancy) !== true) continue;
       this.#forget(owner, tenancy);
       if (binding !== null) this.#close(binding);
     }
