@@ -275,16 +275,22 @@ interface WantedPlace {
   readonly service: Service;
 }
 
-/** Listeners on the same address are told apart by their order. */
+/** Listeners on the same address are told apart by their order, and on ports that the kernel chooses by their names first. */
 function placesOf(services: readonly Service[]): WantedPlace[] {
   const asked = new Map<string, number>();
   return services.flatMap((service) =>
     service.listen.map((address) => {
-      const nth = asked.get(address) ?? 0;
-      asked.set(address, nth + 1);
-      return { address, owner: `${address} ${nth}`, service };
+      const wanted = hasOwnPort(address) ? `${address} ${service.name}` : address;
+      const nth = asked.get(wanted) ?? 0;
+      asked.set(wanted, nth + 1);
+      return { address, owner: `${wanted} ${nth}`, service };
     }),
   );
+}
+
+function hasOwnPort(address: string): boolean {
+  const parsed = parseAddress(address);
+  return parsed.kind === "tcp" && parsed.port === 0;
 }
 
 async function toPlace({ address, owner, service }: WantedPlace, source: SocketSource): Promise<Place> {
