@@ -79,7 +79,7 @@ export async function startRunning(
 ): Promise<Running> {
   loadToxics(spec.toxics ?? []);
   const shared = allocateSharedMemory(spec, Math.max(threads, 1));
-  const tls = new TlsKeepers(log);
+  const tls = new TlsKeepers(log, idleAlarms, inherited.memories["tickets"]);
   const sockets = new SocketKeeper(inherited.sockets);
   const traffic = new TrafficKeeper(spec.traffic);
   const engine: Engine =
@@ -120,7 +120,10 @@ export async function startRunning(
     },
     reload: (next, threads, others) => reload.reload(next, threads, others),
     lend: (address, owner) => sockets.lend(address, BESIDE, owner),
-    estate: async () => ({ sockets: await sockets.handOver(), memories: {} }),
+    estate: async () => ({
+      sockets: await sockets.handOver(),
+      memories: { tickets: await tls.tickets() },
+    }),
     succeed: () => sockets.succeed(),
     // Any order that changes nothing would do.
     answered: () => orderAll(engine, { do: "traffic" }),

@@ -2,7 +2,8 @@ import { isDeepStrictEqual } from "node:util";
 import type { Logger } from "pino";
 import { type AlarmClock, idleAlarms } from "../base/alarms.ts";
 import type { TlsListenerSettings, TlsMaterial } from "../net/tls/listener-settings.ts";
-import { type TlsChange, TlsKeeper } from "../net/tls/tls-keeper.ts";
+import { type TicketHeritage, type TlsChange, TlsKeeper } from "../net/tls/tls-keeper.ts";
+import { fromTicketMemory, type TicketMemory, toTicketMemory } from "./upgrade/ticket-memory.ts";
 
 /**
  * What the TLS of all listeners is made of, kept by the main thread: files are read and ticket keys are made here alone, and
@@ -21,9 +22,20 @@ export class TlsKeepers {
   /** What is to be kept instead, or besides, once it is settled that it is; null: nothing else is thought of. */
   #stage: Map<string, Kept> | null = null;
 
-  constructor(log: Logger, clock: AlarmClock = idleAlarms) {
+  readonly #memory: unknown;
+
+  /** @param memory what `tickets` was in the process whose place this one takes; anything else is as nothing */
+  constructor(log: Logger, clock: AlarmClock = idleAlarms, memory: unknown = null) {
     this.#log = log;
     this.#clock = clock;
+    this.#memory = memory;
+  }
+
+  /** The ticket keys of all listeners, for a process that takes the place of this one. */
+  async tickets(): Promise<TicketMemory> {
+    const tickets = new Map<string, TicketHeritage>();
+    for (const [owner, { keeper }] of this.#kept) tickets.set(owner, (await keeper).tickets);
+    return toTicketMemory(tickets, this.#clock.now());
   }
 
   /**
@@ -80,7 +92,7 @@ export class TlsKeepers {
 
   async #inheritTickets(owner: string, keeper: TlsKeeper): Promise<void> {
     const before = this.#kept.get(owner)?.keeper;
-    if (before !== undefined) keeper.inheritTickets(await before);
+    if (before !== undefined) keeper.inheritTickets((await before).tickets);
   }
 
   /** Reads at once what has changed in files, wherever nobody has seen it yet. */
@@ -126,6 +138,8 @@ export class TlsKeepers {
     });
     await keeper.load();
     await keeper.watch();
+    const left = fromTicketMemory(this.#memory, this.#clock.now()).get(owner);
+    if (left !== undefined) keeper.inheritTickets(left);
     return keeper;
   }
 }

@@ -2,7 +2,7 @@ import { randomBytes, randomFillSync } from "node:crypto";
 import type { SecureContext } from "node:tls";
 
 /** Bytes of a key: its name, and the keys of HMAC-SHA256 and AES-128-CBC with 16 each. */
-const TICKET_KEY_LENGTH = 48;
+export const TICKET_KEY_LENGTH = 48;
 
 const PART = 16;
 /** What the callback may answer with, by OpenSSL's SSL_CTX_set_tlsext_ticket_key_cb(3). */

@@ -21,6 +21,12 @@ export interface TlsKeeperListener {
   onDoubt(doubt: string): void;
 }
 
+/** Ticket keys that are in use. */
+export interface TicketHeritage extends Pick<TlsMaterial, "ticketKeys"> {
+  /** When there will be another one, by the keeper's clock; null: never. */
+  readonly rotatesAt: number | null;
+}
+
 /** After this it is said again what is doubtful: certificates come to their end while they are served. */
 const REMINDER = 24 * 3_600_000;
 
@@ -107,16 +113,19 @@ export class TlsKeeper {
    * Goes on with the ticket keys of another, which they had been rotated by until now: sessions that its clients have are taken
    * up here. Nobody is told.
    */
-  inheritTickets({ material, rotatesAt }: TlsKeeper): void {
-    this.#material = { ...this.#material, ticketKeys: material.ticketKeys };
+  inheritTickets({ ticketKeys, rotatesAt }: TicketHeritage): void {
+    this.#material = { ...this.#material, ticketKeys };
     if (!this.#rotation.isSet || rotatesAt === null) return;
     this.#rotatesAt = Math.min(this.#rotatesAt, rotatesAt);
     this.#rotation.set(this.#rotatesAt);
   }
 
-  /** When there will be another ticket key, by the clock; null: never. */
-  get rotatesAt(): number | null {
-    return this.#rotation.isSet ? this.#rotatesAt : null;
+  /** What another keeper goes on with. */
+  get tickets(): TicketHeritage {
+    return {
+      ticketKeys: this.#material.ticketKeys,
+      rotatesAt: this.#rotation.isSet ? this.#rotatesAt : null,
+    };
   }
 
   #rotate(): void {
