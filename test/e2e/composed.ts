@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { pino } from "pino";
 import { parseConfig } from "../../src/config/load.ts";
+import type { ReloadReport } from "../../src/control/reload/report.ts";
 import { type Running, startRunning } from "../../src/control/running.ts";
 import type { GroupStatus, ServerStatus } from "../../src/upstream/group-status.ts";
+import type { RunSpec } from "../../src/worker/run-spec.ts";
 import { until } from "../kit/deadline.ts";
 import { connectRaw, type RawClient } from "../kit/raw-client.ts";
 import type { RawResponse } from "../kit/raw-message.ts";
@@ -24,10 +26,17 @@ export type Shares = Record<string, number>;
 export class Composed implements AsyncDisposable {
   readonly running: Running;
   readonly #clients: RawClient[] = [];
+  readonly #threads: number;
 
   /** Use {@link startComposed}. */
-  constructor(running: Running) {
+  constructor(running: Running, threads: number) {
     this.running = running;
+    this.#threads = threads;
+  }
+
+  /** Has it run another configuration. Rejects with what is wrong with it. */
+  reload(text: string): Promise<ReloadReport> {
+    return this.running.reload(specOf(text, this.running.spec.seed), this.#threads);
   }
 
   get port(): number {
@@ -98,10 +107,13 @@ export function originOf(response: RawResponse): string {
 /** @param text a configuration; its first listener is the one that is asked */
 export async function startComposed(text: string, options: ComposedOptions = {}): Promise<Composed> {
   const { threads = 0, seed = "seed" } = options;
-  const spec = {
+  return new Composed(await startRunning(specOf(text, seed), threads, pino({ level: "silent" })), threads);
+}
+
+function specOf(text: string, seed: string): RunSpec {
+  return {
     snapshot: parseConfig(text, "test.yaml", {}),
     ...{ program: null, binds: [], accessLog: null, instance: "test", seed },
-    errorLog: { level: "silent", path: null } as const,
+    errorLog: { level: "silent", path: null },
   };
-  return new Composed(await startRunning(spec, threads, pino({ level: "silent" })));
 }
