@@ -16,9 +16,10 @@ import type { RawClient } from "../kit/raw-client.ts";
 /** What of a spec a test wants otherwise than the text of a configuration says. */
 export type SpecChange = Partial<Omit<RunSpec, "snapshot">>;
 
-export function toSpec(text: string, change: SpecChange = {}): RunSpec {
+/** @param text a configuration; null for none */
+export function toSpec(text: string | null, change: SpecChange = {}): RunSpec {
   return {
-    snapshot: parseConfig(text, "test.yaml", {}),
+    snapshot: text === null ? null : parseConfig(text, "test.yaml", {}),
     ...{ program: null, binds: [], accessLog: null, instance: "test", seed: "seed" },
     errorLog: { level: "silent", path: null },
     ...change,
