@@ -110,6 +110,7 @@ export class ProxyUnderTest implements AsyncDisposable {
     this.server.destroy();
     await Promise.all(this.#clients.map((client) => client[Symbol.asyncDispose]()));
     await this.settled();
+    this.connector.close();
     await until("connections to servers are closed", () => this.connector.open === 0);
     await this.#origin?.[Symbol.asyncDispose]();
   }
