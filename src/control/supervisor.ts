@@ -1,5 +1,6 @@
 import type { Logger } from "pino";
 import type { CounterName } from "../base/counters.ts";
+import { within } from "../base/within.ts";
 import type { StreamEvent } from "../proxy/stream-proxy.ts";
 import type { LoadedModule } from "../worker/loaded-modules.ts";
 import { NOTHING_STANDING, type Order, type Standing } from "../worker/orders.ts";
@@ -167,7 +168,7 @@ export class Supervisor implements Engine {
   #describeFullness(threads: number): string {
     const draining = [...this.#earlier].map(({ status }) => `${status.number} (${status.connections} open)`);
     return (
-      `There is no room for ${threads} more threads as long as earlier generations have connections: ` +
+      `There is no room for a new generation of threads (${threads}) as long as earlier ones have connections: ` +
       draining.join(", ")
     );
   }
@@ -199,6 +200,15 @@ export class Supervisor implements Engine {
   async drain(grace: number): Promise<void> {
     await this.#close();
     await Promise.all(this.#all.map((generation) => generation.drain(grace)));
+  }
+
+  /** Other threads accept on the same sockets: what stands ends by itself, and what hasn't after `grace` milliseconds is ended. */
+  async retire(grace: number): Promise<void> {
+    await this.#close();
+    const all = this.#all;
+    for (const generation of all) generation.retire();
+    await within(grace, Promise.all(all.map((generation) => generation.ended)));
+    await Promise.all(all.map((generation) => generation.drain(0)));
   }
 
   /** Ends everything now. */
