@@ -13,6 +13,7 @@ import { allocateSharedMemory, openGroupMemory, type SharedMemory } from "../wor
 import { loadToxics } from "../worker/toxic-modules.ts";
 import { type Limits, SharedLimits } from "./limits.ts";
 import type { Engine, GenerationStatus } from "./planes.ts";
+import { PluginKeepers, type Plugins } from "./plugins.ts";
 import { Proxies } from "./proxies.ts";
 import type { PreparePart } from "./reload/part.ts";
 import type { ReloadReport } from "./reload/report.ts";
@@ -42,6 +43,8 @@ export interface Running {
   /** The groups of servers of its configuration; none where a program chooses servers. */
   readonly upstreams: Upstreams;
   readonly limits: Limits;
+  /** What listeners and routes have bytes and heads go through. */
+  readonly plugins: Plugins;
   /** What is run. */
   readonly spec: RunSpec;
   /** The threads that take connections, and those before them that finish what they have. */
@@ -87,12 +90,18 @@ export async function startRunning(
       ? await createLocalPlane(spec, shared, { sockets, tls, traffic }, log)
       : new Supervisor(spec, shared, { sockets, tls, traffic }, log);
   tellMaterial(tls, engine, log);
+  const plugins = new PluginKeepers(log, shared.rows);
+  plugins.onPlugin = (plugin) => orderAll(engine, { do: "setPlugin", plugin });
   const proxies = new Proxies(engine, createRegistry());
   const upstreams = keepUpstreams(spec, shared, engine, log);
-  engine.standing = () => ({ ...proxies.standing, upstreams: upstreams.standing });
+  engine.standing = () => ({
+    ...proxies.standing,
+    upstreams: upstreams.standing,
+    plugins: plugins.standing,
+  });
   const limits = new SharedLimits(routedSnapshot(spec), shared.limits);
-  const listening = await startAll({ spec, engine, proxies, upstreams, log });
-  const parts = { engine, proxies, upstreams, limits, tls, log };
+  const listening = await startAll({ spec, engine, proxies, upstreams, plugins, log });
+  const parts = { engine, proxies, upstreams, limits, tls, plugins, log };
   const reload = new RunReload(parts, { spec, shared, threads }, listening);
   return {
     get addresses() {
@@ -109,6 +118,7 @@ export async function startRunning(
     stats: traffic,
     upstreams,
     limits,
+    plugins,
     get spec() {
       return reload.spec;
     },
@@ -129,11 +139,13 @@ export async function startRunning(
     answered: () => orderAll(engine, { do: "traffic" }),
     drain(grace) {
       upstreams.stop();
+      plugins.stop();
       traffic.stop();
       return engine.drain(grace);
     },
     stop() {
       upstreams.stop();
+      plugins.stop();
       traffic.stop();
       return engine.stop();
     },
@@ -159,14 +171,18 @@ interface Parts {
   readonly engine: Engine;
   readonly proxies: Proxies;
   readonly upstreams: KeptUpstreams;
+  readonly plugins: PluginKeepers;
   readonly log: Logger;
 }
 
 /** Resolves with what is listened on by listeners. Rejects with what is wrong, having ended what was begun. */
-async function startAll({ spec, engine, proxies, upstreams, log }: Parts): Promise<readonly string[]> {
+async function startAll(parts: Parts): Promise<readonly string[]> {
+  const { spec, engine, proxies, upstreams, plugins, log } = parts;
   const listeners = listenersOf(spec);
   for (const { name, bind, toxics, mode } of listeners) proxies.adopt(name, bind, toxics, mode);
   try {
+    const plugged = await plugins.stage(spec.snapshot?.plugins ?? []);
+    await plugged.commit();
     await findServers(upstreams, log);
     const listening = await startPatiently(engine, log);
     for (const [index, { name, bind }] of listeners.entries())
@@ -176,6 +192,7 @@ async function startAll({ spec, engine, proxies, upstreams, log }: Parts): Promi
     return listening;
   } catch (error) {
     upstreams.stop();
+    plugins.stop();
     throw error;
   }
 }

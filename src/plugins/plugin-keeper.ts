@@ -7,8 +7,8 @@ import { type PluginCopies, readPluginFile } from "./plugin-files.ts";
 import type { PluginMaterial, PluginSettings } from "./plugin-settings.ts";
 
 export interface KeeperListener {
-  /** Another file has come by the plugin's name, and can be used. `title` is what it calls itself. */
-  onMaterial(material: PluginMaterial, title: string): void;
+  /** Another file has come by the plugin's name, and can be used in the place of the one before. */
+  onMaterial(material: PluginMaterial, before: PluginMaterial): void;
   /** The file has changed, but can't be used: what there was stays. Said once for each problem. */
   onProblem(problem: string): void;
 }
@@ -25,6 +25,8 @@ export class PluginKeeper {
   readonly #copies: PluginCopies;
   readonly #files: WatchedFiles<Tried>;
   #last: Tried | null = null;
+  /** What was told of last. */
+  #told: PluginMaterial | null = null;
 
   constructor(settings: PluginSettings, copies: PluginCopies, clock: AlarmClock, listener: KeeperListener) {
     this.settings = settings;
@@ -35,7 +37,11 @@ export class PluginKeeper {
       identityOf: ({ material }) => material.digest,
     };
     this.#files = new WatchedFiles([reading], clock, {
-      onChange: ([tried]) => listener.onMaterial(tried!.material, tried!.title),
+      onChange: ([tried]) => {
+        const before = this.#told!;
+        this.#told = tried!.material;
+        listener.onMaterial(tried!.material, before);
+      },
       onProblem: (problem) => listener.onProblem(problem),
     });
   }
@@ -43,6 +49,7 @@ export class PluginKeeper {
   /** Copies the plugin and tries it. Rejects with a `PluginError` that names it. */
   async load(): Promise<void> {
     await this.#files.load();
+    this.#told = this.material;
   }
 
   /** Looks out for changes from now on; only after `load`. */
@@ -95,7 +102,8 @@ export class PluginKeeper {
       return { material, title };
     } catch (error) {
       await this.#copies.remove(material.file);
-      throw error;
+      // Nobody knows the copy, and each has another name.
+      throw new PluginError(describeThrown(error).replaceAll(material.file, material.path));
     }
   }
 }

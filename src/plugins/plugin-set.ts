@@ -1,4 +1,5 @@
 import { openPlugin } from "./open-plugin.ts";
+import type { Plugin } from "./plugin.ts";
 import { PluginCounts } from "./plugin-counts.ts";
 import { PluginRow } from "./plugin-row.ts";
 import { isSamePlugin, type PluginMaterial } from "./plugin-settings.ts";
@@ -11,9 +12,23 @@ export interface SharedPlugin {
   readonly counts: SharedArrayBuffer;
 }
 
+/** Plugins that are ready to be used. Exactly one of both is called, once. */
+export interface StagedPlugins {
+  /** What is opened from now on goes through them. */
+  commit(): void;
+  abandon(): void;
+}
+
 interface Entry {
   readonly slot: PluginSlot;
   material: PluginMaterial;
+}
+
+/** Another plugin for a place that is there. */
+interface Change {
+  readonly entry: Entry;
+  readonly plugin: Plugin;
+  readonly material: PluginMaterial;
 }
 
 /** The plugins of one thread, by the names that the configuration gives them. */
@@ -27,35 +42,50 @@ export class PluginSet {
   }
 
   /**
-   * Begins those of `plugins` that aren't there, and exchanges those that are and are others. Rejects with a `PluginError` for the
-   * first that can't be used, which leaves what was there before in its place.
+   * Begins those of `plugins` that aren't there, which can be used at once, and gets those ready that are to take the place of
+   * others. Rejects with a `PluginError` for the first that can't be used; then all is as it was.
    */
-  async add(plugins: readonly SharedPlugin[]): Promise<void> {
-    for (const plugin of plugins) await this.#set(plugin);
+  async stage(plugins: readonly SharedPlugin[]): Promise<StagedPlugins> {
+    const begun: string[] = [];
+    const changes: Change[] = [];
+    const abandon = (): void => {
+      for (const { plugin } of changes) plugin.close();
+      for (const name of begun) this.#remove(name);
+    };
+    try {
+      for (const { material, counts } of plugins) {
+        const entry = this.#entries.get(material.name);
+        if (entry !== undefined && isSamePlugin(entry.material, material)) continue;
+        const plugin = await openPlugin(material);
+        if (entry !== undefined) changes.push({ entry, plugin, material });
+        else {
+          begun.push(material.name);
+          const slot = new PluginSlot(material.name, plugin, new PluginCounts(counts, this.#row));
+          this.#entries.set(material.name, { slot, material });
+        }
+      }
+    } catch (error) {
+      abandon();
+      throw error;
+    }
+    return { commit: () => replaceAll(changes), abandon };
   }
 
-  async #set({ material, counts }: SharedPlugin): Promise<void> {
-    const { name } = material;
-    const known = this.#entries.get(name);
-    if (known !== undefined && isSamePlugin(known.material, material)) return;
-    const plugin = await openPlugin(material);
-    const entry = this.#entries.get(name);
-    if (entry === undefined) {
-      const slot = new PluginSlot(name, plugin, new PluginCounts(counts, this.#row));
-      this.#entries.set(name, { slot, material });
-    } else {
-      entry.slot.replace(plugin);
-      entry.material = material;
-    }
+  /** Uses another plugin in the place of one that is there; see `stage` for what it rejects with. */
+  async set(plugin: SharedPlugin): Promise<void> {
+    if (!this.#entries.has(plugin.material.name)) return;
+    const staged = await this.stage([plugin]);
+    staged.commit();
   }
 
   /** Ends those whose names aren't given, each when its last connection is closed. */
   keepOnly(names: readonly string[]): void {
-    for (const [name, { slot }] of this.#entries) {
-      if (names.includes(name)) continue;
-      slot.close();
-      this.#entries.delete(name);
-    }
+    for (const name of this.#entries.keys()) if (!names.includes(name)) this.#remove(name);
+  }
+
+  #remove(name: string): void {
+    this.#entries.get(name)?.slot.close();
+    this.#entries.delete(name);
   }
 
   /**
@@ -76,5 +106,12 @@ export class PluginSet {
   /** Ends all of them, each when its last connection is closed. */
   close(): void {
     this.keepOnly([]);
+  }
+}
+
+function replaceAll(changes: readonly Change[]): void {
+  for (const { entry, plugin, material } of changes) {
+    entry.slot.replace(plugin);
+    entry.material = material;
   }
 }

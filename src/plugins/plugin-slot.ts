@@ -52,6 +52,7 @@ export class PluginSlot implements Plugin {
   openConnection(clientAddress: string): PluginConnection {
     const tenant = this.#tenant;
     try {
+      this.#checkOpen();
       const connection = tenant.plugin.openConnection(clientAddress);
       tenant.users++;
       this.#counts.noteOpened();
@@ -66,6 +67,7 @@ export class PluginSlot implements Plugin {
     const { plugin } = tenant;
     if (!plugin.filtersRequests) return null;
     const began = this.#counts.beginCall();
+    this.#checkOpen();
     tenant.users++;
     let verdict: MaybeLater<HeadVerdict>;
     try {
@@ -92,6 +94,11 @@ export class PluginSlot implements Plugin {
       tenant.leave();
       throw this.fail(error);
     }
+  }
+
+  /** Who was told to use it before it was closed may still come. */
+  #checkOpen(): void {
+    if (this.#isClosed) throw new PluginError("it is used no more");
   }
 
   /** Nothing is opened any more; what is open goes on. */

@@ -1,5 +1,6 @@
 import type { ListenerSettings, Snapshot } from "../config/snapshot.ts";
 import { createConfiguredProxy } from "../filters/configured-proxy.ts";
+import { withPlugins } from "../filters/plugins/plugin-phases.ts";
 import type { ProxyMeans } from "../filters/proxy-means.ts";
 import { Forwarding, type ForwardingPolicy } from "../proxy/forwarding.ts";
 import { httpProxy } from "../proxy/http-proxy-service.ts";
@@ -29,7 +30,10 @@ export async function buildServices(spec: RunSpec, means: ServiceMeans | null): 
   if (snapshot === null || !isConfigured(spec, exported)) return servicesOf(program, exported, spec.binds);
   const connector = means?.connector ?? new Connector(snapshot.pool);
   const parts = { snapshot, instance, connector, faults: means?.faults ?? null };
-  return snapshot.listeners.map((listener) => toService(listener, exported, parts));
+  return snapshot.listeners.map((listener) => {
+    const row = means?.plugins?.row(listener.plugins) ?? null;
+    return toService(listener, row === null ? exported : withPlugins(exported, row), parts);
+  });
 }
 
 /** True when a program's services are its own, and not those of a configuration's listeners: that can't change without it. */

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import { seededRandom } from "../base/random.ts";
+import type { PluginSet } from "../plugins/plugin-set.ts";
 import type { Service, ServiceContext } from "../proxy/service.ts";
 import { Connector } from "../upstream/connector.ts";
 import { watchIdentities } from "../upstream/identity-files.ts";
@@ -20,6 +21,8 @@ export interface CompositionMeans {
   readonly context: ServiceContext;
   readonly logs: ThreadLogs;
   readonly proxies: StreamProxies;
+  /** All that listeners and routes name are there. */
+  readonly plugins: PluginSet;
 }
 
 /** What one configuration makes of a thread: services, and what they stand on. */
@@ -46,7 +49,7 @@ export interface Before {
  */
 export async function compose(
   run: ThreadRun,
-  { context, logs, proxies }: CompositionMeans,
+  { context, logs, proxies, plugins }: CompositionMeans,
   before: Before | null = null,
 ): Promise<Composition> {
   const { spec, thread, row, shared, standing } = run;
@@ -65,7 +68,7 @@ export async function compose(
     await watchIdentities(peersTlsOf(spec), context.tls);
     const isKept = known !== null && (await hasOwnServices(spec));
     const means = {
-      ...{ faults, thread: row, groups: groups.byName, limits: shared.limits, connector },
+      ...{ faults, thread: row, groups: groups.byName, limits: shared.limits, connector, plugins },
       ...{ toLimiter: limits.toLimiter, counters: context.counters, traffic: context.traffic ?? null },
       random: seededRandom(`${spec.seed}/${thread}/routes`),
     };

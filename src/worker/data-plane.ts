@@ -55,6 +55,8 @@ export class DataPlane {
     loadToxics(spec.toxics ?? []);
     const parts = createParts(start, control, await ThreadLogs.open(spec, `worker ${thread}`));
     parts.events.watch(standing.watched);
+    const plugins = await parts.plugins.stage(standing.plugins);
+    plugins.commit();
     const composition = await compose(start, parts);
     const server = new Server(composition.services ?? [], parts.context);
     await server.prepare(control.socket);
@@ -121,6 +123,9 @@ export class DataPlane {
       case "setTls":
         tls.set(order.owner, order.material);
         return null;
+      case "setPlugin":
+        await this.#parts.plugins.set(order.plugin);
+        return null;
       case "close":
         tls.close(ownerOfProxy(order.proxy));
         return await proxies.obey(order);
@@ -184,6 +189,7 @@ export class DataPlane {
 
   async #close(): Promise<void> {
     discard(this.#composition, null);
+    this.#parts.plugins.close();
     await this.#parts.logs.close();
   }
 }

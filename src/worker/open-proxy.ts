@@ -4,6 +4,7 @@ import { parseAddress } from "../net/address.ts";
 import type { BoundElsewhere } from "../net/listener.ts";
 import type { TlsSource } from "../net/tls/listener-settings.ts";
 import { UdpSocket } from "../net/udp-socket.ts";
+import type { PluginSet } from "../plugins/plugin-set.ts";
 import type { ServiceContext } from "../proxy/service.ts";
 import type {
   ConnectionState,
@@ -58,6 +59,8 @@ function lasting(settings: StreamProxySettings): object {
 export interface StreamOpenerOptions {
   readonly source: StreamSource;
   readonly context: ServiceContext;
+  /** All that proxies name are there. */
+  readonly plugins: Pick<PluginSet, "row">;
   /** True when other threads open the same proxies. */
   readonly isShared: boolean;
   readonly onEvent: (event: StreamEvent) => void;
@@ -97,7 +100,9 @@ export class StreamOpener {
     address: () => string,
   ): StreamServiceOptions {
     const onTraffic = (traffic: StreamTraffic): void => this.#ledger.add(settings, address(), traffic);
-    return { faults, onEvent: this.#options.onEvent, onTraffic };
+    const { onEvent, plugins, context } = this.#options;
+    const onPluginFailed = (error: Error): void => context.reporter?.onServiceError(settings.name, error);
+    return { faults, onEvent, onTraffic, plugins: plugins.row(settings.plugins), onPluginFailed };
   }
 
   async #createTcp(settings: StreamProxySettings, opening: Opening): Promise<OpenTcp> {

@@ -2,6 +2,7 @@ import type { ToxicChange } from "../chaos/faults.ts";
 import type { Mode } from "../chaos/mode.ts";
 import type { ToxicSettings } from "../chaos/toxic.ts";
 import type { TlsMaterial } from "../net/tls/listener-settings.ts";
+import type { SharedPlugin } from "../plugins/plugin-set.ts";
 import type { StreamProxySettings } from "../proxy/stream-proxy.ts";
 import type { ServerRecord } from "../upstream/server.ts";
 import type { RunSpec } from "./run-spec.ts";
@@ -22,6 +23,8 @@ export type Order =
   | ({ readonly do: "setServers" } & UpstreamServers)
   /** What a listener's TLS is made of from now on; connections that stand go on with what they have. */
   | { readonly do: "setTls"; readonly owner: string; readonly material: TlsMaterial }
+  /** Another file of a plugin, for connections from now on. */
+  | { readonly do: "setPlugin"; readonly plugin: SharedPlugin }
   /** Gets ready to run something else; answered by a `ReadyToSwap`. Nothing has changed yet, nor when it can't be done. */
   | ({ readonly do: "prepare" } & NextForThread)
   /** Runs it, at once; answered by `Holding[]`. */
@@ -109,6 +112,10 @@ export interface StandingProxies {
 /** What a thread that starts has to catch up with: what was ordered of those that started before it. */
 export interface Standing extends StandingProxies {
   readonly upstreams: readonly UpstreamServers[];
+  readonly plugins: readonly SharedPlugin[];
 }
 
-export const NOTHING_STANDING: Standing = { proxies: [], listeners: [], watched: false, upstreams: [] };
+export const NOTHING_STANDING: Standing = {
+  ...{ proxies: [], listeners: [], watched: false },
+  ...{ upstreams: [], plugins: [] },
+};

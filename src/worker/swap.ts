@@ -1,4 +1,5 @@
 import { Alarm, idleAlarms } from "../base/alarms.ts";
+import type { StagedPlugins } from "../plugins/plugin-set.ts";
 import type { Server, Succession } from "../proxy/server.ts";
 import { type Composition, compose, discard } from "./composition.ts";
 import { renamed, type StagedTls } from "./ordered-tls.ts";
@@ -21,6 +22,7 @@ export interface ReadySwap extends ReadyToSwap {
 interface Steps {
   readonly tls: StagedTls;
   logs: LogSuccession | null;
+  plugins: StagedPlugins | null;
   composition: Composition | null;
   server: Succession | null;
   proxies: ProxiesSuccession | null;
@@ -39,6 +41,7 @@ export async function readySwap(
   const steps: Steps = {
     tls: parts.tls.stage(),
     logs: null,
+    plugins: null,
     composition: null,
     server: null,
     proxies: null,
@@ -47,6 +50,7 @@ export async function readySwap(
     const { thread, row } = parts.start;
     const logs = await parts.logs.succeed(next.spec);
     steps.logs = logs;
+    steps.plugins = await parts.plugins.stage(next.standing.plugins);
     const context = { ...parts.context, observer: logs.observer, tls: steps.tls };
     const run = { ...next, thread, row };
     const known = { composition: before, same: next.same };
@@ -61,7 +65,7 @@ export async function readySwap(
       composition,
       addresses: steps.server?.addresses ?? server.addresses,
       proxies: proxies.addresses,
-      commit: () => commit(steps, before, next.grace),
+      commit: () => commit(steps, before, next.grace, () => keepPlugins(parts, next)),
       abandon: () => abandon(steps, before),
     };
   } catch (error) {
@@ -70,21 +74,34 @@ export async function readySwap(
   }
 }
 
-async function commit(steps: Steps, before: Composition, grace: number): Promise<void> {
+async function commit(
+  steps: Steps,
+  before: Composition,
+  grace: number,
+  letPluginsGo: () => void,
+): Promise<void> {
   steps.tls.commit();
+  steps.plugins?.commit();
   steps.logs?.commit();
   steps.server?.commit(grace);
   const bound = steps.proxies?.commit(grace);
   letGo(before, steps.composition!);
+  letPluginsGo();
   await bound;
 }
 
 function abandon(steps: Steps, before: Composition): void {
   steps.tls.abandon();
+  steps.plugins?.abandon();
   steps.logs?.abandon();
   if (steps.composition !== null) discard(steps.composition, before);
   steps.server?.abandon();
   steps.proxies?.abandon();
+}
+
+/** Requests that are under way don't come back to what is no more: those that have begun with a plugin keep it. */
+function keepPlugins({ plugins }: ThreadParts, { standing }: NextForThread): void {
+  plugins.keepOnly(standing.plugins.map(({ material }) => material.name));
 }
 
 /** Milliseconds that requests may still choose servers as they could when they began, and wait for them, and repeat. */

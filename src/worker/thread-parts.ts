@@ -2,6 +2,7 @@ import { Counters } from "../base/counters.ts";
 import { TrafficBook } from "../base/traffic/traffic-book.ts";
 import type { BoundElsewhere } from "../net/listener.ts";
 import { openKeyLog } from "../net/tls/key-log.ts";
+import { PluginSet } from "../plugins/plugin-set.ts";
 import type { ServiceContext } from "../proxy/service.ts";
 import type { StreamEvent } from "../proxy/stream-proxy.ts";
 import { tlsMeans } from "../upstream/peer-tls.ts";
@@ -41,7 +42,9 @@ export function createParts(start: WorkerStart, control: ControlLink, logs: Thre
   const tls = new OrderedTls(control.tls);
   const context = contextOf(start, { logs, tls, signal: stopping.signal });
   const events = new EventFeed((happened, dropped) => control.sendEvents(happened, dropped));
+  const plugins = new PluginSet(start.row);
   const proxies = new StreamProxies({
+    plugins,
     source: (address, owner) => control.socket(address, ownerOfProxy(owner)),
     // Connections are told apart by it in all generations of threads.
     context: { ...context, thread: start.row, tls: renamed(tls, ownerOfProxy) },
@@ -50,7 +53,7 @@ export function createParts(start: WorkerStart, control: ControlLink, logs: Thre
     isShared: control.sharesPorts,
     onEvent: (event) => events.add(event),
   });
-  return { start, control, logs, tls, context, events, proxies, stopping };
+  return { start, control, logs, tls, context, events, proxies, plugins, stopping };
 }
 
 interface ContextMeans {

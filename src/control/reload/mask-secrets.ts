@@ -12,6 +12,8 @@ const SECRET_SETTINGS: ReadonlySet<string> = new Set([
   "password",
   "passphrase",
   "key_log",
+  // Whatever a plugin is told.
+  "config",
 ]);
 /** Names of header fields, cookies and parameters that carry some. */
 const SECRET_FIELD = /auth|cookie|token|secret|passw|session|api-?key/i;

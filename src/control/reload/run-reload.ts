@@ -5,6 +5,7 @@ import { type RunSpec, routedSnapshot } from "../../worker/run-spec.ts";
 import { allocateGroup, nextSharedMemory, type SharedMemory } from "../../worker/shared-memory.ts";
 import type { SharedLimits } from "../limits.ts";
 import type { Engine, Prepared } from "../planes.ts";
+import type { PluginKeepers, PluginStage } from "../plugins.ts";
 import type { Proxies, ProxyBook } from "../proxies.ts";
 import { isSwap } from "../swappable.ts";
 import { checkTlsFiles } from "../tls-check.ts";
@@ -24,6 +25,7 @@ export interface RunParts {
   readonly upstreams: KeptUpstreams;
   readonly limits: SharedLimits;
   readonly tls: TlsKeepers;
+  readonly plugins: PluginKeepers;
   readonly log: Logger;
 }
 
@@ -43,9 +45,9 @@ const LONGEST_SEARCH = 3_000;
  * Has a running data plane run something else. All of it is got ready first; then it is exchanged at once, or nothing has
  * changed.
  *
- *     files of TLS ─▶ groups ─▶ tls ─▶ proxies ─▶ others ─▶ threads      got ready
- *                                                              │
- *     proxies ◀─ tls ◀─ groups ◀─ threads ◀────────────────────┘         committed
+ *     files of TLS ─▶ groups ─▶ tls ─▶ plugins ─▶ proxies ─▶ others ─▶ threads      got ready
+ *                                                                         │
+ *     proxies ◀─ plugins ◀─ tls ◀─ groups ◀─ threads ◀────────────────────┘         committed
  */
 export class RunReload {
   /** What listeners listen on. */
@@ -96,13 +98,14 @@ export class RunReload {
 
   async #exchange(wanted: Wanted): Promise<ReloadReport["kind"]> {
     const { spec, threads, others, changes, parts } = wanted;
-    const { engine, proxies, tls } = this.#parts;
+    const { engine, proxies, tls, plugins } = this.#parts;
     const before = this.#run;
     const isSame = changes.every(({ applied }) => applied === "restart") && threads === before.threads;
     if (isSame && (await isSwap(before.spec, spec, engine.modules))) {
       for (const prepare of others) await parts.add(prepare());
       await parts.commit();
       await tls.look();
+      await plugins.look();
       return "nothing";
     }
     const groups = new UpstreamsChange(
@@ -116,10 +119,12 @@ export class RunReload {
     const stage = await tls.stage(owners);
     const gone = [...tlsOwners(before.spec).keys()].filter((owner) => !owners.has(owner));
     await parts.add({ commit: () => stage.commit(gone), abandon: () => stage.abandon() });
+    const plugged = await parts.add(plugins.stage(spec.snapshot?.plugins ?? []));
     // While orders of others wait: what stands must not change any more.
-    const kind = await proxies.exclusively((book) => this.#swap(wanted, groups, book));
+    const kind = await proxies.exclusively((book) => this.#swap(wanted, groups, plugged, book));
     await this.#settled(parts.commit());
     await this.#settled(tls.look());
+    await this.#settled(plugins.look());
     return kind;
   }
 
@@ -127,13 +132,15 @@ export class RunReload {
   async #swap(
     { spec, threads, others, parts }: Wanted,
     groups: UpstreamsChange,
+    plugged: PluginStage,
     book: ProxyBook,
   ): Promise<Prepared["kind"]> {
     const { engine, proxies, limits } = this.#parts;
     const before = this.#run;
     const steered = new ProxiesChange(book, steeredPart(before.spec), steeredPart(spec));
     for (const prepare of others) await parts.add(prepare());
-    const standing = { ...proxies.standing, ...steered.standing, upstreams: groups.reserve() };
+    const stands = { ...proxies.standing, ...steered.standing };
+    const standing = { ...stands, upstreams: groups.reserve(), plugins: plugged.standing };
     const memory = nextSharedMemory(before, spec, Math.max(threads, 1), groups.memories);
     const run = { spec, shared: memory.shared, threads };
     const grace = spec.snapshot?.gracePeriod ?? DEFAULT_GRACE;

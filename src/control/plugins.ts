@@ -1,0 +1,179 @@
+import type { Logger } from "pino";
+import { type AlarmClock, idleAlarms } from "../base/alarms.ts";
+import { allocatePluginCounts, type PluginTotals, sumPluginCounts } from "../plugins/plugin-counts.ts";
+import { PluginCopies } from "../plugins/plugin-files.ts";
+import { PluginKeeper } from "../plugins/plugin-keeper.ts";
+import type { SharedPlugin } from "../plugins/plugin-set.ts";
+import type { PluginIsolation, PluginMaterial, PluginSettings } from "../plugins/plugin-settings.ts";
+
+/** A plugin that is used, and what it has done. Plain data. */
+export interface PluginStatus extends PluginTotals {
+  /** What the configuration calls it. */
+  readonly name: string;
+  /** What it calls itself. */
+  readonly title: string;
+  readonly path: string;
+  /** The beginning of the SHA-256 of the file that is in use. */
+  readonly version: string;
+  readonly isolate: PluginIsolation;
+}
+
+/** The plugins of a running process, for those who show them. */
+export interface Plugins {
+  plugins(): PluginStatus[];
+}
+
+/** Plugins that are ready to be used in the place of others. Exactly one of both is called, once. */
+export interface PluginStage {
+  /** What threads are told to begin with. */
+  readonly standing: readonly SharedPlugin[];
+  commit(): Promise<void>;
+  abandon(): void;
+}
+
+interface Kept {
+  readonly keeper: PluginKeeper;
+  readonly counts: SharedArrayBuffer;
+}
+
+const VERSION_LENGTH = 12;
+
+/**
+ * The plugins of all threads, kept by the main thread: their files are copied, tried and watched here alone. What happens is
+ * written to the log once.
+ *
+ *     file ──▶ PluginKeeper ──▶ onPlugin ──▶ the order "setPlugin" ──▶ every thread
+ */
+export class PluginKeepers implements Plugins {
+  /** Has all threads use another file; kept when they do. */
+  onPlugin: ((plugin: SharedPlugin) => Promise<void>) | null = null;
+  readonly #log: Logger;
+  readonly #rows: number;
+  readonly #clock: AlarmClock;
+  readonly #copies = new PluginCopies();
+  #kept: ReadonlyMap<string, Kept> = new Map();
+
+  /** @param rows threads that may count at once, those included that only finish what they have */
+  constructor(log: Logger, rows: number, clock: AlarmClock = idleAlarms) {
+    this.#log = log;
+    this.#rows = rows;
+    this.#clock = clock;
+  }
+
+  /** What threads that start are told to begin with. */
+  get standing(): readonly SharedPlugin[] {
+    return [...this.#kept.values()].map(toShared);
+  }
+
+  plugins(): PluginStatus[] {
+    return [...this.#kept].map(([name, { keeper, counts }]) => {
+      const { path, isolate, digest } = keeper.material;
+      const version = digest.slice(0, VERSION_LENGTH);
+      return { name, title: keeper.title, path, version, isolate, ...sumPluginCounts(counts) };
+    });
+  }
+
+  /**
+   * Copies and tries those that are new or have another configuration; nothing changes before the commit.
+   * Rejects with a `PluginError` for the first that can't be used.
+   */
+  async stage(wanted: readonly PluginSettings[]): Promise<PluginStage> {
+    const next = new Map<string, Kept>();
+    const begun: PluginKeeper[] = [];
+    try {
+      for (const settings of wanted) {
+        const known = this.#kept.get(settings.name);
+        if (known !== undefined && isAsBefore(known.keeper.settings, settings)) {
+          next.set(settings.name, known);
+          continue;
+        }
+        const keeper = this.#keep(settings);
+        begun.push(keeper);
+        await keeper.load();
+        // Counts go on where a plugin only has another configuration.
+        next.set(settings.name, { keeper, counts: known?.counts ?? allocatePluginCounts(this.#rows) });
+      }
+    } catch (error) {
+      for (const keeper of begun) keeper.stop();
+      throw error;
+    }
+    return {
+      standing: [...next.values()].map(toShared),
+      commit: () => this.#replaceBy(next),
+      abandon: () => {
+        for (const keeper of begun) keeper.stop();
+      },
+    };
+  }
+
+  async #replaceBy(next: ReadonlyMap<string, Kept>): Promise<void> {
+    const before = this.#kept;
+    this.#kept = next;
+    for (const [name, { keeper }] of next) if (before.get(name)?.keeper !== keeper) await keeper.watch();
+    for (const [name, { keeper }] of before) {
+      if (next.get(name)?.keeper === keeper) continue;
+      keeper.stop();
+      await this.#copies.remove(keeper.material.file);
+    }
+  }
+
+  #keep(settings: PluginSettings): PluginKeeper {
+    const log = this.#log.child({ plugin: settings.name });
+    return new PluginKeeper(settings, this.#copies, this.#clock, {
+      onMaterial: (material, before) => void this.#exchange(material, before, log),
+      onProblem: (problem) => log.error({ problem }, "A plugin can't be used: the one before stays"),
+    });
+  }
+
+  async #exchange(material: PluginMaterial, before: PluginMaterial, log: Logger): Promise<void> {
+    const { name, digest: version } = material;
+    const kept = this.#kept.get(name);
+    if (kept === undefined) return;
+    try {
+      await this.onPlugin?.({ material, counts: kept.counts });
+      log.info(
+        { version: version.slice(0, VERSION_LENGTH) },
+        "Plugin was exchanged: connections begin with the new one",
+      );
+    } catch (error) {
+      log.error(
+        { problem: (error as Error).message },
+        "A thread can't use this plugin: the one before stays",
+      );
+    }
+    await this.#copies.remove(before.file);
+  }
+
+  /** Looks at all files now. */
+  async look(): Promise<void> {
+    for (const { keeper } of this.#kept.values()) await keeper.look();
+  }
+
+  /** Looks at no file any more, and removes the copies. Threads go on with what they have loaded. */
+  stop(): void {
+    for (const { keeper } of this.#kept.values()) keeper.stop();
+    this.#copies.close();
+  }
+}
+
+/** Tries the plugins of a configuration as they would be when it starts. @returns what is wrong with them */
+export async function checkPlugins(wanted: readonly PluginSettings[], log: Logger): Promise<string[]> {
+  const problems: string[] = [];
+  const keepers = new PluginKeepers(log, 1);
+  for (const settings of wanted) {
+    await keepers.stage([settings]).then(
+      (stage) => stage.abandon(),
+      ({ message }: Error) => problems.push(message),
+    );
+  }
+  keepers.stop();
+  return problems;
+}
+
+function toShared({ keeper, counts }: Kept): SharedPlugin {
+  return { material: keeper.material, counts };
+}
+
+function isAsBefore(a: PluginSettings, b: PluginSettings): boolean {
+  return a.path === b.path && a.config === b.config && a.isolate === b.isolate;
+}
