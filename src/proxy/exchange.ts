@@ -246,6 +246,7 @@ export class Exchange<C>
 
   /** @internal what is to go to the client, whoever made it */
   sendBody(bytes: Buffer, start: number, end: number): void {
+    this.noteMoved(end - start);
     if (this.#faults === null) this.downstream.sendBody(bytes, start, end);
     else this.#faults.send(bytes, start, end);
   }
@@ -281,6 +282,7 @@ export class Exchange<C>
       (sink) => downstream.toByteStream(sink),
       (error, isFar) => this.#endTunnel(error, isFar),
     );
+    if (proxy.meter !== null) this.#tunnel.meter = proxy.meter.follow(this.session, this.client);
   }
 
   #endTunnel(error: Error | null, isFar: boolean): void {

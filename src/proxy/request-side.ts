@@ -9,6 +9,10 @@ import { RequestBody } from "./request-body.ts";
 import { RequestStream } from "./request-stream.ts";
 import { mayRepeat, repeatsSent } from "./retry-rules.ts";
 import type { BodyTap } from "./session.ts";
+import type { MeteredClient } from "./traffic/session-meter.ts";
+
+/** Bytes that a body may move before they are counted: long ones are seen while they last, short ones at the end. */
+const NOTED_AT_ONCE = 256 * 1024;
 
 /**
  * Where a request's body goes: to the server, before that to a phase that wants to read all of it, or to the program
@@ -22,7 +26,9 @@ export abstract class RequestSide<C> extends Attempts<C> implements DownstreamSi
   /** Who gets a copy of it; null: nobody, or not any more. */
   #tap: BodyTap | null = null;
   #ended = false;
+  #unnoted = 0;
 
+  abstract readonly client: MeteredClient;
   /** True before the request is sent, and again when it is to be sent another time. */
   protected abstract readonly isPreparing: boolean;
   abstract onDownstreamError(error: Error): void;
@@ -104,9 +110,18 @@ export abstract class RequestSide<C> extends Attempts<C> implements DownstreamSi
   }
 
   onRequestBody(bytes: Buffer, start: number, end: number): void {
+    this.noteMoved(end - start);
     if (this.#tap !== null) this.#tap.onBytes(bytes, start, end);
     if (this.#stream === null) this.#body?.take(bytes, start, end);
     else this.#stream.take(bytes, start, end);
+  }
+
+  /** Bytes of a body went by, in whichever direction. */
+  protected noteMoved(bytes: number): void {
+    this.#unnoted += bytes;
+    if (this.#unnoted < NOTED_AT_ONCE) return;
+    this.#unnoted = 0;
+    this.proxy.meter?.progress(this.session, this.client);
   }
 
   onRequestEnd(trailers: HttpHeaders | null): void {

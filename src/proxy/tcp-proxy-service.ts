@@ -1,5 +1,6 @@
 import type { Socket } from "node:net";
 import { Counter } from "../base/counters.ts";
+import { TrafficCount } from "../base/traffic/traffic-row.ts";
 import type { Service, ServiceContext } from "./service.ts";
 import type { ConnectionState, StreamProxySettings } from "./stream-proxy.ts";
 import { TcpHandshakes } from "./tcp-handshakes.ts";
@@ -56,6 +57,7 @@ export class TcpProxyService implements Service {
     const { maxConnections } = this.#settings;
     const relays = this.#relays;
     counters.add(Counter.connectionsAccepted);
+    this.#relays.meter?.row.add(TrafficCount.connections);
     if (this.#draining || signal.aborted) relays.refuse(socket, "shutting down", false);
     else if (maxConnections > 0 && this.#size >= maxConnections)
       relays.refuse(socket, `connection limit of ${maxConnections} reached`, false);

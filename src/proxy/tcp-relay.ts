@@ -2,6 +2,7 @@ import { Alarm } from "../base/alarms.ts";
 import { Counter, type Counters } from "../base/counters.ts";
 import type { ProxyError } from "../base/errors.ts";
 import { Deadline, type DeadlineOwner, TimeoutQueue } from "../base/timeouts.ts";
+import { TrafficCount } from "../base/traffic/traffic-row.ts";
 import type { Faults, FaultyConnection } from "../chaos/faults.ts";
 import { layFaults } from "../chaos/faulty-wire.ts";
 import type { ByteSink, ByteStream } from "../http/streams.ts";
@@ -18,6 +19,7 @@ import { type ProxyHeaderListener, ProxyHeaderReader } from "./proxy-header-read
 import { RelayEnd, type RelayEndOwner } from "./relay-end.ts";
 import { RelayedTls } from "./relayed-tls.ts";
 import type { ConnectionState, StreamEvent, StreamProxySettings, StreamTraffic } from "./stream-proxy.ts";
+import type { MeteredStream, StreamMeter } from "./traffic/stream-meter.ts";
 import { Tunnel } from "./tunnel.ts";
 import type { UpstreamRotation, UpstreamServer } from "./upstream-rotation.ts";
 
@@ -51,6 +53,8 @@ export interface RelayHost {
   readonly faults: Faults | null;
   readonly counters: Counters;
   readonly idle: TimeoutQueue;
+  /** Counts its traffic; null: nobody does. */
+  readonly meter: StreamMeter | null;
   /** Counts the connection as one of its client's, whose address is known now; why it may not stand, or null. */
   countClient(relay: TcpRelay): string | null;
   tell(kind: StreamEvent["kind"], relay: TcpRelay, detail: string): void;
@@ -80,6 +84,8 @@ export class TcpRelay
   clientAddress: string;
   /** True once it counts as one of its client's connections. */
   isCounted = false;
+  /** Counts what it moves; null: nobody does, or it isn't known yet whose it is. */
+  metered: MeteredStream | null = null;
   readonly #host: RelayHost;
   readonly #near: Transport;
   readonly #servers: UpstreamRotation;
@@ -203,6 +209,7 @@ export class TcpRelay
       this.refuse(problem);
       return;
     }
+    this.metered = host.meter?.open(this.clientAddress) ?? null;
     if (host.faults?.isActive === true) this.layFaults();
     this.#untried = this.#servers.candidates(performance.now());
     if (this.#wait === 0 || host.faults === null) this.#connect();
@@ -215,6 +222,7 @@ export class TcpRelay
   /** Closes it without having led it anywhere. */
   refuse(reason: string): void {
     this.#host.counters.add(Counter.connectionsRefused);
+    this.#host.meter?.row.add(TrafficCount.connectionsRefused);
     this.#explain("refused", reason);
     this.#near.destroy();
   }
@@ -254,6 +262,7 @@ export class TcpRelay
 
   /** The client is told by the end of our direction. It may have sent something, and must not take that for a reset. */
   #giveUp(): void {
+    this.metered?.onFailed();
     this.#server = null;
     this.#near.end();
     this.#near.resume();
@@ -272,12 +281,14 @@ export class TcpRelay
     this.#far = far;
     this.#server!.noteSuccess();
     counters.add(Counter.upstreamConnects);
+    this.metered?.onConnected(this.#server!.text);
     const problem = this.#openPlugins();
     this.#tunnel = new Tunnel(
       (sink) => this.#openEnd(far, TO_CLIENT, sink),
       (sink) => this.#openEnd(this.#near, TO_UPSTREAM, sink),
       () => this.#finish(),
     );
+    this.#tunnel.meter = this.metered;
     if (problem !== null) {
       this.#onPluginEnd(problem);
       return;

@@ -1,6 +1,8 @@
 import type { Socket } from "node:net";
 import { Counter, type Counters } from "../base/counters.ts";
 import { TimeoutQueue } from "../base/timeouts.ts";
+import type { TrafficBook } from "../base/traffic/traffic-book.ts";
+import { TrafficCount } from "../base/traffic/traffic-row.ts";
 import type { Faults } from "../chaos/faults.ts";
 import { formatHostPort, plainAddress } from "../net/address.ts";
 import { adoptAccepted } from "../net/onread-socket.ts";
@@ -10,6 +12,7 @@ import type { PluginRow } from "../plugins/plugin-row.ts";
 import { ClientCounts } from "./client-counts.ts";
 import type { ConnectionState, StreamEvent, StreamTraffic } from "./stream-proxy.ts";
 import { type RelayHost, type RelaySettings, type RelayStart, TcpRelay } from "./tcp-relay.ts";
+import { StreamMeter } from "./traffic/stream-meter.ts";
 import { UpstreamRotation } from "./upstream-rotation.ts";
 
 export interface StreamServiceOptions {
@@ -28,6 +31,8 @@ export interface StreamServiceOptions {
 /** What relays need of the thread that they run in. */
 export interface RelayContext {
   readonly counters: Counters;
+  /** Where traffic is counted; absent: nowhere. */
+  readonly traffic?: TrafficBook | null;
   /** 0 for the first thread, and when there is only one. */
   readonly thread: number;
 }
@@ -45,6 +50,7 @@ export class TcpRelays implements RelayHost {
   readonly #clients: ClientCounts;
   readonly #leaveFaults: (() => void) | undefined;
   readonly #rotations = new WeakMap<readonly string[], UpstreamRotation>();
+  meter: StreamMeter | null = null;
   #context: RelayContext | null = null;
   #opened = 0;
   #onEmpty: (() => void) | null = null;
@@ -66,6 +72,8 @@ export class TcpRelays implements RelayHost {
 
   start(context: RelayContext): void {
     this.#context = context;
+    const { traffic = null } = context;
+    this.meter = traffic === null ? null : new StreamMeter(traffic, this.settings.name);
   }
 
   get counters(): Counters {
@@ -96,6 +104,7 @@ export class TcpRelays implements RelayHost {
     const relay = new TcpRelay(this, id, start, (handler) => adoptAccepted(socket, handler));
     this.#relays.set(id, relay);
     this.counters.add(Counter.connectionsOpen);
+    this.meter?.row.add(TrafficCount.connectionsOpen);
     relay.start();
   }
 
@@ -126,6 +135,7 @@ export class TcpRelays implements RelayHost {
   /** Closes a socket that isn't to be relayed. */
   refuse(socket: Socket, reason: string, isReset: boolean): void {
     this.counters.add(Counter.connectionsRefused);
+    this.meter?.row.add(TrafficCount.connectionsRefused);
     this.report("refused", "", clientOf(socket), reason);
     // Only TCP knows resets.
     if (isReset && socket.remoteAddress !== undefined) socket.resetAndDestroy();
@@ -158,6 +168,8 @@ export class TcpRelays implements RelayHost {
   onRelayClosed(relay: TcpRelay): void {
     if (!this.#relays.delete(relay.id)) return;
     this.counters.add(Counter.connectionsOpen, -1);
+    this.meter?.row.add(TrafficCount.connectionsOpen, -1);
+    relay.metered?.onClosed();
     this.#onTraffic?.(relay.traffic);
     if (relay.isCounted) this.#clients.remove(relay.clientAddress);
     if (this.#relays.size === 0) this.#onEmpty?.();

@@ -7,6 +7,11 @@ const LINGER = new TimeoutQueue(2_000);
 /** Told when both directions of a tunnel are over, with the error that ended them and the side it came from. */
 export type TunnelEnd = (error: Error | null, isFar: boolean) => void;
 
+/** Hears how many bytes have come from the client, and from the server, whenever more have. */
+export interface TunnelMeter {
+  onMoved(bytesUp: number, bytesDown: number): void;
+}
+
 /**
  * Joins two byte streams: what one receives the other sends, each end-of-stream is passed on by itself, and a side that
  * can't keep up stops the reading of the other.
@@ -18,6 +23,8 @@ export class Tunnel {
   readonly #near: Side;
   readonly #far: Side;
   readonly #onEnd: TunnelEnd;
+  /** Null: nobody wants to know what it moves while it lasts. */
+  meter: TunnelMeter | null = null;
   #error: Error | null = null;
   #isFarsError = false;
 
@@ -90,6 +97,7 @@ class Side implements ByteSink, DeadlineOwner {
 
   onBytes(bytes: Buffer, start: number, end: number): void {
     this.received += end - start;
+    this.#tunnel.meter?.onMoved(this.#tunnel.bytesUp, this.#tunnel.bytesDown);
     const target = this.other.stream;
     if (target === null) this.#early.push(Buffer.from(bytes.subarray(start, end)));
     else target.send(bytes, start, end);

@@ -2,6 +2,7 @@ import type { RemoteInfo } from "node:dgram";
 import type { Socket } from "node:net";
 import { Counter, type Counters } from "../base/counters.ts";
 import { TimeoutQueue } from "../base/timeouts.ts";
+import { TrafficCount } from "../base/traffic/traffic-row.ts";
 import type { Faults } from "../chaos/faults.ts";
 import { formatHostPort, parseAddress, plainAddress } from "../net/address.ts";
 import { type Endpoint, type ProxiedAddresses, parseProxyHeader } from "../net/proxy-protocol.ts";
@@ -10,6 +11,7 @@ import { ClientCounts } from "./client-counts.ts";
 import type { Service, ServiceContext } from "./service.ts";
 import type { ConnectionState, StreamEvent, StreamProxySettings, StreamTraffic } from "./stream-proxy.ts";
 import type { StreamServiceOptions } from "./tcp-relays.ts";
+import { StreamMeter } from "./traffic/stream-meter.ts";
 import { type ClientAddress, type UdpHost, UdpSession } from "./udp-session.ts";
 import { UpstreamRotation } from "./upstream-rotation.ts";
 
@@ -39,6 +41,7 @@ export class UdpProxyService implements Service, UdpHost, DatagramHandler {
   #upstreams: UpstreamRotation;
   #socket: UdpSocket | null = null;
   #context: ServiceContext | null = null;
+  #meter: StreamMeter | null = null;
   #opened = 0;
   #draining = false;
   #onEmpty: (() => void) | null = null;
@@ -70,6 +73,8 @@ export class UdpProxyService implements Service, UdpHost, DatagramHandler {
 
   start(context: ServiceContext): void {
     this.#context = context;
+    const { traffic = null } = context;
+    this.#meter = traffic === null ? null : new StreamMeter(traffic, this.name);
   }
 
   /** Begins to listen on `address`, as `parseAddress` takes it. Resolves with the bound one; rejects when it can't be had. */
@@ -131,6 +136,7 @@ export class UdpProxyService implements Service, UdpHost, DatagramHandler {
 
   #admit(key: string, from: RemoteInfo, addresses: ProxiedAddresses | null): UdpSession | null {
     this.counters.add(Counter.connectionsAccepted);
+    this.#meter?.row.add(TrafficCount.connections);
     const source = addresses?.source ?? { address: plainAddress(from.address), port: from.port };
     const { maxConnections, maxConnectionsPerClient } = this.settings;
     if (this.#draining || this.#context!.signal.aborted) return this.#refuse(source, "shutting down");
@@ -158,9 +164,11 @@ export class UdpProxyService implements Service, UdpHost, DatagramHandler {
       clientAddress: source.address,
       server: this.#upstreams.candidates(performance.now())[0]!,
       addresses: addresses ?? { source, destination: this.#ownEnd() },
+      metered: this.#meter?.open(source.address) ?? null,
     });
     this.#sessions.set(key, session);
     this.counters.add(Counter.connectionsOpen);
+    this.#meter?.row.add(TrafficCount.connectionsOpen);
     session.start(delay);
     return session;
   }
@@ -173,6 +181,7 @@ export class UdpProxyService implements Service, UdpHost, DatagramHandler {
 
   #refuse({ address, port }: Endpoint, reason: string): null {
     this.counters.add(Counter.connectionsRefused);
+    this.#meter?.row.add(TrafficCount.connectionsRefused);
     this.#tell("refused", "", formatHostPort(plainAddress(address), port), reason);
     return null;
   }
@@ -199,6 +208,8 @@ export class UdpProxyService implements Service, UdpHost, DatagramHandler {
   onSessionClosed(session: UdpSession): void {
     if (!this.#sessions.delete(session.key)) return;
     this.counters.add(Counter.connectionsOpen, -1);
+    this.#meter?.row.add(TrafficCount.connectionsOpen, -1);
+    session.metered?.onClosed();
     this.#onTraffic?.(session.traffic);
     this.#clients.remove(session.clientAddress);
     if (this.#sessions.size === 0) this.#onEmpty?.();

@@ -7,6 +7,7 @@ import { encodeProxyHeader, type ProxiedAddresses } from "../net/proxy-protocol.
 import { type DatagramHandler, UdpSocket } from "../net/udp-socket.ts";
 import { kindOfCut } from "./kind-of-cut.ts";
 import type { ConnectionState, StreamEvent, StreamTraffic } from "./stream-proxy.ts";
+import type { MeteredStream } from "./traffic/stream-meter.ts";
 import type { UpstreamServer } from "./upstream-rotation.ts";
 
 /** What a session needs of its proxy. */
@@ -45,6 +46,7 @@ export class UdpSession implements DatagramHandler, DeadlineOwner {
   readonly client: string;
   readonly clientAddress: string;
   readonly server: UpstreamServer;
+  readonly metered: MeteredStream | null;
   bytesUp = 0;
   bytesDown = 0;
   /** Datagrams that there was no room for. */
@@ -68,7 +70,8 @@ export class UdpSession implements DatagramHandler, DeadlineOwner {
   readonly #down: SessionPort;
 
   constructor(host: UdpHost, init: UdpSessionInit) {
-    const { id, key, from, client, clientAddress, server, addresses } = init;
+    const { id, key, from, client, clientAddress, server, addresses, metered } = init;
+    this.metered = metered;
     this.#host = host;
     this.id = id;
     this.key = key;
@@ -107,6 +110,8 @@ export class UdpSession implements DatagramHandler, DeadlineOwner {
   start(delay: number): void {
     const { faults } = this.#host;
     this.stayAlive();
+    // A socket for datagrams is there at once: how long that takes says nothing of the server.
+    this.metered?.onConnected(this.server.text, false);
     if (faults?.isActive === true) this.layFaults();
     this.#host.tell("opened", this, `to ${this.server.text}`);
     if (delay === 0 || faults === null) void this.#connect();
@@ -149,6 +154,7 @@ export class UdpSession implements DatagramHandler, DeadlineOwner {
   take(bytes: Buffer): void {
     this.stayAlive();
     this.bytesUp += bytes.length;
+    this.metered?.onMoved(this.bytesUp, this.bytesDown);
     const link = this.#links?.upstream;
     if (link === undefined || link.isClear) this.#sendUp(bytes);
     else if (this.#up.isFull) this.lost++;
@@ -172,6 +178,7 @@ export class UdpSession implements DatagramHandler, DeadlineOwner {
     if (this.#isBroken) this.server.noteSuccess();
     this.#isBroken = false;
     this.bytesDown += bytes.length;
+    this.metered?.onMoved(this.bytesUp, this.bytesDown);
     const link = this.#links?.downstream;
     if (link === undefined || link.isClear) this.#sendDown(bytes);
     else if (this.#down.isFull) this.lost++;
@@ -247,6 +254,8 @@ export interface UdpSessionInit {
   readonly server: UpstreamServer;
   /** What the server is told by PROXY protocol. */
   readonly addresses: ProxiedAddresses | null;
+  /** Counts what it moves; null: nobody does. */
+  readonly metered: MeteredStream | null;
 }
 
 /** The end of one of a session's links. Nobody can stop a sender of datagrams: while the link is full they are lost. */

@@ -3,7 +3,7 @@ import { latencyReport } from "./latency-report.ts";
 import { RATES, type RateName, type WindowReport } from "./report.ts";
 
 /** Seconds that are remembered. */
-const SECONDS = 60;
+export const SECONDS = 60;
 
 /** What fell into a bucket within a second: the bucket's number and how many, one after the other. */
 type Fallen = readonly number[];

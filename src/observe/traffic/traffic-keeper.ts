@@ -14,7 +14,7 @@ import {
 import { DEFAULT_TRAFFIC, type TrafficSettings } from "../../base/traffic/traffic-settings.ts";
 import { latencyReport } from "./latency-report.ts";
 import { type PlaceSum, PlaceSums } from "./place-sums.ts";
-import { PlaceWindow } from "./place-window.ts";
+import { PlaceWindow, SECONDS } from "./place-window.ts";
 import { type PlaceReport, type TopKind, type TopReport, type TrafficReport, WINDOWS } from "./report.ts";
 import { mergeTop, NOBODY, readTop, type TopReading, topReport } from "./top-reading.ts";
 
@@ -40,8 +40,8 @@ export class TrafficKeeper implements TrafficStats {
   readonly #since: number;
   readonly #alarm: Alarm;
   readonly #sums = new PlaceSums();
-  /** Null before the first time. */
-  #sampledAt: number | null = null;
+  /** When samples were taken, oldest first. */
+  readonly #ticks: number[] = [];
   readonly #lent = new Map<SharedArrayBuffer, TrafficMemory>();
   readonly #windows = new Map<string, PlaceWindow>();
   /** What threads have met that are gone. */
@@ -95,7 +95,8 @@ export class TrafficKeeper implements TrafficStats {
     const places = this.#sums.read();
     for (const [id, { row }] of places) this.#windowOf(id).take(now, row);
     this.#windowOf(TOTAL).take(now, totalOf(places.values()).row);
-    this.#sampledAt = now;
+    this.#ticks.push(now);
+    if (this.#ticks.length > SECONDS) this.#ticks.shift();
     for (const id of this.#windows.keys()) if (id !== TOTAL && !places.has(id)) this.#windows.delete(id);
     this.#alarm.set(now + PERIOD);
   }
@@ -105,8 +106,9 @@ export class TrafficKeeper implements TrafficStats {
     if (known !== undefined) return known;
     const window = new PlaceWindow();
     this.#windows.set(id, window);
-    // It has come since: all that it has is of the last second.
-    if (this.#sampledAt !== null) window.take(this.#sampledAt, new Float64Array(ROW_NUMBERS));
+    // What has come since had nothing before.
+    const nothing = new Float64Array(ROW_NUMBERS);
+    for (const time of this.#ticks) window.take(time, nothing);
     return window;
   }
 

@@ -12,6 +12,7 @@ import type { RequestHead } from "../../http/heads.ts";
 import type { HttpPeer } from "../../upstream/peer.ts";
 import type { ForwardedClient } from "../forwarding.ts";
 import type { Session } from "../session.ts";
+import type { TunnelMeter } from "../tunnel.ts";
 
 /** Statuses of gRPC that tell of a failure of the server: unknown, deadline, unimplemented, internal, unavailable, data loss. */
 const GRPC_FAILURES: ReadonlySet<number> = new Set([2, 4, 12, 13, 14, 15]);
@@ -59,6 +60,11 @@ export class SessionMeter {
     session.notedOut = bytesSent;
     (routeTraffic ?? traffic)?.addBytes(bytesReceived - notedIn, bytesSent - notedOut);
     upstreamTraffic?.addBytes(bytesReceived - notedIn, bytesSent - notedOut);
+  }
+
+  /** What hears of a tunnel that the session has become. */
+  follow(session: Session<unknown>, client: MeteredClient): TunnelMeter {
+    return { onMoved: () => this.progress(session, client) };
   }
 
   /** The session is over, and knows its times. */
