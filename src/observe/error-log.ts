@@ -28,6 +28,14 @@ export async function createErrorLog(options: ErrorLogOptions, name: string): Pr
   );
 }
 
+/** Has a log, and all that were made of it, write where `next` does, and as much; `next` isn't to be used any more. */
+export function turnErrorLog(log: Logger, next: Logger): void {
+  const [mine, other] = [log, next] as unknown as Record<symbol, ClosableStream>[];
+  closeErrorLog(log);
+  mine![pino.symbols.streamSym] = other![pino.symbols.streamSym]!;
+  log.level = next.level;
+}
+
 /** Writes what waits and lets go of a log's file. It isn't to be used any more. */
 export function closeErrorLog(log: Logger): void {
   const { [pino.symbols.streamSym]: stream } = log as unknown as Record<symbol, ClosableStream>;

@@ -9,6 +9,8 @@ export interface ReadyPart {
   abandon(): void | Promise<void>;
 }
 
+export const NOTHING_TO_DO: ReadyPart = { commit: () => undefined, abandon: () => undefined };
+
 /** Gets a part ready, changing nothing yet. Rejects with what is wrong. */
 export type PreparePart = () => Promise<ReadyPart>;
 

@@ -1,0 +1,33 @@
+import { PidFile } from "../pid-file.ts";
+import { NOTHING_TO_DO, type ReadyPart } from "./part.ts";
+
+/** The file with our process number, which may become another one while the process runs. */
+export class HeldPidFile {
+  #path: string | null = null;
+  #file: PidFile | null = null;
+
+  /** @param former the process whose place this one takes. @throws as `PidFile.write` */
+  write(path: string | null, former: number | null = null): void {
+    this.#path = path;
+    this.#file = path === null ? null : PidFile.write(path, former);
+  }
+
+  /** Writes the other one; the one before goes when that is committed. @throws as `PidFile.write` */
+  prepare(path: string | null): ReadyPart {
+    if (path === this.#path) return NOTHING_TO_DO;
+    const before = this.#file;
+    const file = path === null ? null : PidFile.write(path);
+    return {
+      commit: () => {
+        before?.remove();
+        this.#path = path;
+        this.#file = file;
+      },
+      abandon: () => file?.remove(),
+    };
+  }
+
+  remove(): void {
+    this.#file?.remove();
+  }
+}
