@@ -156,20 +156,6 @@ export class PluginKeepers implements Plugins {
   }
 }
 
-/** Tries the plugins of a configuration as they would be when it starts. @returns what is wrong with them */
-export async function checkPlugins(wanted: readonly PluginSettings[], log: Logger): Promise<string[]> {
-  const problems: string[] = [];
-  const keepers = new PluginKeepers(log, 1);
-  for (const settings of wanted) {
-    await keepers.stage([settings]).then(
-      (stage) => stage.abandon(),
-      ({ message }: Error) => problems.push(message),
-    );
-  }
-  keepers.stop();
-  return problems;
-}
-
 function toShared({ keeper, counts }: Kept): SharedPlugin {
   return { material: keeper.material, counts };
 }
