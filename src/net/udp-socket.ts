@@ -2,6 +2,7 @@ import { createSocket, type RemoteInfo, type Socket, type SocketOptions } from "
 import { lookup } from "node:dns/promises";
 import { isIP, isIPv6 } from "node:net";
 import { type Address, formatAddress, formatHostPort } from "./address.ts";
+import type { Endpoint } from "./proxy-protocol.ts";
 
 /** Bytes of datagrams that the kernel may keep for us while we do something else; it may allow less. */
 const RECEIVE_BUFFER = 4 * 1024 * 1024;
@@ -72,6 +73,16 @@ export class UdpSocket {
     const server = await resolve(host === "" ? "localhost" : host);
     const udp = new UdpSocket({ type: typeFor(server) }, handler);
     await udp.#finish((socket, done) => socket.connect(port, server, done));
+    return udp;
+  }
+
+  /**
+   * A socket on an address that others share (`reusePort`), which hears of `peer` only: what comes from there comes to this one
+   * and to none of the others. Both are numeric. Rejects when it can't be had.
+   */
+  static async bindBetween(local: Endpoint, peer: Endpoint, handler: DatagramHandler): Promise<UdpSocket> {
+    const udp = await UdpSocket.#bindTo(local.address, local.port, handler, { reusePort: true });
+    await udp.#finish((socket, done) => socket.connect(peer.port, peer.address, done));
     return udp;
   }
 

@@ -262,3 +262,29 @@ describe("a UDP proxy is steered", () => {
     assert.equal(await client.ask("d", proxy.port), "d");
   });
 });
+
+describe("a UDP proxy whose address others take over", () => {
+  test("goes on with its sessions, and has no others", async () => {
+    await using origin = await startUdpEcho();
+    await using before = await startUdpProxy([origin.port], {}, null, true);
+    await using client = await openUdp();
+    assert.equal(await client.ask("one", before.port), "one");
+    const listen = `127.0.0.1:${before.port}`;
+    await using after = await startUdpProxy([origin.port], { listen }, null, true);
+    const retired = before.service.retire();
+    for (let i = 0; i < 20; i++) {
+      await using other = await openUdp();
+      assert.equal(await other.ask("others", before.port), "others");
+      assert.equal(await client.ask("two", before.port), "two");
+    }
+    // Some may have come before its socket was closed.
+    const [old, fresh] = [before, after].map(({ service }) => service.connections().length);
+    assert.ok(fresh! > 0);
+    assert.equal(old! + fresh!, 21);
+    assert.equal(new Set(origin.received.map(({ from }) => from.port)).size, 21);
+    before.service.cut();
+    await retired;
+    assert.equal(await client.ask("three", before.port), "three");
+    assert.equal(after.service.connections().length, fresh! + 1);
+  });
+});

@@ -8,6 +8,7 @@ import { formatHostPort, parseAddress, plainAddress } from "../net/address.ts";
 import { type Endpoint, type ProxiedAddresses, parseProxyHeader } from "../net/proxy-protocol.ts";
 import { type DatagramHandler, UdpSocket } from "../net/udp-socket.ts";
 import { ClientCounts } from "./client-counts.ts";
+import { SenderSockets } from "./sender-sockets.ts";
 import type { Service, ServiceContext } from "./service.ts";
 import type { ConnectionState, StreamEvent, StreamProxySettings, StreamTraffic } from "./stream-proxy.ts";
 import type { StreamServiceOptions } from "./tcp-relays.ts";
@@ -44,6 +45,8 @@ export class UdpProxyService implements Service, UdpHost, DatagramHandler {
   #meter: StreamMeter | null = null;
   #opened = 0;
   #draining = false;
+  /** Those of the sessions that go on after others have taken over. */
+  #ofSenders: SenderSockets | null = null;
   #onEmpty: (() => void) | null = null;
 
   /** @throws RangeError when an upstream's address can't be read; TypeError when there is none, or version 1 of PROXY is wanted */
@@ -194,6 +197,8 @@ export class UdpProxyService implements Service, UdpHost, DatagramHandler {
   // ── for its sessions ───────────────────────────────────────────────────────────────────────────────────────────
 
   reply(bytes: Buffer, { address, port }: ClientAddress): boolean {
+    const own = this.#ofSenders;
+    if (own?.has({ address, port }) === true) return own.send(bytes, { address, port });
     return this.#socket?.sendTo(bytes, address, port) ?? false;
   }
 
@@ -212,7 +217,14 @@ export class UdpProxyService implements Service, UdpHost, DatagramHandler {
     session.metered?.onClosed();
     this.#onTraffic?.(session.traffic);
     this.#clients.remove(session.clientAddress);
+    if (this.#ofSenders !== null) this.#leaveSender(this.#ofSenders, session.from);
     if (this.#sessions.size === 0) this.#onEmpty?.();
+  }
+
+  /** A sender may speak for several clients. */
+  #leaveSender(own: SenderSockets, { address, port }: ClientAddress): void {
+    const isSame = ({ from }: UdpSession): boolean => from.address === address && from.port === port;
+    if (!this.#sessions.values().some(isSame)) own.leave({ address, port });
   }
 
   // ── steering ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -226,6 +238,28 @@ export class UdpProxyService implements Service, UdpHost, DatagramHandler {
     for (const session of [...this.#sessions.values()]) {
       if (id === undefined || session.id === id) session.cut();
     }
+  }
+
+  /**
+   * Others listen on the address already: sessions get sockets of their own, and the shared one is closed. Kept when none of
+   * them is left.
+   */
+  async retire(): Promise<void> {
+    if (this.#socket === null || !this.#reusePort) return await this.drain();
+    const { host, port } = this.#socket;
+    const own = new SenderSockets({ address: host, port }, this);
+    this.#ofSenders = own;
+    // Some may have come while the first were opened.
+    for (let round = 0; round < 2; round++)
+      await own.open([...this.#sessions.values()].map(({ from }) => from));
+    this.#draining = true;
+    this.#socket.close();
+    this.#socket = null;
+    for (const session of [...this.#sessions.values()]) if (!own.has(session.from)) session.close("");
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#onEmpty = resolve;
+    if (this.#sessions.size === 0) resolve();
+    await promise;
   }
 
   /** Takes no new sessions and waits until those that run have fallen silent. */
@@ -245,6 +279,7 @@ export class UdpProxyService implements Service, UdpHost, DatagramHandler {
     this.#leaveFaults?.();
     for (const session of [...this.#sessions.values()]) session.close("");
     this.#socket?.close();
+    this.#ofSenders?.close();
   }
 }
 

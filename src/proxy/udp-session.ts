@@ -54,7 +54,8 @@ export class UdpSession implements DatagramHandler, DeadlineOwner {
   #sentUp = 0;
   #sentDown = 0;
   readonly #host: UdpHost;
-  readonly #from: ClientAddress;
+  /** Where its datagrams come from. */
+  readonly from: ClientAddress;
   readonly #since: number = performance.now();
   readonly #deadline: Deadline = new Deadline(this);
   /** The PROXY protocol header that every datagram to the server begins with. */
@@ -75,7 +76,7 @@ export class UdpSession implements DatagramHandler, DeadlineOwner {
     this.#host = host;
     this.id = id;
     this.key = key;
-    this.#from = from;
+    this.from = from;
     this.client = client;
     this.clientAddress = clientAddress;
     this.server = server;
@@ -186,7 +187,7 @@ export class UdpSession implements DatagramHandler, DeadlineOwner {
   }
 
   #sendDown(bytes: Buffer): void {
-    if (this.#host.reply(bytes, this.#from)) this.#sentDown += bytes.length;
+    if (this.#host.reply(bytes, this.from)) this.#sentDown += bytes.length;
     else this.lost++;
   }
 

@@ -36,6 +36,8 @@ export interface OpenProxy {
   cut(id?: string): void;
   /** Kept when all connections have ended by themselves. */
   drain(): Promise<void>;
+  /** The same, where others listen on the address from now on. */
+  retire(): Promise<void>;
   destroy(): void;
 }
 
@@ -215,6 +217,10 @@ class OpenTcp implements OpenProxy {
     await Promise.all(this.#all.map((service) => service.drain()));
   }
 
+  retire(): Promise<void> {
+    return this.drain();
+  }
+
   destroy(): void {
     for (const service of this.#all) service.destroy();
   }
@@ -266,6 +272,10 @@ class OpenUdp implements OpenProxy {
 
   drain(): Promise<void> {
     return this.service.drain();
+  }
+
+  retire(): Promise<void> {
+    return this.service.retire();
   }
 
   destroy(): void {

@@ -241,7 +241,7 @@ export class StreamProxies {
   /** Takes nothing new, because others do, and has what is open end by itself, however long that takes. */
   async retire(): Promise<void> {
     for (const proxy of this.#all) proxy.stop();
-    await Promise.all(this.#all.map((proxy) => proxy.drain()));
+    await Promise.all(this.#all.map((proxy) => proxy.retire()));
     for (const proxy of this.#all) proxy.destroy();
   }
 
