@@ -30,8 +30,8 @@ interface Tenancy {
   /** As it was asked for first. */
   readonly asked: string;
   readonly binding: Promise<Binding>;
-  /** The bound address; null as long as it isn't known. */
-  boundTo: string | null;
+  /** Null as long as it isn't known. */
+  bound: Binding | null;
 }
 
 /** Which of how many threads asks for its part of the sockets. */
@@ -77,15 +77,17 @@ export class SocketKeeper {
   }
 
   #tenancyOf(owner: string, address: string): Tenancy | undefined {
-    return this.#tenancies.get(owner)?.find(({ asked, boundTo }) => asked === address || boundTo === address);
+    return this.#tenancies
+      .get(owner)
+      ?.find(({ asked, bound }) => asked === address || bound?.address === address);
   }
 
   #settle(owner: string, asked: string, address: Address): Tenancy {
-    const tenancy: Tenancy = { asked, binding: this.#bind(address, owner), boundTo: null };
+    const tenancy: Tenancy = { asked, binding: this.#bind(address, owner), bound: null };
     this.#tenancies.getOrInsert(owner, []).push(tenancy);
     tenancy.binding.then(
       (bound) => {
-        tenancy.boundTo = bound.address;
+        tenancy.bound = bound;
       },
       // A failed attempt isn't remembered: the address may be free the next time.
       () => this.#forget(owner, tenancy),
@@ -176,8 +178,28 @@ export class SocketKeeper {
     }
   }
 
+  /** It may be ourselves who listen on the port, on another address of the machine, or on all: one of both may be on its way out. */
+  #bindFirst(host: string, port: number): BoundSocket {
+    try {
+      return bindTcp(host, port, false);
+    } catch (error) {
+      const own = this.#ownAt(port);
+      if (own.length === 0) throw error;
+      for (const { sockets } of own) for (const socket of sockets) sharePort(socket.fd());
+      return bindTcp(host, port, true);
+    }
+  }
+
+  #ownAt(port: number): Binding[] {
+    const known = [...this.#tenancies.values()].flat().map(({ bound }) => bound);
+    return known.filter((bound) => {
+      const address = bound === null || bound.isForeign ? null : parseAddress(bound.address);
+      return address?.kind === "tcp" && address.port === port;
+    }) as Binding[];
+  }
+
   #bindTcp(host: string, wanted: number): Binding {
-    const first = bindTcp(host, wanted, false);
+    const first = this.#bindFirst(host, wanted);
     const address = formatHostPort(host, first.address().port);
     this.#claimed.add(address);
     return { address, sockets: [first], path: null, isForeign: false };

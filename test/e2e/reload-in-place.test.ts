@@ -103,6 +103,20 @@ upstreams: { origin: "${origin.address}" }
     }
   });
 
+  test("has a listener answer on all addresses instead of one, and on one again", async () => {
+    const port = await freePort();
+    const [one, all] = [`127.0.0.1:${port}`, `0.0.0.0:${port}`];
+    await using plane = await Reloading.start(answering({ web: one }), 0);
+    for (const [address, text] of [
+      [all, "everywhere"],
+      [one, "here"],
+    ] as const) {
+      await plane.reload(answering({ [text]: address }));
+      assert.equal((await get(port)).body.toString(), text);
+    }
+    await assert.rejects(connectRaw({ host: "127.0.0.2", port }), { code: "ECONNREFUSED" });
+  });
+
   test("cuts what a closed listener has when the grace period is over", async () => {
     await using echo = await startEcho();
     const raw = `{ name: raw, protocol: tcp, bind: "127.0.0.1:0", upstream: "127.0.0.1:${echo.port}" }`;
