@@ -41,6 +41,13 @@ export type { CertificateSource } from "./net/tls/certificate-files.ts";
 export type { CertificateCallback, OwnCertificate } from "./net/tls/certificate-store.ts";
 export type { AlternativeName, PeerCertificate, TlsDigest } from "./net/tls/digest.ts";
 export type { TlsPassthrough } from "./net/tls/listener-settings.ts";
+export {
+  type LoadedPlugin,
+  type LoadedPluginConnection,
+  type LoadPluginOptions,
+  loadPlugin,
+} from "./plugins/load-plugin.ts";
+export { type HeadVerdict, PluginError } from "./plugins/plugin.ts";
 export { type BackgroundServiceOptions, backgroundService } from "./proxy/background-service.ts";
 export type { CertificateForwarding } from "./proxy/client-certificate.ts";
 export type { ForwardingPolicy } from "./proxy/forwarding.ts";
