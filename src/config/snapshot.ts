@@ -1,3 +1,4 @@
+import type { TrafficSettings } from "../base/traffic/traffic-settings.ts";
 import type { Mode } from "../chaos/mode.ts";
 import type { ToxicSettings } from "../chaos/toxic.ts";
 import type { LimitSettings, RedisSettings, RouteSettings, UpstreamSettings } from "../filters/settings.ts";
@@ -117,6 +118,8 @@ export interface Snapshot {
   readonly chaos: ChaosSettings;
   /** Null: there is no admin API. */
   readonly admin: AdminSettings | null;
+  /** What is counted of the traffic. It counts when the process starts. */
+  readonly stats: TrafficSettings;
   /** The proxy's own zone; null: it has none. */
   readonly zone: string | null;
   /** Where limits count that don't say so themselves; null: in this process. */

@@ -1,5 +1,4 @@
 import { randomBytes } from "node:crypto";
-import type { TrafficSettings } from "../base/traffic/traffic-settings.ts";
 import type { Snapshot } from "../config/snapshot.ts";
 import type { AccessLogFormat } from "../observe/access-log.ts";
 import type { ErrorLogOptions } from "../observe/error-log.ts";
@@ -30,8 +29,6 @@ export interface RunSpec {
   readonly keyLog?: string;
   /** Paths of modules of own toxics, for every thread. */
   readonly toxics?: readonly string[];
-  /** What is counted of the traffic, and how closely. Default: all. */
-  readonly traffic?: TrafficSettings;
 }
 
 /** The configuration whose routes decide where requests go; null where a program does, or nothing. */

@@ -2,7 +2,7 @@ import * as z from "zod";
 import { DEFAULT_RETRY_POLICY } from "../../proxy/retries.ts";
 import { DEFAULT_POOL_OPTIONS } from "../../upstream/pool.ts";
 import { ACCESS_LOG_FORMATS, type AccessLogSettings, LOG_LEVELS, type Snapshot } from "../snapshot.ts";
-import { admin, chaos } from "./control.ts";
+import { admin, chaos, stats } from "./control.ts";
 import { type LimitDraft, namedLimits, redis } from "./limit.ts";
 import { type ListenerDraft, listener } from "./listener.ts";
 import { namedPlugins, type PluginDraft } from "./plugin.ts";
@@ -96,6 +96,11 @@ export const configuration: z.ZodType<ConfigurationDraft> = section(
       .describe(
         "Where the HTTP API listens by which proxies and faults are steered. Default: there is none.",
       ),
+    stats: stats
+      .prefault(true)
+      .describe(
+        "Whether the traffic of listeners, routes, upstreams, clients and paths is counted: `true`, `false`, or a map. It counts when the process starts.",
+      ),
     listeners: list(listener, "a list of listeners")
       .optional()
       .describe("Where clients connect. Only the settings of a program may leave them out."),
@@ -133,6 +138,7 @@ export const configuration: z.ZodType<ConfigurationDraft> = section(
     redis: document.redis ?? null,
     chaos: document.chaos,
     admin: document.admin ?? null,
+    stats: document.stats,
     listeners: document.listeners ?? [],
     routes: document.routes ?? [],
     upstreams: document.upstreams ?? {},

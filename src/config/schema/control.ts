@@ -1,7 +1,9 @@
 import * as z from "zod";
+import { MOST_TOP } from "../../base/traffic/top-list.ts";
+import { DEFAULT_TRAFFIC, type TrafficSettings } from "../../base/traffic/traffic-settings.ts";
 import type { AdminSettings, ChaosSettings } from "../snapshot.ts";
 import { loopbackAddress } from "./addresses.ts";
-import { oneOf, section, text } from "./values.ts";
+import { flag, integer, oneOf, section, text } from "./values.ts";
 
 const SEED_EXPECTED = "a number or a text";
 
@@ -35,4 +37,16 @@ export const admin: z.ZodType<AdminSettings> = oneOf("an address, or a map with 
       .optional()
       .describe("What requests have to bring along, as `Authorization: Bearer …`. Default: nothing."),
   }).transform(({ bind, token = null }): AdminSettings => ({ bind, token })),
+]);
+
+const STATS_EXPECTED = "true, false, or a map with top";
+
+/** What is counted of the traffic. */
+export const stats: z.ZodType<TrafficSettings> = oneOf(STATS_EXPECTED, [
+  flag().transform((enabled): TrafficSettings => ({ ...DEFAULT_TRAFFIC, enabled })),
+  section("Stats", "What is counted of the traffic: see `docs/analytics.md`.", {
+    top: integer(0, MOST_TOP)
+      .default(DEFAULT_TRAFFIC.top)
+      .describe("Clients, and paths, that each thread tells apart. 0: they aren't looked at."),
+  }).transform(({ top }): TrafficSettings => ({ enabled: true, top })),
 ]);

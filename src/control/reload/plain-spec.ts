@@ -10,14 +10,14 @@ import type { RunSpec } from "../../worker/run-spec.ts";
 const OWN_NAME = /^routes\[\d+\]/;
 
 export function toPlainSpec(spec: RunSpec): Readonly<Record<string, unknown>> {
-  const { snapshot, program, binds, accessLog, errorLog, fips, keyLog, toxics, seed, traffic } = spec;
+  const { snapshot, program, binds, accessLog, errorLog, fips, keyLog, toxics, seed } = spec;
   return inPlainWords({
     program,
     ...(program === null ? {} : { binds }),
     accessLog,
     errorLog: errorLog.path,
     logLevel: errorLog.level,
-    ...{ fips: fips === true, keyLog: keyLog ?? null, toxics: toxics ?? [], seed, traffic: traffic ?? null },
+    ...{ fips: fips === true, keyLog: keyLog ?? null, toxics: toxics ?? [], seed },
     ...(snapshot === null ? {} : plainSnapshot(snapshot)),
   }) as Readonly<Record<string, unknown>>;
 }

@@ -190,20 +190,19 @@ interface Wanted {
 /** What a process is from its beginning on stays, and is told of each time that the file says something else. */
 function withLasting(before: RunSpec, after: RunSpec): RunSpec {
   const { instance } = before;
-  const { fips, keyLog, traffic, ...rest } = after;
+  const { fips, keyLog, ...rest } = after;
   return {
     ...rest,
     ...{ instance, snapshot: withProcess(before.snapshot, after.snapshot) },
     ...(before.fips === undefined ? {} : { fips: before.fips }),
     ...(before.keyLog === undefined ? {} : { keyLog: before.keyLog }),
-    ...(before.traffic === undefined ? {} : { traffic: before.traffic }),
   };
 }
 
 function withProcess(before: Snapshot | null, after: Snapshot | null): Snapshot | null {
   if (before === null || after === null) return after;
   const { shutdownDelay, health } = after.process;
-  return { ...after, process: { ...before.process, shutdownDelay, health } };
+  return { ...after, stats: before.stats, process: { ...before.process, shutdownDelay, health } };
 }
 
 /** As many threads as there can be, and what is to be said about that. */

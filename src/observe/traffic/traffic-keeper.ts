@@ -26,8 +26,8 @@ export interface TrafficStats {
   top(by: TopKind, limit: number): TopReport;
 }
 
-/** Rows of each thread: listeners, routes, upstreams and plugins that are told apart there, at least. */
-const ROWS = 512;
+/** Rows of each thread: listeners, routes, upstreams and plugins that are told apart there. Who has none takes no memory. */
+const ROWS = 1024;
 /** Milliseconds between two samples. */
 const PERIOD = 1_000;
 const TOTAL = "total";
@@ -61,14 +61,11 @@ export class TrafficKeeper implements TrafficStats {
     if (settings.enabled) this.#sample();
   }
 
-  /**
-   * Memory for one worker, which alone writes it; null when nothing is counted.
-   * @param places that it is known to have
-   */
-  lend(places: number = 0): SharedArrayBuffer | null {
+  /** Memory for one worker, which alone writes it; null when nothing is counted. */
+  lend(): SharedArrayBuffer | null {
     const { enabled, top } = this.settings;
     if (!enabled) return null;
-    const buffer = allocateTraffic(Math.max(ROWS, 2 * places), top);
+    const buffer = allocateTraffic(ROWS, top);
     this.#lent.set(buffer, new TrafficMemory(buffer));
     this.#sums.add(buffer);
     return buffer;
