@@ -84,7 +84,7 @@ export async function startRunning(
   const shared = allocateSharedMemory(spec, Math.max(threads, 1));
   const tls = new TlsKeepers(log, idleAlarms, inherited.memories["tickets"]);
   const sockets = new SocketKeeper(inherited.sockets);
-  const traffic = new TrafficKeeper(spec.traffic);
+  const traffic = new TrafficKeeper(spec.snapshot?.stats);
   const engine: Engine =
     threads === 0
       ? await createLocalPlane(spec, shared, { sockets, tls, traffic }, log)
