@@ -1,11 +1,15 @@
+import { answerHealth } from "../admin/health/health-api.ts";
 import { AdminServer } from "../admin/http/admin-server.ts";
+import { answerUpgrade } from "../admin/process/upgrade-api.ts";
 import { answerStats } from "../admin/stats/stats-api.ts";
 import { ToxiproxyApi } from "../admin/toxiproxy/toxiproxy-api.ts";
 import { answerLimits } from "../admin/upstreams/limits-api.ts";
 import { UpstreamsApi } from "../admin/upstreams/upstreams-api.ts";
 import { createRegistry } from "../chaos/toxics/index.ts";
+import type { Health } from "../control/health.ts";
 import type { Running } from "../control/running.ts";
-import { parseAddress } from "../net/address.ts";
+import type { Upgrader } from "../control/upgrade/upgrader.ts";
+import { formatAddress, parseAddress } from "../net/address.ts";
 import { version } from "./version.ts";
 
 /** The usual port of Toxiproxy's API, where its clients look for it. */
@@ -13,7 +17,11 @@ const ADDRESS = "127.0.0.1:8474";
 
 export interface ApiOptions {
   /** What the API is for. */
-  readonly running: Pick<Running, "steering" | "upstreams" | "limits" | "stats">;
+  readonly running: Pick<Running, "steering" | "upstreams" | "limits" | "stats" | "lend">;
+  /** What orchestrators are told; absent where there is nothing to tell. */
+  readonly health?: Health;
+  /** What has another process take the place of this one; absent where none can. */
+  readonly upgrader?: Upgrader;
   /** True for the usual one. A bare port is one on the loopback interface. */
   readonly address: string | true;
   readonly token: string | null;
@@ -27,7 +35,14 @@ export interface MountedApi {
 }
 
 /** Mounts the admin API. Rejects, in the user's words, when its address can't be listened on. */
-export async function mountApi({ running, address, token, onError }: ApiOptions): Promise<MountedApi> {
+export async function mountApi({
+  running,
+  health,
+  upgrader,
+  address,
+  token,
+  onError,
+}: ApiOptions): Promise<MountedApi> {
   const text = address === true ? ADDRESS : address;
   const parsed = parseAddress(/^\d+$/.test(text) ? `127.0.0.1:${text}` : text);
   if (parsed.kind === "unix") throw new TypeError(`${text} is no host and port`);
@@ -43,15 +58,15 @@ export async function mountApi({ running, address, token, onError }: ApiOptions)
       (request) => groups.handle(request),
       async (request) => answerLimits(limits, request),
       async (request) => answerStats(stats, request),
+      async (request) => (upgrader === undefined ? null : answerUpgrade(upgrader, request)),
     ],
+    ...(health === undefined ? {} : { openHandlers: [(request) => answerHealth(health, request)] }),
     onError,
   });
-  return { address: await listen(server, text), close: () => server.close(0) };
-}
-
-async function listen(server: AdminServer, text: string): Promise<string> {
   try {
-    return await server.listen();
+    // On a socket that a successor can have.
+    const { fds } = await running.lend(formatAddress(parsed), "admin API");
+    return { address: await server.listen(fds[0]), close: () => server.close(0) };
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     const reason = code === "EADDRINUSE" ? "another program listens there already" : message;

@@ -1,5 +1,6 @@
 import type { Logger } from "pino";
-import { Ending } from "./ending.ts";
+import { within } from "../base/within.ts";
+import { Ending, type HowToEnd } from "./ending.ts";
 import type { Running } from "./running.ts";
 
 /** What is done when a signal comes. Nobody waits for it, and what goes wrong is its own to tell. */
@@ -17,26 +18,51 @@ const ENDS: SignalTable = {
   SIGTERM: (ending) => ending.want("drain"),
 };
 
-/**
- * Waits for what ends the process and ends it that way.
- * @param grace milliseconds that requests under way get when they may finish
- */
-export async function runUntilSignal(
-  running: Running,
-  grace: number,
-  log: Logger,
-  others: SignalTable = {},
-): Promise<void> {
-  const ending = new Ending();
-  hearSignals({ ...others, ...ENDS }, ending);
+/** How a process that serves is to end. */
+export interface EndTerms {
+  /** Milliseconds that requests under way get when they may finish. */
+  readonly grace: number;
+  /** Milliseconds before they get them, in which it goes on as before: others may learn first that it will end. Default 0. */
+  readonly delay?: number;
+  /** What else is asked for by signals. */
+  readonly signals?: SignalTable;
+  /** By which others than signals may end it, too. */
+  readonly ending?: Ending;
+  /** Hears of the end when it begins. */
+  readonly onEnd?: (how: HowToEnd) => void;
+}
+
+/** Waits for what ends the process and ends it that way. */
+export async function runUntilSignal(running: Running, terms: EndTerms, log: Logger): Promise<void> {
+  const { grace, delay = 0, signals = {}, ending = new Ending(), onEnd } = terms;
+  hearSignals({ ...signals, ...ENDS }, ending);
   const how = await ending.wanted;
+  onEnd?.(how);
   if (how === "stop") {
     log.info("Stopping");
     await running.stop();
     return;
   }
+  if (how === "drain" && delay > 0) {
+    log.info({ delay_ms: delay }, "Going on until others know of the end");
+    await within(delay, ending.hurried);
+  }
   log.info({ grace_ms: grace }, "Draining");
-  await Promise.race([running.drain(grace), ending.hurried.then(() => running.stop())]);
+  using _ = tellWhatIsLeft(running, log);
+  const end = how === "handover" ? running.retire(grace) : running.drain(grace);
+  await Promise.race([end, ending.hurried.then(() => running.stop())]);
+}
+
+/** Milliseconds between two lines. */
+const PERIOD = 5_000;
+
+/** Says now and then what the end waits for, until it is disposed of. */
+function tellWhatIsLeft(running: Running, log: Logger): Disposable {
+  const timer = setInterval(() => {
+    const { connectionsOpen: connections, tunnelsActive: tunnels } = running.counters;
+    log.info({ connections, tunnels }, "Draining: some connections are left");
+  }, PERIOD);
+  return { [Symbol.dispose]: () => clearInterval(timer) };
 }
 
 /** Takes signals until the process ends: one that comes while it does must not end it in the system's way. */

@@ -48,6 +48,8 @@ export interface AdminServerOptions extends Partial<AccessRules> {
   readonly port: number;
   /** Asked one after the other until one answers. */
   readonly handlers: readonly ApiHandler[];
+  /** Asked before them, and before anybody is asked who he is. */
+  readonly openHandlers?: readonly ApiHandler[];
   readonly timeouts?: Partial<AdminTimeouts>;
   /** Bytes of a request's body. Default 16 MiB. */
   readonly bodyLimit?: number;
@@ -91,15 +93,21 @@ export class AdminServer {
     this.#server.on("clientError", (error, socket) => refuseConnection(socket as Socket, error));
   }
 
-  /** Starts; resolves with the bound address. Rejects with Node's error. */
-  async listen(): Promise<string> {
-    const { host = "127.0.0.1", port } = this.#options;
-    // `localhost` is the IPv4 one where there are both, as clients expect that don't try both.
-    const address = host === "" ? undefined : (await lookup(host, { order: "ipv4first" })).address;
-    this.#server.listen({ port, ...(address === undefined ? {} : { host: address }) });
+  /**
+   * Starts; resolves with the bound address. Rejects with Node's error.
+   * @param descriptor a socket that is bound already; absent: one is bound here
+   */
+  async listen(descriptor?: number): Promise<string> {
+    this.#server.listen(descriptor === undefined ? await this.#place() : { fd: descriptor });
     await once(this.#server, "listening");
     const bound = this.#server.address() as AddressInfo;
     return formatHostPort(bound.address, bound.port);
+  }
+
+  async #place(): Promise<{ port: number; host?: string }> {
+    const { host = "127.0.0.1", port } = this.#options;
+    // `localhost` is the IPv4 one where there are both, as clients expect that don't try both.
+    return host === "" ? { port } : { port, host: (await lookup(host, { order: "ipv4first" })).address };
   }
 
   /** Takes no more connections, lets requests finish for at most `grace` milliseconds, then ends. */
@@ -149,24 +157,20 @@ export class AdminServer {
   async #answer(message: IncomingMessage, target: RequestTarget): Promise<ApiResponse> {
     const limits = { size: this.#options.bodyLimit ?? BODY_LIMIT, time: this.#timeouts.read };
     const request = new IncomingRequest(message, target, limits);
-    const refusal = this.#guard.refuse(request) ?? redirectToClean(target);
-    if (refusal !== null) return refusal;
+    const { handlers, openHandlers = [] } = this.#options;
     try {
-      return await this.#inTime(this.#handle(request));
+      const open = await this.#inTime(firstAnswer(openHandlers, request));
+      if (open !== null) return open;
+      const refusal = this.#guard.refuse(request) ?? redirectToClean(target);
+      if (refusal !== null) return refusal;
+      const reply = await this.#inTime(firstAnswer(handlers, request));
+      return reply ?? textAnswer(404, "404 page not found");
     } catch (error) {
       return this.#failure(error, message);
     }
   }
 
-  async #handle(request: ApiRequest): Promise<ApiResponse> {
-    for (const handler of this.#options.handlers) {
-      const reply = await handler(request);
-      if (reply !== null) return reply;
-    }
-    return textAnswer(404, "404 page not found");
-  }
-
-  async #inTime(reply: Promise<ApiResponse>): Promise<ApiResponse> {
+  async #inTime(reply: Promise<ApiResponse | null>): Promise<ApiResponse | null> {
     const { promise, resolve } = Promise.withResolvers<ApiResponse>();
     const page = answer(503, "text/html; charset=utf-8", TIMEOUT_PAGE);
     const late = setTimeout(resolve, this.#timeouts.handle, page);
@@ -184,6 +188,18 @@ export class AdminServer {
     if (!message.destroyed) this.#options.onError?.(error);
     return textAnswer(500, "internal error");
   }
+}
+
+/** Null when none of them answers. */
+async function firstAnswer(
+  handlers: readonly ApiHandler[],
+  request: ApiRequest,
+): Promise<ApiResponse | null> {
+  for (const handler of handlers) {
+    const reply = await handler(request);
+    if (reply !== null) return reply;
+  }
+  return null;
 }
 
 function redirectToClean({ path, search }: RequestTarget): ApiResponse | null {

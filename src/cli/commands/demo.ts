@@ -32,7 +32,7 @@ async function runDemo(): Promise<void> {
   const visitor = new Visitor(Number(address.split(":").at(-1)), showVisit);
   visitor.start();
   const log = await createErrorLog({ level: "warn", path: null }, "sluice");
-  await runUntilSignal(running, 1_000, log);
+  await runUntilSignal(running, { grace: 1_000 }, log);
   visitor.stop();
   showTotals(running.counters);
   for (const origin of origins) origin.close();

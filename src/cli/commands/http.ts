@@ -3,8 +3,9 @@ import { formatProblem } from "../../config/config-error.ts";
 import { type ProxyFlags, snapshotFromFlags } from "../../config/flags.ts";
 import { UPSTREAM_PROTOCOLS } from "../../config/schema/upstream.ts";
 import { BALANCING_POLICIES } from "../../upstream/group-settings.ts";
+import { goToBackground } from "../background.ts";
 import { UsageError } from "../errors.ts";
-import { collectAddress, seconds, wholeNumber } from "../options.ts";
+import { collectAddress, seconds, TAKE_OVER, wholeNumber } from "../options.ts";
 import {
   addListenerTls,
   type ListenerTlsFlags,
@@ -15,6 +16,7 @@ import {
 import { announceCertificate, type SelfSigned } from "../tls/self-signed.ts";
 import { addServerTls, collectServer, type ServerTlsFlags, toServerTls } from "../tls/upstream-options.ts";
 import { addSharedFlags, type SharedFlags, serveSnapshot } from "./serve-snapshot.ts";
+import { testTls } from "./test-tls.ts";
 
 interface HttpFlags extends SharedFlags, ListenerTlsFlags, ServerTlsFlags {
   bind?: string[];
@@ -32,6 +34,7 @@ interface HttpFlags extends SharedFlags, ListenerTlsFlags, ServerTlsFlags {
   maxRequestsPerMinute?: number;
   idleTimeout?: number;
   admin?: string;
+  test?: boolean;
 }
 
 const DEFAULT_TLS_BIND = ":8443";
@@ -78,6 +81,7 @@ export function addHttp(program: Command): void {
     "--admin <address>",
     "the API of sluice status and sluice upstream, for example 127.0.0.1:8474",
   );
+  command.option("--test", "test the flags and exit").option("--upgrade", TAKE_OVER);
   addSharedFlags(command).addHelpText("after", EXAMPLES).action(runHttp);
 }
 
@@ -133,10 +137,16 @@ function addBalancing(command: Command): void {
 }
 
 async function runHttp(servers: readonly string[], flags: HttpFlags): Promise<void> {
+  if (await goToBackground(flags.daemon === true && flags.test !== true)) return;
   setFips(flags);
   await using selfSigned = await selfSignedFor(flags);
   const snapshot = snapshotFromFlags(toProxyFlags(servers, flags, selfSigned));
   for (const warning of snapshot.warnings) process.stderr.write(`warning: ${formatProblem(warning)}\n`);
+  if (flags.test === true) {
+    await testTls(snapshot, "the command line");
+    process.stdout.write("the flags are good\n");
+    return;
+  }
   if (selfSigned !== null) announceCertificate(selfSigned, flags.json === true);
   await serveSnapshot(snapshot, flags);
 }

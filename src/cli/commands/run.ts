@@ -1,12 +1,12 @@
 import { existsSync } from "node:fs";
 import { extname, resolve } from "node:path";
 import type { Command } from "commander";
-import { ConfigError, formatProblem } from "../../config/config-error.ts";
+import { formatProblem } from "../../config/config-error.ts";
 import { loadConfig } from "../../config/load.ts";
 import type { Snapshot } from "../../config/snapshot.ts";
-import { checkTlsFiles } from "../../control/tls-check.ts";
+import { goToBackground } from "../background.ts";
 import { UsageError } from "../errors.ts";
-import { collectAddress } from "../options.ts";
+import { collectAddress, TAKE_OVER } from "../options.ts";
 import { setFips } from "../tls/options.ts";
 import {
   addSharedFlags,
@@ -16,6 +16,7 @@ import {
   serveSnapshot,
   toRunSpec,
 } from "./serve-snapshot.ts";
+import { testTls } from "./test-tls.ts";
 
 interface RunFlags extends SharedFlags {
   config?: string;
@@ -46,15 +47,18 @@ export function addRun(program: Command): void {
       "listen here, for programs that name no address (repeatable)",
       collectAddress,
     )
-    .option("-t, --test", "test the configuration and the program, and exit");
+    .option("-t, --test", "test the configuration and the program, and exit")
+    .option("-u, --upgrade", TAKE_OVER);
   addSharedFlags(command).addHelpText("after", EXAMPLES).action(run);
 }
 
 async function run(file: string | undefined, flags: RunFlags): Promise<void> {
+  if (await goToBackground(flags.daemon === true && flags.test !== true)) return;
   const { programPath, configPath } = whatToRun(file, flags.config);
   setFips(flags);
   const purpose = programPath === null ? "proxy" : "program";
   const snapshot = configPath === null ? null : loadConfig(configPath, process.env, purpose);
+  if (await goToBackground(snapshot?.process.daemon === true && flags.test !== true)) return;
   for (const warning of snapshot?.warnings ?? [])
     process.stderr.write(`warning: ${formatProblem(warning)}\n`);
   if (programPath === null) await runSnapshot(snapshot!, configPath!, flags);
@@ -92,15 +96,6 @@ async function runSnapshot(snapshot: Snapshot, path: string, flags: RunFlags): P
   await loadScenario(snapshot);
   await testTls(snapshot, path);
   process.stdout.write(`${path}: the configuration is good\n`);
-}
-
-/** Tells of every file of TLS that can't be used. */
-async function testTls(snapshot: Snapshot, path: string): Promise<void> {
-  const { problems, doubts } = await checkTlsFiles(snapshot);
-  for (const doubt of doubts) process.stderr.write(`warning: ${path}: ${doubt}\n`);
-  if (problems.length === 0) return;
-  const place = { file: path, line: 0, column: 0, path: "" };
-  throw new ConfigError(problems.map((message) => ({ ...place, message })));
 }
 
 async function runProgram(path: string, snapshot: Snapshot | null, flags: RunFlags): Promise<void> {

@@ -3,25 +3,29 @@ import { freshSeed } from "../../base/random.ts";
 import type { Scenario } from "../../config/scenario.ts";
 import type { LogLevel, Snapshot } from "../../config/snapshot.ts";
 import { instanceName, type RunSpec } from "../../worker/run-spec.ts";
-import { accessLogOption, jsonOption, logLevelOption, threadsOption } from "../options.ts";
+import { accessLogOption, jsonOption, logLevelOption, threadsOption, upgradeSockOption } from "../options.ts";
+import { addProcessFlags, type ProcessFlags, processOf } from "../process-options.ts";
 import { fipsOption, keyLogFile, keyLogOption, setFips, type TlsFlags } from "../tls/options.ts";
 
 /** Flags of every command that serves; they win over the configuration. */
-export interface SharedFlags extends TlsFlags {
+export interface SharedFlags extends TlsFlags, ProcessFlags {
   threads?: number;
   accessLog?: "off" | "combined" | "json";
   logLevel?: LogLevel;
   json?: boolean;
+  upgrade?: boolean;
+  upgradeSock?: string;
 }
 
 /** Adds them to a command. */
 export function addSharedFlags(command: Command): Command {
-  return command
+  return addProcessFlags(command)
     .addOption(threadsOption())
     .addOption(accessLogOption())
     .addOption(logLevelOption())
     .addOption(fipsOption())
     .addOption(keyLogOption())
+    .addOption(upgradeSockOption())
     .addOption(jsonOption());
 }
 
@@ -56,10 +60,15 @@ async function serve(
     spec: toRunSpec(snapshot, program, binds, flags),
     threads: flags.threads ?? snapshot?.threads ?? null,
     grace: snapshot?.gracePeriod ?? DEFAULT_GRACE,
-    pidFile: snapshot?.pidFile ?? null,
+    pidFile: flags.pidFile ?? snapshot?.pidFile ?? null,
+    process: processOf(snapshot, flags),
     json: flags.json === true,
     admin: snapshot?.admin ?? null,
     scenario,
+    succession: {
+      takesOver: flags.upgrade === true,
+      socket: flags.upgradeSock ?? snapshot?.process.upgradeSocket ?? null,
+    },
   });
 }
 
@@ -82,7 +91,10 @@ export function toRunSpec(
     program,
     binds,
     accessLog: accessLogOf(snapshot, flags),
-    errorLog: { level: flags.logLevel ?? snapshot?.logLevel ?? "info", path: snapshot?.errorLog ?? null },
+    errorLog: {
+      level: flags.logLevel ?? snapshot?.logLevel ?? "info",
+      path: flags.errorLog ?? snapshot?.errorLog ?? null,
+    },
     instance: instanceName(),
     seed: snapshot?.chaos.seed ?? freshSeed(),
     ...(flags.fips === true ? { fips: true } : {}),

@@ -181,6 +181,6 @@ async function runLines(running: Running, lines: EventLines, log: Logger): Promi
   lines.begin();
   // Whoever reads the events may have had enough of them; the proxy goes on.
   process.stdout.on("error", () => lines.stop());
-  await runUntilSignal(running, GRACE, log);
+  await runUntilSignal(running, { grace: GRACE }, log);
   lines.stop();
 }

@@ -23,6 +23,7 @@ function account(what: string): z.ZodType<Account> {
 
 interface ProcessKeys {
   readonly pid_file: z.ZodOptional<z.ZodString>;
+  readonly upgrade_sock: z.ZodOptional<z.ZodString>;
   readonly daemon: z.ZodDefault<z.ZodBoolean>;
   readonly working_directory: z.ZodOptional<z.ZodString>;
   readonly umask: z.ZodOptional<z.ZodType<number>>;
@@ -59,6 +60,9 @@ export const processKeys: ProcessKeys = {
     .prefault(0)
     .describe("How long it goes on as before after SIGTERM, while it says already that it isn't ready."),
   health: bindAddress
+    .refine((address) => !address.startsWith("unix:"), {
+      error: "an address to listen on: host:port or a port",
+    })
     .optional()
     .describe(
       "Where `/health/live` and `/health/ready` are answered besides the admin API. Default: nowhere.",
