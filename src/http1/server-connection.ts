@@ -348,12 +348,8 @@ export class ServerConnection
     this.#state = State.Head;
     this.#options.keepAliveTimeout.set(this.#deadline);
     this.transport.expectLittle();
-    if (this.#isToClose && this.#held === null) this.#close();
+    if (this.#application.draining && !this.#application.isPatient && this.#held === null) this.#close();
     else this.#goOn();
-  }
-
-  get #isToClose(): boolean {
-    return this.#application.draining && this.#application.isPatient !== true;
   }
 
   /** Ends our direction and listens on for a while: closing at once would reset the connection under the response. */
@@ -417,9 +413,6 @@ export class ServerConnection
   get idle(): boolean {
     return this.#state === State.Head && this.#held === null;
   }
-
-  /** The next response says that it is the last: a client that sends none is closed on when it has been idle for long enough. */
-  retire(): void {}
 
   /** Closes as soon as no request is under way, that of a new client included. */
   drain(): void {

@@ -143,7 +143,7 @@ export class HttpService<C> implements Http1Application<ClientConnection>, Hands
     // A closed connection doesn't know any more whose it was.
     if (this.#clients.areCounted) this.#note(connection);
     if (!this.draining) return;
-    if (this.isPatient) connection.retire();
+    if (this.isPatient) connection.retire?.();
     else connection.drain();
   }
 
@@ -262,7 +262,7 @@ export class HttpService<C> implements Http1Application<ClientConnection>, Hands
   retire(): Promise<void> {
     this.draining = true;
     this.isPatient = true;
-    for (const connection of this.#connections) connection.retire();
+    for (const connection of this.#connections) connection.retire?.();
     return this.whenEmpty();
   }
 
@@ -310,7 +310,8 @@ function toHttp2Options(
 interface ClientConnection {
   readonly transport: Transport;
   note: unknown;
-  retire(): void;
+  /** Tells the client that there will be nothing more. Absent where the next response does. */
+  retire?(): void;
   drain(): void;
   destroy(): void;
 }

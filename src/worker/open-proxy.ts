@@ -19,7 +19,7 @@ import { TcpDoor } from "./tcp-door.ts";
 import type { TrafficLedger } from "./traffic-ledger.ts";
 
 /** Where the socket of a TCP proxy comes from; `owner` is the proxy it is for. */
-export type StreamSource = (address: string, owner: string) => Promise<BoundElsewhere>;
+type StreamSource = (address: string, owner: string) => Promise<BoundElsewhere>;
 
 /** A proxy that runs in this thread, or is ready to. */
 export interface OpenProxy {
