@@ -112,7 +112,13 @@ async function echo(request: OriginRequest, response: OriginResponse): Promise<v
     // The proxy gave the request up.
     return;
   }
-  response.end(`${process.argv[2]} ${bytes}`);
+  const text = `${process.argv[2]} ${bytes}`;
+  if (!("stream" in response)) response.end(text);
+  else {
+    // The response would end its stream in a frame of its own, and who is killed between the two has broken it off.
+    response.stream.respond();
+    response.stream.end(text);
+  }
 }
 
 async function main(port: number, kind: ServerKind): Promise<void> {
