@@ -1,5 +1,6 @@
 import type { Logger } from "pino";
 import { allocateCounters, type CounterName, sumCounters } from "../base/counters.ts";
+import { within } from "../base/within.ts";
 import type { TrafficKeeper } from "../observe/traffic/traffic-keeper.ts";
 import { DataPlane } from "../worker/data-plane.ts";
 import { type LoadedModule, loadedModules } from "../worker/loaded-modules.ts";
@@ -135,6 +136,15 @@ export class LocalPlane implements Engine {
     this.#tls.stop();
     await this.#sockets.close();
     await (await this.#plane)?.drain(grace);
+  }
+
+  async retire(grace: number): Promise<void> {
+    this.#tls.stop();
+    await this.#sockets.close();
+    const plane = await this.#plane;
+    if (plane === null) return;
+    await within(grace, plane.retire());
+    await plane.drain(0);
   }
 
   stop(): Promise<void> {

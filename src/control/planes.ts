@@ -36,6 +36,11 @@ export interface Engine extends Planes {
   prepare(next: NextRun): Promise<Prepared>;
   start(): Promise<readonly string[]>;
   drain(grace: number): Promise<void>;
+  /**
+   * Others accept on the same sockets: connections end by themselves, when it costs nobody anything. Those that stand after `grace`
+   * milliseconds are closed.
+   */
+  retire(grace: number): Promise<void>;
   stop(): Promise<void>;
 }
 

@@ -58,14 +58,18 @@ export interface Running {
   reload(spec: RunSpec, threads: number, others?: readonly PreparePart[]): Promise<ReloadReport>;
   /** A socket for what runs beside the data plane, the caller's to close. Rejects, in words for people, when there is none. */
   lend(address: string, owner: string): Promise<BoundElsewhere>;
+  /** It isn't listened on any more: no successor gets it. @param boundTo as `lend` told */
+  giveBack(owner: string, boundTo: string): Promise<void>;
   /** What a process gets that takes this one's place. */
   estate(): Promise<Estate>;
-  /** A process has taken its place: what it has stays there when it ends here. */
+  /** Another process listens on its sockets from now on: their files aren't this one's any more. */
   succeed(): void;
   /** Kept when all threads have shown that they do what they are told; a thread that is being replaced needn't. */
   answered(): Promise<void>;
   /** Lets requests finish for at most `grace` milliseconds, then ends. */
   drain(grace: number): Promise<void>;
+  /** As `drain`, while another process listens on the same sockets: connections end when that costs nobody anything. */
+  retire(grace: number): Promise<void>;
   /** Ends now. */
   stop(): Promise<void>;
 }
@@ -130,6 +134,7 @@ export async function startRunning(
     },
     reload: (next, threads, others) => reload.reload(next, threads, others),
     lend: (address, owner) => sockets.lend(address, BESIDE, owner),
+    giveBack: (owner, boundTo) => sockets.release(owner, boundTo),
     estate: async () => ({
       sockets: await sockets.handOver(),
       memories: { tickets: await tls.tickets() },
@@ -142,6 +147,12 @@ export async function startRunning(
       plugins.stop();
       traffic.stop();
       return engine.drain(grace);
+    },
+    retire(grace) {
+      upstreams.stop();
+      plugins.stop();
+      traffic.stop();
+      return engine.retire(grace);
     },
     stop() {
       upstreams.stop();

@@ -53,6 +53,8 @@ export class SocketKeeper {
   /** Addresses that are bound, or about to be. */
   readonly #claimed = new Set<string>();
   readonly #inherited: InheritedSockets;
+  /** Files of Unix sockets that were there before this process. */
+  readonly #handedPaths = new Set<string>();
   #isSucceeded = false;
 
   /** @param inherited sockets that are bound already: taken where their address is listened on */
@@ -119,7 +121,12 @@ export class SocketKeeper {
   #close(binding: Binding): void {
     this.#claimed.delete(binding.address);
     for (const socket of binding.sockets) socket.close();
-    if (binding.path !== null && !this.#isSucceeded) removeSocketFile(binding.path);
+    if (binding.path !== null && this.#isOurs(binding.path)) removeSocketFile(binding.path);
+  }
+
+  /** One that was handed over stays with whoever had it, as long as that may go on. */
+  #isOurs(path: string): boolean {
+    return !this.#isSucceeded && (!this.#handedPaths.has(path) || this.#inherited.areOurs);
   }
 
   /** All that is listened on. The descriptors stay this keeper's. */
@@ -163,7 +170,9 @@ export class SocketKeeper {
     const known = this.#inherited.takeAt(address);
     if (known === null) return null;
     const binding = keep(known);
-    return binding.isForeign || path?.startsWith("\0") ? binding : { ...binding, path };
+    if (path === null || binding.isForeign || path.startsWith("\0")) return binding;
+    this.#handedPaths.add(path);
+    return { ...binding, path };
   }
 
   /** The kernel lets our sockets share a port, and would share its connections out among listeners that know nothing of it. */

@@ -18,6 +18,7 @@ export interface HandedSockets {
  */
 export class InheritedSockets {
   readonly #rest: Set<HandedSockets>;
+  #areOurs = false;
 
   constructor(sockets: readonly HandedSockets[] = []) {
     this.#rest = new Set(sockets);
@@ -31,6 +32,16 @@ export class InheritedSockets {
   /** Those of a listener that leaves its port to the kernel: it goes on with the one it got. */
   takeOf(owner: string): HandedSockets | null {
     return this.#take((sockets) => sockets.owner === owner);
+  }
+
+  /** Whether the files of Unix sockets go with them when they are closed here. Until `own` they are the other process's, which may go on. */
+  get areOurs(): boolean {
+    return this.#areOurs;
+  }
+
+  /** The place is ours. */
+  own(): void {
+    this.#areOurs = true;
   }
 
   #take(isMeant: (sockets: HandedSockets) => boolean): HandedSockets | null {
