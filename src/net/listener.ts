@@ -1,4 +1,4 @@
-import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
+import { type AddressInfo, createServer, type Server, Socket } from "node:net";
 import type { Address } from "./address.ts";
 import { formatHostPort } from "./address.ts";
 
@@ -12,6 +12,14 @@ export type ListenOn = BoundElsewhere | { readonly address: Address };
 export interface BoundElsewhere {
   readonly fds: readonly number[];
   readonly boundTo: string;
+}
+
+/**
+ * Closes descriptors that nobody listens on after all. Not by `fs.close`: a worker thread, in which they weren't opened,
+ * would be warned of that.
+ */
+export function closeUnused({ fds }: BoundElsewhere): void {
+  for (const fd of fds) new Socket({ fd, readable: false, writable: false }).destroy();
 }
 
 export interface ListenerOptions {

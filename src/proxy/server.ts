@@ -1,9 +1,14 @@
-import { closeSync } from "node:fs";
 import { Counters } from "../base/counters.ts";
 import { describeThrown } from "../base/errors.ts";
 import { within } from "../base/within.ts";
 import { parseAddress } from "../net/address.ts";
-import { DEFAULT_LISTENER_OPTIONS, Listener, type ListenerEvents, type ListenOn } from "../net/listener.ts";
+import {
+  closeUnused,
+  DEFAULT_LISTENER_OPTIONS,
+  Listener,
+  type ListenerEvents,
+  type ListenOn,
+} from "../net/listener.ts";
 import { inStartOrder, type Service, type ServiceContext } from "./service.ts";
 import { LocalTlsSource } from "./tls/local-tls-source.ts";
 
@@ -142,7 +147,7 @@ export class Server {
     const heirs = new Map<Service, Service>();
     const abandon = (): void => {
       for (const service of ordered) service.destroy();
-      for (const place of added) closeUnused(place);
+      for (const place of added) giveUp(place);
     };
     try {
       for (const { owner, service } of wanted) {
@@ -255,7 +260,7 @@ export class Server {
     this.#stopping.abort();
     for (const place of this.#places) {
       place.listener?.close();
-      closeUnused(place);
+      giveUp(place);
     }
     for (const service of [...this.#leaving, ...this.#services]) service.destroy();
   }
@@ -299,10 +304,10 @@ async function toPlace({ address, owner, service }: WantedPlace, source: SocketS
 }
 
 /** A descriptor that was lent is ours to close. */
-function closeUnused(place: Place): void {
+function giveUp(place: Place): void {
   if (place.isUsed || !("fds" in place.on)) return;
   place.isUsed = true;
-  for (const fd of place.on.fds) closeSync(fd);
+  closeUnused(place.on);
 }
 
 async function startService(service: Service, context: ServiceContext): Promise<void> {

@@ -1,6 +1,5 @@
-import { closeSync } from "node:fs";
 import type { Socket } from "node:net";
-import { type BoundElsewhere, DEFAULT_LISTENER_OPTIONS, Listener } from "../net/listener.ts";
+import { type BoundElsewhere, closeUnused, DEFAULT_LISTENER_OPTIONS, Listener } from "../net/listener.ts";
 
 /** Takes the connections of a listener. */
 export interface TcpHost {
@@ -50,6 +49,6 @@ export class TcpDoor {
     if (this.#isUsed) return;
     // Descriptors that were lent are ours to close.
     this.#isUsed = true;
-    for (const fd of this.#on.fds) closeSync(fd);
+    closeUnused(this.#on);
   }
 }
