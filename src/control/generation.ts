@@ -6,6 +6,7 @@ import type { Order, Standing } from "../worker/orders.ts";
 import type { RunSpec } from "../worker/run-spec.ts";
 import { type SharedMemory, takeBackFrom } from "../worker/shared-memory.ts";
 import type { ProxyTraffic } from "../worker/traffic-ledger.ts";
+import { patiently } from "./patiently.ts";
 import type { GenerationStatus } from "./planes.ts";
 import { type Keepers, WorkerHandle } from "./worker-handle.ts";
 import type { WorkerRows } from "./worker-rows.ts";
@@ -26,6 +27,14 @@ export interface GenerationMeans {
   readonly onEvents: (events: readonly StreamEvent[], dropped: number) => void;
   /** Hears what proxies of a worker have moved that has ended. */
   readonly onTraffic: (traffic: readonly ProxyTraffic[]) => void;
+}
+
+/** What came of the order to listen. */
+interface Listening {
+  /** What is listened on. */
+  readonly holdings: readonly Holding[];
+  /** Why a worker doesn't listen on all that it should. */
+  readonly failures: readonly Error[];
 }
 
 /** What the workers of a generation run. */
@@ -79,14 +88,18 @@ export class Generation {
     }
   }
 
-  /** Takes connections. @returns what is listened on */
-  async listen(): Promise<readonly Holding[]> {
+  /** Takes connections; whoever doesn't answer for long enough does so when it can again. */
+  async listen(): Promise<Listening> {
     this.#isReserve = false;
     // One may have crashed while it was in reserve.
     for (let thread = 0; thread < this.threads; thread++)
       if (!this.#workers.has(thread)) this.#replaceIn(0, thread);
-    const answers = await Promise.all(this.workers.map((worker) => worker.order({ do: "listen" })));
-    return (answers.find((answer) => answer !== undefined) ?? []) as Holding[];
+    const orders = this.workers.map((worker) => patiently(worker, { do: "listen" }));
+    const answers = await Promise.allSettled(orders);
+    const held = answers.flatMap((answer) => (answer.status === "fulfilled" ? [answer.value] : []));
+    const holdings = held.find((answer) => answer !== undefined) ?? [];
+    const failures = answers.flatMap((answer) => (answer.status === "rejected" ? [answer.reason] : []));
+    return { holdings: holdings as Holding[], failures: failures as Error[] };
   }
 
   /** Those that run, by thread. */

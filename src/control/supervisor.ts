@@ -67,7 +67,9 @@ export class Supervisor implements Engine {
     try {
       const { addresses, modules } = await this.#current.start(this.standing());
       this.#modules = modules;
-      await this.#holdings.hold(await this.#current.listen());
+      const { holdings, failures } = await this.#current.listen();
+      if (failures.length > 0) throw failures[0]!;
+      await this.#holdings.hold(holdings);
       return addresses;
     } catch (error) {
       await this.stop();
@@ -174,7 +176,9 @@ export class Supervisor implements Engine {
   }
 
   async #hand(generation: Generation, modules: readonly LoadedModule[]): Promise<void> {
-    const holdings = await generation.listen();
+    const { holdings, failures } = await generation.listen();
+    for (const { message: cause } of failures)
+      this.#log.error({ cause }, "A new thread doesn't listen on all that it should");
     const before = this.#current;
     this.#reserve = null;
     this.#current = generation;

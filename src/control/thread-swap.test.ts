@@ -88,6 +88,16 @@ describe("a swap of threads", () => {
     }
   });
 
+  test("doesn't wait for ever for a thread that is busy", async (context) => {
+    context.mock.timers.enable({ apis: ["setTimeout"] });
+    const busy: Answer = (order) => (order.do === "prepare" ? new Promise(() => undefined) : ready(order));
+    const threads = new Threads([busy, ready, ready]);
+    const swap = prepareSwap(threads, NEXT, SILENT);
+    context.mock.timers.tick(30_000);
+    await assert.rejects(swap, /Thread 0 doesn't answer/);
+    assert.deepEqual(threads.orders, ["0 prepare", "0 abandon", "1 abandon", "2 abandon"]);
+  });
+
   test("isn't begun while a thread is being replaced", async () => {
     const threads = new Threads([ready, ready]);
     await assert.rejects(prepareSwap(threads, NEXT, SILENT), { code: "ERR_THREAD_GONE" });

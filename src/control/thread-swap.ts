@@ -3,13 +3,8 @@ import type { Holding } from "../worker/messages.ts";
 import type { NextForThread, Order, ProxyAddress, ReadyToSwap, SameMemory } from "../worker/orders.ts";
 import type { SharedMemory } from "../worker/shared-memory.ts";
 import type { GenerationRun } from "./generation.ts";
+import { type OrderTaker, patiently } from "./patiently.ts";
 import { answerGone, type NextRun, type Prepared } from "./planes.ts";
-
-/** A thread, for whoever gives it orders. */
-interface OrderTaker {
-  readonly thread: number;
-  order(order: Order): Promise<unknown>;
-}
 
 /** Threads that run the same. */
 export interface Swappable {
@@ -44,9 +39,9 @@ export async function prepareSwap(place: Swappable, next: NextRun, log: Logger):
     const order = toOrder(next, run.shared);
     if (workers.length < threads) await answerGone(order);
     const [first, ...others] = workers;
-    const ready = (await first!.order(order)) as ReadyToSwap;
+    const ready = (await patiently(first!, order)) as ReadyToSwap;
     const following = { ...order, ...withAddresses(order, ready.proxies) };
-    await allOf(others.map((worker) => worker.order(following)));
+    await allOf(others.map((worker) => patiently(worker, following)));
     return {
       kind: "swap",
       addresses: ready.addresses,
@@ -68,10 +63,13 @@ export async function prepareSwap(place: Swappable, next: NextRun, log: Logger):
 /** A thread that is gone by then begins with it when it is replaced. */
 async function commitOne(worker: OrderTaker, log: Logger): Promise<readonly Holding[] | undefined> {
   try {
-    return (await worker.order({ do: "commit" })) as readonly Holding[] | undefined;
+    return (await patiently(worker, { do: "commit" })) as readonly Holding[] | undefined;
   } catch (error) {
     const { thread } = worker;
-    log.error({ thread, cause: (error as Error).message }, "A thread doesn't listen on all that it should");
+    log.error(
+      { thread, cause: (error as Error).message },
+      "A thread hasn't done all of what it should by now",
+    );
     return undefined;
   }
 }
@@ -111,5 +109,5 @@ async function allOf(answers: readonly Promise<unknown>[]): Promise<void> {
 }
 
 async function tellAll(workers: readonly OrderTaker[], order: Order): Promise<void> {
-  await Promise.all(workers.map((worker) => worker.order(order).catch(() => undefined)));
+  await Promise.all(workers.map((worker) => patiently(worker, order).catch(() => undefined)));
 }

@@ -28,6 +28,10 @@ export class DataPlane {
   #unopened: ProxiesSuccession | null;
   /** What it is ready to run instead; null: nothing. */
   #next: ReadySwap | null = null;
+  /** Tells what is made ready from what was given up meanwhile. */
+  #wanted = 0;
+  /** Null before its end. */
+  #closed: Promise<void> | null = null;
 
   private constructor(
     parts: ThreadParts,
@@ -147,7 +151,12 @@ export class DataPlane {
 
   async #prepare(next: NextForThread): Promise<ReadyToSwap> {
     this.#abandon();
+    const wanted = this.#wanted;
     const swap = await readySwap(this.#parts, this.#server, this.#composition, next);
+    if (wanted !== this.#wanted) {
+      swap.abandon();
+      throw new Error("It isn't wanted any more");
+    }
     this.#next = swap;
     return { addresses: swap.addresses, proxies: swap.proxies };
   }
@@ -163,6 +172,7 @@ export class DataPlane {
   }
 
   #abandon(): void {
+    this.#wanted++;
     this.#next?.abandon();
     this.#next = null;
   }
@@ -187,7 +197,13 @@ export class DataPlane {
     await this.#close();
   }
 
-  async #close(): Promise<void> {
+  /** Once, though one that retires may be told to hurry. */
+  #close(): Promise<void> {
+    this.#closed ??= this.#closeParts();
+    return this.#closed;
+  }
+
+  async #closeParts(): Promise<void> {
     discard(this.#composition, null);
     this.#parts.plugins.close();
     await this.#parts.logs.close();
