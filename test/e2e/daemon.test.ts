@@ -1,0 +1,201 @@
+import assert from "node:assert/strict";
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { chmodSync, existsSync, readFileSync, renameSync, statSync } from "node:fs";
+import { BoundSocket } from "node:net";
+import { dirname, join } from "node:path";
+import { describe, test } from "node:test";
+import { until } from "../kit/deadline.ts";
+import { createTemporaryDirectory, type TemporaryDirectory } from "../kit/files.ts";
+import { createNotifyServer } from "../kit/notify-server.ts";
+import { runProgram } from "../kit/process.ts";
+import type { RawTarget } from "../kit/raw-client.ts";
+import { get } from "./sluice.ts";
+
+const root = join(import.meta.dirname, "..", "..");
+const executable = join(root, "bin", "sluice.js");
+
+/** Only root can become somebody else, who then has to be able to read the sources. */
+const changesUser = process.getuid?.() === 0 && isOpenToAll(root);
+/** Of root alone, where the system says so. */
+const LOW = { host: "127.84.3.1", port: 81 };
+
+function isOpenToAll(path: string): boolean {
+  const isOpen = (statSync(path).mode & 0o005) === 0o005;
+  return isOpen && (path === "/" || isOpenToAll(dirname(path)));
+}
+
+async function openDirectory(): Promise<TemporaryDirectory> {
+  const directory = await createTemporaryDirectory();
+  chmodSync(directory.path, 0o777);
+  return directory;
+}
+
+/** A field of a process as the kernel tells it. */
+function statusOf(pid: number, field: string): string {
+  return (
+    new RegExp(`^${field}:\\s+(.*)$`, "m").exec(readFileSync(`/proc/${pid}/status`, "latin1"))?.[1] ?? ""
+  );
+}
+
+function isGone(pid: number): boolean {
+  return !existsSync(`/proc/${pid}`) || statusOf(pid, "State").startsWith("Z");
+}
+
+/** A program whose thread crashes when it is asked for /crash. */
+const PROGRAM = `
+  import { defineProxy } from "${root}/src/index.ts";
+
+  export default defineProxy({
+    requestFilter(session) {
+      if (session.request.path === "/crash") setTimeout(() => { throw new Error("crashed on demand"); });
+      return session.request.path === "/crash" ? new Promise(() => {}) : session.respond({ status: 200, body: "well" });
+    },
+    upstreamPeer: () => null,
+  });
+`;
+
+function configuration(directory: TemporaryDirectory): string {
+  const { join: at } = directory;
+  return `
+    threads: 1
+    daemon: true
+    pid_file: ${at("sluice.pid")}
+    error_log: ${at("error.log")}
+    access_log: { path: ${at("access.log")} }
+    umask: "027"
+    ${changesUser ? `user: nobody\n    working_directory: ${directory.path}` : ""}
+    listeners: [{ bind: "unix:${at("web.sock")}" }, { bind: "${changesUser ? `${LOW.host}:${LOW.port}` : "127.0.0.1:0"}" }]
+  `;
+}
+
+describe("sluice run -d", () => {
+  test("goes on in the background as another user, and does there all that it does elsewhere", async () => {
+    await using directory = await openDirectory();
+    const { join: at } = directory;
+    const program = await directory.write("program.ts", PROGRAM);
+    const file = await directory.write("sluice.yaml", configuration(directory));
+    const command = [executable, "run", program, "-c", file];
+    const started = await runProgram(process.execPath, command);
+    assert.equal(started.code, 0, started.stderr);
+    const pid = Number(readFileSync(at("sluice.pid"), "utf8"));
+    try {
+      const [, port] = /^Listening on 127\.[\d.]+:(\d+) in 1 thread$/m.exec(started.stdout) ?? [];
+      const target: RawTarget = changesUser ? LOW : Number(port);
+      assert.equal((await get(target)).body.toString(), "well");
+      assert.equal((await get({ path: at("web.sock") })).status, 200);
+      const stat = readFileSync(`/proc/${pid}/stat`, "latin1").split(") ")[1]?.split(" ") ?? [];
+      assert.equal(Number(stat[3]), pid, "it leads a session of its own");
+
+      const second = await runProgram(process.execPath, command);
+      assert.deepEqual([second.code, second.stdout], [1, ""]);
+      assert.match(second.stderr, new RegExp(`sluice\\.pid belongs to process ${pid}, which is running`));
+
+      await assert.rejects(get(target, "/crash"), /reset|ended/);
+      const log = (): string => readFileSync(at("error.log"), "utf8");
+      await until("the thread was replaced", () => log().includes("A crashed worker was replaced"));
+      assert.equal((await get(target)).status, 200);
+
+      for (const name of ["error.log", "access.log"]) renameSync(at(name), at(`${name}.1`));
+      process.kill(pid, "SIGUSR1");
+      await until("logs are written anew", () => existsSync(at("error.log")) && log() !== "");
+      await until("in all threads", () => existsSync(at("access.log")));
+      await get(target, "/anew");
+      await until("the request is there", () => readFileSync(at("access.log"), "utf8").includes("/anew"));
+      assert.equal(statSync(at("access.log")).mode & 0o777, 0o640);
+      if (changesUser) checkUser(pid, directory);
+    } finally {
+      process.kill(pid, "SIGTERM");
+    }
+    await until("it has ended", () => isGone(pid));
+    for (const name of ["sluice.pid", "web.sock"]) assert.equal(existsSync(at(name)), false, name);
+  });
+
+  test("says what is wrong before it goes", async () => {
+    await using directory = await openDirectory();
+    const file = await directory.write("sluice.yaml", "listeners: [{ bind: 127.0.0.1:0, respond: 204 }]\n");
+    for (const [flags, code, message] of [
+      [["--access-log", "json"], 2, /nobody sees standard output/],
+      [["--pid-file", at404(directory)], 1, /can't hold the process id: ENOENT/],
+    ] as const) {
+      const started = await runProgram(process.execPath, [executable, "run", "-d", file, ...flags]);
+      assert.deepEqual([started.code, started.stdout], [code, ""]);
+      assert.match(started.stderr, message);
+    }
+  });
+});
+
+function at404(directory: TemporaryDirectory): string {
+  return directory.join("nowhere", "sluice.pid");
+}
+
+function checkUser(pid: number, directory: TemporaryDirectory): void {
+  const uid = Number(statusOf(pid, "Uid").split("\t")[0]);
+  assert.ok(uid > 0);
+  for (const name of ["error.log.1", "error.log", "access.log.1", "access.log", "sluice.pid", "web.sock"])
+    assert.equal(statSync(directory.join(name)).uid, uid, name);
+  assert.equal(statusOf(pid, "CapEff"), "0000000000000000");
+}
+
+/** As systemd starts a service: with sockets it has bound, and a place to say how it is. */
+function startService(
+  args: readonly string[],
+  env: NodeJS.ProcessEnv,
+  sockets: readonly number[],
+): ChildProcess {
+  const command = 'LISTEN_PID=$$ exec "$@"';
+  return spawn("/bin/sh", ["-c", command, "sh", process.execPath, executable, ...args], {
+    env: { ...process.env, ...env, LISTEN_FDS: String(sockets.length), LISTEN_FDNAMES: "web:other" },
+    stdio: ["ignore", "pipe", "inherit", ...sockets],
+  });
+}
+
+const skip = process.platform === "linux" ? false : "there is no such service manager";
+
+test("a service of systemd listens on its sockets, says how it is, and ends in good time", {
+  skip,
+}, async () => {
+  await using directory = await createTemporaryDirectory();
+  using manager = createNotifyServer(directory.join("notify"));
+  const [web, other] = [0, 0].map((port) => new BoundSocket({ host: "127.0.0.1", port })) as [
+    BoundSocket,
+    BoundSocket,
+  ];
+  const address = `127.0.0.1:${web.address().port}`;
+  const file = await directory.write(
+    "sluice.yaml",
+    `threads: 2\nshutdown_delay: 1m\nhealth: 127.0.0.1:0\nerror_log: ${directory.join("error.log")}
+listeners: [{ bind: "${address}", respond: 204 }]\n`,
+  );
+  const env = { NOTIFY_SOCKET: directory.join("notify"), WATCHDOG_USEC: "400000" };
+  const service = startService(["run", file], env, [web.fd(), other.fd()]);
+  try {
+    let output = "";
+    service.stdout?.setEncoding("utf8").on("data", (text: string) => {
+      output += text;
+    });
+    const told: string[] = [];
+    const isTold = (pattern: RegExp): Promise<boolean> =>
+      until(`${pattern} is told`, () => {
+        told.push(...manager.read());
+        return told.some((line) => pattern.test(line));
+      });
+    await isTold(new RegExp(`^READY=1\nSTATUS=Listening on ${address}$`));
+    assert.match(readFileSync(directory.join("error.log"), "utf8"), /A socket was handed over that nobody/);
+    await isTold(/^WATCHDOG=1$/);
+    assert.equal((await get(web.address().port)).status, 204);
+    const [, health] = /^Health on http:\/\/127\.0\.0\.1:(\d+)/m.exec(output) ?? [];
+    assert.equal((await get(Number(health), "/health/ready")).status, 200);
+
+    service.kill("SIGTERM");
+    await isTold(/^STOPPING=1\n/);
+    assert.equal((await get(Number(health), "/health/ready")).status, 503);
+    assert.equal((await get(web.address().port)).status, 204, "it goes on until others know");
+    const exit = once(service, "exit");
+    service.kill("SIGTERM");
+    assert.deepEqual(await exit, [0, null]);
+  } finally {
+    service.kill("SIGKILL");
+    for (const socket of [web, other]) socket.close();
+  }
+});
