@@ -7,6 +7,7 @@ import { answerLimits } from "../admin/upstreams/limits-api.ts";
 import { UpstreamsApi } from "../admin/upstreams/upstreams-api.ts";
 import { createRegistry } from "../chaos/toxics/index.ts";
 import type { Health } from "../control/health.ts";
+import type { Mounted } from "../control/reload/mount.ts";
 import type { Running } from "../control/running.ts";
 import type { Upgrader } from "../control/upgrade/upgrader.ts";
 import { formatAddress, parseAddress } from "../net/address.ts";
@@ -14,10 +15,12 @@ import { version } from "./version.ts";
 
 /** The usual port of Toxiproxy's API, where its clients look for it. */
 const ADDRESS = "127.0.0.1:8474";
+/** Whose its socket is. */
+const OWNER = "admin API";
 
 export interface ApiOptions {
   /** What the API is for. */
-  readonly running: Pick<Running, "steering" | "upstreams" | "limits" | "stats" | "lend">;
+  readonly running: Pick<Running, "steering" | "upstreams" | "limits" | "stats" | "lend" | "giveBack">;
   /** What orchestrators are told; absent where there is nothing to tell. */
   readonly health?: Health;
   /** What has another process take the place of this one; absent where none can. */
@@ -29,9 +32,9 @@ export interface ApiOptions {
 }
 
 /** The admin API while it is mounted. */
-export interface MountedApi {
-  readonly address: string;
-  close(): Promise<void>;
+export interface MountedApi extends Mounted {
+  /** Requests have to bring another one from now on; null: none. */
+  setToken(token: string | null): void;
 }
 
 /** Mounts the admin API. Rejects, in the user's words, when its address can't be listened on. */
@@ -65,8 +68,16 @@ export async function mountApi({
   });
   try {
     // On a socket that a successor can have.
-    const { fds } = await running.lend(formatAddress(parsed), "admin API");
-    return { address: await server.listen(fds[0]), close: () => server.close(0) };
+    const { fds, boundTo } = await running.lend(formatAddress(parsed), OWNER);
+    return {
+      address: await server.listen(fds[0]),
+      close: () => server.close(0),
+      retire: async () => {
+        await server.close();
+        await running.giveBack(OWNER, boundTo);
+      },
+      setToken: (other) => server.setToken(other),
+    };
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     const reason = code === "EADDRINUSE" ? "another program listens there already" : message;

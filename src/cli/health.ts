@@ -1,13 +1,14 @@
 import { answerHealth } from "../admin/health/health-api.ts";
 import { AdminServer } from "../admin/http/admin-server.ts";
 import type { Health } from "../control/health.ts";
+import type { Mounted } from "../control/reload/mount.ts";
 import type { Running } from "../control/running.ts";
 
 /** What answers orchestrators, while it is mounted. */
-export interface MountedHealth {
-  readonly address: string;
-  close(): Promise<void>;
-}
+export type MountedHealth = Mounted;
+
+/** Whose its socket is. */
+const OWNER = "health";
 
 /** Answers how the process is, and nothing else, on an address of its own. Rejects when it can't be listened on. */
 export async function mountHealth(address: string, health: Health, running: Running): Promise<MountedHealth> {
@@ -17,6 +18,13 @@ export async function mountHealth(address: string, health: Health, running: Runn
     openHandlers: [(request) => answerHealth(health, request)],
   });
   // On a socket that a successor can have.
-  const { fds } = await running.lend(address, "health");
-  return { address: await server.listen(fds[0]), close: () => server.close(0) };
+  const { fds, boundTo } = await running.lend(address, OWNER);
+  return {
+    address: await server.listen(fds[0]),
+    close: () => server.close(0),
+    retire: async () => {
+      await server.close();
+      await running.giveBack(OWNER, boundTo);
+    },
+  };
 }

@@ -1,17 +1,18 @@
-import { availableParallelism } from "node:os";
 import type { Logger } from "pino";
 import type { Scenario } from "../config/scenario.ts";
 import type { AdminSettings, ProcessSettings } from "../config/snapshot.ts";
 import { Ending } from "../control/ending.ts";
 import { setEngineFlags } from "../control/engine-flags.ts";
-import { PidFile } from "../control/pid-file.ts";
+import { HeldPidFile } from "../control/reload/held-pid-file.ts";
 import { type Running, startRunning } from "../control/running.ts";
 import { runUntilSignal } from "../control/signals.ts";
 import { toInheritance } from "../control/upgrade/inheritance.ts";
 import type { Predecessor } from "../control/upgrade/predecessor.ts";
 import { createErrorLog } from "../observe/error-log.ts";
 import type { RunSpec } from "../worker/run-spec.ts";
+import { Beside } from "./beside.ts";
 import { enterPlace, Life } from "./life.ts";
+import { createReloader, Hangups, threadsOf } from "./reloading.ts";
 import { meetPredecessor, Succession, type SuccessionSettings } from "./succession.ts";
 
 export interface ServeSettings {
@@ -28,6 +29,8 @@ export interface ServeSettings {
   /** What is played while it runs. */
   readonly scenario: Scenario | null;
   readonly succession: SuccessionSettings;
+  /** Reads anew what these were made of. Rejects with what is wrong. Null: there is nothing to be read. */
+  readonly reread: (() => Promise<ServeSettings>) | null;
 }
 
 /** Runs in the foreground until a signal ends it. */
@@ -51,32 +54,39 @@ async function serve(
   life: Life,
   log: Logger,
 ): Promise<void> {
-  const threads = settings.threads ?? availableParallelism();
+  const hangups = settings.reread === null ? null : new Hangups();
+  const threads = threadsOf(settings);
   const inheritance = toInheritance(predecessor?.estate ?? null, life.sockets);
   // Before anything is listened on: beside a process that runs already we must not take a single connection.
-  let pidFile = predecessor === null ? writePidFile(settings, null) : null;
+  const pidFile = new HeldPidFile();
+  if (predecessor === null) pidFile.write(settings.pidFile);
   try {
     const running = await startRunning(settings.spec, threads, log, inheritance);
     setEngineFlags();
     const ending = new Ending();
     await using companions = new AsyncDisposableStack();
-    const succession = await startCompanions(settings, running, ending, life, log, companions);
+    const succession = await openSuccession(settings, { running, ending, life, log }, companions);
+    const { upgrader } = succession;
+    const means = { running, health: life.health, upgrader, log, json: settings.json };
+    const beside = companions.use(await Beside.open(settings, pidFile, means));
     for (const address of inheritance.sockets.closeRest())
       log.warn({ address }, "A socket was handed over that nobody listens on: it is closed");
     life.settle(
       running,
       [settings.succession.socket].filter((path) => path !== null),
     );
-    if (predecessor !== null) pidFile = await takePlace(settings, running, predecessor);
-    const terms = { grace: settings.grace, delay: settings.process.shutdownDelay, ending };
+    if (predecessor !== null) await takePlace(settings, running, predecessor, pidFile);
+    inheritance.sockets.own();
+    const reloader = createReloader(settings, { running, beside, notifier: life.notifier, log });
+    if (reloader !== null) hangups?.attach(reloader);
     const signals = { ...life.signals, ...succession.signals };
     // Whoever is told that it listens may end it at once.
-    const ended = runUntilSignal(running, { ...terms, signals, onEnd: (how) => life.end(how) }, log);
+    const ended = runUntilSignal(running, beside.termsOfEnd(ending, signals, life), log);
     announce(running, threads, settings.json);
     life.begin(running);
     await ended;
   } finally {
-    pidFile?.remove();
+    pidFile.remove();
   }
 }
 
@@ -85,7 +95,8 @@ async function takePlace(
   settings: ServeSettings,
   running: Running,
   predecessor: Predecessor,
-): Promise<PidFile | null> {
+  pidFile: HeldPidFile,
+): Promise<void> {
   try {
     await predecessor.takeOver();
   } catch (error) {
@@ -94,13 +105,8 @@ async function takePlace(
     await running.retire(settings.grace);
     throw error;
   }
-  const pidFile = writePidFile(settings, predecessor.pid);
+  pidFile.write(settings.pidFile, predecessor.pid);
   predecessor.confirm();
-  return pidFile;
-}
-
-function writePidFile({ pidFile }: ServeSettings, former: number | null): PidFile | null {
-  return pidFile === null ? null : PidFile.write(pidFile, former);
 }
 
 /** Milliseconds in which the last words about an upgrade reach who asked for it by the admin API. */
@@ -113,16 +119,20 @@ function warnOfKeyLog(file: string, log: Logger): void {
   );
 }
 
-/** What runs beside the proxy: the admin API, a scenario, whoever waits for a successor. */
-async function startCompanions(
+/** What a successor needs to know of this process. */
+interface Surroundings {
+  readonly running: Running;
+  readonly ending: Ending;
+  readonly life: Life;
+  readonly log: Logger;
+}
+
+/** Lets others take the place of this process. */
+async function openSuccession(
   settings: ServeSettings,
-  running: Running,
-  ending: Ending,
-  life: Life,
-  log: Logger,
+  { running, ending, life, log }: Surroundings,
   companions: AsyncDisposableStack,
 ): Promise<Succession> {
-  const { admin, scenario, spec, json } = settings;
   const succession = await Succession.open({
     settings: settings.succession,
     ...{ running, ending, log },
@@ -133,46 +143,7 @@ async function startCompanions(
     },
   });
   companions.defer(() => succession.close());
-  if (admin !== null) {
-    const { mountApi } = await import("./admin-api.ts");
-    const onError = (error: unknown): void => log.error({ error }, "The admin API failed");
-    const api = await mountApi({
-      running,
-      health: life.health,
-      upgrader: succession.upgrader,
-      address: admin.bind,
-      token: admin.token,
-      onError,
-    });
-    companions.defer(() => api.close());
-    announceApi(api.address, json);
-  }
-  if (settings.process.health !== null) {
-    const { mountHealth } = await import("./health.ts");
-    const health = await mountHealth(settings.process.health, life.health, running);
-    companions.defer(() => health.close());
-    announceHealth(health.address, json);
-  }
-  if (scenario === null) return succession;
-  const { playBeside } = await import("./scenario.ts");
-  const play = playBeside(scenario, running.steering, spec.seed, log);
-  companions.defer(() => play.stop());
   return succession;
-}
-
-function announceApi(address: string, json: boolean): void {
-  process.stdout.write(
-    json
-      ? `${JSON.stringify({ event: "api", address: `http://${address}` })}\n`
-      : `Admin API on http://${address}\n`,
-  );
-}
-
-function announceHealth(address: string, json: boolean): void {
-  const line = json
-    ? JSON.stringify({ event: "health", address: `http://${address}` })
-    : `Health on http://${address}/health/ready`;
-  process.stdout.write(`${line}\n`);
 }
 
 function announce({ addresses }: Running, threads: number, json: boolean): void {

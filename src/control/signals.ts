@@ -34,9 +34,11 @@ export interface EndTerms {
 
 /** Waits for what ends the process and ends it that way. */
 export async function runUntilSignal(running: Running, terms: EndTerms, log: Logger): Promise<void> {
-  const { grace, delay = 0, signals = {}, ending = new Ending(), onEnd } = terms;
+  const { signals = {}, ending = new Ending(), onEnd } = terms;
   hearSignals({ ...signals, ...ENDS }, ending);
   const how = await ending.wanted;
+  // They may have become others while it ran.
+  const { grace, delay = 0 } = terms;
   onEnd?.(how);
   if (how === "stop") {
     log.info("Stopping");

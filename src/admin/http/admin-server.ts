@@ -69,16 +69,15 @@ const TIMEOUT_PAGE = "<html><head><title>Timeout</title></head><body><h1>Timeout
 export class AdminServer {
   readonly #server: Server;
   readonly #options: AdminServerOptions;
-  readonly #guard: AccessGuard;
+  #guard: AccessGuard;
   readonly #timeouts: AdminTimeouts;
   readonly #streams = new Set<ServerResponse>();
   #isClosing = false;
 
   constructor(options: AdminServerOptions) {
-    const { host, allowedHosts = [], token = null } = options;
     this.#options = options;
     this.#timeouts = { ...TIMEOUTS, ...options.timeouts };
-    this.#guard = new AccessGuard({ allowedHosts: host ? [...allowedHosts, host] : allowedHosts, token });
+    this.#guard = this.#guardBy(options.token ?? null);
     this.#server = nodeHttp.createServer(
       {
         headersTimeout: this.#timeouts.read,
@@ -108,6 +107,16 @@ export class AdminServer {
     const { host = "127.0.0.1", port } = this.#options;
     // `localhost` is the IPv4 one where there are both, as clients expect that don't try both.
     return host === "" ? { port } : { port, host: (await lookup(host, { order: "ipv4first" })).address };
+  }
+
+  /** Requests have to bring another token from now on; null: none. */
+  setToken(token: string | null): void {
+    this.#guard = this.#guardBy(token);
+  }
+
+  #guardBy(token: string | null): AccessGuard {
+    const { host, allowedHosts = [] } = this.#options;
+    return new AccessGuard({ allowedHosts: host ? [...allowedHosts, host] : allowedHosts, token });
   }
 
   /** Takes no more connections, lets requests finish for at most `grace` milliseconds, then ends. */

@@ -148,7 +148,7 @@ async function runHttp(servers: readonly string[], flags: HttpFlags): Promise<vo
     return;
   }
   if (selfSigned !== null) announceCertificate(selfSigned, flags.json === true);
-  await serveSnapshot(snapshot, flags);
+  await serveSnapshot(snapshot, flags, null);
 }
 
 function toProxyFlags(

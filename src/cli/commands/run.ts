@@ -16,6 +16,7 @@ import {
   serveSnapshot,
   toRunSpec,
 } from "./serve-snapshot.ts";
+import { testPlugins } from "./test-plugins.ts";
 import { testTls } from "./test-tls.ts";
 
 interface RunFlags extends SharedFlags {
@@ -83,6 +84,16 @@ function whatToRun(
   return { programPath: resolve(file), configPath: config ?? null };
 }
 
+/** Reads the same file again, wherever the process has gone meanwhile. */
+function rereader(path: string | null, purpose: "proxy" | "program"): () => Snapshot | null {
+  const startedIn = process.cwd();
+  return () => {
+    if (path === null) return null;
+    const file = process.cwd() === startedIn ? path : resolve(startedIn, path);
+    return loadConfig(file, process.env, purpose);
+  };
+}
+
 async function runSnapshot(snapshot: Snapshot, path: string, flags: RunFlags): Promise<void> {
   if (flags.bind !== undefined) {
     throw new UsageError(
@@ -90,18 +101,19 @@ async function runSnapshot(snapshot: Snapshot, path: string, flags: RunFlags): P
     );
   }
   if (flags.test !== true) {
-    await serveSnapshot(snapshot, flags);
+    await serveSnapshot(snapshot, flags, rereader(path, "proxy"));
     return;
   }
   await loadScenario(snapshot);
   await testTls(snapshot, path);
+  await testPlugins(snapshot, path);
   process.stdout.write(`${path}: the configuration is good\n`);
 }
 
 async function runProgram(path: string, snapshot: Snapshot | null, flags: RunFlags): Promise<void> {
   const binds = flags.bind ?? [];
   if (flags.test !== true) {
-    await serveProgram(path, snapshot, binds, flags);
+    await serveProgram(path, snapshot, binds, flags, rereader(flags.config ?? null, "program"));
     return;
   }
   try {
@@ -110,6 +122,9 @@ async function runProgram(path: string, snapshot: Snapshot | null, flags: RunFla
   } catch (error) {
     throw new UsageError((error as Error).message);
   }
-  if (snapshot !== null) await testTls(snapshot, flags.config!);
+  if (snapshot !== null) {
+    await testTls(snapshot, flags.config!);
+    await testPlugins(snapshot, flags.config!);
+  }
   process.stdout.write(`${path}: the program is good\n`);
 }

@@ -5,6 +5,7 @@ import type { LogLevel, Snapshot } from "../../config/snapshot.ts";
 import { instanceName, type RunSpec } from "../../worker/run-spec.ts";
 import { accessLogOption, jsonOption, logLevelOption, threadsOption, upgradeSockOption } from "../options.ts";
 import { addProcessFlags, type ProcessFlags, processOf } from "../process-options.ts";
+import type { ServeSettings } from "../serve.ts";
 import { fipsOption, keyLogFile, keyLogOption, setFips, type TlsFlags } from "../tls/options.ts";
 
 /** Flags of every command that serves; they win over the configuration. */
@@ -31,9 +32,15 @@ export function addSharedFlags(command: Command): Command {
 
 const DEFAULT_GRACE = 30_000;
 
-/** Runs a configuration until a signal ends it. */
-export function serveSnapshot(snapshot: Snapshot, flags: SharedFlags): Promise<void> {
-  return serve(snapshot, null, [], flags);
+/** Reads a configuration again. @throws ConfigError with everything that is wrong with it */
+type Reread = () => Snapshot | null;
+
+/**
+ * Runs a configuration until a signal ends it.
+ * @param reread null: it comes from nowhere that could change
+ */
+export function serveSnapshot(snapshot: Snapshot, flags: SharedFlags, reread: Reread | null): Promise<void> {
+  return serve({ snapshot, program: null, binds: [], reread }, flags);
 }
 
 /** Runs a program until a signal ends it, with the settings of a configuration if there is one. */
@@ -42,21 +49,31 @@ export function serveProgram(
   snapshot: Snapshot | null,
   binds: readonly string[],
   flags: SharedFlags,
+  reread: Reread,
 ): Promise<void> {
-  return serve(snapshot, program, binds, flags);
+  return serve({ snapshot, program, binds, reread }, flags);
 }
 
-async function serve(
-  snapshot: Snapshot | null,
-  program: string | null,
-  binds: readonly string[],
-  flags: SharedFlags,
-): Promise<void> {
+/** What is served, and where it comes from. */
+interface Served {
+  readonly snapshot: Snapshot | null;
+  readonly program: string | null;
+  readonly binds: readonly string[];
+  readonly reread: Reread | null;
+}
+
+async function serve(served: Served, flags: SharedFlags): Promise<void> {
   setFips(flags);
-  const scenario = await loadScenario(snapshot);
   // Only who serves needs all that serving needs.
   const { serveUntilSignal } = await import("../serve.ts");
-  return serveUntilSignal({
+  return serveUntilSignal(await toServeSettings(served, flags));
+}
+
+/** @throws ConfigError with what is wrong with the scenario */
+async function toServeSettings(served: Served, flags: SharedFlags): Promise<ServeSettings> {
+  const { snapshot, program, binds, reread } = served;
+  const scenario = await loadScenario(snapshot);
+  return {
     spec: toRunSpec(snapshot, program, binds, flags),
     threads: flags.threads ?? snapshot?.threads ?? null,
     grace: snapshot?.gracePeriod ?? DEFAULT_GRACE,
@@ -69,7 +86,8 @@ async function serve(
       takesOver: flags.upgrade === true,
       socket: flags.upgradeSock ?? snapshot?.process.upgradeSocket ?? null,
     },
-  });
+    reread: reread === null ? null : async () => toServeSettings({ ...served, snapshot: reread() }, flags),
+  };
 }
 
 /** The scenario that a configuration names, if it names one. @throws ConfigError with everything that is wrong with it */

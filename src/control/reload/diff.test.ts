@@ -138,7 +138,7 @@ describe("how a change comes into effect", () => {
     const told = Object.fromEntries(diffSpecs(before, after).map(({ path, applied }) => [path, applied]));
     assert.equal(told["program"], "new generation");
     assert.equal(told["threads"], "new generation");
-    assert.equal(told["seed"], "restart");
+    assert.equal(told["seed"], "new generation");
     assert.equal(told["user"], "restart");
     assert.equal(told["grace_period_seconds"], "in place");
   });

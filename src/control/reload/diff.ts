@@ -45,9 +45,9 @@ export function describeChange({ path, kind, before, after }: Change): string {
 }
 
 /** What concerns the process as a whole, and was settled when it began. */
-const BY_RESTART = /^(?:daemon|working_directory|umask|user|group|fips|key_log|stats|seed|upgrade_sock)\b/;
+const BY_RESTART = /^(?:daemon|working_directory|umask|user|group|fips|key_log|stats|upgrade_socket)\b/;
 /** What threads are made of. */
-const BY_GENERATION = /^(?:program|toxics|binds|threads|plugins)\b/;
+const BY_GENERATION = /^(?:program|toxics|binds|threads|seed)\b/;
 
 function appliedOf(path: string): Applied {
   if (BY_RESTART.test(path)) return "restart";

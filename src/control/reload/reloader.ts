@@ -10,6 +10,8 @@ export interface ReloaderOptions<L> {
   load(): Promise<L>;
   /** Has it run. Rejects with what is wrong, having changed nothing. */
   apply(next: L): Promise<ReloadReport>;
+  /** Hears of the beginning and the end of each attempt, whatever comes of it. */
+  onReloading?(isReloading: boolean): void;
   readonly log: Logger;
   /** Milliseconds since 1970, for what people read. Default: `Date.now`. */
   readonly wallClock?: () => number;
@@ -161,6 +163,7 @@ export class Reloader<L> {
   }
 
   async #attempt(work: () => Promise<ReloadReport>): Promise<ReloadReport> {
+    this.#options.onReloading?.(true);
     try {
       const report = await work();
       this.#lastError = null;
@@ -171,6 +174,8 @@ export class Reloader<L> {
       this.#lastError = { time: this.#now(), message: describeThrown(error) };
       logFailure(error, this.#options.log);
       throw error;
+    } finally {
+      this.#options.onReloading?.(false);
     }
   }
 
