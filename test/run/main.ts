@@ -27,8 +27,10 @@ function say(text: string): void {
   process.stdout.write(text.endsWith("\n") ? text : `${text}\n`);
 }
 
-function showFile({ path, ok, counts, text, duration }: FinishedFile): void {
+function showFile({ path, ok, counts, text, failures, duration }: FinishedFile): void {
   say(`${ok ? "✔" : "✖"} ${path}: ${counts.tests} tests, ${inSeconds(duration)}\n${text}`);
+  // At once as well: a run that is broken off has no end.
+  if (!ok) say(failures);
 }
 
 function sum(files: readonly FinishedFile[], name: keyof Counts): number {
