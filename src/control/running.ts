@@ -17,7 +17,7 @@ import { PluginKeepers, type Plugins } from "./plugins.ts";
 import { Proxies } from "./proxies.ts";
 import type { PreparePart } from "./reload/part.ts";
 import type { ReloadReport } from "./reload/report.ts";
-import { RunReload } from "./reload/run-reload.ts";
+import { type RunParts, RunReload } from "./reload/run-reload.ts";
 import { type Share, SocketKeeper } from "./sockets.ts";
 import type { Steering } from "./steering.ts";
 import { Supervisor } from "./supervisor.ts";
@@ -84,6 +84,25 @@ export async function startRunning(
   log: Logger,
   inherited: Inheritance = toInheritance(null),
 ): Promise<Running> {
+  const assembly = await assemble(spec, threads, log, inherited);
+  const listening = await startAll(assembly);
+  return toRunning(assembly, new RunReload(assembly, { spec, shared: assembly.shared, threads }, listening));
+}
+
+/** All that the main thread has for a data plane. */
+interface Assembly extends RunParts {
+  readonly spec: RunSpec;
+  readonly shared: SharedMemory;
+  readonly sockets: SocketKeeper;
+  readonly traffic: TrafficKeeper;
+}
+
+async function assemble(
+  spec: RunSpec,
+  threads: number,
+  log: Logger,
+  inherited: Inheritance,
+): Promise<Assembly> {
   loadToxics(spec.toxics ?? []);
   const shared = allocateSharedMemory(spec, Math.max(threads, 1));
   const tls = new TlsKeepers(log, idleAlarms, inherited.memories["tickets"]);
@@ -104,9 +123,16 @@ export async function startRunning(
     plugins: plugins.standing,
   });
   const limits = new SharedLimits(routedSnapshot(spec), shared.limits);
-  const listening = await startAll({ spec, engine, proxies, upstreams, plugins, log });
-  const parts = { engine, proxies, upstreams, limits, tls, plugins, log };
-  const reload = new RunReload(parts, { spec, shared, threads }, listening);
+  return { spec, shared, sockets, traffic, engine, proxies, upstreams, limits, tls, plugins, log };
+}
+
+function toRunning(
+  { engine, proxies, upstreams, limits, tls, plugins, sockets, traffic }: Assembly,
+  reload: RunReload,
+): Running {
+  const quiet = (): void => {
+    for (const part of [upstreams, plugins, traffic]) part.stop();
+  };
   return {
     get addresses() {
       return [
@@ -143,21 +169,15 @@ export async function startRunning(
     // Any order that changes nothing would do.
     answered: () => orderAll(engine, { do: "traffic" }),
     drain(grace) {
-      upstreams.stop();
-      plugins.stop();
-      traffic.stop();
+      quiet();
       return engine.drain(grace);
     },
     retire(grace) {
-      upstreams.stop();
-      plugins.stop();
-      traffic.stop();
+      quiet();
       return engine.retire(grace);
     },
     stop() {
-      upstreams.stop();
-      plugins.stop();
-      traffic.stop();
+      quiet();
       return engine.stop();
     },
   };
@@ -177,18 +197,9 @@ async function createLocalPlane(
   return new LocalPlane(spec, shared, keepers, log);
 }
 
-interface Parts {
-  readonly spec: RunSpec;
-  readonly engine: Engine;
-  readonly proxies: Proxies;
-  readonly upstreams: KeptUpstreams;
-  readonly plugins: PluginKeepers;
-  readonly log: Logger;
-}
-
 /** Resolves with what is listened on by listeners. Rejects with what is wrong, having ended what was begun. */
-async function startAll(parts: Parts): Promise<readonly string[]> {
-  const { spec, engine, proxies, upstreams, plugins, log } = parts;
+async function startAll(assembly: Assembly): Promise<readonly string[]> {
+  const { spec, engine, proxies, upstreams, plugins, log } = assembly;
   const listeners = listenersOf(spec);
   for (const { name, bind, toxics, mode } of listeners) proxies.adopt(name, bind, toxics, mode);
   try {
