@@ -299,3 +299,24 @@ describe("a plugin whose file is exchanged", { skip: withoutCompiler }, () => {
     assert.ok(left.length < during.length, `${during} → ${left}`);
   });
 });
+
+describe("the example", { skip: withoutCompiler }, () => {
+  test("counts and seals a line, keeps a gate, and makes capitals", async () => {
+    const env = {
+      ...{ PLUGINS: folder.path, COUNTS: folder.join("counts.log"), LINE_SERVER: echo.address },
+      ...{ WEB_SERVER: origin.address, LINE: "127.0.0.1:0", WEB: "127.0.0.1:0" },
+    };
+    await using example = await startInside(["run", "examples/plugins.yaml"], env);
+    const [web, line] = example.addresses;
+    seen = "";
+    await using client = await connectRaw(Number(line!.split(":").at(-1)));
+    client.end("hello");
+    assert.equal(String(await client.readToEnd()), "hello");
+    assert.deepEqual([seen.length, seen.includes("h")], [5, false]);
+    assert.equal(await (await fetch(`http://${web}/loud`)).text(), "NO SUCH ROUTE\n");
+    assert.equal(await (await fetch(`http://${web}/`)).text(), "origin\n");
+    assert.equal((await fetch(`http://${web}/private`)).status, 403);
+    const counts = await until("it is counted", () => readFile(env.COUNTS, "utf8").catch(() => null));
+    assert.match(String(counts), / 5 up, 5 down\n$/);
+  });
+});
