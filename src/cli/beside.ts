@@ -15,7 +15,7 @@ import type { MountedApi } from "./admin-api.ts";
 import type { MountedHealth } from "./health.ts";
 import type { Life } from "./life.ts";
 import type { Play } from "./scenario.ts";
-import type { ServeSettings } from "./serve.ts";
+import type { ServeSettings } from "./serve-settings.ts";
 
 export interface BesideMeans {
   readonly running: Running;

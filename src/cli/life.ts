@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import type { Logger } from "pino";
 import { idleAlarms } from "../base/alarms.ts";
 import type { ProcessSettings } from "../config/snapshot.ts";
-import { findIdentity, type Identity } from "../control/daemon/accounts.ts";
+import type { Identity } from "../control/daemon/accounts.ts";
 import { isInBackground, leaveForeground } from "../control/daemon/background.ts";
 import { becomeUser } from "../control/daemon/privileges.ts";
 import type { HowToEnd } from "../control/ending.ts";
@@ -17,6 +17,7 @@ import { Watchdog, watchdogInterval } from "../control/systemd/watchdog.ts";
 import type { HandedSockets } from "../control/upgrade/inherited-sockets.ts";
 import type { RunSpec } from "../worker/run-spec.ts";
 import { ThreadCaller } from "../worker/thread-calls.ts";
+import { identityOf } from "./accounts.ts";
 import { UsageError } from "./errors.ts";
 
 /** What of the settings concerns the process itself. */
@@ -58,6 +59,8 @@ export class Life implements Disposable {
 
   /** @throws UsageError when there is no such user, or nobody could read what is logged */
   constructor(settings: LifeSettings, log: Logger) {
+    // Until it is heard: Node would open a door for debuggers.
+    process.on("SIGUSR1", ignore);
     this.#settings = settings;
     this.#log = log;
     this.#identity = identityOf(settings.process);
@@ -89,7 +92,7 @@ export class Life implements Disposable {
     if (this.#identity === null) return;
     const { spec, pidFile } = this.#settings;
     const logs = [spec.errorLog.path, spec.accessLog?.path ?? null, spec.keyLog ?? null].filter(isFile);
-    const sockets = running.addresses.filter((address) => address.startsWith("unix:/"));
+    const sockets = running.addresses.filter((address) => /^unix:[^@]/.test(address));
     const files = [...logs, ...[pidFile].filter(isFile), ...others];
     becomeUser(this.#identity, [...files, ...sockets.map((address) => address.slice("unix:".length))]);
     this.#checkReach([fileURLToPath(import.meta.url), ...[spec.program].filter(isFile)]);
@@ -114,10 +117,12 @@ export class Life implements Disposable {
   /** The end begins. A process that has handed over has nothing to tell: it isn't the service any more. */
   end(how: HowToEnd): void {
     this.health.phase = "draining";
-    if (how !== "handover") this.notifier.stopping(how === "drain" ? "Draining" : "Stopping");
+    if (how === "handover") this.#watchdog?.stop();
+    else this.notifier.stopping(how === "drain" ? "Draining" : "Stopping");
   }
 
   [Symbol.dispose](): void {
+    process.off("SIGUSR1", ignore);
     this.#watchdog?.stop();
     this.#caller.close();
   }
@@ -140,14 +145,7 @@ export class Life implements Disposable {
   }
 }
 
-function identityOf({ user, group }: ProcessSettings): Identity | null {
-  if (user === null && group === null) return null;
-  try {
-    return findIdentity(user ?? process.getuid?.() ?? 0, group);
-  } catch (error) {
-    throw new UsageError((error as Error).message);
-  }
-}
+function ignore(): void {}
 
 /** In the background nobody sees what is printed. */
 function checkLogs({ accessLog, errorLog }: RunSpec): void {

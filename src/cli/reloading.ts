@@ -5,7 +5,7 @@ import { Reloader } from "../control/reload/reloader.ts";
 import type { Running } from "../control/running.ts";
 import type { Notifier } from "../control/systemd/notifier.ts";
 import type { Beside } from "./beside.ts";
-import type { ServeSettings } from "./serve.ts";
+import type { ServeSettings } from "./serve-settings.ts";
 
 interface ReloadingMeans {
   readonly running: Running;

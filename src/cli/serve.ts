@@ -1,6 +1,4 @@
 import type { Logger } from "pino";
-import type { Scenario } from "../config/scenario.ts";
-import type { AdminSettings, ProcessSettings } from "../config/snapshot.ts";
 import { Ending } from "../control/ending.ts";
 import { setEngineFlags } from "../control/engine-flags.ts";
 import { HeldPidFile } from "../control/reload/held-pid-file.ts";
@@ -9,29 +7,11 @@ import { runUntilSignal } from "../control/signals.ts";
 import { toInheritance } from "../control/upgrade/inheritance.ts";
 import type { Predecessor } from "../control/upgrade/predecessor.ts";
 import { createErrorLog } from "../observe/error-log.ts";
-import type { RunSpec } from "../worker/run-spec.ts";
 import { Beside } from "./beside.ts";
 import { enterPlace, Life } from "./life.ts";
 import { createReloader, Hangups, threadsOf } from "./reloading.ts";
-import { meetPredecessor, Succession, type SuccessionSettings } from "./succession.ts";
-
-export interface ServeSettings {
-  readonly spec: RunSpec;
-  /** Null: as many as there are processors. */
-  readonly threads: number | null;
-  /** Milliseconds that SIGTERM gives to requests under way. */
-  readonly grace: number;
-  readonly pidFile: string | null;
-  readonly process: ProcessSettings;
-  readonly json: boolean;
-  /** Where the admin API is mounted; null for nowhere. */
-  readonly admin: AdminSettings | null;
-  /** What is played while it runs. */
-  readonly scenario: Scenario | null;
-  readonly succession: SuccessionSettings;
-  /** Reads anew what these were made of. Rejects with what is wrong. Null: there is nothing to be read. */
-  readonly reread: (() => Promise<ServeSettings>) | null;
-}
+import type { ServeSettings } from "./serve-settings.ts";
+import { meetPredecessor, Succession } from "./succession.ts";
 
 /** Runs in the foreground until a signal ends it. */
 export async function serveUntilSignal(settings: ServeSettings): Promise<void> {

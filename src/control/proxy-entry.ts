@@ -43,7 +43,7 @@ export function currentSettings({ settings, toxics, mode }: ProxyEntry): StreamP
   return { ...settings!, toxics, mode };
 }
 
-export function toListenerFaults({ name, toxics, mode, switched }: ProxyEntry): ListenerFaults {
+function toListenerFaults({ name, toxics, mode, switched }: ProxyEntry): ListenerFaults {
   return { name, toxics, mode, switched };
 }
 

@@ -104,6 +104,8 @@ async function runSnapshot(snapshot: Snapshot, path: string, flags: RunFlags): P
     await serveSnapshot(snapshot, flags, rereader(path, "proxy"));
     return;
   }
+  const { identityOf } = await import("../accounts.ts");
+  identityOf(snapshot.process);
   await loadScenario(snapshot);
   await testTls(snapshot, path);
   await testPlugins(snapshot, path);

@@ -5,7 +5,7 @@ import type { LogLevel, Snapshot } from "../../config/snapshot.ts";
 import { instanceName, type RunSpec } from "../../worker/run-spec.ts";
 import { accessLogOption, jsonOption, logLevelOption, threadsOption, upgradeSockOption } from "../options.ts";
 import { addProcessFlags, type ProcessFlags, processOf } from "../process-options.ts";
-import type { ServeSettings } from "../serve.ts";
+import type { ServeSettings } from "../serve-settings.ts";
 import { fipsOption, keyLogFile, keyLogOption, setFips, type TlsFlags } from "../tls/options.ts";
 
 /** Flags of every command that serves; they win over the configuration. */

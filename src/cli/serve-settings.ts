@@ -1,0 +1,23 @@
+import type { Scenario } from "../config/scenario.ts";
+import type { AdminSettings, ProcessSettings } from "../config/snapshot.ts";
+import type { RunSpec } from "../worker/run-spec.ts";
+import type { SuccessionSettings } from "./succession.ts";
+
+/** All that a process that serves goes by. */
+export interface ServeSettings {
+  readonly spec: RunSpec;
+  /** Null: as many as there are processors. */
+  readonly threads: number | null;
+  /** Milliseconds that SIGTERM gives to requests under way. */
+  readonly grace: number;
+  readonly pidFile: string | null;
+  readonly process: ProcessSettings;
+  readonly json: boolean;
+  /** Where the admin API is mounted; null for nowhere. */
+  readonly admin: AdminSettings | null;
+  /** What is played while it runs. */
+  readonly scenario: Scenario | null;
+  readonly succession: SuccessionSettings;
+  /** Reads anew what these were made of. Rejects with what is wrong. Null: there is nothing to be read. */
+  readonly reread: (() => Promise<ServeSettings>) | null;
+}
