@@ -55,11 +55,12 @@ export class SessionMeter {
 
   /** Counts what the session has moved since this was called last. */
   progress(session: Session<unknown>, { traffic }: MeteredClient): void {
-    const { bytesReceived, bytesSent, notedIn, notedOut, routeTraffic, upstreamTraffic } = session;
+    const { bytesReceived, bytesSent, notedIn, notedOut, routeTraffic, peer } = session;
+    if (peer !== null) session.upstreamTraffic ??= this.#ofServer(peer);
     session.notedIn = bytesReceived;
     session.notedOut = bytesSent;
     (routeTraffic ?? traffic)?.addBytes(bytesReceived - notedIn, bytesSent - notedOut);
-    upstreamTraffic?.addBytes(bytesReceived - notedIn, bytesSent - notedOut);
+    session.upstreamTraffic?.addBytes(bytesReceived - notedIn, bytesSent - notedOut);
   }
 
   /** What hears of a tunnel that the session has become. */
