@@ -8,10 +8,12 @@ import { get } from "./sluice.ts";
 /** Milliseconds between two visits of one visitor: enough of them, and a processor left for others. */
 const PAUSE = 4;
 
-/** Somebody who comes again and again until he is disposed of, and remembers what went wrong. */
+/** Somebody who comes again and again. */
 export interface Visitor {
-  readonly visits: number;
-  readonly failures: readonly unknown[];
+  /** Rejects when a visit fails. */
+  visit(): Promise<void>;
+  /** Closes what he still has open. */
+  leave?(): void;
 }
 
 /** Several visitors, each in his own way. */
@@ -20,23 +22,23 @@ export class SteadyVisitors implements AsyncDisposable {
   readonly #work: Promise<void>[] = [];
   #isOver = false;
 
-  /** @param visit one visit; rejects when it fails */
-  send(name: string, visit: () => Promise<void>): void {
+  send(name: string, visitor: Visitor): void {
     const lane = { visits: 0, failures: [] as unknown[], name };
     this.#lanes.push(lane);
-    this.#work.push(this.#comeAgain(lane, visit));
+    this.#work.push(this.#comeAgain(lane, visitor));
   }
 
-  async #comeAgain(lane: { visits: number; failures: unknown[] }, visit: () => Promise<void>): Promise<void> {
+  async #comeAgain(lane: { visits: number; failures: unknown[] }, visitor: Visitor): Promise<void> {
     while (!this.#isOver) {
       try {
-        await visit();
+        await visitor.visit();
         lane.visits++;
       } catch (error) {
         lane.failures.push(error);
       }
       await delay(PAUSE);
     }
+    visitor.leave?.();
   }
 
   /** By name. */
@@ -60,14 +62,14 @@ function expectOk(status: number | undefined): void {
 }
 
 /** A new connection each time. */
-export function comesAnew(port: number): () => Promise<void> {
-  return async () => expectOk((await get(port)).status);
+export function comesAnew(port: number): Visitor {
+  return { visit: async () => expectOk((await get(port)).status) };
 }
 
 /** One connection for as long as the server keeps it: until an answer says that it is the last. */
-export function keepsAlive(port: number): () => Promise<void> {
+export function keepsAlive(port: number): Visitor {
   let kept: RawClient | null = null;
-  return async () => {
+  const visit = async (): Promise<void> => {
     const client = kept ?? (await connectRaw(port));
     kept = null;
     const { status, headers } = await client.exchange("GET / HTTP/1.1\r\nHost: a.example\r\n\r\n");
@@ -76,15 +78,16 @@ export function keepsAlive(port: number): () => Promise<void> {
       await client[Symbol.asyncDispose]();
     else kept = client;
   };
+  return { visit, leave: () => void kept?.[Symbol.asyncDispose]() };
 }
 
 /**
  * One HTTP/2 connection without TLS, until the server says that it is to go away. A request that crosses with that and was refused is
  * sent again, as every client of HTTP/2 does (RFC 9113 §8.7): nobody has seen it.
  */
-export function speaksHttp2(port: number): () => Promise<void> {
+export function speaksHttp2(port: number): Visitor {
   let session: ClientHttp2Session | null = null;
-  return async () => {
+  const visit = async (): Promise<void> => {
     for (let isAnswered = false; !isAnswered; ) {
       if (session === null || session.closed || session.destroyed) {
         session = connectHttp2(`http://127.0.0.1:${port}`);
@@ -93,6 +96,7 @@ export function speaksHttp2(port: number): () => Promise<void> {
       isAnswered = await isAnsweredOn(session);
     }
   };
+  return { visit, leave: () => session?.close() };
 }
 
 /** False when the request was refused. */
@@ -111,13 +115,14 @@ async function isAnsweredOn(session: ClientHttp2Session): Promise<boolean> {
 }
 
 /** A new connection with TLS each time, which takes up the session of the last one. */
-export function resumesSession(port: number): () => Promise<void> {
+export function resumesSession(port: number): Visitor {
   let session: Buffer | null = null;
-  return async () => {
+  const visit = async (): Promise<void> => {
     const options = session === null ? {} : { session };
     const { answer, resumed, session: given } = await visitSecurely(port, options, GET);
     if (!answer.startsWith("HTTP/1.1 200")) throw new Error(`answer ${answer}`);
     if (session !== null && !resumed) throw new Error("the session wasn't taken up");
     session = given ?? session;
   };
+  return { visit };
 }
