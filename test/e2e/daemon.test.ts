@@ -10,6 +10,7 @@ import { createTemporaryDirectory, type TemporaryDirectory } from "../kit/files.
 import { createNotifyServer } from "../kit/notify-server.ts";
 import { runProgram } from "../kit/process.ts";
 import type { RawTarget } from "../kit/raw-client.ts";
+import { runInside } from "./inside.ts";
 import { get } from "./sluice.ts";
 
 const root = join(import.meta.dirname, "..", "..");
@@ -118,6 +119,17 @@ describe("sluice run -d", () => {
     const started = await runProgram(process.execPath, [executable, "run", ...flags]);
     assert.deepEqual([started.code, started.stdout], [2, ""]);
     assert.match(started.stderr, /nobody sees standard output/);
+    const text = "listeners: [{ bind: 127.0.0.1:0, respond: 204 }]\n";
+    for (const [key, args, message] of [
+      ["user: nobody-of-that-name", ["-t"], "sluice: There is no user nobody-of-that-name\n"],
+      ["working_directory: nowhere", [], /^sluice: working_directory: ENOENT/],
+    ] as const) {
+      const wrong = await directory.write("wrong.yaml", `${text}${key}\n`);
+      const { code, stdout, stderr } = await runInside(["run", wrong, ...args]);
+      assert.deepEqual([code, stdout], [2, ""]);
+      if (typeof message === "string") assert.equal(stderr, message);
+      else assert.match(stderr, message);
+    }
   });
 });
 

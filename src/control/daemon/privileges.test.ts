@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { lstatSync, symlinkSync } from "node:fs";
+import { existsSync, lstatSync, readFileSync, symlinkSync } from "node:fs";
 import { describe, test } from "node:test";
 import { createTemporaryDirectory } from "../../../test/kit/files.ts";
 import { runProgram } from "../../../test/kit/process.ts";
@@ -36,20 +36,26 @@ import { readFileSync, readdirSync } from "node:fs";
 import { createServer } from "node:net";
 import { findIdentity } from ${JSON.stringify(import.meta.resolve("./accounts.ts"))};
 import { becomeUser } from ${JSON.stringify(import.meta.resolve("./privileges.ts"))};
+import { SocketKeeper } from ${JSON.stringify(import.meta.resolve("../sockets.ts"))};
 
 const [own, link, socket] = process.argv.slice(-3);
 const server = createServer().listen(socket);
 await once(server, "listening");
 const worker = new Worker("setInterval(() => {}, 1000)", { eval: true });
 await once(worker, "online");
+const keeper = new SocketKeeper();
+await keeper.lend("127.84.3.2:82", { thread: 0, threads: 1 }, "low");
 const identity = findIdentity("nobody", null);
 becomeUser(identity, [own, link, socket, own + ".absent"]);
 becomeUser(identity, []);
 const tasks = readdirSync("/proc/self/task").map((task) => readFileSync("/proc/self/task/" + task + "/status", "utf8"));
 const attempts = [() => process.setuid(0), () => process.setgid(0), () => readFileSync("/etc/shadow")];
 const refused = attempts.map((attempt) => { try { attempt(); return "done"; } catch (error) { return error.code; } });
+const lent = (address, owner) => keeper.lend(address, { thread: 1, threads: 2 }, owner).then(({ boundTo }) => boundTo, ({ message }) => message);
 console.log(JSON.stringify({
   identity,
+  before: await lent("127.84.3.2:82", "low"),
+  added: await lent("127.84.3.2:83", "lower"),
   threads: tasks.length,
   users: [...new Set(tasks.map((status) => status.match(/^Uid:.*$/m)[0].replaceAll("\\t", " ")))],
   refused,
@@ -59,6 +65,10 @@ process.kill(process.pid, "SIGKILL");
 
 const skip =
   process.platform === "linux" && process.getuid?.() === 0 ? false : "only root can become another user";
+
+/** Some systems let everybody listen everywhere. */
+const FIRST_OPEN_PORT = "/proc/sys/net/ipv4/ip_unprivileged_port_start";
+const isOpenToAll = existsSync(FIRST_OPEN_PORT) && Number(readFileSync(FIRST_OPEN_PORT, "utf8")) <= 83;
 
 describe("giving up root", { skip }, () => {
   test("is for good, in all threads, and takes along what belongs to the process", async () => {
@@ -75,6 +85,10 @@ describe("giving up root", { skip }, () => {
     const { uid } = identity;
     assert.ok(threads > 2 && uid > 0);
     assert.deepEqual(told, {
+      before: "127.84.3.2:82",
+      added: isOpenToAll
+        ? "127.84.3.2:83"
+        : "Can't listen on 127.84.3.2:83: ports below 1024 need more rights",
       users: [`Uid: ${uid} ${uid} ${uid} ${uid}`],
       refused: ["EPERM", "EPERM", "EACCES"],
     });
