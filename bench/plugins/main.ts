@@ -1,0 +1,151 @@
+/** Measures what plugins in C cost, and what they save: `npm run bench:plugins`. Built by `make -C native` before. */
+import { once } from "node:events";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { NativePlugin } from "../../src/plugins/native-plugin.ts";
+import { MOST_INPUT } from "../../src/plugins/plugin.ts";
+import { cpuMicrosOf } from "../measure/process-tree.ts";
+import { median } from "../measure/statistics.ts";
+import { freePort, killAll, launch } from "../processes.ts";
+import { textTable } from "../report/table.ts";
+
+const { values } = parseArgs({
+  options: {
+    chunk: { type: "string", default: "16384" },
+    messages: { type: "string", default: "40000" },
+    rounds: { type: "string", default: "5" },
+    help: { type: "boolean", short: "h", default: false },
+  },
+});
+
+if (values.help) {
+  process.stdout.write(`Usage: npm run bench:plugins -- [--chunk 16384] [--messages 40000] [--rounds 5]
+
+CPU time of upper-case in C and in TypeScript, by itself; then CPU time of a TCP proxy in one thread for each message that
+is echoed, without a plugin and with pass-through, in turn.
+`);
+  process.exit();
+}
+
+const chunk = Math.min(Number(values.chunk), MOST_INPUT);
+const messages = Number(values.messages);
+const rounds = Number(values.rounds);
+const native = join(import.meta.dirname, "../../native/build");
+/** Messages under way at once: enough that the proxy never waits. */
+const PIPELINE = 8;
+
+measureFilters();
+await measureProxy();
+killAll();
+process.exit();
+
+// ── the filter by itself ─────────────────────────────────────────────────────────────────────────────────────────
+
+function measureFilters(): void {
+  const input = Buffer.allocUnsafeSlow(chunk).fill("Some text, neither short nor long. ");
+  const output = Buffer.allocUnsafeSlow(chunk);
+  const upper = new NativePlugin(join(native, "upper-case.so"), "null").openConnection("");
+  const pass = new NativePlugin(join(native, "pass-through.so"), "null").openConnection("");
+  const ways: [string, () => unknown][] = [
+    ["upper-case in C, with its call", () => upper.transform(0, input, 0, chunk)],
+    ["upper-case in TypeScript, byte by byte", () => upperCase(input, output)],
+    [
+      "upper-case in TypeScript, by toUpperCase()",
+      () => output.write(input.toString("latin1").toUpperCase(), "latin1"),
+    ],
+    ["pass-through in C, with its call", () => pass.transform(0, input, 0, chunk)],
+  ];
+  const rows = ways.map(([name, run]) => [name, `${timeOf(run).toFixed(2)} µs`]);
+  process.stdout.write(`${chunk} bytes\n\n${textTable([["filter", "CPU time"], ...rows])}\n\n`);
+}
+
+function upperCase(input: Buffer, output: Buffer): void {
+  for (let i = 0; i < input.length; i++) {
+    const byte = input[i]!;
+    output[i] = byte >= 0x61 && byte <= 0x7a ? byte - 0x20 : byte;
+  }
+}
+
+/** Microseconds of CPU time, the best of several runs: others may use the processor's caches meanwhile. */
+function timeOf(run: () => unknown): number {
+  const times: number[] = [];
+  for (let round = 0; round < 8; round++) {
+    const before = process.cpuUsage();
+    for (let i = 0; i < 5_000; i++) run();
+    const { user, system } = process.cpuUsage(before);
+    times.push((user + system) / 5_000);
+  }
+  return Math.min(...times);
+}
+
+// ── in a proxy ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+async function measureProxy(): Promise<void> {
+  const echo = createServer((socket) => socket.pipe(socket));
+  echo.listen(0, "127.0.0.1");
+  await once(echo, "listening");
+  const folder = mkdtempSync(join(tmpdir(), "sluice-bench-"));
+  const [plain, plugged] = [await freePort(), await freePort()];
+  const file = join(folder, "plugins.yaml");
+  writeFileSync(file, configuration(echo, plain, plugged));
+  const child = launch([process.execPath, join(import.meta.dirname, "../../bin/sluice.js"), "run", file]);
+  const sockets = [await connected(plain), await connected(plugged)];
+  const times: number[][] = [[], []];
+  // The first round is for the compiler to warm up.
+  for (let round = 0; round <= rounds; round++) {
+    for (const [index, socket] of sockets.entries()) {
+      const before = await cpuMicrosOf(child.pid);
+      await pingPong(socket);
+      const time = ((await cpuMicrosOf(child.pid)) - before) / messages;
+      if (round > 0) times[index]!.push(time);
+    }
+  }
+  rmSync(folder, { recursive: true });
+  const [without = 0, withPlugin = 0] = times.map(median);
+  const share = ((withPlugin / without - 1) * 100).toFixed(1);
+  process.stdout.write(
+    `echo of ${chunk} bytes: ${without.toFixed(2)} µs of the proxy's CPU time, with pass-through both ways ${withPlugin.toFixed(2)} µs (${share} % more)\n`,
+  );
+}
+
+function configuration(echo: Server, plain: number, plugged: number): string {
+  const upstream = `127.0.0.1:${(echo.address() as AddressInfo).port}`;
+  return `threads: 1
+plugins: { pass: ${join(native, "pass-through.so")} }
+listeners:
+  - { bind: "127.0.0.1:${plain}", protocol: tcp, upstream: "${upstream}" }
+  - { bind: "127.0.0.1:${plugged}", protocol: tcp, upstream: "${upstream}", plugins: [pass] }
+`;
+}
+
+async function connected(port: number): Promise<Socket> {
+  for (;;) {
+    const socket = connect(port, "127.0.0.1");
+    try {
+      await once(socket, "connect");
+      return socket;
+    } catch {
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }
+}
+
+/** Sends a chunk for every chunk that has come back. */
+async function pingPong(socket: Socket): Promise<void> {
+  const bytes = Buffer.alloc(chunk, "x");
+  const { promise, resolve } = Promise.withResolvers<void>();
+  let sent = PIPELINE;
+  let came = 0;
+  const onData = ({ length }: Buffer): void => {
+    came += length;
+    for (; sent < messages && sent < Math.floor(came / chunk) + PIPELINE; sent++) socket.write(bytes);
+    if (came === messages * chunk) resolve();
+  };
+  socket.on("data", onData);
+  for (let i = 0; i < PIPELINE; i++) socket.write(bytes);
+  await promise;
+  socket.off("data", onData);
+}
