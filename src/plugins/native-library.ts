@@ -3,7 +3,7 @@ import { ffi } from "./ffi.ts";
 import { PluginError } from "./plugin.ts";
 
 /** The version of `native/sluice_plugin.h` that plugins have to be built with. */
-export const ABI_VERSION = 1;
+const ABI_VERSION = 1;
 
 /** Bytes of a plugin's name in its logs. */
 const LONGEST_NAME = 64;
