@@ -8,7 +8,8 @@ import { createTemporaryDirectory, type TemporaryDirectory } from "../kit/files.
 import { type Origin, startOrigin } from "../kit/origins.ts";
 import { connectRaw } from "../kit/raw-client.ts";
 import { openSocket, startSocketServer } from "../kit/websockets.ts";
-import { echoes, Reloading, SteadyLoad, startEcho } from "./reloading.ts";
+import { echoes, Reloading, startEcho } from "./reloading.ts";
+import { comesAnew, keepsAlive, resumesSession, SteadyVisitors, speaksHttp2 } from "./steady-visitors.ts";
 
 const SWAPS = 20;
 /** Threads of one generation after the other. */
@@ -79,14 +80,13 @@ describe("reloading under load", () => {
     };
     await talk();
 
-    const load = new SteadyLoad();
+    await using visitors = new SteadyVisitors();
     const tls = { ca: authority.cert, servername: "localhost" };
-    load.addKeepAlive("kept alive", () => connectRaw(plane.port(0)));
-    load.addNew("new", () => connectRaw(plane.port(0)));
-    load.addHttp2("h2c", () => plane.port(0));
-    load.addKeepAlive("kept alive, TLS", () => connectRaw(plane.port(1), { tls }));
-    load.addNew("new, TLS", () => connectRaw(plane.port(1), { tls }));
-    load.addHttp2("h2", () => plane.port(1), tls);
+    visitors.send("kept alive", keepsAlive(plane.port(0)));
+    visitors.send("new", comesAnew(plane.port(0)));
+    visitors.send("HTTP/2", speaksHttp2(plane.port(0)));
+    visitors.send("kept alive, TLS", keepsAlive(plane.port(1), { tls }));
+    visitors.send("new, TLS", resumesSession(plane.port(1)));
 
     for (let turn = 1; turn <= SWAPS; turn++) {
       const { kind } = await plane.reload(configuration(servers, folder, turn));
@@ -100,7 +100,10 @@ describe("reloading under load", () => {
       await talk();
     }
     await plane.reload(configuration(servers, folder, 0), { threads: 2 });
-    await load.stop();
+    await visitors[Symbol.asyncDispose]();
+    assert.deepEqual(visitors.failures, []);
+    for (const [name, count] of Object.entries(visitors.visits))
+      assert.ok(count > SWAPS, `${name}: ${count}`);
 
     assert.deepEqual([near.readyState, echo.accepted], [near.OPEN, 1]);
     const [current, ...earlier] = plane.running.generations;

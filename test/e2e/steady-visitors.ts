@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { type ClientHttp2Session, connect as connectHttp2, constants } from "node:http2";
 import { setTimeout as delay } from "node:timers/promises";
-import { connectRaw, type RawClient } from "../kit/raw-client.ts";
+import { connectRaw, type RawClient, type RawClientOptions } from "../kit/raw-client.ts";
 import { GET, visitSecurely } from "../kit/tls-client.ts";
 import { get } from "./sluice.ts";
 
@@ -67,10 +67,10 @@ export function comesAnew(port: number): Visitor {
 }
 
 /** One connection for as long as the server keeps it: until an answer says that it is the last. */
-export function keepsAlive(port: number): Visitor {
+export function keepsAlive(port: number, options: RawClientOptions = {}): Visitor {
   let kept: RawClient | null = null;
   const visit = async (): Promise<void> => {
-    const client = kept ?? (await connectRaw(port));
+    const client = kept ?? (await connectRaw(port, options));
     kept = null;
     const { status, headers } = await client.exchange("GET / HTTP/1.1\r\nHost: a.example\r\n\r\n");
     expectOk(status);
