@@ -23,7 +23,10 @@ export default defineServer({
       listen: ["127.0.0.1:0"],
       handler: async (socket, _client, signal) => {
         signal.addEventListener("abort", () => socket.end("bye;"));
-        for await (const piece of socket.iterator({ destroyOnReturn: false })) socket.write(word + ":" + piece);
+        for await (const piece of socket.iterator({ destroyOnReturn: false })) {
+          if (String(piece) === "die;") setImmediate(() => { throw new Error("as it was told"); });
+          socket.write(word + ":" + piece);
+        }
       },
     }),
   ],
@@ -79,6 +82,11 @@ function specOf(program: string, change: SpecChange = {}): ReturnType<typeof toS
 async function saidTo(client: RawClient, text: string): Promise<string> {
   await client.write(text);
   return (await client.readUntil(text)).toString();
+}
+
+async function trySaying(client: RawClient): Promise<string> {
+  await using _ = client;
+  return await saidTo(client, "a;").catch(() => "");
 }
 
 describe("a new generation", () => {
@@ -141,6 +149,26 @@ describe("a new generation", () => {
     assert.equal(
       plane.running.generations.every(({ threads }) => threads === 0),
       true,
+    );
+  });
+
+  test("takes the place of those that crash by itself, and not of those before it", async () => {
+    await using plane = await Programmed.start(1);
+    await using client = await plane.connect();
+    assert.equal(await saidTo(client, "a;"), "one:a;");
+    await writeProgram(plane.folder, "two");
+    await plane.reload();
+    void client.write("die;");
+    await client.closed;
+    await until("the first is gone", () => plane.running.generations.length === 1);
+    await using other = await plane.connect();
+    void other.write("die;");
+    await other.closed;
+    await until("it is replaced", async () => (await plane.connect().then(trySaying, () => "")) === "two:a;");
+    assert.equal(plane.running.counters.workerCrashes, 2);
+    assert.deepEqual(
+      plane.running.generations.map(({ number, threads }) => [number, threads]),
+      [[2, 1]],
     );
   });
 
