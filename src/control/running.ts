@@ -16,7 +16,7 @@ import type { Engine, GenerationStatus } from "./planes.ts";
 import { PluginKeepers, type Plugins } from "./plugins.ts";
 import { Proxies } from "./proxies.ts";
 import type { PreparePart } from "./reload/part.ts";
-import type { ReloadReport } from "./reload/report.ts";
+import type { ReloadPreview, ReloadReport } from "./reload/report.ts";
 import { type RunParts, RunReload } from "./reload/run-reload.ts";
 import { type Share, SocketKeeper } from "./sockets.ts";
 import type { Steering } from "./steering.ts";
@@ -56,6 +56,8 @@ export interface Running {
    * @param others what runs beside it and is to be changed with it
    */
   reload(spec: RunSpec, threads: number, others?: readonly PreparePart[]): Promise<ReloadReport>;
+  /** What `reload` would do. Rejects with what is wrong, as far as that can be told without doing it. */
+  preview(spec: RunSpec, threads: number): Promise<ReloadPreview>;
   /** A socket for what runs beside the data plane, the caller's to close. Rejects, in words for people, when there is none. */
   lend(address: string, owner: string): Promise<BoundElsewhere>;
   /** It isn't listened on any more: no successor gets it. @param boundTo as `lend` told */
@@ -159,6 +161,7 @@ function toRunning(
       return engine.modules;
     },
     reload: (next, threads, others) => reload.reload(next, threads, others),
+    preview: (next, threads) => reload.preview(next, threads),
     lend: (address, owner) => sockets.lend(address, BESIDE, owner),
     giveBack: (owner, boundTo) => sockets.release(owner, boundTo),
     estate: async () => ({
@@ -168,15 +171,18 @@ function toRunning(
     succeed: () => sockets.succeed(),
     // Any order that changes nothing would do.
     answered: () => orderAll(engine, { do: "traffic" }),
-    drain(grace) {
+    async drain(grace) {
+      await reload.close();
       quiet();
-      return engine.drain(grace);
+      await engine.drain(grace);
     },
-    retire(grace) {
+    async retire(grace) {
+      await reload.close();
       quiet();
-      return engine.retire(grace);
+      await engine.retire(grace);
     },
     stop() {
+      void reload.close();
       quiet();
       return engine.stop();
     },

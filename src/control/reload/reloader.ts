@@ -18,7 +18,7 @@ export interface ReloaderOptions<L> {
 }
 
 /** Something that was run and was good. Plain data. */
-interface GoodOne {
+export interface GoodOne {
   /** From 1: what the process was started with. */
   readonly number: number;
   /** Since when it was run, milliseconds since 1970. */
@@ -48,7 +48,7 @@ interface Kept<L> extends GoodOne {
 }
 
 /** There is nothing to roll back to. */
-class NothingEarlierError extends Error {
+export class NothingEarlierError extends Error {
   constructor() {
     super("There is nothing to roll back to: nothing else was run since the process began");
     this.name = "NothingEarlierError";

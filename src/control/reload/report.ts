@@ -21,3 +21,11 @@ export interface ReloadReport {
   /** Milliseconds that it took. */
   readonly took: number;
 }
+
+/** What a reload would do. Plain data. */
+export interface ReloadPreview {
+  readonly kind: ReloadReport["kind"];
+  readonly changes: readonly Change[];
+  /** Files that a program or toxics were loaded from, and that hold something else by now. */
+  readonly modules: readonly string[];
+}

@@ -1,6 +1,7 @@
 import type { Logger } from "pino";
 import { describeThrown } from "../../base/errors.ts";
 import type { Snapshot } from "../../config/snapshot.ts";
+import { changedModules } from "../../worker/loaded-modules.ts";
 import { type RunSpec, routedSnapshot } from "../../worker/run-spec.ts";
 import { allocateGroup, nextSharedMemory, type SharedMemory } from "../../worker/shared-memory.ts";
 import type { SharedLimits } from "../limits.ts";
@@ -14,7 +15,7 @@ import type { KeptUpstreams } from "../upstreams.ts";
 import { type Change, diffSpecs } from "./diff.ts";
 import { type PreparePart, ReadyParts } from "./part.ts";
 import { NOTHING_STEERED, ProxiesChange, type SteeredPart } from "./proxies-change.ts";
-import type { ReloadNote, ReloadReport } from "./report.ts";
+import type { ReloadNote, ReloadPreview, ReloadReport } from "./report.ts";
 import { tlsOwners } from "./tls-owners.ts";
 import { UpstreamsChange } from "./upstreams-change.ts";
 
@@ -56,6 +57,8 @@ export class RunReload {
   #run: Run;
   /** What it was started with is the first. */
   #number = 1;
+  #underWay: Promise<unknown> | null = null;
+  #isClosed = false;
 
   constructor(parts: RunParts, run: Run, listening: readonly string[]) {
     this.#parts = parts;
@@ -73,11 +76,22 @@ export class RunReload {
    * Rejects with what is wrong: then nothing has changed. One at a time.
    */
   async reload(wanted: RunSpec, threads: number, others: readonly PreparePart[] = []): Promise<ReloadReport> {
+    if (this.#isClosed) throw new Error("It is about to end: nothing else is run any more");
+    const reload = this.#reload(wanted, threads, others);
+    this.#underWay = reload.catch(() => undefined);
+    return await reload;
+  }
+
+  /** Nothing else is to be run any more. Kept when what is under way is done. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await this.#underWay;
+  }
+
+  async #reload(wanted: RunSpec, threads: number, others: readonly PreparePart[]): Promise<ReloadReport> {
     const began = performance.now();
     const before = this.#run;
-    const named = { ...wanted, seed: wanted.snapshot?.chaos.seed ?? before.spec.seed };
-    const changes = diffSpecs(before.spec, named);
-    const spec = withLasting(before.spec, named);
+    const { changes, spec } = comparedTo(before.spec, wanted);
     const [count, threadWarnings] = threadsFor(before, threads);
     await checkTls(spec.snapshot);
     const parts = new ReadyParts();
@@ -96,11 +110,24 @@ export class RunReload {
     }
   }
 
+  /** What `reload` would do. Rejects with what is wrong, as far as that can be told without doing it. */
+  async preview(wanted: RunSpec, threads: number): Promise<ReloadPreview> {
+    const { modules } = this.#parts.engine;
+    const before = this.#run;
+    const { changes, spec } = comparedTo(before.spec, wanted);
+    const [count] = threadsFor(before, threads);
+    await checkTls(spec.snapshot);
+    const isSwapped = count === before.threads && (await isSwap(before.spec, spec, modules));
+    const kind = !isSwapped ? "generation" : isAllForRestart(changes) ? "nothing" : "swap";
+    const changed = await changedModules(modules);
+    return { kind, changes, modules: changed.map(({ path }) => path) };
+  }
+
   async #exchange(wanted: Wanted): Promise<ReloadReport["kind"]> {
     const { spec, threads, others, changes, parts } = wanted;
     const { engine, proxies, tls, plugins } = this.#parts;
     const before = this.#run;
-    const isSame = changes.every(({ applied }) => applied === "restart") && threads === before.threads;
+    const isSame = isAllForRestart(changes) && threads === before.threads;
     if (isSame && (await isSwap(before.spec, spec, engine.modules))) {
       for (const prepare of others) await parts.add(prepare());
       await parts.commit();
@@ -185,6 +212,16 @@ interface Wanted {
   readonly others: readonly PreparePart[];
   readonly changes: readonly Change[];
   readonly parts: ReadyParts;
+}
+
+/** What differs, and what can be run of it by a process that runs already. */
+function comparedTo(before: RunSpec, wanted: RunSpec): { changes: Change[]; spec: RunSpec } {
+  const named = { ...wanted, seed: wanted.snapshot?.chaos.seed ?? before.seed };
+  return { changes: diffSpecs(before, named), spec: withLasting(before, named) };
+}
+
+function isAllForRestart(changes: readonly Change[]): boolean {
+  return changes.every(({ applied }) => applied === "restart");
 }
 
 /** What a process is from its beginning on stays, and is told of each time that the file says something else. */
