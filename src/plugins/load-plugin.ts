@@ -70,7 +70,10 @@ export async function loadPlugin(
     const { bytes, digest } = await readPluginFile(path);
     const file = await copies.add(path, { bytes, digest });
     const settings = { name: path, path, config: JSON.stringify(config), isolate };
-    return new Loaded(await openPlugin({ ...settings, file, digest }), copies);
+    const plugin = await openPlugin({ ...settings, file, digest });
+    // What is loaded here needs its file no more, and a thread that is ended couldn't remove it.
+    if (isolate === "none") copies.close();
+    return new Loaded(plugin, copies);
   } catch (error) {
     copies.close();
     throw new PluginError(`${path} can't be used: ${(error as Error).message}`, { cause: error });
