@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { after, before, describe, test } from "node:test";
 import { createTemporaryDirectory, type TemporaryDirectory } from "../../test/kit/files.ts";
 import { compilePlugin, oddPlugin, withoutCompiler } from "../../test/kit/plugins.ts";
@@ -54,8 +53,8 @@ describe("a plugin that a program loads", { skip: withoutCompiler }, () => {
   });
 
   test("leaves nothing behind, and says what is wrong with it", async () => {
-    const copies = (): string[] => readdirSync(tmpdir()).filter((name) => name.startsWith("sluice-plugins-"));
-    const before = copies();
+    const { TMPDIR } = process.env;
+    process.env["TMPDIR"] = folder.path;
     using _plugin = await loadPlugin(folder.join("odd.so"), { mode: "twice" });
     await assert.rejects(
       loadPlugin(folder.join("odd.so")),
@@ -63,8 +62,10 @@ describe("a plugin that a program loads", { skip: withoutCompiler }, () => {
     );
     await assert.rejects(loadPlugin("a.txt"), /a\.txt ends in none of \.so, \.dylib, \.wasm/);
     await assert.rejects(loadPlugin("missing.so"), /missing\.so can't be used: there is no such file/);
+    if (TMPDIR === undefined) delete process.env["TMPDIR"];
+    else process.env["TMPDIR"] = TMPDIR;
     assert.deepEqual(
-      copies().filter((name) => !before.includes(name)),
+      readdirSync(folder.path).filter((name) => name.startsWith("sluice-plugins-")),
       [],
     );
   });
