@@ -3,6 +3,7 @@ import type { CounterName } from "../base/counters.ts";
 import { within } from "../base/within.ts";
 import type { StreamEvent } from "../proxy/stream-proxy.ts";
 import type { LoadedModule } from "../worker/loaded-modules.ts";
+import type { WorkerReady } from "../worker/messages.ts";
 import { NOTHING_STANDING, type Order, type Standing } from "../worker/orders.ts";
 import type { RunSpec } from "../worker/run-spec.ts";
 import type { SharedMemory } from "../worker/shared-memory.ts";
@@ -15,6 +16,9 @@ import { isSwap } from "./swappable.ts";
 import { prepareSwap } from "./thread-swap.ts";
 import type { Keepers } from "./worker-handle.ts";
 import { WorkerRows } from "./worker-rows.ts";
+
+/** Milliseconds that a new generation gets to be ready, while the one before it runs. */
+const PATIENCE = 60_000;
 
 /**
  * Runs the workers of the data plane, in generations: one that takes connections, and those before it that only finish
@@ -153,7 +157,7 @@ export class Supervisor implements Engine {
     const generation = new Generation(this.#current.number + 1, threads, { spec, shared }, this.#means);
     this.#reserve = generation;
     try {
-      const { addresses, modules, proxies } = await generation.start(standing);
+      const { addresses, modules, proxies } = await startPatiently(generation, standing);
       return {
         kind: "generation",
         addresses,
@@ -225,5 +229,20 @@ export class Supervisor implements Engine {
     this.#isStopping = true;
     this.#keepers.tls.stop();
     await this.#keepers.sockets.close();
+  }
+}
+
+/** A program that never gets ready must not stand in the way of one that does. */
+async function startPatiently(generation: Generation, standing: Standing): Promise<WorkerReady> {
+  const timer = setTimeout(() => void generation.stop(), PATIENCE);
+  const began = performance.now();
+  try {
+    return await generation.start(standing);
+  } catch (error) {
+    if (performance.now() - began < PATIENCE) throw error;
+    const message = `The new threads aren't ready after ${PATIENCE / 1000} s: the program or one of its services takes too long`;
+    throw new Error(message, { cause: error });
+  } finally {
+    clearTimeout(timer);
   }
 }

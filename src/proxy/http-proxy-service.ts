@@ -91,6 +91,8 @@ class HttpProxyService<C> implements Service {
   #handshakes: HttpHandshakes | null;
   /** Those of connections that began when other settings held for them. */
   #earlier = new Set<HttpService<C>>();
+  /** What their handshakes go through, and what was passed on unopened. */
+  #earlierHandshakes = new Set<HttpHandshakes>();
   /** Whose place it is to take; null: nobody's, or it is taken. */
   #predecessor: HttpProxyService<C> | null = null;
   #proxy: HttpProxy<C> | null = null;
@@ -179,6 +181,7 @@ class HttpProxyService<C> implements Service {
     const before = this.#predecessor!;
     this.#predecessor = null;
     this.#earlier = before.#earlier;
+    this.#earlierHandshakes = before.#earlierHandshakes;
     const services = before.#services;
     before.#services = new Map();
     for (const service of [...services.values(), ...this.#earlier]) service.proxy = this.#proxy!;
@@ -191,11 +194,15 @@ class HttpProxyService<C> implements Service {
 
   /** Connections go on with the settings that they began with, until none is left. */
   async #outlive(services: readonly HttpService<C>[], handshakes: HttpHandshakes | null): Promise<void> {
-    for (const service of services) this.#earlier.add(service);
-    const earlier = this.#earlier;
+    const [earlier, passing] = [this.#earlier, this.#earlierHandshakes];
+    for (const service of services) earlier.add(service);
+    if (handshakes !== null) passing.add(handshakes);
     await Promise.all(services.map((service) => service.whenEmpty()));
-    await handshakes?.drain();
-    handshakes?.destroy();
+    if (handshakes !== null) {
+      await handshakes.drain();
+      handshakes.destroy();
+      passing.delete(handshakes);
+    }
     for (const service of services) {
       service.destroy();
       earlier.delete(service);
@@ -213,13 +220,19 @@ class HttpProxyService<C> implements Service {
     return [...this.#services.values(), ...this.#earlier];
   }
 
+  /** Kept when what was passed on has ended. */
+  async #passed(): Promise<void> {
+    const all = [...this.#earlierHandshakes].map((handshakes) => handshakes.drain());
+    await Promise.all([...all, this.#handshakes?.drain()]);
+  }
+
   async retire(): Promise<void> {
     this.#closePool();
-    await Promise.all([...this.#all.map((service) => service.retire()), this.#handshakes?.drain()]);
+    await Promise.all([...this.#all.map((service) => service.retire()), this.#passed()]);
   }
 
   async drain(): Promise<void> {
-    await Promise.all([...this.#all.map((service) => service.drain()), this.#handshakes?.drain()]);
+    await Promise.all([...this.#all.map((service) => service.drain()), this.#passed()]);
     this.#closePool();
   }
 
@@ -227,6 +240,7 @@ class HttpProxyService<C> implements Service {
     // It may have been about to share those of its predecessor.
     const shared = this.#predecessor === null ? null : this.#predecessor.#handshakes;
     if (this.#handshakes !== shared) this.#handshakes?.destroy();
+    for (const handshakes of this.#earlierHandshakes) handshakes.destroy();
     for (const service of this.#all) service.destroy();
     this.#closePool();
   }
