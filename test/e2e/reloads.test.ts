@@ -123,6 +123,46 @@ ${more}`;
   });
 }
 
+describe("other threads", () => {
+  test("go on with what these know", async () => {
+    await using one = await startOrigin({ name: "one" });
+    await using two = await startOrigin({ name: "two" });
+    await using proxy = await startComposed(
+      `
+limits: { few: { limit: 3, per: 1h, by: all } }
+upstreams: { api: { servers: [${one.address}, ${two.address}] } }
+listeners:
+  - name: web
+    bind: 127.0.0.1:0
+    routes:
+      - { match: { path: /few }, limits: few, respond: 200 }
+      - { upstream: api }`,
+      { threads: 1 },
+    );
+    const { running } = proxy;
+    const statuses = async (): Promise<number[]> => [
+      (await proxy.get("/few")).status,
+      (await proxy.get("/few")).status,
+    ];
+    two.handle("/", ({ response, hold }) => hold(() => response.end()));
+    const held = await proxy.connect();
+    running.upstreams.order("api", one.address, "disabled");
+    await held.write("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    await two.request(0);
+    running.upstreams.order("api", one.address, "enabled");
+    running.upstreams.order("api", two.address, "draining");
+    assert.deepEqual(await statuses(), [200, 200]);
+    const { kind } = await running.reload(running.spec, 2);
+    assert.equal(kind, "generation");
+    assert.deepEqual(await proxy.shares(6), { one: 6 });
+    assert.deepEqual(await statuses(), [200, 429]);
+    assert.equal(proxy.server("api", two.address).requests, 1, "what the old thread has under way counts");
+    two.release();
+    await proxy.settled();
+    assert.equal(proxy.server("api", one.address).counts.requests, 6);
+  });
+});
+
 describe("a reload that can't be done", () => {
   test("changes nothing, whatever is wrong", async () => {
     await using one = await startOrigin({ name: "one" });
