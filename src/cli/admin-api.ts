@@ -1,5 +1,6 @@
 import { answerHealth } from "../admin/health/health-api.ts";
 import { AdminServer } from "../admin/http/admin-server.ts";
+import { answerReload } from "../admin/process/reload-api.ts";
 import { answerUpgrade } from "../admin/process/upgrade-api.ts";
 import { answerStats } from "../admin/stats/stats-api.ts";
 import { ToxiproxyApi } from "../admin/toxiproxy/toxiproxy-api.ts";
@@ -8,6 +9,7 @@ import { UpstreamsApi } from "../admin/upstreams/upstreams-api.ts";
 import { createRegistry } from "../chaos/toxics/index.ts";
 import type { Health } from "../control/health.ts";
 import type { Mounted } from "../control/reload/mount.ts";
+import type { ReloadControl } from "../control/reload/reload-control.ts";
 import type { Running } from "../control/running.ts";
 import type { Upgrader } from "../control/upgrade/upgrader.ts";
 import { formatAddress, parseAddress } from "../net/address.ts";
@@ -20,11 +22,16 @@ const OWNER = "admin API";
 
 export interface ApiOptions {
   /** What the API is for. */
-  readonly running: Pick<Running, "steering" | "upstreams" | "limits" | "stats" | "lend" | "giveBack">;
+  readonly running: Pick<
+    Running,
+    "steering" | "upstreams" | "limits" | "stats" | "lend" | "giveBack" | "generations"
+  >;
   /** What orchestrators are told; absent where there is nothing to tell. */
   readonly health?: Health;
   /** What has another process take the place of this one; absent where none can. */
   readonly upgrader?: Upgrader;
+  /** What has the process run something else; absent where nothing does. */
+  readonly reloads?: ReloadControl;
   /** True for the usual one. A bare port is one on the loopback interface. */
   readonly address: string | true;
   readonly token: string | null;
@@ -42,6 +49,7 @@ export async function mountApi({
   running,
   health,
   upgrader,
+  reloads,
   address,
   token,
   onError,
@@ -61,6 +69,10 @@ export async function mountApi({
       (request) => groups.handle(request),
       async (request) => answerLimits(limits, request),
       async (request) => answerStats(stats, request),
+      async (request) =>
+        reloads === undefined
+          ? null
+          : answerReload({ reloads, generations: () => running.generations }, request),
       async (request) => (upgrader === undefined ? null : answerUpgrade(upgrader, request)),
     ],
     ...(health === undefined ? {} : { openHandlers: [(request) => answerHealth(health, request)] }),

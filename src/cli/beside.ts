@@ -7,6 +7,7 @@ import type { Health } from "../control/health.ts";
 import type { HeldPidFile } from "../control/reload/held-pid-file.ts";
 import { Mount, type Mounted } from "../control/reload/mount.ts";
 import { NOTHING_TO_DO, type PreparePart, type ReadyPart } from "../control/reload/part.ts";
+import type { ReloadControl } from "../control/reload/reload-control.ts";
 import type { Running } from "../control/running.ts";
 import type { EndTerms, SignalTable } from "../control/signals.ts";
 import type { Upgrader } from "../control/upgrade/upgrader.ts";
@@ -21,6 +22,7 @@ export interface BesideMeans {
   readonly running: Running;
   readonly health: Health;
   readonly upgrader: Upgrader;
+  readonly reloads: ReloadControl;
   readonly log: Logger;
   /** Lines are printed for programs. */
   readonly json: boolean;
@@ -128,12 +130,12 @@ async function play(
 }
 
 function adminMount(means: BesideMeans): Mount<AdminSettings, MountedApi> {
-  const { running, health, upgrader, log, json } = means;
+  const { running, health, upgrader, reloads, log, json } = means;
   const onError = (error: unknown): void => log.error({ error }, "The admin API failed");
   return new Mount({
     mount: async ({ bind, token }) => {
       const { mountApi } = await import("./admin-api.ts");
-      return await mountApi({ running, health, upgrader, address: bind, token, onError });
+      return await mountApi({ running, health, upgrader, reloads, address: bind, token, onError });
     },
     placeOf: ({ bind }) => bind,
     adapt: (api, { token }) => api.setToken(token),

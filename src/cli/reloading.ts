@@ -1,7 +1,10 @@
 import { availableParallelism } from "node:os";
 import type { Logger } from "pino";
 import { formatProblem } from "../config/config-error.ts";
-import { Reloader } from "../control/reload/reloader.ts";
+import type { ConfigText } from "../config/load.ts";
+import type { ReloadControl } from "../control/reload/reload-control.ts";
+import { Reloader, type ReloadStatus } from "../control/reload/reloader.ts";
+import type { ReloadPreview, ReloadReport } from "../control/reload/report.ts";
 import type { Running } from "../control/running.ts";
 import type { Notifier } from "../control/systemd/notifier.ts";
 import type { Beside } from "./beside.ts";
@@ -14,50 +17,100 @@ interface ReloadingMeans {
   readonly log: Logger;
 }
 
-/** Has a process that serves run what its files hold by then; null: there are none to be read anew. */
-export function createReloader(first: ServeSettings, means: ReloadingMeans): Reloader<ServeSettings> | null {
-  const { running, beside, notifier, log } = means;
-  const { reread } = first;
-  if (reread === null) return null;
-  return new Reloader({
-    first,
-    load: async () => {
-      const next = await reread();
-      for (const warning of next.spec.snapshot?.warnings ?? []) log.warn(formatProblem(warning));
-      return next;
-    },
-    apply: (next) => running.reload(next.spec, threadsOf(next), beside.prepare(next)),
-    onReloading: (isReloading) => {
-      if (isReloading) notifier.reloading();
-      else notifier.ready(`Listening on ${running.addresses.join(", ")}`);
-    },
-    log,
-  });
+type Reread = (other?: ConfigText) => Promise<ServeSettings>;
+
+/** Has a process that serves run what its files hold by then. */
+class ServedReloads implements ReloadControl {
+  readonly #reloader: Reloader<ServeSettings>;
+  readonly #reread: Reread;
+  readonly #running: Running;
+
+  constructor(first: ServeSettings, { running, beside, notifier, log }: ReloadingMeans) {
+    this.#running = running;
+    this.#reread = first.reread ?? (async (other) => sameAgain(first, other));
+    this.#reloader = new Reloader({
+      first,
+      load: async () => {
+        const next = await this.#reread();
+        for (const warning of next.spec.snapshot?.warnings ?? []) log.warn(formatProblem(warning));
+        return next;
+      },
+      apply: (next) => running.reload(next.spec, threadsOf(next), beside.prepare(next)),
+      onReloading: (isReloading) => {
+        if (isReloading) notifier.reloading();
+        else notifier.ready(`Listening on ${running.addresses.join(", ")}`);
+      },
+      log,
+    });
+  }
+
+  async status(): Promise<ReloadStatus> {
+    return this.#reloader.status;
+  }
+
+  reload(): Promise<ReloadReport> {
+    return this.#reloader.reload();
+  }
+
+  rollback(): Promise<ReloadReport> {
+    return this.#reloader.rollback();
+  }
+
+  async preview(other: ConfigText | null): Promise<ReloadPreview> {
+    const next = await (other === null ? this.#reread() : this.#reread(other));
+    return await this.#running.preview(next.spec, threadsOf(next));
+  }
+}
+
+/** @throws Error for any other one */
+function sameAgain(first: ServeSettings, other: ConfigText | undefined): ServeSettings {
+  if (other === undefined) return first;
+  throw new Error("The process was started by flags alone: there is no configuration to be compared");
 }
 
 export function threadsOf({ threads }: ServeSettings): number {
   return threads ?? availableParallelism();
 }
 
-/** SIGHUP reloads, and what came of it stands in the log. One that comes while all begins is done when it has begun. */
-export class Hangups {
-  #reloader: Pick<Reloader<ServeSettings>, "reload"> | null = null;
-  #isWanted = false;
+/** Where reloads are asked for, by whomever. What is asked while all begins is answered when it has begun. */
+export class Reloads implements ReloadControl {
+  readonly #begun = Promise.withResolvers<ReloadControl>();
+  #isOver = false;
 
-  /** From now on it ends the process no more. */
-  constructor() {
-    process.on("SIGHUP", () => {
-      this.#isWanted = true;
-      this.#reload();
-    });
+  /** @param isHeedful true: SIGHUP reloads from now on, and doesn't end the process any more */
+  constructor(isHeedful: boolean) {
+    // What came of it stands in the log.
+    if (isHeedful) process.on("SIGHUP", () => void this.reload().catch(() => undefined));
   }
 
-  attach(reloader: Pick<Reloader<ServeSettings>, "reload">): void {
-    this.#reloader = reloader;
-    if (this.#isWanted) this.#reload();
+  begin(first: ServeSettings, means: ReloadingMeans): void {
+    this.#begun.resolve(new ServedReloads(first, means));
   }
 
-  #reload(): void {
-    this.#reloader?.reload().catch(() => undefined);
+  /** Nothing is reloaded any more. */
+  end(): void {
+    this.#isOver = true;
+  }
+
+  async status(): Promise<ReloadStatus> {
+    return await (await this.#begun.promise).status();
+  }
+
+  async reload(): Promise<ReloadReport> {
+    return await (await this.#control()).reload();
+  }
+
+  async rollback(): Promise<ReloadReport> {
+    return await (await this.#control()).rollback();
+  }
+
+  async preview(other: ConfigText | null): Promise<ReloadPreview> {
+    return await (await this.#control()).preview(other);
+  }
+
+  async #control(): Promise<ReloadControl> {
+    const control = await this.#begun.promise;
+    if (this.#isOver) throw new Error("The process ends, and runs nothing else any more");
+    return control;
   }
 }

@@ -1,3 +1,4 @@
+import type { ConfigText } from "../config/load.ts";
 import type { Scenario } from "../config/scenario.ts";
 import type { AdminSettings, ProcessSettings } from "../config/snapshot.ts";
 import type { RunSpec } from "../worker/run-spec.ts";
@@ -18,6 +19,13 @@ export interface ServeSettings {
   /** What is played while it runs. */
   readonly scenario: Scenario | null;
   readonly succession: SuccessionSettings;
-  /** Reads anew what these were made of. Rejects with what is wrong. Null: there is nothing to be read. */
-  readonly reread: (() => Promise<ServeSettings>) | null;
+  /**
+   * Reads anew what these were made of. Rejects with what is wrong. Null: there is nothing to be read.
+   * @param other in the place of the configuration's file
+   */
+  readonly reread: ((other?: ConfigText) => Promise<ServeSettings>) | null;
+  /** Files that were read for these settings; the configuration, if there is one, is the first. Absolute. */
+  readonly files: readonly string[];
+  /** True: it reloads whenever one of its files changes. */
+  readonly isWatched: boolean;
 }

@@ -9,7 +9,8 @@ import type { Predecessor } from "../control/upgrade/predecessor.ts";
 import { createErrorLog } from "../observe/error-log.ts";
 import { Beside } from "./beside.ts";
 import { enterPlace, Life } from "./life.ts";
-import { createReloader, Hangups, threadsOf } from "./reloading.ts";
+import { watchFiles } from "./reload-on-change.ts";
+import { Reloads, threadsOf } from "./reloading.ts";
 import type { ServeSettings } from "./serve-settings.ts";
 import { meetPredecessor, Succession } from "./succession.ts";
 
@@ -34,7 +35,7 @@ async function serve(
   life: Life,
   log: Logger,
 ): Promise<void> {
-  const hangups = settings.reread === null ? null : new Hangups();
+  const reloads = new Reloads(settings.reread !== null);
   const threads = threadsOf(settings);
   const inheritance = toInheritance(predecessor?.estate ?? null, life.sockets);
   // Before anything is listened on: beside a process that runs already we must not take a single connection.
@@ -47,7 +48,7 @@ async function serve(
     await using companions = new AsyncDisposableStack();
     const succession = await openSuccession(settings, { running, ending, life, log }, companions);
     const { upgrader } = succession;
-    const means = { running, health: life.health, upgrader, log, json: settings.json };
+    const means = { running, health: life.health, upgrader, reloads, log, json: settings.json };
     const beside = companions.use(await Beside.open(settings, pidFile, means));
     for (const address of inheritance.sockets.closeRest())
       log.warn({ address }, "A socket was handed over that nobody listens on: it is closed");
@@ -57,11 +58,17 @@ async function serve(
     );
     if (predecessor !== null) await takePlace(settings, running, predecessor, pidFile);
     inheritance.sockets.own();
-    const reloader = createReloader(settings, { running, beside, notifier: life.notifier, log });
-    if (reloader !== null) hangups?.attach(reloader);
+    reloads.begin(settings, { running, beside, notifier: life.notifier, log });
+    if (settings.isWatched) companions.use(await watchFiles({ running, beside, reloads, log }));
     const signals = { ...life.signals, ...succession.signals };
+    const mortal: Pick<Life, "end"> = {
+      end: (how) => {
+        reloads.end();
+        life.end(how);
+      },
+    };
     // Whoever is told that it listens may end it at once.
-    const ended = runUntilSignal(running, beside.termsOfEnd(ending, signals, life), log);
+    const ended = runUntilSignal(running, beside.termsOfEnd(ending, signals, mortal), log);
     announce(running, threads, settings.json);
     life.begin(running);
     await ended;

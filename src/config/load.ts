@@ -6,6 +6,15 @@ import type { Snapshot } from "./snapshot.ts";
 import { SourceDocument } from "./source-document.ts";
 import { toSnapshot } from "./to-snapshot.ts";
 
+/** A configuration that stands in no file of this process, or not yet. */
+export interface ConfigText {
+  readonly text: string;
+  /** What problems are reported with; files that the text names are looked for beside it. */
+  readonly file: string;
+  /** What its variables stand for. */
+  readonly environment: Environment;
+}
+
 /**
  * Reads a configuration file.
  * @param purpose `program`: it only has settings for a program, which brings its own routes

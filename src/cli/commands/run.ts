@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { extname, resolve } from "node:path";
 import type { Command } from "commander";
 import { formatProblem } from "../../config/config-error.ts";
-import { loadConfig } from "../../config/load.ts";
+import { loadConfig, parseConfig } from "../../config/load.ts";
 import type { Snapshot } from "../../config/snapshot.ts";
 import { goToBackground } from "../background.ts";
 import { UsageError } from "../errors.ts";
@@ -12,6 +12,7 @@ import {
   addSharedFlags,
   loadScenario,
   type SharedFlags,
+  type Source,
   serveProgram,
   serveSnapshot,
   toRunSpec,
@@ -49,6 +50,7 @@ export function addRun(program: Command): void {
       collectAddress,
     )
     .option("-t, --test", "test the configuration and the program, and exit")
+    .option("-w, --watch", "reload whenever the configuration, the program or what it imports changes")
     .option("-u, --upgrade", TAKE_OVER);
   addSharedFlags(command).addHelpText("after", EXAMPLES).action(run);
 }
@@ -84,13 +86,18 @@ function whatToRun(
   return { programPath: resolve(file), configPath: config ?? null };
 }
 
-/** Reads the same file again, wherever the process has gone meanwhile. */
-function rereader(path: string | null, purpose: "proxy" | "program"): () => Snapshot | null {
+/** The same file, wherever the process goes meanwhile. */
+function sourceOf(path: string | null, purpose: "proxy" | "program"): Source {
   const startedIn = process.cwd();
-  return () => {
-    if (path === null) return null;
-    const file = process.cwd() === startedIn ? path : resolve(startedIn, path);
-    return loadConfig(file, process.env, purpose);
+  const file = path === null ? null : resolve(path);
+  return {
+    file,
+    read(other) {
+      if (other !== undefined) return parseConfig(other.text, other.file, other.environment, purpose);
+      if (path === null) return null;
+      // Problems are told in the words in which the file was named, as long as these lead there.
+      return loadConfig(process.cwd() === startedIn ? path : file!, process.env, purpose);
+    },
   };
 }
 
@@ -101,7 +108,7 @@ async function runSnapshot(snapshot: Snapshot, path: string, flags: RunFlags): P
     );
   }
   if (flags.test !== true) {
-    await serveSnapshot(snapshot, flags, rereader(path, "proxy"));
+    await serveSnapshot(snapshot, flags, sourceOf(path, "proxy"));
     return;
   }
   const { identityOf } = await import("../accounts.ts");
@@ -115,7 +122,7 @@ async function runSnapshot(snapshot: Snapshot, path: string, flags: RunFlags): P
 async function runProgram(path: string, snapshot: Snapshot | null, flags: RunFlags): Promise<void> {
   const binds = flags.bind ?? [];
   if (flags.test !== true) {
-    await serveProgram(path, snapshot, binds, flags, rereader(flags.config ?? null, "program"));
+    await serveProgram(path, snapshot, binds, flags, sourceOf(flags.config ?? null, "program"));
     return;
   }
   try {

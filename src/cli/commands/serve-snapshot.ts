@@ -1,5 +1,7 @@
+import { resolve } from "node:path";
 import type { Command } from "commander";
 import { freshSeed } from "../../base/random.ts";
+import type { ConfigText } from "../../config/load.ts";
 import type { Scenario } from "../../config/scenario.ts";
 import type { LogLevel, Snapshot } from "../../config/snapshot.ts";
 import { instanceName, type RunSpec } from "../../worker/run-spec.ts";
@@ -16,6 +18,7 @@ export interface SharedFlags extends TlsFlags, ProcessFlags {
   json?: boolean;
   upgrade?: boolean;
   upgradeSock?: string;
+  watch?: boolean;
 }
 
 /** Adds them to a command. */
@@ -32,15 +35,24 @@ export function addSharedFlags(command: Command): Command {
 
 const DEFAULT_GRACE = 30_000;
 
-/** Reads a configuration again. @throws ConfigError with everything that is wrong with it */
-type Reread = () => Snapshot | null;
+/** Where a configuration comes from. */
+export interface Source {
+  /** Absolute; null: there is none. */
+  readonly file: string | null;
+  /**
+   * Reads it again.
+   * @param other in its place
+   * @throws ConfigError with everything that is wrong with it
+   */
+  read(other?: ConfigText): Snapshot | null;
+}
 
 /**
  * Runs a configuration until a signal ends it.
- * @param reread null: it comes from nowhere that could change
+ * @param source null: it comes from nowhere that could change
  */
-export function serveSnapshot(snapshot: Snapshot, flags: SharedFlags, reread: Reread | null): Promise<void> {
-  return serve({ snapshot, program: null, binds: [], reread }, flags);
+export function serveSnapshot(snapshot: Snapshot, flags: SharedFlags, source: Source | null): Promise<void> {
+  return serve({ snapshot, program: null, binds: [], source }, flags);
 }
 
 /** Runs a program until a signal ends it, with the settings of a configuration if there is one. */
@@ -49,9 +61,9 @@ export function serveProgram(
   snapshot: Snapshot | null,
   binds: readonly string[],
   flags: SharedFlags,
-  reread: Reread,
+  source: Source,
 ): Promise<void> {
-  return serve({ snapshot, program, binds, reread }, flags);
+  return serve({ snapshot, program, binds, source }, flags);
 }
 
 /** What is served, and where it comes from. */
@@ -59,7 +71,7 @@ interface Served {
   readonly snapshot: Snapshot | null;
   readonly program: string | null;
   readonly binds: readonly string[];
-  readonly reread: Reread | null;
+  readonly source: Source | null;
 }
 
 async function serve(served: Served, flags: SharedFlags): Promise<void> {
@@ -71,7 +83,7 @@ async function serve(served: Served, flags: SharedFlags): Promise<void> {
 
 /** @throws ConfigError with what is wrong with the scenario */
 async function toServeSettings(served: Served, flags: SharedFlags): Promise<ServeSettings> {
-  const { snapshot, program, binds, reread } = served;
+  const { snapshot, program, binds, source } = served;
   const scenario = await loadScenario(snapshot);
   return {
     spec: toRunSpec(snapshot, program, binds, flags),
@@ -86,8 +98,17 @@ async function toServeSettings(served: Served, flags: SharedFlags): Promise<Serv
       takesOver: flags.upgrade === true,
       socket: flags.upgradeSock ?? snapshot?.process.upgradeSocket ?? null,
     },
-    reread: reread === null ? null : async () => toServeSettings({ ...served, snapshot: reread() }, flags),
+    reread:
+      source === null
+        ? null
+        : async (other) => toServeSettings({ ...served, snapshot: source.read(other) }, flags),
+    files: filesOf(source?.file ?? null, snapshot?.chaos.scenario ?? null),
+    isWatched: flags.watch === true,
   };
+}
+
+function filesOf(...files: readonly (string | null)[]): string[] {
+  return files.filter((file) => file !== null).map((file) => resolve(file));
 }
 
 /** The scenario that a configuration names, if it names one. @throws ConfigError with everything that is wrong with it */
