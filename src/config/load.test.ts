@@ -55,7 +55,7 @@ describe("the simple form", () => {
       proxies: [],
       chaos: { seed: null, scenario: null },
       admin: null,
-      stats: { enabled: true, top: 256 },
+      stats: { enabled: false, top: 256 },
       warnings: [],
     });
     assert.deepEqual(listeners, [

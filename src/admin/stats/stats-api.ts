@@ -18,7 +18,7 @@ export function answerStats(stats: TrafficStats, request: ApiRequest): ApiRespon
   if (path !== "/stats" && path !== "/stats/top") return null;
   if (method !== "GET") return emptyAnswer(405);
   if (!stats.settings.enabled)
-    return textAnswer(404, "Nothing is counted: traffic is off in the configuration");
+    return textAnswer(404, "Nothing is counted: stats was off when the process started");
   if (path === "/stats") return json(statsView(stats.report(), query.get("history") === "true"));
   return answerTop(stats, query);
 }

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { DEFAULT_TRAFFIC } from "../../base/traffic/traffic-settings.ts";
 import { DEFAULT_RETRY_POLICY } from "../../proxy/retries.ts";
 import { DEFAULT_POOL_OPTIONS } from "../../upstream/pool.ts";
 import { ACCESS_LOG_FORMATS, type AccessLogSettings, LOG_LEVELS, type Snapshot } from "../snapshot.ts";
@@ -97,9 +98,9 @@ export const configuration: z.ZodType<ConfigurationDraft> = section(
         "Where the HTTP API listens by which proxies and faults are steered. Default: there is none.",
       ),
     stats: stats
-      .prefault(true)
+      .optional()
       .describe(
-        "Whether the traffic of listeners, routes, upstreams, clients and paths is counted: `true`, `false`, or a map. It counts when the process starts.",
+        "Whether the traffic of listeners, routes, upstreams, clients and paths is counted: `true`, `false`, or a map. Default: if there is an `admin` API to ask for it. It counts when the process starts.",
       ),
     listeners: list(listener, "a list of listeners")
       .optional()
@@ -138,7 +139,7 @@ export const configuration: z.ZodType<ConfigurationDraft> = section(
     redis: document.redis ?? null,
     chaos: document.chaos,
     admin: document.admin ?? null,
-    stats: document.stats,
+    stats: document.stats ?? { ...DEFAULT_TRAFFIC, enabled: document.admin !== undefined },
     listeners: document.listeners ?? [],
     routes: document.routes ?? [],
     upstreams: document.upstreams ?? {},
