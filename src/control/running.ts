@@ -8,7 +8,7 @@ import { TrafficKeeper, type TrafficStats } from "../observe/traffic/traffic-kee
 import { renewIdentity } from "../upstream/identity-files.ts";
 import type { LoadedModule } from "../worker/loaded-modules.ts";
 import type { Order } from "../worker/orders.ts";
-import { type RunSpec, routedSnapshot } from "../worker/run-spec.ts";
+import { type RunSpec, routedSnapshot, trafficOf } from "../worker/run-spec.ts";
 import { allocateSharedMemory, openGroupMemory, type SharedMemory } from "../worker/shared-memory.ts";
 import { loadToxics } from "../worker/toxic-modules.ts";
 import { type Limits, SharedLimits } from "./limits.ts";
@@ -23,8 +23,9 @@ import type { Steering } from "./steering.ts";
 import { Supervisor } from "./supervisor.ts";
 import { TlsKeepers } from "./tls-keepers.ts";
 import type { TrafficSource } from "./traffic.ts";
-import type { Estate } from "./upgrade/estate.ts";
+import type { Estate, Memories } from "./upgrade/estate.ts";
 import { type Inheritance, toInheritance } from "./upgrade/inheritance.ts";
+import { toUpstreamMemory } from "./upgrade/upstream-memory.ts";
 import { logUpstreams } from "./upstream-log.ts";
 import { KeptUpstreams, type Upstreams } from "./upstreams.ts";
 import type { Keepers } from "./worker-handle.ts";
@@ -87,7 +88,7 @@ export async function startRunning(
   inherited: Inheritance = toInheritance(null),
 ): Promise<Running> {
   const assembly = await assemble(spec, threads, log, inherited);
-  const listening = await startAll(assembly);
+  const listening = await startAll(assembly, inherited.memories);
   return toRunning(assembly, new RunReload(assembly, { spec, shared: assembly.shared, threads }, listening));
 }
 
@@ -109,7 +110,7 @@ async function assemble(
   const shared = allocateSharedMemory(spec, Math.max(threads, 1));
   const tls = new TlsKeepers(log, idleAlarms, inherited.memories["tickets"]);
   const sockets = new SocketKeeper(inherited.sockets);
-  const traffic = new TrafficKeeper(spec.snapshot?.stats);
+  const traffic = new TrafficKeeper(trafficOf(spec));
   const engine: Engine =
     threads === 0
       ? await createLocalPlane(spec, shared, { sockets, tls, traffic }, log)
@@ -166,7 +167,7 @@ function toRunning(
     giveBack: (owner, boundTo) => sockets.release(owner, boundTo),
     estate: async () => ({
       sockets: await sockets.handOver(),
-      memories: { tickets: await tls.tickets() },
+      memories: { tickets: await tls.tickets(), upstreams: toUpstreamMemory(upstreams.list()) },
     }),
     succeed: () => sockets.succeed(),
     // Any order that changes nothing would do.
@@ -204,7 +205,7 @@ async function createLocalPlane(
 }
 
 /** Resolves with what is listened on by listeners. Rejects with what is wrong, having ended what was begun. */
-async function startAll(assembly: Assembly): Promise<readonly string[]> {
+async function startAll(assembly: Assembly, memories: Memories): Promise<readonly string[]> {
   const { spec, engine, proxies, upstreams, plugins, log } = assembly;
   const listeners = listenersOf(spec);
   for (const { name, bind, toxics, mode } of listeners) proxies.adopt(name, bind, toxics, mode);
@@ -212,6 +213,7 @@ async function startAll(assembly: Assembly): Promise<readonly string[]> {
     const plugged = await plugins.stage(spec.snapshot?.plugins ?? []);
     await plugged.commit();
     await findServers(upstreams, log);
+    upstreams.remember(memories["upstreams"]);
     const listening = await startPatiently(engine, log);
     for (const [index, { name, bind }] of listeners.entries())
       proxies.noteAddress(name, listening[index] ?? bind);

@@ -8,6 +8,7 @@ import type { GroupEvent, GroupStatus, ServerOrder, ServerStatus } from "../upst
 import type { KeeperMeans } from "../upstream/keeper-plan.ts";
 import { isWeight, MAX_WEIGHT } from "../upstream/server.ts";
 import type { UpstreamServers } from "../worker/orders.ts";
+import { fromUpstreamMemory } from "./upgrade/upstream-memory.ts";
 
 /** What went wrong with an order to a group of servers. */
 export class UpstreamError extends Error {
@@ -102,6 +103,11 @@ export class KeptUpstreams implements Upstreams {
   /** Begins to look for servers; kept when all that are to be found have been looked for once. */
   async find(): Promise<void> {
     await Promise.all([...this.#keepers.values()].map((keeper) => keeper.find()));
+  }
+
+  /** Goes on with what a process knew of servers, as `toUpstreamMemory` tells. To be called before `start`. */
+  remember(memory: unknown): void {
+    for (const [name, keeper] of this.#keepers) keeper.remember(fromUpstreamMemory(memory, name));
   }
 
   /** Begins to look after servers: the first check of each comes an interval later. */

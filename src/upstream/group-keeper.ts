@@ -6,7 +6,7 @@ import { GroupMembers, type MemberChange } from "./group-members.ts";
 import { type GroupMemory, GroupWord, Out, ServerWord } from "./group-memory.ts";
 import type { GroupSettings } from "./group-settings.ts";
 import { mostServersOf } from "./group-slots.ts";
-import type { GroupEvent, GroupStatus, ServerOrder, ServerState } from "./group-status.ts";
+import type { GroupEvent, GroupStatus, ServerOrder, ServerState, ServerStatus } from "./group-status.ts";
 import { type Estate, type Heritage, type KeeperMeans, type KeeperPlan, planOf } from "./keeper-plan.ts";
 import {
   type CheckMeans,
@@ -165,6 +165,22 @@ export class GroupKeeper {
     if (!isWeight(weight))
       throw new RangeError(`Weight ${weight} is not a whole number from 1 to ${MAX_WEIGHT}`);
     server.weight = weight;
+    this.#writeShares();
+  }
+
+  /** Goes on with what is known of these servers, as far as they are of the group. To be called before `start`. */
+  remember(known: readonly Pick<ServerStatus, "address" | "state" | "reason" | "weight">[]): void {
+    for (const { address, state, reason, weight } of known) {
+      const server = this.#members.find(address);
+      if (server === undefined) continue;
+      if (isWeight(weight)) server.weight = weight;
+      if (state === "draining" || state === "disabled") this.order(address, state);
+      if (state !== "down") continue;
+      server.believeIll(reason);
+      if (server.isWell) continue;
+      this.memory.takeOut(server.slot, Out.Unhealthy);
+      this.#update(server, reason);
+    }
     this.#writeShares();
   }
 

@@ -103,6 +103,18 @@ export class KeptServer {
     if (slot !== this.record.slot) this.record = { ...this.record, slot };
   }
 
+  /**
+   * Others found it ill: so it is here until its checks say otherwise; without any it is well. To be called before they begin.
+   * @param reason what theirs said last
+   */
+  believeIll(reason: string): void {
+    this.downReason = reason;
+    for (const check of this.#means.checks) {
+      this.#check(check, false);
+      this.#failing.add(check);
+    }
+  }
+
   #check(check: Check, isHealthy: boolean): void {
     const { clock, random } = this.#means;
     const means: HealthCheckerMeans = {

@@ -1,0 +1,65 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { KeptGroup } from "../../../test/kit/kept-group.ts";
+import type { HealthCheckSettings } from "../../upstream/group-settings.ts";
+import { fromTicketMemory, toTicketMemory } from "./ticket-memory.ts";
+import { fromUpstreamMemory, toUpstreamMemory } from "./upstream-memory.ts";
+
+const CHECK: HealthCheckSettings = {
+  ...{ kind: "tcp", interval: 1_000, jitter: 0, timeout: 500, rise: 1, fall: 2, port: null },
+};
+
+/** As it is read by another process. */
+function sent<T>(memory: T): unknown {
+  return JSON.parse(JSON.stringify(memory));
+}
+
+test("a server that was down isn't asked before its checks say otherwise, and what was ordered holds", async () => {
+  const old = new KeptGroup({ checks: [CHECK] });
+  await old.keeper.start();
+  old.ill.set("a:1", "connect ECONNREFUSED");
+  await old.pass(2_100);
+  old.keeper.order("b:1", "draining");
+  old.keeper.setWeight("c:1", 7);
+  const memory = sent(toUpstreamMemory([old.keeper.status()]));
+
+  const young = new KeptGroup({ checks: [CHECK], servers: ["a:1", "b:1", "c:1", "d:1"] });
+  young.keeper.remember(fromUpstreamMemory(memory, "kept"));
+  assert.equal(young.chosen(), "cd");
+  await young.keeper.start();
+  assert.equal(young.status("a:1").reason, "connect ECONNREFUSED");
+  assert.equal(young.status("b:1").state, "draining");
+  assert.equal(young.status("c:1").weight, 7);
+  await young.pass(1_100);
+  assert.equal(young.status("a:1").state, "up");
+  assert.equal(young.chosen(), "acd");
+});
+
+test("a server that was down is up where nobody looks after it", () => {
+  const young = new KeptGroup();
+  young.keeper.remember([{ address: "a:1", state: "down", reason: "x", weight: 1 }]);
+  assert.equal(young.chosen(), "abc");
+});
+
+test("keys of tickets are the same, and change when they would have", () => {
+  const keys = [Buffer.alloc(48, 1), Buffer.alloc(48, 2)];
+  const tickets = new Map([
+    ["web", { ticketKeys: keys, rotatesAt: 5_000 }],
+    ["api", { ticketKeys: keys.slice(1), rotatesAt: null }],
+  ]);
+  const read = fromTicketMemory(sent(toTicketMemory(tickets, 2_000)), 100_000);
+  assert.deepEqual(
+    [...read],
+    [
+      ["web", { ticketKeys: keys, rotatesAt: 103_000 }],
+      ["api", { ticketKeys: keys.slice(1), rotatesAt: null }],
+    ],
+  );
+});
+
+test("what can't be understood is as if nothing had been said", () => {
+  for (const memory of [null, 1, "x", [], { kept: 1 }, { kept: [1, null, { address: "a:1", state: "ill" }] }])
+    assert.deepEqual(fromUpstreamMemory(memory, "kept"), []);
+  for (const memory of [undefined, 1, { web: null }, { web: { keys: "x" } }, { web: { keys: ["AAAA"] } }])
+    assert.equal(fromTicketMemory(memory, 0).size, 0);
+});
