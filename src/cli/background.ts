@@ -10,6 +10,6 @@ export async function goToBackground(isWanted: boolean): Promise<boolean> {
   if (!isWanted || IS_SUCCESSOR) return false;
   const { isInBackground, startInBackground } = await import("../control/daemon/background.ts");
   if (isInBackground) return false;
-  process.exitCode = await startInBackground();
+  process.exitCode = await startInBackground([...process.execArgv, ...process.argv.slice(1)]);
   return true;
 }

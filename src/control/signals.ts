@@ -4,7 +4,7 @@ import { Ending, type HowToEnd } from "./ending.ts";
 import type { Running } from "./running.ts";
 
 /** What is done when a signal comes. Nobody waits for it, and what goes wrong is its own to tell. */
-export type SignalAction = (ending: Ending) => void;
+type SignalAction = (ending: Ending) => void;
 
 /** What signals ask for. One that isn't in it does what the system makes of it. */
 export type SignalTable = Readonly<Partial<Record<NodeJS.Signals, SignalAction>>>;

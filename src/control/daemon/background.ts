@@ -30,12 +30,13 @@ function takeDescriptor(environment: NodeJS.ProcessEnv): number | null {
 export const isInBackground: boolean = descriptor !== null;
 
 /**
- * Starts this program once more, with the same arguments, as the leader of a session of its own: nothing that becomes of this
+ * Starts this program once more as the leader of a session of its own: nothing that becomes of this
  * terminal concerns it. What it says until it is ready is said here. Resolves with 0 once it is, or else with its exit
  * code.
+ * @param args of Node, then the program with its own
  */
-export async function startInBackground(): Promise<number> {
-  const child = spawn(process.execPath, [...process.execArgv, ...process.argv.slice(1)], {
+export async function startInBackground(args: readonly string[]): Promise<number> {
+  const child = spawn(process.execPath, args, {
     detached: true,
     env: { ...process.env, [VARIABLE]: String(DESCRIPTOR) },
     stdio: ["ignore", "pipe", "pipe", "pipe"],
