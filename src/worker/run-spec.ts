@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { DEFAULT_TRAFFIC, type TrafficSettings } from "../base/traffic/traffic-settings.ts";
 import type { Snapshot } from "../config/snapshot.ts";
 import type { AccessLogFormat } from "../observe/access-log.ts";
 import type { ErrorLogOptions } from "../observe/error-log.ts";
@@ -34,4 +35,10 @@ export interface RunSpec {
 /** The configuration whose routes decide where requests go; null where a program does, or nothing. */
 export function routedSnapshot({ snapshot, program }: RunSpec): Snapshot | null {
   return program === null ? snapshot : null;
+}
+
+/** What is counted of the traffic: of a program without a configuration nothing, for there is nobody who could ask. */
+export function trafficOf({ snapshot, program }: RunSpec): TrafficSettings {
+  if (snapshot !== null) return snapshot.stats;
+  return { ...DEFAULT_TRAFFIC, enabled: program === null };
 }
