@@ -5,7 +5,8 @@ import { startRunning } from "../../src/control/running.ts";
 import { until } from "../kit/deadline.ts";
 import { createTemporaryDirectory, type TemporaryDirectory } from "../kit/files.ts";
 import { connectRaw, type RawClient } from "../kit/raw-client.ts";
-import { type SpecChange, toSpec } from "./reloading.ts";
+import { openUdp, startUdpEcho } from "../kit/udp.ts";
+import { Reloading, type SpecChange, toSpec } from "./reloading.ts";
 import { get } from "./sluice.ts";
 
 /** A program of two files: one answers with what the other says, and a TCP service says it before each piece. */
@@ -170,6 +171,27 @@ describe("a new generation", () => {
       plane.running.generations.map(({ number, threads }) => [number, threads]),
       [[2, 1]],
     );
+  });
+
+  test("answers on UDP too, beside sessions of the one before", async () => {
+    await using origin = await startUdpEcho();
+    const text = `listeners: [{ name: dns, protocol: udp, bind: "127.0.0.1:0", upstream: "127.0.0.1:${origin.port}" }]`;
+    await using plane = await Reloading.start(text, 1);
+    const port = plane.proxyPort("dns");
+    await using client = await openUdp();
+    assert.equal(await client.ask("a", port), "a");
+    await plane.reload(text, { threads: 2 });
+    assert.equal(plane.proxyPort("dns"), port);
+    for (let i = 0; i < 10; i++) {
+      await using other = await openUdp();
+      assert.equal(await other.ask("b", port), "b");
+      assert.equal(await client.ask("c", port), "c");
+    }
+    assert.equal(new Set(origin.received.map(({ from }) => from.port)).size, 11);
+    assert.equal(plane.running.generations.length, 2);
+    await plane.running.steering.cut("dns");
+    await until("sessions of the first are gone", () => plane.running.generations.length === 1);
+    assert.equal(await client.ask("d", port), "d");
   });
 
   test("can't be where there are no threads", async () => {
