@@ -102,6 +102,6 @@ describe("giving up root", { skip }, () => {
       process.setuid(65534);
       try { becomeUser({ uid: 1, gid: 1, name: "other" }, []); } catch (error) { console.log(error.message); }`;
     const child = await runProgram(process.execPath, ["--input-type=module", "-e", script]);
-    assert.equal(child.stdout, "Only root can become user other: this process was started by user 65534\n");
+    assert.equal(child.stdout, "Only root can become user other of group 1: this is user 65534 of group 0\n");
   });
 });

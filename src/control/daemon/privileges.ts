@@ -23,7 +23,7 @@ export function becomeUser(identity: Identity, files: readonly string[]): void {
   const who = name ?? `number ${uid}`;
   if (process.geteuid?.() !== 0)
     throw new Error(
-      `Only root can become user ${who}: this process was started by user ${process.getuid?.()}`,
+      `Only root can become user ${who} of group ${gid}: this is user ${process.getuid?.()} of group ${process.getgid?.()}`,
     );
   for (const file of files) giveAway(file, identity);
   if (name === null) process.setgroups!([gid]);
