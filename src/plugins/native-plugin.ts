@@ -1,4 +1,3 @@
-import { latin1 } from "../base/latin1.ts";
 import { lendMemory } from "../net/slabs.ts";
 import { ffi } from "./ffi.ts";
 import { type NativeFunctions, NativeLibrary } from "./native-library.ts";
@@ -12,6 +11,7 @@ import {
   PluginError,
   type Transformed,
 } from "./plugin.ts";
+import { CLOSE_ASKED, roomAskedFor, tooMuchWritten, toVerdict } from "./plugin-answers.ts";
 
 /** Room that a plugin has for a request's head beside what the head takes itself. */
 const HEAD_ROOM = 64 * 1024;
@@ -68,18 +68,7 @@ export class NativePlugin implements Plugin {
     room.reserve(length + HEAD_ROOM);
     const input = ffi.getRawPointer(this.#head);
     const result = filter(this.pointer, input, BigInt(length), room.pointer, room.size);
-    return this.#toVerdict(result);
-  }
-
-  #toVerdict(result: number): HeadVerdict {
-    if (result === 0) return null;
-    const { capacity, bytes } = this.room;
-    if (result > capacity)
-      throw new PluginError(`sluice_filter_request returned ${result} bytes, but had room for ${capacity}`);
-    if (result > 0) return latin1(bytes, 0, result);
-    if (result > -200 || result < -599)
-      throw new PluginError(`sluice_filter_request returned ${result}, which is no status`);
-    return -result;
+    return toVerdict(result, room.bytes, room.capacity);
   }
 
   close(): void {
@@ -115,16 +104,10 @@ class NativeConnection implements PluginConnection {
         functions.transform(pointer, this.#pointer, direction, input, length, room.pointer, room.size),
       );
       const { capacity } = room;
-      if (result > capacity)
-        throw new PluginError(`sluice_transform returned ${result} bytes, but had room for ${capacity}`);
+      if (result > capacity) throw tooMuchWritten("sluice_transform", result, capacity);
       if (result >= 0) return room.view(result);
-      if (result === -1) return null;
-      const needed = -2 - result;
-      if (needed <= capacity || needed > MOST_CAPACITY)
-        throw new PluginError(
-          `sluice_transform returned ${result}: it asks for room for ${needed} bytes where it has ${capacity}, at most ${MOST_CAPACITY} are given`,
-        );
-      room.reserve(needed);
+      if (result === CLOSE_ASKED) return null;
+      room.reserve(roomAskedFor(result, capacity));
     }
   }
 
