@@ -12,7 +12,7 @@ import { ROW_NUMBERS } from "./traffic-row.ts";
  */
 
 /** What rows are of. Row 0 counts for whatever there is no room for. */
-export const TRAFFIC_KINDS = ["other", "listener", "route", "upstream", "plugin"] as const;
+const TRAFFIC_KINDS = ["other", "listener", "route", "upstream", "plugin"] as const;
 export type TrafficKind = (typeof TRAFFIC_KINDS)[number];
 
 const WORD = Int32Array.BYTES_PER_ELEMENT;
@@ -20,7 +20,7 @@ const NUMBER = Float64Array.BYTES_PER_ELEMENT;
 const HEADER_WORDS = 16;
 
 /** Words of the header. */
-export const TrafficHeader = { rows: 0, top: 1, seed: 2, used: 3 } as const;
+const TrafficHeader = { rows: 0, top: 1, seed: 2, used: 3 } as const;
 
 /** Bytes of an entry: its version, its kind, two for the length of its key, the key. */
 const ENTRY_BYTES = 256;

@@ -8,7 +8,7 @@ export interface Latency {
   readonly max: number;
 }
 
-export interface Rates {
+interface Rates {
   readonly connections: number;
   readonly requests: number;
   readonly bytes_in: number;
@@ -16,7 +16,7 @@ export interface Rates {
   readonly failed: number;
 }
 
-export interface PlaceWindow {
+interface PlaceWindow {
   /** How long it is in truth. */
   readonly seconds: number;
   readonly rates: Rates;

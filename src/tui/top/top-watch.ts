@@ -48,7 +48,7 @@ function rateOf(
 }
 
 /** Takes a picture: what is asked for each time. */
-export async function takePicture(
+async function takePicture(
   source: StatsSource,
   rates: Readonly<Record<TopKind, RateKeeper>>,
 ): Promise<Picture> {
