@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { chmodSync, existsSync, readFileSync, renameSync, statSync } from "node:fs";
 import { BoundSocket } from "node:net";
 import { dirname, join } from "node:path";
-import { describe, test } from "node:test";
+import { after, before, describe, test } from "node:test";
 import { until } from "../kit/deadline.ts";
 import { createTemporaryDirectory, type TemporaryDirectory } from "../kit/files.ts";
 import { createNotifyServer } from "../kit/notify-server.ts";
@@ -43,6 +43,15 @@ function isGone(pid: number): boolean {
   return !existsSync(`/proc/${pid}`) || statusOf(pid, "State").startsWith("Z");
 }
 
+/** Who a process is, and whose its files are. */
+function checkUser(pid: number, directory: TemporaryDirectory, files: readonly string[]): void {
+  if (!changesUser) return;
+  const uid = Number(statusOf(pid, "Uid").split("\t")[0]);
+  assert.ok(uid > 0);
+  assert.equal(statusOf(pid, "CapEff"), "0000000000000000");
+  for (const name of files) assert.equal(statSync(directory.join(name)).uid, uid, name);
+}
+
 /** A program whose thread crashes when it is asked for /crash. */
 const PROGRAM = `
   import { defineProxy } from "${root}/src/index.ts";
@@ -70,46 +79,114 @@ function configuration(directory: TemporaryDirectory): string {
   `;
 }
 
-describe("sluice run -d", () => {
-  test("goes on in the background as another user, and does there all that it does elsewhere", async () => {
-    await using directory = await openDirectory();
-    const { join: at } = directory;
+/** A program in the background, which may have become another process meanwhile. */
+class Daemon implements AsyncDisposable {
+  readonly directory: TemporaryDirectory;
+  readonly command: readonly string[];
+  readonly target: RawTarget;
+
+  private constructor(directory: TemporaryDirectory, command: readonly string[], target: RawTarget) {
+    this.directory = directory;
+    this.command = command;
+    this.target = target;
+  }
+
+  static async start(): Promise<Daemon> {
+    const directory = await openDirectory();
     const program = await directory.write("program.ts", PROGRAM);
     const file = await directory.write("sluice.yaml", configuration(directory));
     const command = [executable, "run", program, "-c", file];
     const started = await runProgram(process.execPath, command);
     assert.equal(started.code, 0, started.stderr);
-    const pid = Number(readFileSync(at("sluice.pid"), "utf8"));
-    try {
-      const [, port] = /^Listening on 127\.[\d.]+:(\d+) in 1 thread$/m.exec(started.stdout) ?? [];
-      const target: RawTarget = changesUser ? LOW : Number(port);
-      assert.equal((await get(target)).body.toString(), "well");
-      assert.equal((await get({ path: at("web.sock") })).status, 200);
-      const stat = readFileSync(`/proc/${pid}/stat`, "latin1").split(") ")[1]?.split(" ") ?? [];
-      assert.equal(Number(stat[3]), pid, "it leads a session of its own");
+    const [, port] = /^Listening on 127\.[\d.]+:(\d+) in 1 thread$/m.exec(started.stdout) ?? [];
+    return new Daemon(directory, command, changesUser ? LOW : Number(port));
+  }
 
-      const second = await runProgram(process.execPath, command);
-      assert.deepEqual([second.code, second.stdout], [1, ""]);
-      assert.match(second.stderr, new RegExp(`sluice\\.pid belongs to process ${pid}, which is running`));
+  get pid(): number {
+    return Number(this.read("sluice.pid"));
+  }
 
-      await assert.rejects(get(target, "/crash"), /reset|ended/);
-      const log = (): string => readFileSync(at("error.log"), "utf8");
-      await until("the thread was replaced", () => log().includes("A crashed worker was replaced"));
-      assert.equal((await get(target)).status, 200);
+  /** Empty for a file that isn't there. */
+  read(name: string): string {
+    const path = this.directory.join(name);
+    return existsSync(path) ? readFileSync(path, "utf8") : "";
+  }
 
-      for (const name of ["error.log", "access.log"]) renameSync(at(name), at(`${name}.1`));
-      process.kill(pid, "SIGUSR1");
-      await until("logs are written anew", () => existsSync(at("error.log")) && log() !== "");
-      await until("in all threads", () => existsSync(at("access.log")));
-      await get(target, "/anew");
-      await until("the request is there", () => readFileSync(at("access.log"), "utf8").includes("/anew"));
-      assert.equal(statSync(at("access.log")).mode & 0o777, 0o640);
-      if (changesUser) checkUser(pid, directory);
-    } finally {
-      process.kill(pid, "SIGTERM");
-    }
+  signal(signal: NodeJS.Signals): void {
+    process.kill(this.pid, signal);
+  }
+
+  async isLogged(words: string): Promise<void> {
+    await until(`${words} is logged`, () => this.read("error.log").includes(words));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.pid > 0) this.signal("SIGKILL");
+    await this.directory[Symbol.asyncDispose]();
+  }
+}
+
+describe("sluice run -d", () => {
+  let daemon: Daemon;
+
+  before(async () => {
+    daemon = await Daemon.start();
+  });
+  after(() => daemon[Symbol.asyncDispose]());
+
+  test("goes on in the background, as another user", async () => {
+    const { pid, target, directory } = daemon;
+    assert.equal((await get(target)).body.toString(), "well");
+    assert.equal((await get({ path: directory.join("web.sock") })).status, 200);
+    const stat = readFileSync(`/proc/${pid}/stat`, "latin1").split(") ")[1]?.split(" ") ?? [];
+    assert.equal(Number(stat[3]), pid, "it leads a session of its own");
+    checkUser(pid, directory, ["error.log", "access.log", "sluice.pid", "web.sock"]);
+  });
+
+  test("is alone with its pid file", async () => {
+    const second = await runProgram(process.execPath, [...daemon.command, "-d"]);
+    assert.deepEqual([second.code, second.stdout], [1, ""]);
+    const reason = `sluice\\.pid belongs to process ${daemon.pid}, which is running`;
+    assert.match(second.stderr, new RegExp(reason));
+  });
+
+  test("replaces threads that crash", async () => {
+    await assert.rejects(get(daemon.target, "/crash"), /reset|ended/);
+    await daemon.isLogged("A crashed worker was replaced");
+    assert.equal((await get(daemon.target)).status, 200);
+  });
+
+  test("writes logs anew", async () => {
+    const { directory, target } = daemon;
+    for (const name of ["error.log", "access.log"])
+      renameSync(directory.join(name), directory.join(`${name}.1`));
+    daemon.signal("SIGUSR1");
+    await daemon.isLogged("Logs are written anew");
+    await until("all threads do", () => existsSync(directory.join("access.log")));
+    await get(target, "/anew");
+    await until("the request is there", () => daemon.read("access.log").includes("/anew"));
+    assert.equal(statSync(directory.join("access.log")).mode & 0o777, 0o640);
+  });
+
+  test("is reloaded, and succeeded by another process", async () => {
+    const { directory, target, pid } = daemon;
+    await directory.write("sluice.yaml", `${configuration(directory)}\n    grace_period_seconds: 5\n`);
+    daemon.signal("SIGHUP");
+    await daemon.isLogged("Reloaded");
+    assert.equal((await get(target)).status, 200);
+    daemon.signal("SIGUSR2");
+    await until("another process has taken its place", () => isGone(pid));
+    assert.notEqual(daemon.pid, pid);
+    assert.equal((await get(target)).status, 200);
+    checkUser(daemon.pid, directory, ["error.log", "access.log", "sluice.pid", "web.sock"]);
+  });
+
+  test("leaves nothing behind when it ends", async () => {
+    const { pid, directory } = daemon;
+    daemon.signal("SIGTERM");
     await until("it has ended", () => isGone(pid));
-    for (const name of ["sluice.pid", "web.sock"]) assert.equal(existsSync(at(name)), false, name);
+    for (const name of ["sluice.pid", "web.sock"])
+      assert.equal(existsSync(directory.join(name)), false, name);
   });
 
   test("says what is wrong before it goes", async () => {
@@ -132,14 +209,6 @@ describe("sluice run -d", () => {
     }
   });
 });
-
-function checkUser(pid: number, directory: TemporaryDirectory): void {
-  const uid = Number(statusOf(pid, "Uid").split("\t")[0]);
-  assert.ok(uid > 0);
-  for (const name of ["error.log.1", "error.log", "access.log.1", "access.log", "sluice.pid", "web.sock"])
-    assert.equal(statSync(directory.join(name)).uid, uid, name);
-  assert.equal(statusOf(pid, "CapEff"), "0000000000000000");
-}
 
 /** As systemd starts a service: with sockets it has bound, and a place to say how it is. */
 function startService(
