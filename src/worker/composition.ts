@@ -4,10 +4,10 @@ import type { PluginSet } from "../plugins/plugin-set.ts";
 import type { Service, ServiceContext } from "../proxy/service.ts";
 import { Connector } from "../upstream/connector.ts";
 import { watchIdentities } from "../upstream/identity-files.ts";
-import type { PeerOptions } from "../upstream/peer.ts";
 import { buildServices, hasOwnServices } from "./build-services.ts";
 import { ListenerFaultTable } from "./listener-faults.ts";
 import type { SameMemory } from "./orders.ts";
+import { peersTlsOf } from "./peers-tls.ts";
 import { RemoteLimits } from "./remote-limits.ts";
 import { type RunSpec, routedSnapshot } from "./run-spec.ts";
 import { ServerGroups } from "./server-groups.ts";
@@ -105,14 +105,4 @@ function hasSameRemoteLimits({ composition, same }: Before, spec: RunSpec): bool
     limitsOf(routedSnapshot(one)).filter(({ redis }) => redis !== null),
   );
   return isDeepStrictEqual(were, are) && are!.every(({ name }) => same.limits.includes(name));
-}
-
-/** How TLS is spoken with servers, by what the configuration says. */
-function peersTlsOf(spec: RunSpec): PeerOptions["tls"][] {
-  const upstreams = routedSnapshot(spec)?.upstreams ?? [];
-  const proxies = spec.snapshot?.proxies ?? [];
-  return [
-    ...upstreams.map(({ peer }) => peer.tls),
-    ...proxies.map(({ upstreamTls }) => upstreamTls ?? false),
-  ];
 }

@@ -4,7 +4,7 @@ import { maskSecrets } from "./mask-secrets.ts";
 import { toPlainSpec } from "./plain-spec.ts";
 
 /** How something comes into effect. */
-export type Applied =
+type Applied =
   /** In the threads that run, for what begins from then on. */
   | "in place"
   /** In threads that take the place of those that run. */

@@ -1,6 +1,7 @@
 import type { TlsListenerSettings } from "../../net/tls/listener-settings.ts";
 import { identityOwners } from "../../upstream/identity-files.ts";
-import { type RunSpec, routedSnapshot } from "../../worker/run-spec.ts";
+import { peersTlsOf } from "../../worker/peers-tls.ts";
+import type { RunSpec } from "../../worker/run-spec.ts";
 
 /**
  * Whose TLS files are read and watched for what is run, by the names under which threads ask for them: listeners, TCP proxies,
@@ -8,12 +9,7 @@ import { type RunSpec, routedSnapshot } from "../../worker/run-spec.ts";
  */
 export function tlsOwners(spec: RunSpec): Map<string, TlsListenerSettings> {
   const { listeners = [], proxies = [] } = spec.snapshot ?? {};
-  const upstreams = routedSnapshot(spec)?.upstreams ?? [];
-  const peers = [
-    ...upstreams.map(({ peer }) => peer.tls),
-    ...proxies.map(({ upstreamTls }) => upstreamTls ?? false),
-  ];
-  const owners = identityOwners(peers);
+  const owners = identityOwners(peersTlsOf(spec));
   for (const { name, tls } of listeners) if (tls !== null) owners.set(name, tls);
   for (const { name, tls } of proxies) if (tls !== null) owners.set(`proxy ${name}`, tls);
   return owners;
