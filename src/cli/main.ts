@@ -16,6 +16,7 @@ Examples:
                                              a proxy and balancer from flags alone
   sluice status                              how the servers of a running balancer are
   sluice top                                 what passes it, live
+  sluice reload                              have it run what its files say by now
   sluice upstream drain api 10.0.0.2:8080    send nothing new to one of them
   sluice tcp 5433 127.0.0.1:5432             a TCP proxy with faults, changed live from a menu
   sluice toxiproxy                           a server for the clients of Toxiproxy
@@ -37,6 +38,9 @@ const COMMANDS: ReadonlyMap<string, () => Promise<AddCommand>> = new Map([
   ["toxiproxy", async () => (await import("./commands/toxiproxy.ts")).addToxiproxy],
   ["top", async () => (await import("./commands/top.ts")).addTop],
   ["status", async () => (await import("./commands/status.ts")).addStatus],
+  ["reload", async () => (await import("./commands/reload.ts")).addReload],
+  ["rollback", async () => (await import("./commands/reload.ts")).addRollback],
+  ["diff", async () => (await import("./commands/diff.ts")).addDiff],
   ["upgrade", async () => (await import("./commands/upgrade.ts")).addUpgrade],
   ["upstream", async () => (await import("./commands/upstream.ts")).addUpstream],
   ["proxy", async () => (await import("./commands/proxy.ts")).addProxy],

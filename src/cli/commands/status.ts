@@ -10,6 +10,8 @@ import {
   orFail,
 } from "../steering/client-command.ts";
 import { stdoutPaint } from "../steering/paint.ts";
+import { reloadStatus } from "../steering/reload-client.ts";
+import { reloadStatusText } from "../steering/reload-text.ts";
 import { limitsText, upstreamsText } from "../steering/status-text.ts";
 import { listLimits, listUpstreams } from "../steering/upstreams-client.ts";
 
@@ -26,10 +28,12 @@ Examples:
 
 It asks the admin API of a running process: admin: in its configuration, or sluice http --admin.`;
 
-/** `sluice status`: groups of servers, how each server is and why, and limits. */
+/** `sluice status`: groups of servers, how each server is and why, limits, and generations of threads. */
 export function addStatus(program: Command): void {
   addClientOptions(program.command("status"))
-    .description("show the upstreams of a running process: servers, their health, counters; and limits")
+    .description(
+      "show the upstreams of a running process: servers, their health, counters; limits; generations",
+    )
     .option("-w, --watch", "show it again every second")
     .addHelpText("after", EXAMPLES)
     .action(clientAction<StatusFlags>(showStatus));
@@ -64,12 +68,13 @@ function show(text: string): void {
 }
 
 async function statusText({ client, flags }: ClientContext<StatusFlags>): Promise<string> {
-  const [upstreams, limits] = await orFail(
-    Promise.all([listUpstreams(client), listLimits(client)]),
+  const [upstreams, limits, reload] = await orFail(
+    Promise.all([listUpstreams(client), listLimits(client), reloadStatus(client)]),
     (reason) => `Failed to ask for the status: ${reason}`,
   );
-  if (flags.json) return jsonLine({ upstreams, limits });
+  if (flags.json) return jsonLine({ upstreams, limits, reload });
   const room = { width: process.stdout.columns ?? Number.POSITIVE_INFINITY, now: Date.now() };
   const paint = stdoutPaint();
-  return upstreamsText(upstreams, paint, room) + limitsText(limits, paint, room);
+  const generations = reload === null ? "" : reloadStatusText(reload, paint, room);
+  return upstreamsText(upstreams, paint, room) + limitsText(limits, paint, room) + generations;
 }

@@ -1,11 +1,11 @@
-import { readFileSync } from "node:fs";
 import type { Command } from "commander";
 import { loadConfig } from "../../config/load.ts";
 import { askForUpgrade } from "../../control/upgrade/ask-for-upgrade.ts";
 import { privateSocketOf } from "../../control/upgrade/upgrade-socket.ts";
 import { DEFAULT_UPGRADE_TIMEOUT, type OnProgress } from "../../control/upgrade/upgrader.ts";
 import { UsageError } from "../errors.ts";
-import { seconds, wholeNumber } from "../options.ts";
+import { seconds } from "../options.ts";
+import { readPid, toPid } from "../pid.ts";
 import {
   addClientOptions,
   type ClientContext,
@@ -32,13 +32,11 @@ Examples:
 The process tests what it would run now (run -t), starts it on its own sockets, and ends when the new process has taken its place and
 all that was under way is done. When the new one isn't ready in time, nothing changes.`;
 
-const MOST_PID = 2 ** 22;
-
 /** `sluice upgrade`: another process takes the place of the one that runs. */
 export function addUpgrade(program: Command): void {
   addClientOptions(program.command("upgrade"))
     .description("let a new process take the place of a running one, on the same sockets")
-    .option("--pid <n>", "the number of the running process", wholeNumber(MOST_PID))
+    .option("--pid <n>", "the number of the running process", toPid)
     .option("--pid-file <file>", "a file that holds it")
     .option("-c, --config <file>", "a configuration whose pid_file or upgrade_sock leads to it")
     .option(
@@ -76,18 +74,6 @@ function socketOf({ pid, pidFile, config }: UpgradeFlags): string | null {
   if (upgradeSocket !== null) return upgradeSocket;
   if (snapshot.pidFile !== null) return privateSocketOf(readPid(snapshot.pidFile));
   throw new UsageError(`${config} has neither pid_file nor upgrade_sock: name the process by --pid`);
-}
-
-/** @throws ClientFailure */
-function readPid(file: string): number {
-  let text: string;
-  try {
-    text = readFileSync(file, "utf8").trim();
-  } catch (error) {
-    throw new ClientFailure(`${file} tells no process: ${(error as Error).message}`, { cause: error });
-  }
-  if (!/^\d+$/.test(text)) throw new ClientFailure(`${file} holds no process id`);
-  return Number(text);
 }
 
 /** Sockets that nobody listens on: there is no such process, or none that can be asked. */

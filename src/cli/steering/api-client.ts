@@ -38,16 +38,19 @@ export class ApiError extends Error {
   readonly status: number;
   /** The code of the error, where the server gives one as Sluice does; "" elsewhere. */
   readonly code: string;
+  /** All that the answer says, where it is JSON. */
+  readonly details: unknown;
 
   constructor(
     status: number,
     message: string,
-    { code = "", cause }: { code?: string; cause?: unknown } = {},
+    { code = "", details, cause }: { code?: string; details?: unknown; cause?: unknown } = {},
   ) {
     super(message, { cause });
     this.name = "ApiError";
     this.status = status;
     this.code = code;
+    this.details = details;
   }
 }
 
@@ -152,9 +155,11 @@ export class ApiClient {
   async request(method: string, path: string, body?: unknown, timeout?: number): Promise<string> {
     const { response, text } = await this.#exchange(method, path, body, timeout ?? this.#timeout);
     if (response.ok) return text;
-    const { error, code } = errorShape.safeParse(parseJson(text)).data ?? { error: text.trim() };
+    const details = parseJson(text);
+    const { error, code } = errorShape.safeParse(details).data ?? { error: text.trim() };
     throw new ApiError(response.status, error === "" ? `HTTP ${response.status}` : error, {
       code: code ?? "",
+      details,
     });
   }
 

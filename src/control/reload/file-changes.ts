@@ -38,8 +38,8 @@ export class FileChanges implements Disposable {
   readonly #watches = new Map<string, FolderWatch>();
   /** Digests that were told, or needn't be. */
   #known: ReadonlyMap<string, string> = new Map();
-  /** Looked at twice in a row without anything in them: they aren't just being written. */
-  #gone: ReadonlySet<string> = new Set();
+  /** Files without anything in them. One that is so at two looks in a row isn't just being written: that is told. */
+  #empty: ReadonlyMap<string, "seen" | "told"> = new Map();
   #changedAt: number | null = null;
   #isLooking = false;
   #isOver = false;
@@ -80,22 +80,14 @@ export class FileChanges implements Disposable {
       if (found === null) empty.add(path);
       else if (found !== before) changed.push(path);
     }
-    const isNew = [...empty].filter((path) => !this.#gone.has(path));
-    for (const path of this.#gone) if (empty.has(path)) this.#tellGone(path);
+    const isFresh = [...empty].some((path) => !this.#empty.has(path));
+    for (const path of empty) if (this.#empty.get(path) === "seen") this.#options.onGone(path);
+    this.#empty = new Map([...empty].map((path) => [path, this.#empty.has(path) ? "told" : "seen"]));
     this.#known = known;
-    this.#gone = empty;
     if (this.#isOver) return true;
     if (changed.length > 0) await this.#options.onChange(changed);
     // What is run now may have come from other files.
-    return isNew.length === 0 && changed.length === 0;
-  }
-
-  readonly #told = new Set<string>();
-
-  #tellGone(path: string): void {
-    if (this.#told.has(path)) return;
-    this.#told.add(path);
-    this.#options.onGone(path);
+    return !isFresh && changed.length === 0;
   }
 
   async #watchFolders(files: readonly LookedAt[]): Promise<void> {
