@@ -1,4 +1,3 @@
-import assert from "node:assert/strict";
 import { pino } from "pino";
 import { parseConfig } from "../../src/config/load.ts";
 import type { ReloadReport } from "../../src/control/reload/report.ts";
@@ -92,7 +91,7 @@ export class Composed implements AsyncDisposable {
     try {
       await Promise.all(this.#clients.map((client) => client[Symbol.asyncDispose]()));
       await this.settled();
-      assert.equal(this.running.counters.requestsActive, 0);
+      await until("no request is counted any more", () => this.running.counters.requestsActive === 0);
     } finally {
       await this.running.stop();
     }
