@@ -87,7 +87,8 @@ export class Proxies implements Steering, TrafficSource {
     return toState(this.#entryOf(name));
   }
 
-  create(init: ProxyInit): Promise<ProxyState> {
+  /** @param isShared another process has its address, too, and shares it */
+  create(init: ProxyInit, isShared: boolean = false): Promise<ProxyState> {
     return this.#inTurn(async () => {
       const { name, enabled = true, ...rest } = init;
       if (this.#entries.has(name))
@@ -96,7 +97,7 @@ export class Proxies implements Steering, TrafficSource {
       const toxics = settings.toxics.map((toxic) => this.#checked(toxic));
       checkNames(toxics);
       const entry: ProxyEntry = { ...NEW_ENTRY, name, settings, toxics, mode: settings.mode };
-      if (enabled) await this.#open(entry);
+      if (enabled) await this.#open(entry, isShared);
       this.#entries.set(name, entry);
       return toState(entry);
     });
@@ -139,11 +140,11 @@ export class Proxies implements Steering, TrafficSource {
   }
 
   /** The first thread binds, so that a port that the kernel chooses is the same for all. */
-  async #open(entry: ProxyEntry): Promise<void> {
+  async #open(entry: ProxyEntry, isShared: boolean = false): Promise<void> {
     const settings = currentSettings(entry);
     let address: string;
     try {
-      address = (await this.#planes.orderFirst({ do: "open", settings })) as string;
+      address = (await this.#planes.orderFirst({ do: "open", settings, isShared })) as string;
     } catch (error) {
       await this.#planes.release(entry.name);
       throw cannotListen(error);

@@ -16,6 +16,7 @@ import type { Engine, GenerationStatus } from "./planes.ts";
 import { PluginKeepers, type Plugins } from "./plugins.ts";
 import { Proxies } from "./proxies.ts";
 import type { PreparePart } from "./reload/part.ts";
+import { NOTHING_STEERED } from "./reload/proxies-change.ts";
 import type { ReloadPreview, ReloadReport } from "./reload/report.ts";
 import { type RunParts, RunReload } from "./reload/run-reload.ts";
 import { type Share, SocketKeeper } from "./sockets.ts";
@@ -25,6 +26,7 @@ import { TlsKeepers } from "./tls-keepers.ts";
 import type { TrafficSource } from "./traffic.ts";
 import type { Estate, Memories } from "./upgrade/estate.ts";
 import { type Inheritance, toInheritance } from "./upgrade/inheritance.ts";
+import { ProxyMemory, toProxyMemory } from "./upgrade/proxy-memory.ts";
 import { toUpstreamMemory } from "./upgrade/upstream-memory.ts";
 import { logUpstreams } from "./upstream-log.ts";
 import { KeptUpstreams, type Upstreams } from "./upstreams.ts";
@@ -167,7 +169,11 @@ function toRunning(
     giveBack: (owner, boundTo) => sockets.release(owner, boundTo),
     estate: async () => ({
       sockets: await sockets.handOver(),
-      memories: { tickets: await tls.tickets(), upstreams: toUpstreamMemory(upstreams.list()) },
+      memories: {
+        tickets: await tls.tickets(),
+        upstreams: toUpstreamMemory(upstreams.list()),
+        proxies: toProxyMemory(proxies.list(), proxies.standing.listeners, reload.spec.snapshot),
+      },
     }),
     succeed: () => sockets.succeed(),
     // Any order that changes nothing would do.
@@ -208,7 +214,11 @@ async function createLocalPlane(
 async function startAll(assembly: Assembly, memories: Memories): Promise<readonly string[]> {
   const { spec, engine, proxies, upstreams, plugins, log } = assembly;
   const listeners = listenersOf(spec);
-  for (const { name, bind, toxics, mode } of listeners) proxies.adopt(name, bind, toxics, mode);
+  const memory = new ProxyMemory(memories["proxies"]);
+  for (const listener of listeners) {
+    const { toxics, mode } = memory.faultsOf(listener);
+    proxies.adopt(listener.name, listener.bind, toxics, mode);
+  }
   try {
     const plugged = await plugins.stage(spec.snapshot?.plugins ?? []);
     await plugged.commit();
@@ -217,7 +227,10 @@ async function startAll(assembly: Assembly, memories: Memories): Promise<readonl
     const listening = await startPatiently(engine, log);
     for (const [index, { name, bind }] of listeners.entries())
       proxies.noteAddress(name, listening[index] ?? bind);
-    await openProxies(spec, proxies, engine);
+    for (const listener of listeners)
+      for (const [fault, enabled] of memory.switchedOf(listener))
+        await proxies.setHttpFault(listener.name, fault, enabled);
+    await openProxies(assembly, memory);
     await upstreams.start();
     return listening;
   } catch (error) {
@@ -227,14 +240,21 @@ async function startAll(assembly: Assembly, memories: Memories): Promise<readonl
   }
 }
 
-async function openProxies({ snapshot }: RunSpec, proxies: Proxies, engine: Engine): Promise<void> {
+async function openProxies({ spec, proxies, engine, log }: Assembly, memory: ProxyMemory): Promise<void> {
+  const openings = memory.openings(spec.snapshot ?? NOTHING_STEERED);
   try {
-    for (const proxy of snapshot?.proxies ?? []) await proxies.create(proxy);
+    for (const { init, isShared, isOfFile } of openings) {
+      const opened = proxies.create(init, isShared);
+      if (isOfFile) await opened;
+      else await opened.catch((error: Error) => log.warn({ proxy: init.name, cause: error.message }, LOST));
+    }
   } catch (error) {
     await engine.stop();
     throw error;
   }
 }
+
+const LOST = "A proxy that was made while another process ran can't be had here";
 
 /** Keeps the groups of servers of a configuration for the threads of `engine`. */
 function keepUpstreams(spec: RunSpec, shared: SharedMemory, engine: Engine, log: Logger): KeptUpstreams {

@@ -70,8 +70,11 @@ export interface UpstreamServers {
 
 /** What concerns TCP and UDP proxies, and the faults on clients' connections. */
 export type ProxyOrder =
-  /** Opens a TCP or UDP proxy with its toxics and mode; answered by the bound address. */
-  | { readonly do: "open"; readonly settings: StreamProxySettings }
+  /**
+   * Opens a TCP or UDP proxy with its toxics and mode; answered by the bound address. `isShared`: another process has the address,
+   * too, and shares it.
+   */
+  | { readonly do: "open"; readonly settings: StreamProxySettings; readonly isShared?: boolean }
   /** Closes it with its connections; its toxics go too. */
   | { readonly do: "close"; readonly proxy: string }
   | { readonly do: "addToxic"; readonly proxy: string; readonly toxic: ToxicSettings }

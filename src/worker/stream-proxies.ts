@@ -169,7 +169,7 @@ export class StreamProxies {
   async obey(order: ProxyOrder): Promise<unknown> {
     switch (order.do) {
       case "open":
-        return await this.#openProxy(order.settings);
+        return await this.#openProxy(order.settings, order.isShared === true);
       case "close":
         this.#closeProxy(order.proxy);
         return null;
@@ -201,11 +201,12 @@ export class StreamProxies {
     if (mode.kind === "deny" && mode.cut) this.#open.get(name)?.cut();
   }
 
-  async #openProxy(settings: StreamProxySettings): Promise<string> {
+  async #openProxy(settings: StreamProxySettings, isShared: boolean): Promise<string> {
     const { name, toxics, mode } = settings;
     this.#setUp(name, toxics, mode);
     try {
-      const { context, isFirst } = this.#options;
+      const { context } = this.#options;
+      const isFirst = this.#options.isFirst && !isShared;
       const opening = { faults: this.faultsOf(name), tls: context.tls, before: null, isFirst };
       const proxy = await this.#opener.create(settings, opening);
       this.#open.set(name, proxy);

@@ -1,7 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { KeptGroup } from "../../../test/kit/kept-group.ts";
+import { ALLOW } from "../../chaos/mode.ts";
+import { STREAM_DEFAULTS, type StreamProxySettings } from "../../proxy/stream-proxy.ts";
 import type { HealthCheckSettings } from "../../upstream/group-settings.ts";
+import type { ProxyState } from "../steering.ts";
+import { ProxyMemory, toProxyMemory } from "./proxy-memory.ts";
 import { fromTicketMemory, toTicketMemory } from "./ticket-memory.ts";
 import { fromUpstreamMemory, toUpstreamMemory } from "./upstream-memory.ts";
 
@@ -62,4 +66,70 @@ test("what can't be understood is as if nothing had been said", () => {
     assert.deepEqual(fromUpstreamMemory(memory, "kept"), []);
   for (const memory of [undefined, 1, { web: null }, { web: { keys: "x" } }, { web: { keys: ["AAAA"] } }])
     assert.equal(fromTicketMemory(memory, 0).size, 0);
+});
+
+function streamProxy(name: string, listen: string, protocol: "tcp" | "udp" = "tcp"): StreamProxySettings {
+  return { ...STREAM_DEFAULTS[protocol], name, listen, upstreams: ["127.0.0.1:1"] };
+}
+
+function stateOf(
+  { name, protocol, listen }: StreamProxySettings,
+  change: Partial<ProxyState> = {},
+): ProxyState {
+  return {
+    name,
+    protocol,
+    listen,
+    upstream: "127.0.0.1:1",
+    enabled: true,
+    toxics: [],
+    mode: ALLOW,
+    ...change,
+  };
+}
+
+test("what was ordered of proxies stays, unless the file says something else", () => {
+  const [db, dns, cut] = [streamProxy("db", ":1"), streamProxy("dns", ":0", "udp"), streamProxy("cut", ":3")];
+  const toxic = {
+    name: "late",
+    type: "latency",
+    stream: "downstream",
+    toxicity: 1,
+    attributes: { latency: 9 },
+  } as const;
+  const states = [
+    stateOf(db, { toxics: [toxic], enabled: false }),
+    stateOf(dns, { listen: "[::]:53" }),
+    stateOf(cut, { toxics: [toxic] }),
+    stateOf(streamProxy("made", ":4"), { mode: { kind: "deny", cut: true } }),
+  ];
+  const memory = new ProxyMemory(sent(toProxyMemory(states, [], { listeners: [], proxies: [db, dns, cut] })));
+  const other = { ...cut, upstreams: ["127.0.0.1:2"] };
+  const openings = memory.openings({ listeners: [], proxies: [db, dns, other, streamProxy("new", ":5")] });
+  assert.deepEqual(
+    openings.map(({ init, isShared, isOfFile }) => [
+      init.name,
+      init.listen,
+      init.enabled,
+      isShared,
+      isOfFile,
+    ]),
+    [
+      ["db", ":1", false, false, true],
+      ["dns", "[::]:53", true, true, true],
+      ["cut", ":3", undefined, false, true],
+      ["new", ":5", undefined, false, true],
+      ["made", ":4", true, false, false],
+    ],
+  );
+  assert.deepEqual(
+    openings.map(({ init }) => init.toxics?.length ?? 0),
+    [1, 0, 0, 0, 0],
+  );
+  assert.deepEqual(openings[4]?.init.mode, { kind: "deny", cut: true });
+});
+
+test("what can't be understood of proxies is as if nothing had been said", () => {
+  for (const memory of [undefined, 1, {}, [1], [{ name: "db" }]])
+    assert.deepEqual(new ProxyMemory(memory).openings({ listeners: [], proxies: [] }), []);
 });
