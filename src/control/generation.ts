@@ -116,6 +116,11 @@ export class Generation {
     this.#run = run;
   }
 
+  /** True when none has crashed that isn't replaced yet. */
+  get isWhole(): boolean {
+    return this.#workers.size === this.threads;
+  }
+
   get first(): WorkerHandle | null {
     return this.#workers.get(0) ?? null;
   }

@@ -126,8 +126,10 @@ export class Supervisor implements Engine {
     this.#isPreparing = true;
     try {
       const { run, threads } = this.#current;
-      const isSame = threads === next.threads && (await isSwap(run.spec, next.spec, this.#modules));
-      const prepared = isSame ? await this.#prepareSwap(next) : await this.#prepareGeneration(next);
+      const isSameCode = threads === next.threads && (await isSwap(run.spec, next.spec, this.#modules));
+      // Those that crash again and again may be what is to be got rid of.
+      const isInPlace = isSameCode && this.#current.isWhole;
+      const prepared = isInPlace ? await this.#prepareSwap(next) : await this.#prepareGeneration(next);
       return this.#once(prepared);
     } catch (error) {
       this.#isPreparing = false;

@@ -152,7 +152,8 @@ class HttpProxyService<C> implements Service {
       connectionFilter = null,
       faults = null,
     } = this.#options;
-    const limits = { maxConnections, maxConnectionsPerClient, connectionFilter };
+    const besides = (): number => this.#earlier.values().reduce((sum, { size }) => sum + size, 0);
+    const limits = { maxConnections, maxConnectionsPerClient, connectionFilter, besides };
     // Of several listeners of a program each has a row of its own.
     const name = this.listen.length > 1 ? `${this.name} ${listener}` : this.name;
     const traffic = this.#traffic?.row("listener", name) ?? null;

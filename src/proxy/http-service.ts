@@ -32,6 +32,8 @@ export interface HttpServiceOptions {
   readonly http2?: boolean | Partial<Http2Settings>;
   /** Open connections; more are closed as they come. 0: no limit. Holds for each thread. */
   readonly maxConnections?: number;
+  /** How many are open elsewhere that count too. */
+  readonly besides?: () => number;
   /** Open connections from one client address. 0: no limit. Holds for each thread. */
   readonly maxConnectionsPerClient?: number;
   /** Decides before a byte is read whether a client may connect. */
@@ -120,14 +122,14 @@ export class HttpService<C> implements Http1Application<ClientConnection>, Hands
   }
 
   #admits(address: string): boolean {
-    const { maxConnections = 0, connectionFilter = null } = this.#options;
+    const { maxConnections = 0, connectionFilter = null, besides } = this.#options;
     if (this.draining) return false;
-    if (maxConnections > 0 && this.#size >= maxConnections) return false;
+    if (maxConnections > 0 && this.size + (besides?.() ?? 0) >= maxConnections) return false;
     return connectionFilter === null || this.#asks(connectionFilter, address);
   }
 
   /** Connections that are open, whatever becomes of them. */
-  get #size(): number {
+  get size(): number {
     return this.#connections.size + this.#underWay + (this.#handshakes?.passed ?? 0);
   }
 
