@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import type { Logger } from "pino";
 import { formatProblem } from "../config/config-error.ts";
@@ -57,8 +58,18 @@ class ServedReloads implements ReloadControl {
   }
 
   async preview(other: ConfigText | null): Promise<ReloadPreview> {
-    const next = await (other === null ? this.#reread() : this.#reread(other));
+    const next = await (other === null || this.#isOwn(other) ? this.#reread() : this.#reread(other));
     return await this.#running.preview(next.spec, threadsOf(next));
+  }
+
+  /** The very file that the process reads itself: then its own variables count. */
+  #isOwn({ file, text }: ConfigText): boolean {
+    if (file !== this.#reloader.current.files[0]) return false;
+    try {
+      return readFileSync(file, "utf8") === text;
+    } catch {
+      return false;
+    }
   }
 }
 
