@@ -1,4 +1,4 @@
-import { SLOT_WORDS, SlotWord } from "./top-memory.ts";
+import { SlotWord, WORD_STRIDE } from "./top-memory.ts";
 
 /**
  * Which of the keys that come again and again came most often, with memory for a few of them: the algorithm "Space-Saving"
@@ -28,7 +28,7 @@ export class SpaceSaving {
 
   /**
    * @param counts where the two numbers of a slot begin at `slot * stride`
-   * @param words `SLOT_WORDS` for each slot
+   * @param words where those of a slot begin at `slot * WORD_STRIDE`
    */
   constructor(slots: number, counts: Float64Array, stride: number, words: Int32Array) {
     this.slots = slots;
@@ -50,7 +50,7 @@ export class SpaceSaving {
       return known;
     }
     const slot = this.used < this.slots ? this.#take() : this.#seize();
-    const at = slot * SLOT_WORDS;
+    const at = slot * WORD_STRIDE;
     const remainder = low & this.#mask;
     this.#words[at + SlotWord.low] = low;
     this.#words[at + SlotWord.high] = high;
@@ -62,14 +62,14 @@ export class SpaceSaving {
   /** Counts the key of a slot once more. */
   again(slot: number): void {
     this.#counts[slot * this.#stride]! += 1;
-    this.#sink(this.#words[slot * SLOT_WORDS + SlotWord.place]!, slot);
+    this.#sink(this.#words[slot * WORD_STRIDE + SlotWord.place]!, slot);
   }
 
   #find(low: number, high: number): number {
     const words = this.#words;
     let slot = this.#first[low & this.#mask]!;
     while (slot !== -1) {
-      const at = slot * SLOT_WORDS;
+      const at = slot * WORD_STRIDE;
       if (words[at + SlotWord.low] === low && words[at + SlotWord.high] === high) return slot;
       slot = words[at + SlotWord.next]!;
     }
@@ -98,17 +98,17 @@ export class SpaceSaving {
 
   #unlink(slot: number): void {
     const words = this.#words;
-    const after = words[slot * SLOT_WORDS + SlotWord.next]!;
-    const remainder = words[slot * SLOT_WORDS + SlotWord.low]! & this.#mask;
+    const after = words[slot * WORD_STRIDE + SlotWord.next]!;
+    const remainder = words[slot * WORD_STRIDE + SlotWord.low]! & this.#mask;
     let other = this.#first[remainder]!;
     if (other === slot) {
       this.#first[remainder] = after;
       return;
     }
-    while (words[other * SLOT_WORDS + SlotWord.next] !== slot) {
-      other = words[other * SLOT_WORDS + SlotWord.next]!;
+    while (words[other * WORD_STRIDE + SlotWord.next] !== slot) {
+      other = words[other * WORD_STRIDE + SlotWord.next]!;
     }
-    words[other * SLOT_WORDS + SlotWord.next] = after;
+    words[other * WORD_STRIDE + SlotWord.next] = after;
   }
 
   #countOf(slot: number): number {
@@ -117,7 +117,7 @@ export class SpaceSaving {
 
   #put(place: number, slot: number): void {
     this.#heap[place] = slot;
-    this.#words[slot * SLOT_WORDS + SlotWord.place] = place;
+    this.#words[slot * WORD_STRIDE + SlotWord.place] = place;
   }
 
   #rise(from: number, slot: number): void {

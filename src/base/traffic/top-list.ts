@@ -2,13 +2,14 @@ import { SpaceSaving } from "./space-saving.ts";
 import {
   NAME_BYTES,
   NAME_HEAD,
+  NUMBER_STRIDE,
   nameAt,
-  SLOT_WORDS,
   SlotWord,
   TOP_BUCKETS,
   TOP_NUMBERS,
   TopCount,
   type TopMemory,
+  WORD_STRIDE,
 } from "./top-memory.ts";
 import type { RequestEnd } from "./traffic-row.ts";
 
@@ -39,7 +40,7 @@ export class TopList {
   constructor(memory: TopMemory, seed: number) {
     this.#memory = memory;
     const { numbers, slots, words } = memory;
-    this.#saving = new SpaceSaving(slots, numbers.subarray(TopCount.count), TOP_NUMBERS, words);
+    this.#saving = new SpaceSaving(slots, numbers.subarray(TopCount.count), NUMBER_STRIDE, words);
     this.#seed = seed | 0;
   }
 
@@ -94,7 +95,7 @@ export class TopList {
     const slot = mark & SLOT_MASK;
     if (this.#markOf(slot) !== mark) return;
     const { numbers, histograms } = this.#memory;
-    const at = slot * TOP_NUMBERS;
+    const at = slot * NUMBER_STRIDE;
     const { status } = end;
     numbers[at + TopCount.bytesIn]! += end.bytesIn;
     numbers[at + TopCount.bytesOut]! += end.bytesOut;
@@ -103,13 +104,13 @@ export class TopList {
     if (milliseconds < 0) return;
     numbers[at + TopCount.latencySum]! += milliseconds;
     if (milliseconds > numbers[at + TopCount.latencyMax]!) numbers[at + TopCount.latencyMax] = milliseconds;
-    histograms[slot * TOP_BUCKETS.count + TOP_BUCKETS.indexOf(microseconds)]! += 1;
+    histograms[slot * WORD_STRIDE + TOP_BUCKETS.indexOf(microseconds)]! += 1;
   }
 
   /** Notes something else of what was counted; nothing when the key was pushed out meanwhile. */
   add(mark: number, count: TopCount, by: number): void {
     const slot = mark & SLOT_MASK;
-    if (this.#markOf(slot) === mark) this.#memory.numbers[slot * TOP_NUMBERS + count]! += by;
+    if (this.#markOf(slot) === mark) this.#memory.numbers[slot * NUMBER_STRIDE + count]! += by;
   }
 
   #enter(low: number, high: number): number {
@@ -117,13 +118,13 @@ export class TopList {
   }
 
   #markOf(slot: number): number {
-    return ((this.#memory.words[slot * SLOT_WORDS + SlotWord.version]! & VERSION_MASK) << SLOT_BITS) | slot;
+    return ((this.#memory.words[slot * WORD_STRIDE + SlotWord.version]! & VERSION_MASK) << SLOT_BITS) | slot;
   }
 
   /** Another key moves in. */
   #name(slot: number, bytes: Uint8Array, start: number, end: number): void {
     const { words, names, numbers, histograms, used } = this.#memory;
-    const version = slot * SLOT_WORDS + SlotWord.version;
+    const version = slot * WORD_STRIDE + SlotWord.version;
     Atomics.add(words, version, 1);
     const at = nameAt(slot);
     const length = Math.min(end - start, NAME_BYTES);
@@ -131,8 +132,9 @@ export class TopList {
     names[at + 1] = length >> 8;
     names[at + 2] = end - start > length ? 1 : 0;
     names.set(bytes.subarray(start, start + length), at + NAME_HEAD);
-    numbers.fill(0, slot * TOP_NUMBERS + TopCount.bytesIn, (slot + 1) * TOP_NUMBERS);
-    histograms.fill(0, slot * TOP_BUCKETS.count, (slot + 1) * TOP_BUCKETS.count);
+    const numbersAt = slot * NUMBER_STRIDE;
+    numbers.fill(0, numbersAt + TopCount.bytesIn, numbersAt + TOP_NUMBERS);
+    histograms.fill(0, slot * WORD_STRIDE, slot * WORD_STRIDE + TOP_BUCKETS.count);
     Atomics.add(words, version, 1);
     Atomics.store(used, 0, this.#saving.used);
   }

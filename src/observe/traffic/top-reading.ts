@@ -1,13 +1,14 @@
 import {
   NAME_HEAD,
+  NUMBER_STRIDE,
   nameAt,
-  SLOT_WORDS,
   SlotWord,
   TOP_BUCKETS,
   TOP_COUNTS,
   TOP_NUMBERS,
   TopCount,
   type TopMemory,
+  WORD_STRIDE,
 } from "../../base/traffic/top-memory.ts";
 import { latencyReport } from "./latency-report.ts";
 import type { TopEntry, TopReport } from "./report.ts";
@@ -37,7 +38,7 @@ export function readTop(memory: TopMemory): TopReading {
   let least = Number.POSITIVE_INFINITY;
   let total = 0;
   for (let slot = 0; slot < used; slot++) {
-    const count = memory.numbers[slot * TOP_NUMBERS + TopCount.count]!;
+    const count = memory.numbers[slot * NUMBER_STRIDE + TopCount.count]!;
     least = Math.min(least, count);
     total += count;
     const read = readSlot(memory, slot);
@@ -47,7 +48,7 @@ export function readTop(memory: TopMemory): TopReading {
 }
 
 function readSlot({ words, names, numbers, histograms }: TopMemory, slot: number): ReadKey | null {
-  const versionAt = slot * SLOT_WORDS + SlotWord.version;
+  const versionAt = slot * WORD_STRIDE + SlotWord.version;
   const version = Atomics.load(words, versionAt);
   if (version === 0 || version % 2 === 1) return null;
   const at = nameAt(slot);
@@ -56,9 +57,9 @@ function readSlot({ words, names, numbers, histograms }: TopMemory, slot: number
   const read = {
     key: Buffer.from(name).toString("latin1"),
     isCut: names[at + 2] === 1,
-    numbers: Float64Array.from(numbers.subarray(slot * TOP_NUMBERS, (slot + 1) * TOP_NUMBERS)),
+    numbers: Float64Array.from(numbers.subarray(slot * NUMBER_STRIDE, slot * NUMBER_STRIDE + TOP_NUMBERS)),
     histogram: Float64Array.from(
-      histograms.subarray(slot * TOP_BUCKETS.count, (slot + 1) * TOP_BUCKETS.count),
+      histograms.subarray(slot * WORD_STRIDE, slot * WORD_STRIDE + TOP_BUCKETS.count),
     ),
   };
   return Atomics.load(words, versionAt) === version ? read : null;
