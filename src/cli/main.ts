@@ -17,6 +17,7 @@ Examples:
   sluice status                              how the servers of a running balancer are
   sluice top                                 what passes it, live
   sluice reload                              have it run what its files say by now
+  sluice upgrade -c sluice.yaml              have a new process take its place
   sluice upstream drain api 10.0.0.2:8080    send nothing new to one of them
   sluice tcp 5433 127.0.0.1:5432             a TCP proxy with faults, changed live from a menu
   sluice toxiproxy                           a server for the clients of Toxiproxy

@@ -6,7 +6,7 @@ import type { Introduction } from "./manners.ts";
 import { Successor } from "./successor.ts";
 
 /** Why there is no successor. This process goes on as if nothing had been. */
-export class UpgradeError extends Error {
+class UpgradeError extends Error {
   override name = "UpgradeError";
 }
 
