@@ -13,6 +13,7 @@ import { allocateSharedMemory, openGroupMemory, type SharedMemory } from "../wor
 import { loadToxics } from "../worker/toxic-modules.ts";
 import { type Limits, SharedLimits } from "./limits.ts";
 import type { Engine, GenerationStatus } from "./planes.ts";
+import { pluginPlace } from "./plugin-place.ts";
 import { PluginKeepers, type Plugins } from "./plugins.ts";
 import { Proxies } from "./proxies.ts";
 import type { PreparePart } from "./reload/part.ts";
@@ -119,6 +120,7 @@ async function assemble(
       : new Supervisor(spec, shared, { sockets, tls, traffic }, log);
   tellMaterial(tls, engine, log);
   const plugins = new PluginKeepers(log, shared.rows);
+  traffic.others = () => plugins.plugins().map(pluginPlace);
   plugins.onPlugin = (plugin) => orderAll(engine, { do: "setPlugin", plugin });
   const proxies = new Proxies(engine, createRegistry());
   const upstreams = keepUpstreams(spec, shared, engine, log);

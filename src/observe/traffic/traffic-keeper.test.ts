@@ -178,6 +178,22 @@ describe("windows", () => {
   });
 });
 
+test("what is counted elsewhere is told beside the rest", () => {
+  const clock = new ManualAlarmClock();
+  const keeper = new TrafficKeeper(undefined, clock, () => 0);
+  freshBook(keeper).book.row("listener", "web").addRequest(END);
+  let connections = 2;
+  keeper.others = () => [{ kind: "plugin", name: "xor", counts: { connections, bytesIn: 5 } }];
+  clock.advance(1000);
+  connections = 7;
+  clock.advance(1000);
+  const { counts, windows } = placeOf(keeper, "plugin", "xor");
+  assert.deepEqual([counts.connections, counts.bytesIn, counts.requests], [7, 5, 0]);
+  assert.equal(windows[0]?.rates.connections, 5);
+  assert.equal(keeper.report().total.counts.requests, 1);
+  keeper.stop();
+});
+
 test("where nothing is to be counted, no memory is lent", () => {
   const keeper = new TrafficKeeper({ enabled: false, top: 10 });
   assert.equal(keeper.lend(), null);

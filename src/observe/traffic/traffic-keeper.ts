@@ -1,5 +1,5 @@
 import { Alarm, type AlarmClock, idleAlarms } from "../../base/alarms.ts";
-import { allocateTraffic, TrafficMemory } from "../../base/traffic/traffic-memory.ts";
+import { allocateTraffic, type TrafficKind, TrafficMemory } from "../../base/traffic/traffic-memory.ts";
 import {
   addRow,
   HISTOGRAM_AT,
@@ -10,6 +10,7 @@ import {
   statusAt,
   TRAFFIC_COUNTS,
   TrafficCount,
+  type TrafficCountName,
 } from "../../base/traffic/traffic-row.ts";
 import { DEFAULT_TRAFFIC, type TrafficSettings } from "../../base/traffic/traffic-settings.ts";
 import { latencyReport } from "./latency-report.ts";
@@ -26,6 +27,13 @@ export interface TrafficStats {
   top(by: TopKind, limit: number): TopReport;
 }
 
+/** A place whose counts are kept elsewhere. Plain data. */
+export interface OtherPlace {
+  readonly kind: TrafficKind;
+  readonly name: string;
+  readonly counts: Readonly<Partial<Record<TrafficCountName, number>>>;
+}
+
 /** Rows of each thread: listeners, routes, upstreams and plugins that are told apart there. Who has none takes no memory. */
 const ROWS = 1024;
 /** Milliseconds between two samples. */
@@ -34,6 +42,8 @@ const TOTAL = "total";
 
 /** Lends workers the memory that they count in, reads it while they do, and keeps what those have counted that are gone. */
 export class TrafficKeeper implements TrafficStats {
+  /** Asked whenever all is read. */
+  others: () => readonly OtherPlace[] = () => [];
   readonly settings: TrafficSettings;
   readonly #clock: AlarmClock;
   readonly #wallClock: () => number;
@@ -89,7 +99,7 @@ export class TrafficKeeper implements TrafficStats {
 
   #sample(): void {
     const now = this.#clock.now();
-    const places = this.#sums.read();
+    const places = this.#read();
     for (const [id, { row }] of places) this.#windowOf(id).take(now, row);
     this.#windowOf(TOTAL).take(now, totalOf(places.values()).row);
     this.#ticks.push(now);
@@ -109,8 +119,16 @@ export class TrafficKeeper implements TrafficStats {
     return window;
   }
 
+  #read(): ReadonlyMap<string, PlaceSum> {
+    const others = this.others().map((place): [string, PlaceSum] => [
+      `${place.kind} ${place.name}`,
+      { kind: place.kind, name: place.name, listener: "", row: rowOf(place) },
+    ]);
+    return others.length === 0 ? this.#sums.read() : new Map([...this.#sums.read(), ...others]);
+  }
+
   report(): TrafficReport {
-    const places = this.#sums.read();
+    const places = this.#read();
     const total = totalOf(places.values());
     return {
       since: this.#since,
@@ -171,4 +189,10 @@ function statusesOf(row: Float64Array): Map<number, number> {
     if (count > 0) statuses.set(statusAt(place), count);
   }
   return statuses;
+}
+
+function rowOf({ counts }: OtherPlace): Float64Array {
+  const row = new Float64Array(ROW_NUMBERS);
+  for (const name of TRAFFIC_COUNTS) row[TrafficCount[name]] = counts[name] ?? 0;
+  return row;
 }
