@@ -1,0 +1,58 @@
+import type { ProxyProcess } from "./proxy-process.ts";
+import type { Stage } from "./stage.ts";
+
+/** One thing that is done to the process. Rejects when it comes out otherwise than it should. */
+export type Act = (stage: Stage, proxy: ProxyProcess) => Promise<void>;
+
+/** What is refused changes nothing, and is mended before the next. */
+function broken(spoil: (stage: Stage) => Promise<void>, mend: (stage: Stage) => Promise<void>): Act {
+  return async (stage, proxy) => {
+    await spoil(stage);
+    await proxy.expectReload("/reload", 409);
+    await mend(stage);
+  };
+}
+
+function changed(change: (stage: Stage) => Promise<void>): Act {
+  return async (stage, proxy) => {
+    await change(stage);
+    await proxy.expectReload("/reload", 200);
+    await proxy.expectCode(stage.code);
+  };
+}
+
+const asBefore = (stage: Stage): Promise<void> => stage.changeConfiguration();
+
+/** In turn. What is right and what is wrong come one after the other. */
+export const RELOADS: readonly (readonly [name: string, act: Act])[] = [
+  ["configuration", changed((stage) => stage.changeConfiguration())],
+  ["code", changed((stage) => stage.changeCode())],
+  ["broken configuration", broken((stage) => stage.breakConfiguration(), asBefore)],
+  ["certificate", changed((stage) => stage.changeCertificate())],
+  ["plugin", changed((stage) => stage.changePlugin())],
+  [
+    "broken code",
+    broken(
+      (stage) => stage.breakCode(),
+      (stage) => stage.mendCode(),
+    ),
+  ],
+  ["configuration", changed((stage) => stage.changeConfiguration())],
+  ["rollback", (_, proxy) => proxy.expectReload("/rollback", 200)],
+  ["missing plugin", broken((stage) => stage.changeConfiguration({ plugin: "none.so" }), asBefore)],
+  ["missing certificate", broken((stage) => stage.changeConfiguration({ cert: "none.pem" }), asBefore)],
+];
+
+/** Every third of these is refused. */
+export const UPGRADES: readonly (readonly [name: string, act: Act])[] = [
+  ["upgrade", (_, proxy) => proxy.expectUpgrade("upgraded")],
+  ["upgrade", (_, proxy) => proxy.expectUpgrade("upgraded")],
+  [
+    "broken upgrade",
+    async (stage, proxy) => {
+      await stage.breakConfiguration();
+      await proxy.expectUpgrade("refused");
+      await stage.changeConfiguration();
+    },
+  ],
+];
