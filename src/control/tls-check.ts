@@ -12,7 +12,10 @@ export interface TlsFindings {
 }
 
 /** Reads what the listeners of a configuration need for TLS, as they would when they start. */
-export async function checkTlsFiles({ listeners, proxies }: Snapshot): Promise<TlsFindings> {
+export async function checkTlsFiles({
+  listeners,
+  proxies,
+}: Pick<Snapshot, "listeners" | "proxies">): Promise<TlsFindings> {
   const problems: string[] = [];
   const doubts: string[] = [];
   for (const { name, tls } of [...listeners, ...proxies]) {

@@ -16,7 +16,7 @@ import { type Change, diffSpecs } from "./diff.ts";
 import { type PreparePart, ReadyParts } from "./part.ts";
 import { NOTHING_STEERED, ProxiesChange, type SteeredPart } from "./proxies-change.ts";
 import type { ReloadNote, ReloadPreview, ReloadReport } from "./report.ts";
-import { tlsOwners } from "./tls-owners.ts";
+import { tlsOwners, toBeChecked } from "./tls-owners.ts";
 import { UpstreamsChange } from "./upstreams-change.ts";
 
 /** What the main thread has for a data plane, and what lives on in it. */
@@ -93,7 +93,7 @@ export class RunReload {
     const before = this.#run;
     const { changes, spec } = comparedTo(before.spec, wanted);
     const [count, threadWarnings] = threadsFor(before, threads);
-    await checkTls(spec.snapshot);
+    await checkTls(before.spec.snapshot, spec.snapshot);
     const parts = new ReadyParts();
     try {
       const kind = await this.#exchange({ spec, threads: count, others, changes, parts });
@@ -116,7 +116,7 @@ export class RunReload {
     const before = this.#run;
     const { changes, spec } = comparedTo(before.spec, wanted);
     const [count] = threadsFor(before, threads);
-    await checkTls(spec.snapshot);
+    await checkTls(before.spec.snapshot, spec.snapshot);
     const isSwapped = count === before.threads && (await isSwap(before.spec, spec, modules));
     const kind = !isSwapped ? "generation" : isAllForRestart(changes) ? "nothing" : "swap";
     const changed = await changedModules(modules);
@@ -250,9 +250,12 @@ function threadsFor({ threads: before, shared }: Run, wanted: number): [number, 
   return [before, [{ path: "threads", message: `needs a restart or an upgrade: ${before} → ${wanted}` }]];
 }
 
-async function checkTls(snapshot: Snapshot | null): Promise<void> {
-  if (snapshot === null) return;
-  const { problems } = await checkTlsFiles(snapshot);
+async function checkTls(before: Snapshot | null, after: Snapshot | null): Promise<void> {
+  if (after === null) return;
+  const { problems } = await checkTlsFiles({
+    listeners: toBeChecked(before?.listeners ?? [], after.listeners),
+    proxies: toBeChecked(before?.proxies ?? [], after.proxies),
+  });
   if (problems.length > 0) throw new Error(problems.join("\n"));
 }
 
