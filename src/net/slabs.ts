@@ -27,16 +27,19 @@ export interface Slab {
  */
 export const sharedReadSlab: Slab = { buffer: Buffer.allocUnsafeSlow(READ_SLAB), holders: 0 };
 
-const lent = new WeakSet<ArrayBufferLike>([sharedReadSlab.buffer.buffer]);
+const lent = new WeakMap<ArrayBufferLike, () => void>();
 
-/** From now on whoever sends bytes out of this memory copies them: its owner writes into it again at once. */
-export function lendMemory({ buffer }: Buffer): void {
-  lent.add(buffer);
+/**
+ * Whoever sends bytes out of this memory may write a view of it: its owner writes into it again only if that was done at once.
+ * @param onHeld called when such a write has to wait: the memory belongs to it from then on, and its owner takes other
+ */
+export function lendMemory({ buffer }: Buffer, onHeld: () => void): void {
+  lent.set(buffer, onHeld);
 }
 
-/** Whether bytes lie in memory of which a view must never reach a write that may be pending. */
-export function isLent({ buffer }: Buffer): boolean {
-  return lent.has(buffer);
+/** A view has to wait to be written: whoever has lent the memory it lies in gives it up. */
+export function holdLent({ buffer }: Buffer): void {
+  lent.get(buffer)?.();
 }
 
 const spareBulk: Slab[] = [];

@@ -3,7 +3,7 @@ import { beginTurn, endTurn } from "../base/turn-clock.ts";
 import { endsUnsaid, takenBytes, wantDrain } from "./node-sockets.ts";
 import { type OutputOwner, output } from "./output.ts";
 import {
-  isLent,
+  holdLent,
   type OutputSlab,
   returnBulkSlab,
   returnOutputSlab,
@@ -33,6 +33,9 @@ export interface TransportHandler {
 const COPY_LIMIT = 8 * 1024;
 /** A read of less than this fits the shared slab: the connection gives up a slab of its own. */
 const BULK_THRESHOLD = 64 * 1024;
+
+/** Views are compared by the memory they lie in: a filter may hand on a view that is no slab's own buffer. */
+const sharedMemory = sharedReadSlab.buffer.buffer;
 
 /** The slab whose bytes are being handled right now; a writer becomes its holder when a view of it has to wait. */
 let reading: Slab | null = null;
@@ -100,12 +103,12 @@ export class Transport implements OutputOwner {
   // ── what goes out ──────────────────────────────────────────────────────────────────────────────────────────────
 
   /**
-   * Sends `bytes[start..end)`. Small bytes and those in lent memory, as the shared slab is, are copied and leave when the turn ends; others
+   * Sends `bytes[start..end)`. Small bytes and those in the shared slab are copied and leave when the turn ends; others
    * are written from where they are, so their owner must not change them any more.
    */
   send(bytes: Buffer, start: number, end: number): void {
     if (this.closed || start === end) return;
-    if (end - start < COPY_LIMIT || isLent(bytes)) {
+    if (end - start < COPY_LIMIT || bytes.buffer === sharedMemory) {
       output.copy(this, bytes, start, end);
       return;
     }
@@ -147,6 +150,7 @@ export class Transport implements OutputOwner {
     }
     if (slab !== null) this.#heldOutput = slab;
     else if (reading !== null && view.buffer === reading.buffer.buffer) this.#hold(reading);
+    else holdLent(view);
     if (isBelowMark) wantDrain(socket);
     else this.#waitForDrain();
     return false;

@@ -65,6 +65,7 @@ export class NativePlugin implements Plugin {
     this.#head.write(head, 0, "latin1");
     this.#head[length] = 0;
     const { room } = this;
+    room.renew();
     room.reserve(length + HEAD_ROOM);
     const input = ffi.getRawPointer(this.#head);
     const result = filter(this.pointer, input, BigInt(length), room.pointer, room.size);
@@ -124,6 +125,8 @@ class Room {
   size = 0n;
   pointer = 0n;
   #view!: Buffer;
+  /** True when a write has to wait that refers to the memory: it isn't ours any more. */
+  #isHeld = false;
 
   constructor() {
     this.#allocate(LEAST_CAPACITY);
@@ -135,15 +138,18 @@ class Room {
     if (needed > this.capacity) this.#allocate(Math.min(Math.max(needed, this.capacity * 2), MOST_CAPACITY));
   }
 
-  /** Gives up memory that was needed once. */
+  /** Before a call: gives up memory that was needed once, or that somebody still sends from. */
   renew(): void {
-    if (this.capacity > KEPT_CAPACITY) this.#allocate(LEAST_CAPACITY);
+    if (this.#isHeld || this.capacity > KEPT_CAPACITY) this.#allocate(LEAST_CAPACITY);
   }
 
   #allocate(capacity: number): void {
-    this.bytes = Buffer.allocUnsafeSlow(capacity);
-    // Whoever sends bytes from here has to copy them.
-    lendMemory(this.bytes);
+    const bytes = Buffer.allocUnsafeSlow(capacity);
+    this.bytes = bytes;
+    this.#isHeld = false;
+    lendMemory(bytes, () => {
+      if (this.bytes === bytes) this.#isHeld = true;
+    });
     this.capacity = capacity;
     this.size = BigInt(capacity);
     this.pointer = ffi.getRawPointer(this.bytes);
