@@ -3,13 +3,15 @@ import { once } from "node:events";
 import { BoundSocket, connect, createServer } from "node:net";
 import { describe, test } from "node:test";
 import { createTemporaryDirectory, type TemporaryDirectory } from "../../../test/kit/files.ts";
+import { runProgram } from "../../../test/kit/process.ts";
 import { askForUpgrade } from "./ask-for-upgrade.ts";
 import { Channel } from "./channel.ts";
 import { connectTo } from "./connect-to.ts";
 import type { Estate } from "./estate.ts";
+import { encodeFrame } from "./frames.ts";
 import type { CommandLine } from "./launch.ts";
 import { Predecessor } from "./predecessor.ts";
-import { UpgradeSocket } from "./upgrade-socket.ts";
+import { privateSocketOf, UpgradeSocket } from "./upgrade-socket.ts";
 import { Upgrader } from "./upgrader.ts";
 
 const SOON = 60_000;
@@ -152,6 +154,34 @@ describe("handing over to a successor that somebody starts", { skip: process.pla
     }
     await assert.rejects(Predecessor.waitAt(`${old.path}.not`, NEW), /There is nobody to take over from at/);
   });
+});
+
+const otherUsers =
+  process.platform === "linux" && process.getuid?.() === 0 ? false : "only root can be somebody else";
+
+test("another user gets nothing", { skip: otherUsers }, async () => {
+  await using old = await OldProcess.start();
+  const handedOver = old.upgrader.handOver(SOON);
+  const path = `${privateSocketOf(process.pid)}-test`;
+  const socket = await UpgradeSocket.open({ path }, old.upgrader);
+  const hello = JSON.stringify(
+    encodeFrame({ type: "hello", protocol: 1, pid: 1, version: "1" }).toJSON().data,
+  );
+  const script = `
+    process.setuid(65534);
+    const socket = require("node:net").connect({ path: ${JSON.stringify(path)} });
+    socket.write(Buffer.from(${hello}));
+    socket.on("data", (bytes) => process.stdout.write(bytes.subarray(8)));`;
+  const stranger = await runProgram(process.execPath, ["-e", script]);
+  assert.deepEqual(JSON.parse(stranger.stdout), {
+    type: "refused",
+    message: "this process belongs to another user",
+  });
+  const predecessor = await Predecessor.waitAt(old.path, NEW);
+  await predecessor.takeOver();
+  predecessor.confirm();
+  assert.equal(await handedOver, NEW.pid);
+  socket.close();
 });
 
 const TAKE_OVER = `
