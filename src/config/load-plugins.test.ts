@@ -11,7 +11,7 @@ test("plugins are those that something goes through, with their files and what t
   const snapshot = load(`
 plugins:
   upper: build/upper-case.so
-  xor: { path: /opt/xor.so, config: { key: secret }, isolate: process }
+  xor: { path: /opt/xor.so, config: { key: secret }, isolate: process, answer_timeout: 2s }
   idle: nobody.wasm
 listeners:
   - { bind: 1, protocol: tcp, upstream: 2, plugins: [upper, xor, upper] }
@@ -20,8 +20,8 @@ listeners:
     routes: [{ match: { path: /a }, upstream: 4, plugins: [upper] }, { respond: 404 }]
 `);
   assert.deepEqual(snapshot.plugins, [
-    { name: "upper", path: "conf/build/upper-case.so", config: "null", isolate: "none" },
-    { name: "xor", path: "/opt/xor.so", config: '{"key":"secret"}', isolate: "process" },
+    { name: "upper", path: "conf/build/upper-case.so", config: "null", isolate: "none", timeout: 5000 },
+    { name: "xor", path: "/opt/xor.so", config: '{"key":"secret"}', isolate: "process", timeout: 2000 },
   ]);
   assert.deepEqual(snapshot.proxies[0]?.plugins, ["upper", "xor", "upper"]);
   assert.deepEqual(snapshot.listeners[0]?.plugins, ["xor"]);

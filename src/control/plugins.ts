@@ -4,7 +4,12 @@ import { allocatePluginCounts, type PluginTotals, sumPluginCounts } from "../plu
 import { PluginCopies } from "../plugins/plugin-files.ts";
 import { PluginKeeper } from "../plugins/plugin-keeper.ts";
 import type { SharedPlugin } from "../plugins/plugin-set.ts";
-import type { PluginIsolation, PluginMaterial, PluginSettings } from "../plugins/plugin-settings.ts";
+import {
+  isSameSettings,
+  type PluginIsolation,
+  type PluginMaterial,
+  type PluginSettings,
+} from "../plugins/plugin-settings.ts";
 
 /** A plugin that is used, and what it has done. Plain data. */
 export interface PluginStatus extends PluginTotals {
@@ -83,7 +88,7 @@ export class PluginKeepers implements Plugins {
     try {
       for (const settings of wanted) {
         const known = this.#kept.get(settings.name);
-        if (known !== undefined && isAsBefore(known.keeper.settings, settings)) {
+        if (known !== undefined && isSameSettings(known.keeper.settings, settings)) {
           next.set(settings.name, known);
           continue;
         }
@@ -158,8 +163,4 @@ export class PluginKeepers implements Plugins {
 
 function toShared({ keeper, counts }: Kept): SharedPlugin {
   return { material: keeper.material, counts };
-}
-
-function isAsBefore(a: PluginSettings, b: PluginSettings): boolean {
-  return a.path === b.path && a.config === b.config && a.isolate === b.isolate;
 }

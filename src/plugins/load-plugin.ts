@@ -11,11 +11,13 @@ import {
   PluginError,
 } from "./plugin.ts";
 import { PluginCopies, readPluginFile } from "./plugin-files.ts";
-import { PLUGIN_KINDS, type PluginIsolation } from "./plugin-settings.ts";
+import { ANSWER_TIMEOUT, PLUGIN_KINDS, type PluginIsolation } from "./plugin-settings.ts";
 
 export interface LoadPluginOptions {
   /** `process`: it runs in a process of its own. Default `none`: in this thread. */
   readonly isolate?: PluginIsolation;
+  /** Milliseconds that its process may take for an answer until it is ended; what it was asked rejects then. Default 5,000. */
+  readonly timeout?: number;
 }
 
 /** A plugin that a program has loaded for itself, in this thread. */
@@ -61,7 +63,7 @@ export interface LoadedPluginConnection extends Disposable {
 export async function loadPlugin(
   path: string,
   config: unknown = null,
-  { isolate = "none" }: LoadPluginOptions = {},
+  { isolate = "none", timeout = ANSWER_TIMEOUT }: LoadPluginOptions = {},
 ): Promise<LoadedPlugin> {
   if (!PLUGIN_KINDS.has(extname(path)))
     throw new PluginError(`${path} ends in none of ${[...PLUGIN_KINDS.keys()].join(", ")}`);
@@ -69,7 +71,7 @@ export async function loadPlugin(
   try {
     const { bytes, digest } = await readPluginFile(path);
     const file = await copies.add(path, { bytes, digest });
-    const settings = { name: path, path, config: JSON.stringify(config), isolate };
+    const settings = { name: path, path, config: JSON.stringify(config), isolate, timeout };
     const plugin = await openPlugin({ ...settings, file, digest });
     // What is loaded here needs its file no more, and a thread that is ended couldn't remove it.
     if (isolate === "none") copies.close();

@@ -12,6 +12,7 @@ const Count = {
   timedNanoseconds: 7,
   /** In and out towards servers, then in and out towards clients. */
   bytes: 8,
+  restarts: 12,
 } as const;
 
 const BYTES_PER_COUNT = 8;
@@ -31,6 +32,8 @@ export interface PluginTotals {
   readonly calls: number;
   /** Calls that failed: each has cost a connection. */
   readonly errors: number;
+  /** Processes of it that ended by themselves: each has cost all connections that were in it. */
+  readonly restarts: number;
   /** What came, and what it made of it, in the direction of servers and in that of clients. */
   readonly bytesInUp: number;
   readonly bytesOutUp: number;
@@ -72,6 +75,10 @@ export class PluginCounts {
 
   noteError(): void {
     this.#values[Count.errors]! += 1;
+  }
+
+  noteRestart(): void {
+    this.#values[Count.restarts]! += 1;
   }
 
   noteBytes(direction: PluginDirection, came: number, went: number): void {
@@ -121,6 +128,7 @@ export function sumPluginCounts(memory: SharedArrayBuffer): PluginTotals {
     refusals: sum(Count.refusals),
     calls,
     errors: sum(Count.errors),
+    restarts: sum(Count.restarts),
     bytesInUp: sum(Count.bytes),
     bytesOutUp: sum(Count.bytes + 1),
     bytesInDown: sum(Count.bytes + 2),

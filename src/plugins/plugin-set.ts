@@ -1,3 +1,4 @@
+import type { PluginListener } from "./isolated-plugin.ts";
 import { openPlugin } from "./open-plugin.ts";
 import type { Plugin } from "./plugin.ts";
 import { PluginCounts } from "./plugin-counts.ts";
@@ -35,10 +36,15 @@ interface Change {
 export class PluginSet {
   readonly #entries = new Map<string, Entry>();
   readonly #row: number;
+  readonly #onRestart: ((name: string, why: string) => void) | null;
 
-  /** @param row whose counts this thread writes */
-  constructor(row: number) {
+  /**
+   * @param row whose counts this thread writes
+   * @param onRestart hears when the process of a plugin ended by itself
+   */
+  constructor(row: number, onRestart: ((name: string, why: string) => void) | null = null) {
     this.#row = row;
+    this.#onRestart = onRestart;
   }
 
   /**
@@ -56,12 +62,15 @@ export class PluginSet {
       for (const { material, counts } of plugins) {
         const entry = this.#entries.get(material.name);
         if (entry !== undefined && isSamePlugin(entry.material, material)) continue;
-        const plugin = await openPlugin(material);
+        const counted = entry?.slot.counts ?? new PluginCounts(counts, this.#row);
+        const plugin = await openPlugin(material, this.#listenerOf(material.name, counted));
         if (entry !== undefined) changes.push({ entry, plugin, material });
         else {
           begun.push(material.name);
-          const slot = new PluginSlot(material.name, plugin, new PluginCounts(counts, this.#row));
-          this.#entries.set(material.name, { slot, material });
+          this.#entries.set(material.name, {
+            slot: new PluginSlot(material.name, plugin, counted),
+            material,
+          });
         }
       }
     } catch (error) {
@@ -69,6 +78,15 @@ export class PluginSet {
       throw error;
     }
     return { commit: () => replaceAll(changes), abandon };
+  }
+
+  #listenerOf(name: string, counts: PluginCounts): PluginListener {
+    return {
+      onRestart: (why) => {
+        counts.noteRestart();
+        this.#onRestart?.(name, why);
+      },
+    };
   }
 
   /** Uses another plugin in the place of one that is there; see `stage` for what it rejects with. */

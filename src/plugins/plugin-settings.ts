@@ -8,7 +8,12 @@ export interface PluginSettings {
   readonly config: string;
   /** Whether it runs in a process of its own. */
   readonly isolate: PluginIsolation;
+  /** Milliseconds that its process may take for an answer, where it has one. */
+  readonly timeout: number;
 }
+
+/** Milliseconds. */
+export const ANSWER_TIMEOUT = 5_000;
 
 export const PLUGIN_ISOLATIONS = ["none", "process"] as const;
 
@@ -31,5 +36,10 @@ export const PLUGIN_KINDS: ReadonlyMap<string, "native" | "wasm"> = new Map([
 
 /** Whether both are the same to whoever uses them. */
 export function isSamePlugin(a: PluginMaterial, b: PluginMaterial): boolean {
-  return a.digest === b.digest && a.config === b.config && a.isolate === b.isolate && a.path === b.path;
+  return a.digest === b.digest && isSameSettings(a, b);
+}
+
+/** The same, whatever their files have in them. */
+export function isSameSettings(a: PluginSettings, b: PluginSettings): boolean {
+  return a.path === b.path && a.config === b.config && a.isolate === b.isolate && a.timeout === b.timeout;
 }

@@ -86,7 +86,7 @@ describe("the place of a plugin", () => {
     const { nanoseconds, ...counts } = sumPluginCounts(memory);
     assert.ok(nanoseconds > 0);
     assert.deepEqual(counts, {
-      ...{ connections: 2, connectionsOpen: 1, requests: 3, refusals: 1, calls: 8, errors: 2 },
+      ...{ connections: 2, connectionsOpen: 1, requests: 3, refusals: 1, calls: 8, errors: 2, restarts: 0 },
       ...{ bytesInUp: 2, bytesOutUp: 4, bytesInDown: 2, bytesOutDown: 4 },
     });
   });

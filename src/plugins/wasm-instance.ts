@@ -1,5 +1,4 @@
 import { describeThrown } from "../base/errors.ts";
-import { lendMemory } from "../net/slabs.ts";
 import { LEAST_CAPACITY, MOST_INPUT, PluginError } from "./plugin.ts";
 import { WASM_PAGE } from "./wasm-memory.ts";
 import { type WasmMemory, type WasmModule, webAssembly } from "./web-assembly.ts";
@@ -65,11 +64,7 @@ export class WasmInstance {
   /** All of its memory, as it is now: it may be elsewhere after each call. */
   get bytes(): Buffer {
     const { buffer } = this.#memory;
-    if (this.#bytes.buffer !== buffer) {
-      this.#bytes = Buffer.from(buffer);
-      // Whoever sends bytes from here has to copy them.
-      lendMemory(this.#bytes);
-    }
+    if (this.#bytes.buffer !== buffer) this.#bytes = Buffer.from(buffer);
     return this.#bytes;
   }
 

@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { describeThrown } from "../base/errors.ts";
+import { LentSpace } from "./lent-space.ts";
 import {
   type HeadVerdict,
   MOST_CAPACITY,
@@ -24,6 +25,8 @@ export class WasmPlugin implements Plugin {
   readonly filtersRequests: boolean;
   readonly #module: WasmModule;
   readonly #config: string;
+  /** What comes out is copied: memory of a module can't be left to a write that has to wait. */
+  readonly #space = new LentSpace();
   #instance: WasmInstance;
 
   /**
@@ -55,7 +58,7 @@ export class WasmPlugin implements Plugin {
     const instance = this.#sound();
     const { open } = instance.functions;
     const pointer = open === null ? 0 : instance.callWithText(open, clientAddress, instance.plugin);
-    return new WasmConnection(instance, pointer);
+    return new WasmConnection(instance, pointer, this.#space);
   }
 
   filterRequest(head: string): HeadVerdict {
@@ -98,23 +101,24 @@ async function compile(bytes: Uint8Array): Promise<WasmModule> {
 class WasmConnection implements PluginConnection {
   readonly #instance: WasmInstance;
   readonly #pointer: number;
+  readonly #space: LentSpace;
   /** A call for this connection ended within. */
   #isBroken = false;
 
-  constructor(instance: WasmInstance, pointer: number) {
+  constructor(instance: WasmInstance, pointer: number, space: LentSpace) {
     this.#instance = instance;
     this.#pointer = pointer;
+    this.#space = space;
   }
 
   transform(direction: PluginDirection, bytes: Buffer, start: number, end: number): Transformed {
     const instance = this.#instance;
-    // What came out of this very memory is moved within it.
     if (start < end) instance.bytes.set(bytes.subarray(start, end), instance.inputAt);
     for (;;) {
       const result = this.#call(direction, end - start);
       const { capacity, outputAt } = instance;
       if (result > capacity) throw tooMuchWritten("sluice_transform", result, capacity);
-      if (result >= 0) return instance.bytes.subarray(outputAt, outputAt + result);
+      if (result >= 0) return this.#space.put(instance.bytes.subarray(outputAt, outputAt + result));
       if (result === CLOSE_ASKED) return null;
       const needed = roomAskedFor(result, capacity);
       // Twice as much: one that asks for a byte more each time is soon at the end.

@@ -42,7 +42,9 @@ export function createParts(start: WorkerStart, control: ControlLink, logs: Thre
   const tls = new OrderedTls(control.tls);
   const context = contextOf(start, { logs, tls, signal: stopping.signal });
   const events = new EventFeed((happened, dropped) => control.sendEvents(happened, dropped));
-  const plugins = new PluginSet(start.row);
+  const plugins = new PluginSet(start.row, (plugin, problem) =>
+    logs.log().error({ plugin, problem }, "The process of a plugin ended: another one takes its place"),
+  );
   const proxies = new StreamProxies({
     plugins,
     source: (address, owner) => control.socket(address, ownerOfProxy(owner)),

@@ -1,6 +1,12 @@
 import { extname } from "node:path";
 import * as z from "zod";
-import { PLUGIN_ISOLATIONS, PLUGIN_KINDS, type PluginSettings } from "../../plugins/plugin-settings.ts";
+import {
+  ANSWER_TIMEOUT,
+  PLUGIN_ISOLATIONS,
+  PLUGIN_KINDS,
+  type PluginSettings,
+} from "../../plugins/plugin-settings.ts";
+import { durationFrom } from "./units.ts";
 import { choice, entryName, list, oneOf, parsedBy, section, text } from "./values.ts";
 
 /** A plugin whose file is named as the document names it. */
@@ -30,8 +36,18 @@ const settings = section(
       .describe(
         "`process`: the plugin runs in a process of its own, and what it does there to memory ends nothing else.",
       ),
+    answer_timeout: durationFrom(1)
+      .optional()
+      .describe(
+        "How long the process of a plugin may take for an answer until it is replaced, with `isolate: process`. Default: `5s`.",
+      ),
   },
-).transform(({ config, ...rest }): PluginDraft => ({ ...rest, config: JSON.stringify(config ?? null) }));
+).transform(
+  ({ config, answer_timeout, ...rest }): PluginDraft => ({
+    ...{ ...rest, config: JSON.stringify(config ?? null) },
+    timeout: answer_timeout ?? ANSWER_TIMEOUT,
+  }),
+);
 
 const EXPECTED = `${PATH_EXPECTED}, or a map with path`;
 
@@ -39,7 +55,9 @@ const EXPECTED = `${PATH_EXPECTED}, or a map with path`;
 export const namedPlugins: z.ZodType<Readonly<Record<string, PluginDraft>>> = z.record(
   entryName,
   oneOf(EXPECTED, [
-    path.transform((file): PluginDraft => ({ path: file, config: "null", isolate: "none" })),
+    path.transform(
+      (file): PluginDraft => ({ path: file, config: "null", isolate: "none", timeout: ANSWER_TIMEOUT }),
+    ),
     settings,
   ]),
   { error: "a map of names to plugins" },

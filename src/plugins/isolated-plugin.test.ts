@@ -1,0 +1,111 @@
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { until } from "../../test/kit/deadline.ts";
+import { createTemporaryDirectory, type TemporaryDirectory } from "../../test/kit/files.ts";
+import { op } from "../../test/kit/wasm-module.ts";
+import { P, transformBy, wasmFunction, wasmPlugin } from "../../test/kit/wasm-plugins.ts";
+import { IsolatedPlugin } from "./isolated-plugin.ts";
+import { type PluginConnection, PluginError, TO_UPSTREAM } from "./plugin.ts";
+
+/** Passes what comes, asks for 200,000 bytes for a `+`, never returns from a `?` and has the connection closed for a `.`. */
+const transform = transformBy(
+  ...[op.get(P.input), op.loadByte, op.set(7)],
+  ...[op.get(7), op.i32(0x3f), op.equal, op.if, op.loop, op.br(0), op.end, op.end],
+  ...[op.get(7), op.i32(0x2e), op.equal, op.if, op.i64(-1), op.return, op.end],
+  ...[op.get(7), op.i32(0x2b), op.equal, op.if],
+  ...[op.get(P.capacity), op.i32(200_000), op.less, op.if, op.i64(-200_002), op.return, op.end],
+  ...[op.i64(200_000), op.return, op.end],
+  ...[op.get(P.output), op.get(7), op.storeByte],
+  ...[op.get(P.length), op.toI64],
+);
+const filter = wasmFunction("sluice_filter_request", 5, [op.i32(-403)]);
+
+let folder: TemporaryDirectory;
+let restarts: string[];
+
+before(async () => {
+  folder = await createTemporaryDirectory();
+  await folder.write("odd.wasm", wasmPlugin("odd", [transform, filter]));
+  await folder.write("junk.wasm", "junk");
+});
+
+after(() => folder[Symbol.asyncDispose]());
+
+async function start(name = "odd", timeout = 30_000): Promise<IsolatedPlugin> {
+  restarts = [];
+  const path = folder.join(`${name}.wasm`);
+  const material = {
+    name,
+    path,
+    file: path,
+    config: "null",
+    digest: "",
+    isolate: "process",
+    timeout,
+  } as const;
+  return await IsolatedPlugin.start(material, { onRestart: (why) => void restarts.push(why) });
+}
+
+async function through(connection: PluginConnection, text: string): Promise<string | null> {
+  const bytes = Buffer.from(`..${text}`);
+  const later = connection.transform(TO_UPSTREAM, bytes, 2, bytes.length);
+  // It was borrowed.
+  bytes.fill(0);
+  const result = await later;
+  return result === null ? null : result.toString("latin1");
+}
+
+describe("a plugin in a process of its own", () => {
+  test("does there what it would do here", async () => {
+    const plugin = await start();
+    assert.deepEqual([plugin.name, plugin.transforms, plugin.filtersRequests], ["odd", true, true]);
+    const [one, two] = [plugin.openConnection("a:1"), plugin.openConnection("b:2")];
+    // Several at once, each in order.
+    const answers = await Promise.all([
+      through(one, "a"),
+      through(two, "b"),
+      through(one, "+"),
+      through(two, "c"),
+    ]);
+    assert.deepEqual([answers[0], answers[1], answers[2]?.length, answers[3]], ["a", "b", 200_000, "c"]);
+    assert.equal(await through(two, "."), null);
+    assert.equal(await plugin.filterRequest("GET / HTTP/1.1\r\n\r\n"), 403);
+    for (const connection of [one, two]) connection.close();
+    await assert.rejects(through(one, "c"), /there is no such connection/);
+    plugin.close();
+    assert.throws(() => plugin.openConnection(""), /it is used no more/);
+  });
+
+  test("that doesn't answer is ended and replaced, which costs those in it", async () => {
+    const plugin = await start("odd", 300);
+    const [one, two] = [plugin.openConnection(""), plugin.openConnection("")];
+    const lost = [through(one, "?"), through(two, "a")];
+    for (const each of lost)
+      await assert.rejects(
+        each,
+        (error) => error instanceof PluginError && /^it didn't answer within 300 ms/.test(error.message),
+      );
+    assert.equal(restarts.length, 1);
+    // What has begun meanwhile waits for the next process.
+    assert.equal(await through(plugin.openConnection(""), "b"), "b");
+    await assert.rejects(through(two, "b"), /it didn't answer/);
+    for (const connection of [one, two]) connection.close();
+    plugin.close();
+  });
+
+  test("is replaced when its process ends, also many times in a row", async () => {
+    const plugin = await start("odd", 100);
+    for (let i = 1; i <= 3; i++) {
+      await assert.rejects(through(plugin.openConnection(""), "?"));
+      await until("it is replaced", () => restarts.length === i);
+    }
+    assert.equal(await through(plugin.openConnection(""), "b"), "b");
+    plugin.close();
+  });
+
+  test("that is none says so", async () => {
+    await assert.rejects(start("junk"), /^PluginError: it is no module of WebAssembly, version 1$/);
+    await assert.rejects(start("missing"), /no such file or directory/);
+    assert.deepEqual(restarts, []);
+  });
+});

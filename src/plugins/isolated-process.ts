@@ -1,0 +1,286 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import type { Socket } from "node:net";
+import { fileURLToPath } from "node:url";
+import { Alarm, type AlarmClock } from "../base/alarms.ts";
+import { Fifo } from "../base/fifo.ts";
+import type { PluginSource } from "./open-here.ts";
+import { PluginError } from "./plugin.ts";
+import { ANSWERS, encodeFrame, encodeText, Frame, FrameReader } from "./plugin-frames.ts";
+
+/** In a checkout the sources run; a published package has only JavaScript. */
+const ENTRY = new URL(
+  import.meta.url.endsWith(".ts") ? "./plugin-process.ts" : "./plugin-process.js",
+  import.meta.url,
+);
+
+/** The place of the pipe among what the process begins with. */
+const PIPE = 3;
+/** Milliseconds for the process to begin the plugin, on a busy machine too. */
+const START_TIMEOUT = 20_000;
+/** Milliseconds for it to end by itself. */
+const END_TIMEOUT = 5_000;
+/** Milliseconds for the last answers of a process that is gone to be read. */
+const LAST_WORDS = 200;
+
+/** What belongs to the process that started this one, and not to others of its. */
+const OWN_VARIABLES = ["NODE_OPTIONS", "NODE_CHANNEL_FD", "NOTIFY_SOCKET", "LISTEN_FDS", "LISTEN_PID"];
+
+/** What a process says of its plugin when that has begun. */
+export interface Begun {
+  readonly name: string;
+  readonly transforms: boolean;
+  readonly filtersRequests: boolean;
+}
+
+/** An answer that was waited for. */
+export interface Answer {
+  readonly kind: number;
+  /** The caller's own. */
+  readonly payload: Buffer;
+}
+
+interface Question extends PromiseWithResolvers<Answer> {
+  readonly connection: number;
+  /** Kinds that answer it, beside `failed`. */
+  readonly answers: readonly number[];
+}
+
+export interface IsolatedOptions {
+  readonly source: PluginSource;
+  /** Milliseconds for an answer. */
+  readonly timeout: number;
+  readonly clock: AlarmClock;
+  /** It is over before anybody wanted that. What it was asked and hasn't answered fails with the same. */
+  readonly onOver: (why: PluginError) => void;
+}
+
+/**
+ * A process in which one plugin runs. What it is asked before it has begun waits here; from then on the pipe between both is all
+ * that anything waits in. Of each direction of a connection one chunk is under way at most, since nothing else is given before its answer is there:
+ * that is what bounds it.
+ */
+export class IsolatedProcess {
+  readonly #options: IsolatedOptions;
+  readonly #begun = Promise.withResolvers<Begun>();
+  /** Asked and not answered yet, in order. */
+  readonly #questions = new Fifo<Question>();
+  readonly #alarm: Alarm;
+  #child: ChildProcess | null = null;
+  #pipe: Socket | null = null;
+  /** What is sent when the plugin has begun; null from then on. */
+  #early: Buffer[] | null = [];
+  #connections = 0;
+  /** When the process answered last, or was asked first after it had answered everything. */
+  #progressAt = 0;
+  /** Why it is over, or will be in a moment. */
+  #reason: PluginError | null = null;
+  /** How it ended, while its last answers may still be on their way. */
+  #lastWords: PluginError | null = null;
+  #isOver = false;
+  /** Somebody wanted it to end. */
+  #isEnding = false;
+
+  constructor(options: IsolatedOptions) {
+    this.#options = options;
+    this.#alarm = new Alarm(options.clock, () => this.#onAlarm());
+    // Who doesn't ask for it learns of a failure through `onOver`.
+    this.#begun.promise.catch(() => undefined);
+  }
+
+  /** Rejects with a `PluginError` when the plugin can't be used. */
+  get begun(): Promise<Begun> {
+    return this.#begun.promise;
+  }
+
+  /** To be called once, not necessarily at once: what it is asked before waits. */
+  start(): void {
+    if (this.#isEnding) return;
+    const env = { ...process.env };
+    for (const name of OWN_VARIABLES) delete env[name];
+    const stdio = ["ignore", "inherit", "inherit", "pipe"] as const;
+    const child = spawn(process.execPath, [fileURLToPath(ENTRY)], { env, stdio: [...stdio] });
+    this.#child = child;
+    child.unref();
+    child.once("error", (error) =>
+      this.#end(new PluginError(`its process can't be started: ${error.message}`)),
+    );
+    child.once("exit", (code, signal) => this.#onExit(code, signal));
+    const pipe = child.stdio[PIPE] as Socket | null | undefined;
+    // There is none where the process couldn't be started.
+    if (!pipe) return;
+    this.#pipe = pipe;
+    const reader = new FrameReader(ANSWERS, (kind, connection, payload) =>
+      this.#take(kind, connection, payload),
+    );
+    pipe.on("data", (bytes: Buffer) => this.#read(reader, bytes));
+    // The process tells by its end what has happened.
+    pipe.on("error", () => this.#kill(null));
+    pipe.once("close", () => this.#onPipeClosed());
+    const { path, file, config } = this.#options.source;
+    pipe.write(encodeFrame(Frame.begin, 0, Buffer.from(JSON.stringify({ path, file, config }))));
+    this.#wait(START_TIMEOUT);
+  }
+
+  /** Begins a connection. @returns its number. @throws PluginError when the process is over */
+  open(clientAddress: string): number {
+    if (this.#reason !== null) throw this.#reason;
+    this.#connections = (this.#connections + 1) >>> 0;
+    this.#send(encodeText(Frame.open, this.#connections, clientAddress));
+    return this.#connections;
+  }
+
+  /** Ends one. */
+  release(connection: number): void {
+    if (this.#reason === null) this.#send(encodeFrame(Frame.close, connection));
+  }
+
+  /**
+   * @param payload borrowed until this returns
+   * Rejects with a `PluginError` for what the plugin did wrong, or when the process is over first.
+   */
+  ask(kind: number, connection: number, payload: Uint8Array, answers: readonly number[]): Promise<Answer> {
+    if (this.#reason !== null) return Promise.reject(this.#reason);
+    const question: Question = { ...Promise.withResolvers<Answer>(), connection, answers };
+    if (this.#questions.isEmpty) this.#onFirst();
+    this.#questions.push(question);
+    this.#send(encodeFrame(kind, connection, payload));
+    return question.promise;
+  }
+
+  /** Ends it, after what it was told before. */
+  close(): void {
+    if (this.#isOver || this.#isEnding) return;
+    this.#isEnding = true;
+    this.#reason = new PluginError("it is used no more");
+    this.#pipe?.end();
+    if (this.#pipe === null) this.#end(this.#reason);
+    else this.#wait(END_TIMEOUT);
+  }
+
+  #send(frame: Buffer): void {
+    if (this.#early !== null) this.#early.push(frame);
+    else this.#pipe?.write(frame);
+  }
+
+  /** Something is waited for from here on, which the thread may not end before. */
+  #onFirst(): void {
+    this.#pipe?.ref();
+    if (this.#early !== null) return;
+    this.#progressAt = this.#options.clock.now();
+    if (!this.#alarm.isSet) this.#wait(this.#options.timeout);
+  }
+
+  #wait(milliseconds: number): void {
+    this.#alarm.set(this.#options.clock.now() + milliseconds);
+  }
+
+  /** Set once for many answers: what is left of the time is seen when it rings. */
+  #onAlarm(): void {
+    if (this.#lastWords !== null) {
+      this.#end(this.#lastWords);
+      return;
+    }
+    if (this.#early !== null || this.#isEnding) {
+      this.#kill(new PluginError("its process didn't begin in time, and was ended"));
+      return;
+    }
+    if (this.#questions.isEmpty) return;
+    const { clock, timeout } = this.#options;
+    if (clock.now() < this.#progressAt + timeout) this.#alarm.set(this.#progressAt + timeout);
+    // This thread may have been the slow one, and the answer be there.
+    else setImmediate(() => setImmediate(() => this.#judge(this.#progressAt)));
+  }
+
+  #judge(progressAt: number): void {
+    const { timeout } = this.#options;
+    if (this.#isOver || this.#questions.isEmpty) return;
+    if (this.#progressAt !== progressAt) this.#wait(timeout);
+    else this.#kill(new PluginError(`it didn't answer within ${timeout} ms, and its process was ended`));
+  }
+
+  #read(reader: FrameReader, bytes: Buffer): void {
+    // Nothing is believed after the first that was wrong.
+    if (this.#reason !== null) return;
+    try {
+      reader.push(bytes);
+    } catch (error) {
+      this.#kill(new PluginError(`its process answers nonsense: ${(error as Error).message}`));
+    }
+  }
+
+  #take(kind: number, connection: number, payload: Buffer): void {
+    if (this.#early !== null) {
+      this.#takeBegun(this.#early, kind, payload);
+      return;
+    }
+    const question = this.#questions.first;
+    if (question === undefined) throw new PluginError("it answers what nobody asked");
+    const isFailed = kind === Frame.failed;
+    if (question.connection !== connection || !(isFailed || question.answers.includes(kind)))
+      throw new PluginError("its answer belongs to another question");
+    this.#questions.shift();
+    this.#progressAt = this.#options.clock.now();
+    if (this.#questions.isEmpty) this.#pipe?.unref();
+    if (isFailed) question.reject(new PluginError(payload.toString()));
+    else question.resolve({ kind, payload });
+  }
+
+  #takeBegun(early: readonly Buffer[], kind: number, payload: Buffer): void {
+    if (kind === Frame.failed) {
+      this.#kill(new PluginError(payload.toString()));
+      return;
+    }
+    if (kind !== Frame.begun) throw new PluginError("it answers before it has begun");
+    const begun = parseBegun(payload.toString());
+    this.#early = null;
+    this.#begun.resolve(begun);
+    for (const frame of early) this.#pipe?.write(frame);
+    this.#alarm.clear();
+    if (this.#questions.isEmpty) this.#pipe?.unref();
+    else this.#onFirst();
+  }
+
+  /** @param reason what to say of it when nothing else has been said */
+  #kill(reason: PluginError | null): void {
+    this.#reason ??= reason;
+    this.#child?.kill("SIGKILL");
+  }
+
+  #onExit(code: number | null, signal: NodeJS.Signals | null): void {
+    this.#child = null;
+    this.#lastWords = new PluginError(
+      signal === null ? `its process ended with code ${code}` : `its process was ended by ${signal}`,
+    );
+    if (this.#pipe === null || this.#pipe.closed) this.#end(this.#lastWords);
+    else this.#wait(LAST_WORDS);
+  }
+
+  #onPipeClosed(): void {
+    if (this.#lastWords === null) this.#kill(null);
+    else this.#end(this.#lastWords);
+  }
+
+  #end(why: PluginError): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#reason ??= why;
+    this.#alarm.clear();
+    this.#pipe?.destroy();
+    for (let question = this.#questions.shift(); question; question = this.#questions.shift())
+      question.reject(this.#reason);
+    this.#begun.reject(this.#reason);
+    if (!this.#isEnding) this.#options.onOver(this.#reason);
+  }
+}
+
+/** @throws PluginError */
+function parseBegun(text: string): Begun {
+  try {
+    const { name, transforms, filtersRequests } = JSON.parse(text) as Record<keyof Begun, unknown>;
+    if (typeof name === "string" && typeof transforms === "boolean" && typeof filtersRequests === "boolean")
+      return { name, transforms, filtersRequests };
+  } catch {
+    // As wrong as the rest.
+  }
+  throw new PluginError("it doesn't say what the plugin is");
+}
