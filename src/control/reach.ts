@@ -6,6 +6,7 @@ const FOR_CURRENT: ReadonlySet<Order["do"]> = new Set<Order["do"]>([
   "prepare",
   "commit",
   "abandon",
+  "keepSessions",
   "listen",
   "httpFaults",
 ]);

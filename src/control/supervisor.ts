@@ -17,6 +17,8 @@ import { prepareSwap } from "./thread-swap.ts";
 import type { Keepers } from "./worker-handle.ts";
 import { WorkerRows } from "./worker-rows.ts";
 
+/** Milliseconds that threads get to see to what they keep. */
+const KEEPING = 2_000;
 /** Milliseconds that a new generation gets to be ready, while the one before it runs. */
 const PATIENCE = 60_000;
 
@@ -182,10 +184,11 @@ export class Supervisor implements Engine {
   }
 
   async #hand(generation: Generation, modules: readonly LoadedModule[]): Promise<void> {
+    const before = this.#current;
+    await within(KEEPING, before.orderAll({ do: "keepSessions" }));
     const { holdings, failures } = await generation.listen();
     for (const { message: cause } of failures)
       this.#log.error({ cause }, "A new thread doesn't listen on all that it should");
-    const before = this.#current;
     this.#reserve = null;
     this.#current = generation;
     this.#modules = modules;

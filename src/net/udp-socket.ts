@@ -86,6 +86,18 @@ export class UdpSocket {
     return udp;
   }
 
+  /**
+   * Nothing new comes to a bound socket from then on, and it sends nothing any more; what waits in its queue is still told. It is
+   * connected to itself, and the kernel looks for another that shares the address.
+   */
+  async deafen(): Promise<void> {
+    const { host, port } = this;
+    const self = host === "::" ? "::1" : host === "0.0.0.0" ? "127.0.0.1" : host;
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.#socket.connect(port, self, (error?: Error) => (error instanceof Error ? reject(error) : resolve()));
+    await promise;
+  }
+
   async #finish(start: (socket: Socket, done: (error?: Error) => void) => void): Promise<void> {
     const { promise, resolve: succeed, reject } = Promise.withResolvers<void>();
     this.#socket.prependOnceListener("error", reject);

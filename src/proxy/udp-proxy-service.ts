@@ -1,5 +1,6 @@
 import type { RemoteInfo } from "node:dgram";
 import type { Socket } from "node:net";
+import { setTimeout as delay } from "node:timers/promises";
 import { Counter, type Counters } from "../base/counters.ts";
 import { TimeoutQueue } from "../base/timeouts.ts";
 import { TrafficCount } from "../base/traffic/traffic-row.ts";
@@ -24,6 +25,9 @@ export interface UdpServiceOptions extends StreamServiceOptions {
 /** While it drains, a session is over after that much silence: datagrams have no end that could be waited for. */
 const DRAIN_SILENCE = 2_000;
 
+/** Milliseconds in which what waits in a socket's queue is read. */
+const QUEUE_READ = 20;
+
 /** Relays datagrams to servers, with a session for every client address: one thread's part of a proxy. */
 export class UdpProxyService implements Service, UdpHost, DatagramHandler {
   readonly name: string;
@@ -47,6 +51,8 @@ export class UdpProxyService implements Service, UdpHost, DatagramHandler {
   #draining = false;
   /** Those of the sessions that go on after others have taken over. */
   #ofSenders: SenderSockets | null = null;
+  /** Answers for which there is no socket for a moment; null: there is one. */
+  #held: [bytes: Buffer, to: Endpoint][] | null = null;
   #onEmpty: (() => void) | null = null;
 
   /** @throws RangeError when an upstream's address can't be read; TypeError when there is none, or version 1 of PROXY is wanted */
@@ -199,6 +205,7 @@ export class UdpProxyService implements Service, UdpHost, DatagramHandler {
   reply(bytes: Buffer, { address, port }: ClientAddress): boolean {
     const own = this.#ofSenders;
     if (own?.has({ address, port }) === true) return own.send(bytes, { address, port });
+    if (this.#held !== null) return this.#held.push([bytes, { address, port }]) > 0;
     return this.#socket?.sendTo(bytes, address, port) ?? false;
   }
 
@@ -240,26 +247,38 @@ export class UdpProxyService implements Service, UdpHost, DatagramHandler {
     }
   }
 
-  /**
-   * Others listen on the address already: sessions get sockets of their own, and the shared one is closed. Kept when none of
-   * them is left.
-   */
-  async retire(): Promise<void> {
-    if (this.#socket === null || !this.#reusePort) return await this.drain();
+  /** Others are about to listen on the address: what senders say to the sessions that they have goes on coming here. */
+  async keepSessions(): Promise<void> {
+    if (this.#socket === null || !this.#reusePort) return;
     const { host, port } = this.#socket;
-    const own = new SenderSockets({ address: host, port }, this);
-    this.#ofSenders = own;
-    // Some may have come while the first were opened.
-    for (let round = 0; round < 2; round++)
-      await own.open([...this.#sessions.values()].map(({ from }) => from));
-    this.#draining = true;
-    this.#socket.close();
-    this.#socket = null;
-    for (const session of [...this.#sessions.values()]) if (!own.has(session.from)) session.close("");
+    this.#ofSenders ??= new SenderSockets({ address: host, port }, this);
+    await this.#ofSenders.open([...this.#sessions.values()].map(({ from }) => from));
+  }
+
+  /** Others listen on the address already: the shared socket is closed. Kept when no session is left. */
+  async retire(): Promise<void> {
+    await this.keepSessions();
+    if (this.#socket === null || this.#ofSenders === null) return await this.drain();
+    this.#held = [];
+    await this.#leaveShared(this.#socket, this.#ofSenders);
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#onEmpty = resolve;
     if (this.#sessions.size === 0) resolve();
     await promise;
+  }
+
+  /** What waits in its queue is heard, and answered by sockets of the senders. */
+  async #leaveShared(shared: UdpSocket, own: SenderSockets): Promise<void> {
+    await shared.deafen().catch(() => undefined);
+    await delay(QUEUE_READ);
+    this.#draining = true;
+    await this.keepSessions();
+    this.#socket = null;
+    shared.close();
+    const held = this.#held ?? [];
+    this.#held = null;
+    for (const [bytes, to] of held) this.reply(bytes, to);
+    for (const session of [...this.#sessions.values()]) if (!own.has(session.from)) session.close("");
   }
 
   /** Takes no new sessions and waits until those that run have fallen silent. */

@@ -115,6 +115,9 @@ export class DataPlane {
       case "abandon":
         this.#abandon();
         return null;
+      case "keepSessions":
+        await proxies.keepSessions();
+        return null;
       case "listen":
         await this.listen();
         return this.holdings;

@@ -36,7 +36,9 @@ export interface OpenProxy {
   cut(id?: string): void;
   /** Kept when all connections have ended by themselves. */
   drain(): Promise<void>;
-  /** The same, where others listen on the address from now on. */
+  /** Others are about to listen on the address. */
+  keepSessions(): Promise<void>;
+  /** The same as `drain`, where others listen on the address from now on. */
   retire(): Promise<void>;
   destroy(): void;
 }
@@ -217,6 +219,9 @@ class OpenTcp implements OpenProxy {
     await Promise.all(this.#all.map((service) => service.drain()));
   }
 
+  /** Connections belong to whom they were given. */
+  async keepSessions(): Promise<void> {}
+
   retire(): Promise<void> {
     return this.drain();
   }
@@ -272,6 +277,10 @@ class OpenUdp implements OpenProxy {
 
   drain(): Promise<void> {
     return this.service.drain();
+  }
+
+  keepSessions(): Promise<void> {
+    return this.service.keepSessions();
   }
 
   retire(): Promise<void> {

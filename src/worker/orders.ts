@@ -31,6 +31,8 @@ export type Order =
   | { readonly do: "commit" }
   /** Forgets it. */
   | { readonly do: "abandon" }
+  /** Others are about to listen on the same addresses: what belongs to sessions without connections goes on coming here. */
+  | { readonly do: "keepSessions" }
   /** To one that was started in reserve: listens, and answers as `commit` does. */
   | { readonly do: "listen" }
   /** Whether events are to be sent. */

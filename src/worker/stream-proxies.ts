@@ -239,6 +239,11 @@ export class StreamProxies {
     return [...this.#open.values(), ...this.#leaving];
   }
 
+  /** Others are about to listen on the same addresses. */
+  async keepSessions(): Promise<void> {
+    await Promise.all(this.#all.map((proxy) => proxy.keepSessions()));
+  }
+
   /** Takes nothing new, because others do, and has what is open end by itself, however long that takes. */
   async retire(): Promise<void> {
     for (const proxy of this.#all) proxy.stop();
