@@ -1,4 +1,5 @@
 import { readdir, readFile } from "node:fs/promises";
+import { inMib } from "../memory.ts";
 
 /** What a process holds at one moment. */
 export interface Holdings {
@@ -17,4 +18,8 @@ export async function holdingsOf(pid: number): Promise<Holdings> {
   ]);
   const kib = Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]);
   return { descriptors: descriptors.length, threads: threads.length, memory: kib * 1024 };
+}
+
+export function holdingsText({ descriptors, threads, memory }: Holdings): string {
+  return `${descriptors} descriptors, ${threads} threads, ${inMib(memory)}`;
 }

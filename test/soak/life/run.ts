@@ -6,7 +6,7 @@ import { startListening } from "../../e2e/sluice.ts";
 import { createTemporaryDirectory } from "../../kit/files.ts";
 import { freePort } from "../../kit/ports.ts";
 import { type Act, RELOADS, UPGRADES } from "./changes.ts";
-import type { Holdings } from "./holdings.ts";
+import { type Holdings, holdingsText } from "./holdings.ts";
 import type { FromOrigin, LoadCounts, LoadTask } from "./messages.ts";
 import { ProxyProcess } from "./proxy-process.ts";
 import { type Ports, Stage } from "./stage.ts";
@@ -86,7 +86,8 @@ async function changeAll(
     const start = performance.now();
     try {
       await act(stage, proxy);
-      onLine(`${name}: ${Math.round(performance.now() - start)} ms`);
+      const took = Math.round(performance.now() - start);
+      onLine(`${name}: ${took} ms; ${holdingsText(await proxy.holdings())}`);
     } catch (error) {
       problems.push(`${name} (${i + 1}): ${(error as Error).message}`);
       onLine(problems.at(-1)!);

@@ -1,5 +1,4 @@
-import { inMib } from "../memory.ts";
-import type { Holdings } from "./holdings.ts";
+import { holdingsText } from "./holdings.ts";
 import type { LifeReport } from "./run.ts";
 
 /** Descriptors and threads that may be more at the end: what Node makes when it is first needed. */
@@ -36,8 +35,4 @@ export function show(report: LifeReport, found: readonly string[]): string {
     found.length === 0 ? "good" : "not good",
     "",
   ].join("\n");
-}
-
-function holdingsText({ descriptors, threads, memory }: Holdings): string {
-  return `${descriptors} descriptors, ${threads} threads, ${inMib(memory)}`;
 }
