@@ -62,6 +62,11 @@ export class Output {
     this.at += this.slab.write(text, this.at, "latin1");
   }
 
+  /** True when something waits for the end of the turn to be written for `owner`. */
+  gathersFor(owner: OutputOwner): boolean {
+    return this.#owner === owner && this.at > 0;
+  }
+
   /** Writes out what is gathered for `owner`, so that a write of its own can follow in order. */
   flushFor(owner: OutputOwner): void {
     while (this.#owner === owner) this.flush();

@@ -37,6 +37,10 @@ export function lendMemory({ buffer }: Buffer, onHeld: () => void): void {
   lent.set(buffer, onHeld);
 }
 
+export function isLent({ buffer }: Buffer): boolean {
+  return lent.has(buffer);
+}
+
 /** A view has to wait to be written: whoever has lent the memory it lies in gives it up. */
 export function holdLent({ buffer }: Buffer): void {
   lent.get(buffer)?.();

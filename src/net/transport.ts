@@ -4,6 +4,7 @@ import { endsUnsaid, takenBytes, wantDrain } from "./node-sockets.ts";
 import { type OutputOwner, output } from "./output.ts";
 import {
   holdLent,
+  isLent,
   type OutputSlab,
   returnBulkSlab,
   returnOutputSlab,
@@ -108,7 +109,9 @@ export class Transport implements OutputOwner {
    */
   send(bytes: Buffer, start: number, end: number): void {
     if (this.closed || start === end) return;
-    if (end - start < COPY_LIMIT || bytes.buffer === sharedMemory) {
+    // Lent bytes join what is gathered: a copy is cheaper than two writes.
+    const isCopied = bytes.buffer === sharedMemory || (output.gathersFor(this) && isLent(bytes));
+    if (end - start < COPY_LIMIT || isCopied) {
       output.copy(this, bytes, start, end);
       return;
     }
