@@ -6,7 +6,7 @@ import { GET, visitSecurely } from "../kit/tls-client.ts";
 import { get } from "./sluice.ts";
 
 /** Milliseconds between two visits of one visitor: enough of them, and a processor left for others. */
-const PAUSE = 4;
+const PAUSE = 10;
 
 /** Somebody who comes again and again. */
 export interface Visitor {
