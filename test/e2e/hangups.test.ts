@@ -6,6 +6,7 @@ import { until } from "../kit/deadline.ts";
 import { createTemporaryDirectory } from "../kit/files.ts";
 import { freePort } from "../kit/ports.ts";
 import { connectRaw } from "../kit/raw-client.ts";
+import { runInside } from "./inside.ts";
 import { get, startListening } from "./sluice.ts";
 
 describe("SIGHUP", () => {
@@ -38,14 +39,15 @@ describe("SIGHUP", () => {
       "two",
       `admin: { bind: 127.0.0.1:${moved}, token: second-token }\npid_file: ${folder.join("two.pid")}\nerror_log: ${log}\numask: "077"`,
     );
-    program.signal("SIGHUP");
+    const told = await runInside(["reload", "--pid-file", folder.join("one.pid")]);
+    assert.deepEqual([told.code, told.stderr], [0, ""]);
     await until("it says two", async () => (await body()) === "two");
     await until(
       "it is told",
       async () => existsSync(log) && (await readFile(log, "utf8")).includes("Reloaded"),
     );
-    const told = await readFile(log, "utf8");
-    assert.match(told, /umask: needs a restart or an upgrade: null → 63/);
+    const logged = await readFile(log, "utf8");
+    assert.match(logged, /umask: needs a restart or an upgrade: null → 63/);
     assert.deepEqual([existsSync(folder.join("one.pid")), existsSync(folder.join("two.pid"))], [false, true]);
     assert.deepEqual(
       [(await api(moved, "second-token")).status, (await api(moved, "first-token")).status],
