@@ -5,7 +5,7 @@ import { createTemporaryDirectory, type TemporaryDirectory } from "../../test/ki
 import { op } from "../../test/kit/wasm-module.ts";
 import { P, transformBy, wasmFunction, wasmPlugin } from "../../test/kit/wasm-plugins.ts";
 import { IsolatedPlugin } from "./isolated-plugin.ts";
-import { type PluginConnection, PluginError, TO_UPSTREAM } from "./plugin.ts";
+import { type LossListener, type PluginConnection, PluginError, TO_UPSTREAM } from "./plugin.ts";
 
 /** Passes what comes, asks for 200,000 bytes for a `+`, never returns from a `?` and has the connection closed for a `.`. */
 const transform = transformBy(
@@ -80,12 +80,18 @@ describe("a plugin in a process of its own", () => {
     const plugin = await start("odd", 300);
     const [one, two] = [plugin.openConnection(""), plugin.openConnection("")];
     const lost = [through(one, "?"), through(two, "a")];
+    const told: string[] = [];
+    const listener = (name: string): LossListener => ({ onLost: () => void told.push(name) });
+    const [idle, over] = [plugin.openConnection(""), plugin.openConnection("")];
+    for (const each of [idle, over]) each.watch?.(listener(each === idle ? "idle" : "over"));
+    over.close();
     for (const each of lost)
       await assert.rejects(
         each,
         (error) => error instanceof PluginError && /^it didn't answer within 300 ms/.test(error.message),
       );
     assert.equal(restarts.length, 1);
+    assert.deepEqual(told, ["idle"]);
     // What has begun meanwhile waits for the next process.
     assert.equal(await through(plugin.openConnection(""), "b"), "b");
     await assert.rejects(through(two, "b"), /it didn't answer/);

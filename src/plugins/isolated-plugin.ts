@@ -2,6 +2,7 @@ import { Alarm, type AlarmClock, idleAlarms } from "../base/alarms.ts";
 import { type Begun, type IsolatedOptions, IsolatedProcess } from "./isolated-process.ts";
 import {
   type HeadVerdict,
+  type LossListener,
   type Plugin,
   type PluginConnection,
   type PluginDirection,
@@ -129,13 +130,23 @@ export class IsolatedPlugin implements Plugin {
 
 const TRANSFORMED = [Frame.bytes, Frame.closed];
 
-class IsolatedConnection implements PluginConnection {
+class IsolatedConnection implements PluginConnection, LossListener {
   readonly #process: IsolatedProcess;
   readonly #number: number;
+  /** One for each direction. */
+  readonly #listeners: LossListener[] = [];
 
   constructor(process: IsolatedProcess, clientAddress: string) {
     this.#process = process;
-    this.#number = process.open(clientAddress);
+    this.#number = process.open(clientAddress, this);
+  }
+
+  watch(listener: LossListener): void {
+    this.#listeners.push(listener);
+  }
+
+  onLost(error: PluginError): void {
+    for (const listener of this.#listeners) listener.onLost(error);
   }
 
   async transform(

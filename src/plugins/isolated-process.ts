@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { Alarm, type AlarmClock } from "../base/alarms.ts";
 import { Fifo } from "../base/fifo.ts";
 import type { PluginSource } from "./open-here.ts";
-import { PluginError } from "./plugin.ts";
+import { type LossListener, PluginError } from "./plugin.ts";
 import { ANSWERS, encodeFrame, encodeText, Frame, FrameReader } from "./plugin-frames.ts";
 
 /** In a checkout the sources run; a published package has only JavaScript. */
@@ -69,7 +69,9 @@ export class IsolatedProcess {
   #pipe: Socket | null = null;
   /** What is sent when the plugin has begun; null from then on. */
   #early: Buffer[] | null = [];
-  #connections = 0;
+  #opened = 0;
+  /** Connections that are open, by their numbers. */
+  readonly #connections = new Map<number, LossListener>();
   /** When the process answered last, or was asked first after it had answered everything. */
   #progressAt = 0;
   /** Why it is over, or will be in a moment. */
@@ -121,16 +123,21 @@ export class IsolatedProcess {
     this.#wait(START_TIMEOUT);
   }
 
-  /** Begins a connection. @returns its number. @throws PluginError when the process is over */
-  open(clientAddress: string): number {
+  /**
+   * Begins a connection. @returns its number. @throws PluginError when the process is over
+   * @param listener is told when that happens before `release`
+   */
+  open(clientAddress: string, listener: LossListener): number {
     if (this.#reason !== null) throw this.#reason;
-    this.#connections = (this.#connections + 1) >>> 0;
-    this.#send(encodeText(Frame.open, this.#connections, clientAddress));
-    return this.#connections;
+    this.#opened = (this.#opened + 1) >>> 0;
+    this.#connections.set(this.#opened, listener);
+    this.#send(encodeText(Frame.open, this.#opened, clientAddress));
+    return this.#opened;
   }
 
   /** Ends one. */
   release(connection: number): void {
+    this.#connections.delete(connection);
     if (this.#reason === null) this.#send(encodeFrame(Frame.close, connection));
   }
 
@@ -269,7 +276,10 @@ export class IsolatedProcess {
     for (let question = this.#questions.shift(); question; question = this.#questions.shift())
       question.reject(this.#reason);
     this.#begun.reject(this.#reason);
-    if (!this.#isEnding) this.#options.onOver(this.#reason);
+    if (this.#isEnding) return;
+    this.#options.onOver(this.#reason);
+    for (const listener of this.#connections.values()) listener.onLost(this.#reason);
+    this.#connections.clear();
   }
 }
 

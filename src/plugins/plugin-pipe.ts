@@ -1,5 +1,6 @@
 import { isThenable } from "../base/errors.ts";
 import {
+  type LossListener,
   type MaybeLater,
   MOST_INPUT,
   type PluginConnection,
@@ -36,7 +37,7 @@ const NO_BYTES = Buffer.alloc(0);
  * One direction of a connection through its plugins, in order. Plugins that answer at once cost no promise; while one takes its
  * time, what comes behind waits.
  */
-export class PluginPipe {
+export class PluginPipe implements LossListener {
   readonly #stages: readonly PluginConnection[];
   readonly #direction: PluginDirection;
   readonly #owner: PipeOwner;
@@ -45,11 +46,18 @@ export class PluginPipe {
   /** True between `onPipeBusy` and `onPipeIdle`. */
   #isHeld = false;
   #isStopped = false;
+  #isEnded = false;
 
   constructor(stages: readonly PluginConnection[], direction: PluginDirection, owner: PipeOwner) {
     this.#stages = stages;
     this.#direction = direction;
     this.#owner = owner;
+    for (const stage of stages) stage.watch?.(this);
+  }
+
+  /** @internal a plugin is gone, with all that it knew */
+  onLost(error: Error): void {
+    if (!this.#isEnded) this.#fail(error);
   }
 
   /** True while bytes wait here for a plugin. */
@@ -104,7 +112,9 @@ export class PluginPipe {
         return;
       }
     }
-    if (!this.#isStopped) this.#owner.onPipedEnd();
+    if (this.#isStopped) return;
+    this.#isEnded = true;
+    this.#owner.onPipedEnd();
   }
 
   #call(stage: PluginConnection, bytes: Buffer, start: number, end: number, at: number): void {

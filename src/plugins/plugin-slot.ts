@@ -1,6 +1,7 @@
 import { describeThrown, isThenable } from "../base/errors.ts";
 import {
   type HeadVerdict,
+  type LossListener,
   type MaybeLater,
   type Plugin,
   type PluginConnection,
@@ -147,6 +148,8 @@ class CountedConnection implements PluginConnection {
   readonly #tenant: Tenant;
   readonly #slot: PluginSlot;
   #isClosed = false;
+  /** What it ended by: it has cost one connection, however many notice. */
+  #failure: PluginError | null = null;
 
   constructor(connection: PluginConnection, tenant: Tenant, slot: PluginSlot) {
     this.#connection = connection;
@@ -162,7 +165,7 @@ class CountedConnection implements PluginConnection {
     try {
       result = this.#connection.transform(direction, bytes, start, end);
     } catch (error) {
-      throw this.#slot.fail(error);
+      throw this.#fail(error);
     }
     if (isThenable(result))
       return this.#transformLater(result as PromiseLike<Transformed>, direction, end - start, began);
@@ -185,8 +188,19 @@ class CountedConnection implements PluginConnection {
     try {
       return this.#note(await later, direction, came, began);
     } catch (error) {
-      throw this.#slot.fail(error);
+      throw this.#fail(error);
     }
+  }
+
+  #fail(error: unknown): PluginError {
+    this.#failure ??= this.#slot.fail(error);
+    return this.#failure;
+  }
+
+  watch(listener: LossListener): void {
+    const connection = this.#connection;
+    if (connection.watch === undefined) return;
+    connection.watch({ onLost: (error) => listener.onLost(this.#fail(error)) });
   }
 
   close(): void {

@@ -58,8 +58,15 @@ export interface PluginConnection {
    * @throws PluginError, or rejects with one, when the plugin misbehaves: the connection is of no use any more
    */
   transform(direction: PluginDirection, bytes: Buffer, start: number, end: number): MaybeLater<Transformed>;
+  /** Tells whoever listens when the connection is lost while nobody asks for anything. Absent where that can't be. */
+  watch?(listener: LossListener): void;
   /** To be called once, also after an error. Must not throw. */
   close(): void;
+}
+
+/** Who wants to know that a connection through a plugin is lost: the process of the plugin has ended. */
+export interface LossListener {
+  onLost(error: PluginError): void;
 }
 
 /** Why a plugin can't be loaded, or what it did wrong. */

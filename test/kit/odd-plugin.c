@@ -13,11 +13,13 @@
  *     target     sends every request to /other, as PUT
  *     status     answers with 418
  *     no-status  answers with what is no status
+ *     deadly     a ! among what comes ends the process by a segmentation fault, and after a ? it never answers
  *     log        writes a line to `file` for each thing that happens
  */
 #include "sluice_plugin.h"
 #include "examples/config.h"
 
+#include <signal.h>
 #include <stdlib.h>
 
 typedef struct {
@@ -101,6 +103,10 @@ int64_t sluice_transform(void *plugin, void *connection, int32_t direction, cons
     }
     if (is_mode(plugin, "hold")) return hold(connection, direction, in, in_len, out);
     if (is_mode(plugin, "close") && memchr(in, 'X', in_len) != NULL) return SLUICE_CLOSE;
+    if (is_mode(plugin, "deadly")) {
+        if (memchr(in, '!', in_len) != NULL) raise(SIGSEGV);
+        while (memchr(in, '?', in_len) != NULL) continue;
+    }
     if (in_len > 0) {
         if (is_mode(plugin, "too-many")) return (int64_t)out_capacity + 1;
         if (is_mode(plugin, "negative")) return INT64_MIN;

@@ -1,0 +1,192 @@
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { after, before, describe, test } from "node:test";
+import { until } from "../kit/deadline.ts";
+import { createTemporaryDirectory, type TemporaryDirectory } from "../kit/files.ts";
+import type { EchoAnswer } from "../kit/origin-routes.ts";
+import { type Origin, startOrigin } from "../kit/origins.ts";
+import { compilePlugin, examplePlugin, oddPlugin, withoutCompiler } from "../kit/plugins.ts";
+import { connectRaw, type RawClient } from "../kit/raw-client.ts";
+import { type RawOrigin, startRawOrigin } from "../kit/raw-origin.ts";
+import { upperCase, wasmPlugin } from "../kit/wasm-plugins.ts";
+import { type InsideSluice, runInside, startInside } from "./inside.ts";
+
+const TCP = ["wasm", "boxed-wasm", "deadly", "safe", "plain"];
+
+let folder: TemporaryDirectory;
+let echo: RawOrigin;
+let origin: Origin;
+let sluice: InsideSluice;
+
+/** Everything in one process, but for what is isolated: a TCP listener for each plugin, and HTTP with a route for each. */
+function configuration(): string {
+  const isC = withoutCompiler === false;
+  const c = (line: string): string[] => (isC ? [line] : []);
+  const plugins = (name: string): string =>
+    name === "plain" || (!isC && !name.includes("wasm")) ? "" : `, plugins: [${name}]`;
+  return [
+    `error_log: ${folder.join("errors.log")}`,
+    "plugins:",
+    "  wasm: upper.wasm",
+    "  boxed-wasm: { path: upper.wasm, isolate: process }",
+    ...c("  deadly: { path: odd.so, isolate: process, config: { mode: deadly }, answer_timeout: 500ms }"),
+    ...c("  safe: { path: odd.so, isolate: process, config: { mode: twice } }"),
+    ...c("  gate: { path: gate.so, isolate: process, config: { refuse: /private } }"),
+    "listeners:",
+    ...TCP.map(
+      (name) =>
+        `  - { name: ${name}, bind: "127.0.0.1:0", protocol: tcp, upstream: "${echo.address}"${plugins(name)} }`,
+    ),
+    "  - bind: 127.0.0.1:0",
+    "    routes:",
+    ...["wasm", "deadly", "safe"].map(
+      (name) =>
+        `      - { match: { path: { prefix: /${name} } }, rewrite: { path: { strip_prefix: /${name} } }, upstream: "${origin.address}"${plugins(name)} }`,
+    ),
+    `      - { upstream: "${origin.address}"${isC ? ", plugins: [gate]" : ""} }`,
+    "",
+  ].join("\n");
+}
+
+before(async () => {
+  folder = await createTemporaryDirectory();
+  echo = await startRawOrigin(({ socket }) => void socket.pipe(socket));
+  origin = await startOrigin();
+  await folder.write("upper.wasm", wasmPlugin("upper", [upperCase]));
+  if (withoutCompiler === false)
+    await Promise.all([
+      compilePlugin(oddPlugin, folder.join("odd.so")),
+      compilePlugin(examplePlugin("header-filter"), folder.join("gate.so")),
+    ]);
+  sluice = await startInside(["run", await folder.write("sluice.yaml", configuration())]);
+});
+
+after(async () => {
+  for (const one of [sluice, echo, origin, folder]) await one?.[Symbol.asyncDispose]();
+});
+
+/** HTTP listeners come first. */
+function connect(name: string): Promise<RawClient> {
+  return connectRaw(Number(sluice.addresses[1 + TCP.indexOf(name)]!.split(":").at(-1)));
+}
+
+async function roundTrip(name: string, sent: string): Promise<string> {
+  await using client = await connect(name);
+  client.end(sent);
+  return String(await client.readToEnd());
+}
+
+/** Waits for a line of the error log. */
+async function logged(pattern: RegExp): Promise<void> {
+  await until(`${pattern} is logged`, async () =>
+    pattern.test(await readFile(folder.join("errors.log"), "utf8")),
+  );
+}
+
+const get = (path: string, init: RequestInit = {}): Promise<Response> =>
+  fetch(`http://127.0.0.1:${sluice.port}${path}`, init);
+
+/** Sends and reads until it is told to stop. @returns how often */
+async function keepBusy(name: string, sent: string, expected: string, stop: AbortSignal): Promise<number> {
+  await using client = await connect(name);
+  for (let count = 1; ; count++) {
+    void client.write(sent);
+    assert.equal(String(await client.readExactly(expected.length)), expected);
+    if (stop.aborted) return count;
+  }
+}
+
+describe("plugins in WebAssembly", () => {
+  test("change connections and bodies, in the thread and in a process of their own", async () => {
+    assert.equal(await roundTrip("wasm", "hello"), "HELLO");
+    assert.equal(await roundTrip("boxed-wasm", "hello"), "HELLO");
+    assert.equal(await (await get("/wasm/none")).text(), "NO SUCH ROUTE\n");
+    const large = Buffer.alloc(1024 * 1024, "some text ");
+    for (const name of ["wasm", "boxed-wasm"])
+      assert.ok((await roundTrip(name, String(large))) === String(large).toUpperCase(), name);
+  });
+
+  test("that trap cost that connection, and no other", async () => {
+    await using other = await connect("wasm");
+    await using client = await connect("wasm");
+    void client.write("a!");
+    assert.equal(await client.closed, "reset");
+    await logged(/wasm: it trapped: unreachable/);
+    void other.write("still");
+    assert.equal(String(await other.readExactly(5)), "STILL");
+    assert.equal(await roundTrip("wasm", "new"), "NEW");
+    await assert.rejects(get("/wasm/echo", { method: "POST", body: "a!" }).then(throwUnlessOk));
+  });
+
+  test("whose file is exchanged are exchanged", async () => {
+    const lower = wasmPlugin("none", [{ ...upperCase, body: [[0x42, 0]] }]);
+    await folder.write("upper.wasm", lower);
+    await logged(/"plugin":"boxed-wasm".*Plugin was exchanged/);
+    await logged(/"plugin":"wasm".*Plugin was exchanged/);
+    for (const name of ["wasm", "boxed-wasm"]) assert.equal(await roundTrip(name, "gone"), "");
+  });
+
+  test("are tried with the configuration", async () => {
+    await folder.write("bad.wasm", wasmPlugin("bad", [upperCase], { imports: ["env", "now"] }));
+    for (const isolate of ["none", "process"]) {
+      const file = await folder.write(
+        "bad.yaml",
+        `plugins: { bad: { path: bad.wasm, isolate: ${isolate} } }\nlisteners: [{ bind: 1, protocol: tcp, upstream: 2, plugins: [bad] }]\n`,
+      );
+      const { code, stderr } = await runInside(["run", "-t", file]);
+      assert.equal(code, 2);
+      assert.match(
+        stderr,
+        /bad\.wasm\) can't be used: it imports env\.now, and nothing is there to be imported/,
+      );
+    }
+  });
+});
+
+function throwUnlessOk({ ok, status }: Response): void {
+  if (!ok) throw new Error(String(status));
+}
+
+describe("a plugin in a process of its own", { skip: withoutCompiler }, () => {
+  test("works as in the thread, on connections, bodies and heads", async () => {
+    assert.equal(await roundTrip("safe", "abc"), "aaaabbbbcccc");
+    const answer = (await (await get("/deadly/echo", { method: "POST", body: "hi" })).json()) as EchoAnswer;
+    assert.equal(answer.body, "hi");
+    assert.equal((await get("/private")).status, 403);
+    assert.equal(await (await get("/")).text(), "origin\n");
+    assert.ok(origin.requests.at(-1)!.headers["x-filtered-by"] !== undefined);
+  });
+
+  test("that crashes costs the connections in it; it is replaced, and all others go on", async () => {
+    const stop = new AbortController();
+    const others = ["safe", "safe", "plain"].map((name) =>
+      keepBusy(name, "ab", name === "safe" ? "aaaabbbb" : "ab", stop.signal),
+    );
+    for (let round = 0; round < 3; round++) {
+      await using neighbour = await connect("deadly");
+      void neighbour.write("fine");
+      assert.equal(String(await neighbour.readExactly(4)), "fine");
+      await using client = await connect("deadly");
+      void client.write("!");
+      assert.equal(await client.closed, "reset");
+      assert.equal(await neighbour.closed, "reset");
+      assert.equal(await roundTrip("deadly", "again"), "again");
+    }
+    stop.abort();
+    for (const count of await Promise.all(others)) assert.ok(count > 1);
+    await logged(
+      /"plugin":"deadly","problem":"its process was ended by SIGSEGV".*another one takes its place/,
+    );
+    await logged(/Plugin deadly: its process was ended by SIGSEGV/);
+    await assert.rejects(get("/deadly/echo", { method: "POST", body: "!" }).then(throwUnlessOk));
+    assert.equal((await get("/deadly/")).status, 200);
+  });
+
+  test("that never answers is ended, and replaced", async () => {
+    await using client = await connect("deadly");
+    void client.write("?");
+    assert.equal(await client.closed, "reset");
+    await logged(/Plugin deadly: it didn't answer within 500 ms/);
+    assert.equal(await roundTrip("deadly", "again"), "again");
+  });
+});
