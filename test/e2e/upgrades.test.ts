@@ -188,14 +188,17 @@ async function takeOverByHand(dynasty: Dynasty): Promise<void> {
   process.kill(former, "SIGQUIT");
   await successor.line(/^Listening on .*in 1 thread$/);
   assert.equal(dynasty.pid, successor.pid);
+  // A connection that was there before is answered by whoever has it, until that one says that it is over.
+  await until("the connection is to end", async () => {
+    const { status, headers } = await kept.exchange("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert.equal(status, 200);
+    return headers.some(([name, value]) => name === "Connection" && value === "close");
+  });
+  await kept[Symbol.asyncDispose]();
+  await until("the former one has ended", () => !isRunning(former), { timeout: LONG });
   // Both of the sockets that two threads had are listened on: none of these is left waiting.
   for (let i = 0; i < 20; i++) assert.equal(await dynasty.answer(), "other");
   assert.equal((await get(added)).status, 204);
-  const { status, headers } = await kept.exchange("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
-  assert.equal(status, 200, "a connection that was there before is answered by whoever has it");
-  assert.ok(headers.some(([name, value]) => name === "Connection" && value === "close"));
-  await kept[Symbol.asyncDispose]();
-  await until("the former one has ended", () => !isRunning(former), { timeout: LONG });
   successor.signal("SIGTERM");
   assert.equal((await successor.exit()).code, 0);
   for (const name of ["pid", "web.sock", "upgrade.sock"]) assert.ok(!existsSync(dynasty.join(name)), name);
