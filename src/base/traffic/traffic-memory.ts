@@ -39,11 +39,23 @@ export function allocateTraffic(rows: number, top: number): SharedArrayBuffer {
   const places = rows + 1;
   const size = HEADER_WORDS * WORD + places * (ENTRY_BYTES + ROW_NUMBERS * NUMBER) + 2 * topBytes(top);
   const buffer = new SharedArrayBuffer(size);
+  writeHeader(buffer, places, top);
+  return buffer;
+}
+
+/** Makes memory that nobody uses any more as good as new. What wasn't written isn't written now: it needs no pages. */
+export function clearTraffic(buffer: SharedArrayBuffer): void {
+  const words = new Int32Array(buffer);
+  const [places, top] = [words[TrafficHeader.rows]!, words[TrafficHeader.top]!];
+  for (let i = 0; i < words.length; i++) if (words[i] !== 0) words[i] = 0;
+  writeHeader(buffer, places, top);
+}
+
+function writeHeader(buffer: SharedArrayBuffer, places: number, top: number): void {
   const header = new Int32Array(buffer, 0, HEADER_WORDS);
   header[TrafficHeader.rows] = places;
   header[TrafficHeader.top] = top;
   header.set(randomFillSync(new Int32Array(1)), TrafficHeader.seed);
-  return buffer;
 }
 
 /** What an entry says, if it isn't changing at the moment. */

@@ -73,8 +73,10 @@ test("threads that count at once lose nothing, and are read while they do", asyn
 describe("a thread that is gone", () => {
   test("leaves what it has counted, but nothing that is open", () => {
     const keeper = new TrafficKeeper();
+    const memories = new Set<SharedArrayBuffer>();
     for (let generation = 1; generation <= 3; generation++) {
       const { book, memory } = freshBook(keeper);
+      memories.add(memory);
       const row = book.row("listener", "web");
       row.add(TrafficCount.connections);
       row.add(TrafficCount.connectionsOpen);
@@ -90,6 +92,7 @@ describe("a thread that is gone", () => {
       );
       assert.equal(keeper.top("path", 10).entries[0]?.count, generation);
     }
+    assert.equal(memories.size, 1, "the next one gets its memory, which holds nothing any more");
     keeper.stop();
   });
 });

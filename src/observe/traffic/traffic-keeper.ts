@@ -1,5 +1,10 @@
 import { Alarm, type AlarmClock, idleAlarms } from "../../base/alarms.ts";
-import { allocateTraffic, type TrafficKind, TrafficMemory } from "../../base/traffic/traffic-memory.ts";
+import {
+  allocateTraffic,
+  clearTraffic,
+  type TrafficKind,
+  TrafficMemory,
+} from "../../base/traffic/traffic-memory.ts";
 import {
   addRow,
   HISTOGRAM_AT,
@@ -39,6 +44,8 @@ const ROWS = 1024;
 /** Milliseconds between two samples. */
 const PERIOD = 1_000;
 const TOTAL = "total";
+/** Pieces of memory that wait for another worker. */
+const MOST_SPARE = 64;
 
 /** Lends workers the memory that they count in, reads it while they do, and keeps what those have counted that are gone. */
 export class TrafficKeeper implements TrafficStats {
@@ -53,6 +60,8 @@ export class TrafficKeeper implements TrafficStats {
   /** When samples were taken, oldest first. */
   readonly #ticks: number[] = [];
   readonly #lent = new Map<SharedArrayBuffer, TrafficMemory>();
+  /** For who comes next: pieces of this size that come and go would leave the heap of the system in pieces. */
+  readonly #spare: SharedArrayBuffer[] = [];
   readonly #windows = new Map<string, PlaceWindow>();
   /** What threads have met that are gone. */
   readonly #gone: Record<TopKind, TopReading> = { client: NOBODY, path: NOBODY };
@@ -75,7 +84,9 @@ export class TrafficKeeper implements TrafficStats {
   lend(): SharedArrayBuffer | null {
     const { enabled, top } = this.settings;
     if (!enabled) return null;
-    const buffer = allocateTraffic(ROWS, top);
+    const spare = this.#spare.pop();
+    if (spare !== undefined) clearTraffic(spare);
+    const buffer = spare ?? allocateTraffic(ROWS, top);
     this.#lent.set(buffer, new TrafficMemory(buffer));
     this.#sums.add(buffer);
     return buffer;
@@ -91,6 +102,7 @@ export class TrafficKeeper implements TrafficStats {
       const list = listOf(memory, by);
       if (list !== null) this.#gone[by] = mergeTop([this.#gone[by], readTop(list)], list.slots);
     }
+    if (this.#spare.length < MOST_SPARE) this.#spare.push(buffer);
   }
 
   stop(): void {
