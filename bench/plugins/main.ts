@@ -25,7 +25,7 @@ if (values.help) {
   process.stdout.write(`Usage: npm run bench:plugins -- [--chunk 16384] [--messages 40000] [--rounds 7] [--pipeline 1]
 
 CPU time of upper-case in C and in TypeScript, by itself; then CPU time of a TCP proxy in one thread for each message that
-is echoed, without a plugin and with pass-through, in turn.
+is echoed, without a plugin, with pass-through, and with pass-through in a process of its own, in turn.
 `);
   process.exit();
 }
@@ -88,12 +88,12 @@ async function measureProxy(): Promise<void> {
   echo.listen(0, "127.0.0.1");
   await once(echo, "listening");
   const folder = mkdtempSync(join(tmpdir(), "sluice-bench-"));
-  const [plain, plugged] = [await freePort(), await freePort()];
+  const ports = [await freePort(), await freePort(), await freePort()] as const;
   const file = join(folder, "plugins.yaml");
-  writeFileSync(file, configuration(echo, plain, plugged));
+  writeFileSync(file, configuration(echo, ports));
   const child = launch([process.execPath, join(import.meta.dirname, "../../bin/sluice.js"), "run", file]);
-  const sockets = [await connected(plain), await connected(plugged)];
-  const times: number[][] = [[], []];
+  const sockets = await Promise.all(ports.map(connected));
+  const times: number[][] = ports.map(() => []);
   // The first round is for the compiler to warm up.
   for (let round = 0; round <= rounds; round++) {
     for (const [index, socket] of sockets.entries()) {
@@ -105,20 +105,23 @@ async function measureProxy(): Promise<void> {
   }
   rmSync(folder, { recursive: true });
   // The best of them: whoever else uses the machine only ever makes it slower.
-  const [without = 0, withPlugin = 0] = times.map((some) => Math.min(...some));
+  const [without = 0, withPlugin = 0, isolated = 0] = times.map((some) => Math.min(...some));
   const share = ((withPlugin / without - 1) * 100).toFixed(1);
   process.stdout.write(
-    `echo of ${chunk} bytes: ${without.toFixed(2)} µs of the proxy's CPU time, with pass-through both ways ${withPlugin.toFixed(2)} µs (${share} % more)\n`,
+    `echo of ${chunk} bytes: ${without.toFixed(2)} µs of the proxy's CPU time, with pass-through both ways ${withPlugin.toFixed(2)} µs (${share} % more), isolated ${isolated.toFixed(2)} µs with its process\n`,
   );
 }
 
-function configuration(echo: Server, plain: number, plugged: number): string {
+function configuration(echo: Server, [plain, plugged, isolated]: readonly [number, number, number]): string {
   const upstream = `127.0.0.1:${(echo.address() as AddressInfo).port}`;
   return `threads: 1
-plugins: { pass: ${join(native, "pass-through.so")} }
+plugins:
+  pass: ${join(native, "pass-through.so")}
+  boxed: { path: ${join(native, "pass-through.so")}, isolate: process }
 listeners:
   - { bind: "127.0.0.1:${plain}", protocol: tcp, upstream: "${upstream}" }
   - { bind: "127.0.0.1:${plugged}", protocol: tcp, upstream: "${upstream}", plugins: [pass] }
+  - { bind: "127.0.0.1:${isolated}", protocol: tcp, upstream: "${upstream}", plugins: [boxed] }
 `;
 }
 
