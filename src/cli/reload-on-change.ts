@@ -16,7 +16,7 @@ interface WatchMeans {
  * Reloads whenever the configuration, its scenario, the program or one of its modules changes. Files of TLS, plugins and lists of servers
  * are looked at by those who use them.
  */
-export async function watchFiles({ running, beside, reloads, log }: WatchMeans): Promise<Disposable> {
+export function watchFiles({ running, beside, reloads, log }: WatchMeans): Disposable {
   const changes = new FileChanges({
     files: () => [...beside.settings.files.map(toLookedAt), ...running.modules],
     onChange: async (files) => {
@@ -27,7 +27,7 @@ export async function watchFiles({ running, beside, reloads, log }: WatchMeans):
     onGone: (file) => log.warn({ file }, "A file is gone, or empty: what was read from it goes on"),
     clock: idleAlarms,
   });
-  await changes.begin();
+  void changes.look();
   return changes;
 }
 

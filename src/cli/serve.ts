@@ -59,7 +59,6 @@ async function serve(
     if (predecessor !== null) await takePlace(settings, running, predecessor, pidFile);
     inheritance.sockets.own();
     reloads.begin(settings, { running, beside, notifier: life.notifier, log });
-    if (settings.isWatched) companions.use(await watchFiles({ running, beside, reloads, log }));
     const signals = { ...life.signals, ...succession.signals };
     const mortal: Pick<Life, "end"> = {
       end: (how) => {
@@ -71,6 +70,7 @@ async function serve(
     const ended = runUntilSignal(running, beside.termsOfEnd(ending, signals, mortal), log);
     announce(running, threads, settings.json);
     life.begin(running);
+    if (settings.isWatched) companions.use(watchFiles({ running, beside, reloads, log }));
     await ended;
   } finally {
     pidFile.remove();

@@ -37,7 +37,7 @@ describe("changes of files", () => {
     const file = await folder.write("a.yaml", "one");
     const heard = new Heard([file]);
     using _ = heard.changes;
-    await heard.changes.begin();
+    await heard.changes.look();
     assert.deepEqual(await heard.look(), [], "nothing has happened");
     await folder.write("a.yaml", "two");
     assert.deepEqual(await heard.look(), [file], "written in place");
@@ -60,7 +60,7 @@ describe("changes of files", () => {
     const file = await folder.write("a.yaml", "one");
     const heard = new Heard([file]);
     using _ = heard.changes;
-    await heard.changes.begin();
+    await heard.changes.look();
     await truncate(file);
     assert.deepEqual([await heard.look(), heard.gone], [[], []], "it may just be being written");
     for (let i = 0; i < 3; i++) assert.deepEqual([await heard.look(), heard.gone], [[], [file]]);
@@ -89,7 +89,7 @@ describe("changes of files", () => {
     await symlink("..data/a.yaml", folder.join("a.yaml"));
     const heard = new Heard([folder.join("a.yaml")], idleAlarms);
     using _ = heard.changes;
-    await heard.changes.begin();
+    await heard.changes.look();
     await symlink("..two", folder.join("..data_tmp"));
     await rename(folder.join("..data_tmp"), folder.join("..data"));
     await until("it is heard", () => heard.changed.length > 0);

@@ -49,12 +49,7 @@ export class FileChanges implements Disposable {
     this.#alarm = new Alarm(options.clock, () => void this.look());
   }
 
-  /** Looks at all files, and from now on whenever something happens. */
-  async begin(): Promise<void> {
-    await this.look();
-  }
-
-  /** Looks now; done when what has changed was told. */
+  /** Looks now, and from now on whenever something happens. Done when what has changed was told; never rejects. */
   async look(): Promise<void> {
     if (this.#isLooking || this.#isOver) return;
     this.#isLooking = true;
