@@ -1,7 +1,7 @@
 import { PluginError } from "./plugin.ts";
 
 /** Bytes of memory that an instance may have; there is one in each thread. */
-export const MOST_WASM_MEMORY: number = 64 * 1024 * 1024;
+const MOST_WASM_MEMORY = 64 * 1024 * 1024;
 export const WASM_PAGE: number = 64 * 1024;
 
 const MOST_PAGES = MOST_WASM_MEMORY / WASM_PAGE;

@@ -182,6 +182,20 @@ describe("a plugin in a process of its own", { skip: withoutCompiler }, () => {
     assert.equal((await get("/deadly/")).status, 200);
   });
 
+  test("that answers nonsense, or half, is replaced too, and nothing of it goes on", async () => {
+    for (const [sent, reason] of [
+      ["#", /Plugin deadly: its process answers nonsense: a frame came of kind 255/],
+      ["%", /Plugin deadly: its process ended with code 3/],
+    ] as const) {
+      await using client = await connect("deadly");
+      void client.write(sent);
+      assert.equal(await client.closed, "reset");
+      assert.equal(client.unread.length, 0);
+      await logged(reason);
+      assert.equal(await roundTrip("deadly", "again"), "again");
+    }
+  });
+
   test("that never answers is ended, and replaced", async () => {
     await using client = await connect("deadly");
     void client.write("?");

@@ -13,7 +13,8 @@
  *     target     sends every request to /other, as PUT
  *     status     answers with 418
  *     no-status  answers with what is no status
- *     deadly     a ! among what comes ends the process by a segmentation fault, and after a ? it never answers
+ *     deadly     a ! among what comes ends the process by a segmentation fault, and after a ? it never answers; a # writes
+ *                nonsense where a process of its own answers, and a % half an answer, with which it ends
  *     log        writes a line to `file` for each thing that happens
  */
 #include "sluice_plugin.h"
@@ -21,6 +22,7 @@
 
 #include <signal.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 typedef struct {
     char mode[16];
@@ -106,6 +108,8 @@ int64_t sluice_transform(void *plugin, void *connection, int32_t direction, cons
     if (is_mode(plugin, "deadly")) {
         if (memchr(in, '!', in_len) != NULL) raise(SIGSEGV);
         while (memchr(in, '?', in_len) != NULL) continue;
+        if (memchr(in, '#', in_len) != NULL && write(3, "\1\0\0\0\377\0\0\0\0", 9) != 9) abort();
+        if (memchr(in, '%', in_len) != NULL && write(3, "\2\0\0\0\21\1\0\0\0x", 10) == 10) _exit(3);
     }
     if (in_len > 0) {
         if (is_mode(plugin, "too-many")) return (int64_t)out_capacity + 1;
