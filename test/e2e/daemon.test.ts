@@ -260,6 +260,11 @@ listeners: [{ bind: "${address}", respond: 204 }]\n`,
     const [, health] = /^Health on http:\/\/127\.0\.0\.1:(\d+)/m.exec(output) ?? [];
     assert.equal((await get(Number(health), "/health/ready")).status, 200);
 
+    told.length = 0;
+    service.kill("SIGHUP");
+    await isTold(/^RELOADING=1\nMONOTONIC_USEC=\d+/);
+    await isTold(/^READY=1\n/);
+
     service.kill("SIGTERM");
     await isTold(/^STOPPING=1\n/);
     assert.equal((await get(Number(health), "/health/ready")).status, 503);
