@@ -95,6 +95,19 @@ describe("a channel", { skip: !isLinux }, () => {
     await assert.rejects(near.receive(), /closed the connection/);
   });
 
+  test("isn't kept open by who goes on talking after it was closed", async () => {
+    using sockets = await connected();
+    sockets.far.allowHalfOpen = true;
+    const near = new Channel(sockets.near);
+    sockets.far.on("error", () => undefined).write(encodeFrame({ type: "hello" }));
+    near.send({ type: "refused" });
+    near.close();
+    const [said] = (await once(sockets.far, "data")) as [Buffer];
+    assert.match(said.toString(), /refused/);
+    if (!sockets.near.closed) await once(sockets.near, "close");
+    await assert.rejects(near.receive(), /the connection is closed/);
+  });
+
   test("ends with who says what nobody asked for", async () => {
     for (const bytes of [encodeFrame({ type: "estate" }, 1), Buffer.alloc(16, 0xff)]) {
       using sockets = await connected();

@@ -16,6 +16,8 @@ import { encodeFrame, FrameError, FrameReader, type Message } from "./frames.ts"
 const LOOK_AGAIN = 2;
 /** Milliseconds for descriptors to arrive that the other one has been asked for. */
 const LONGEST_PASSAGE = 10_000;
+/** Milliseconds for the other one to leave, too: cut off at once it might not read what was said last. */
+const LONGEST_FAREWELL = 1_000;
 
 /** A message with what came along. */
 export interface Delivery {
@@ -72,11 +74,14 @@ export class Channel {
   }
 
   /**
-   * Ends the connection; what was sent still arrives.
+   * Ends the connection; what was sent still arrives. Nothing is heard any more, however much the other one says, and it can't
+   * keep the connection open.
    * @param reason what `receive` rejects with from now on
    */
   close(reason: Error = new Error("the connection is closed")): void {
     this.#socket.end();
+    const late = setTimeout(() => this.#socket.destroy(), LONGEST_FAREWELL).unref();
+    this.#socket.once("close", () => clearTimeout(late));
     this.#end(reason);
   }
 
@@ -148,6 +153,7 @@ export class Channel {
   }
 
   #read(bytes: Buffer): void {
+    if (this.#error !== null) return;
     try {
       for (const { message, descriptors } of this.#reader.read(bytes)) {
         if (descriptors > 0) throw new FrameError("nobody asked for descriptors");

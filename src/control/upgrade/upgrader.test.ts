@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { BoundSocket, connect, createServer } from "node:net";
 import { describe, test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
 import { createTemporaryDirectory, type TemporaryDirectory } from "../../../test/kit/files.ts";
 import { runProgram } from "../../../test/kit/process.ts";
 import { askForUpgrade } from "./ask-for-upgrade.ts";
@@ -136,6 +137,17 @@ describe("handing over to a successor that somebody starts", { skip: process.pla
     socket.destroy();
     await assert.rejects(handedOver, /No upgrade: the other process has closed the connection/);
     assert.deepEqual(old.succeededBy, []);
+  });
+
+  test("takes nothing back that is given, because time is over", async () => {
+    await using old = await OldProcess.start();
+    const handedOver = old.upgrader.handOver(1_000);
+    const over = delay(1_100);
+    const predecessor = await Predecessor.waitAt(old.path, NEW);
+    await predecessor.takeOver();
+    await over;
+    predecessor.confirm();
+    assert.equal(await handedOver, NEW.pid);
   });
 
   test("refuses who speaks otherwise", async () => {

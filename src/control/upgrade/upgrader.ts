@@ -80,9 +80,10 @@ export class Upgrader {
       if (this.#waiting === null) onProgress("Waiting for a successor");
       const successor = await this.#nextSuccessor(timeout);
       onProgress(`Handing over to process ${successor.pid}`);
-      return await inTime(this.#settle(successor), deadline - performance.now(), (reason) =>
+      await inTime(this.#settle(successor), deadline - performance.now(), (reason) =>
         successor.refuse(reason),
       );
+      return await this.#appoint(successor);
     });
   }
 
@@ -132,7 +133,8 @@ export class Upgrader {
   async #install(launched: Launched, timeout: number): Promise<number> {
     try {
       const settled = Successor.meet(launched.channel).then((successor) => this.#settle(successor));
-      const pid = await inTime(settled, timeout, (reason) => launched.channel.close(new Error(reason)));
+      const giveUp = (reason: string): void => launched.channel.close(new Error(reason));
+      const pid = await this.#appoint(await inTime(settled, timeout, giveUp));
       launched.release();
       return pid;
     } catch (error) {
@@ -143,16 +145,26 @@ export class Upgrader {
     }
   }
 
-  async #settle(successor: Successor): Promise<number> {
-    const { estate, self, onSucceeded } = this.#means;
+  async #settle(successor: Successor): Promise<Successor> {
+    const { estate, self } = this.#means;
     await successor.settle(await estate(), self);
-    await successor.appoint();
+    return successor;
+  }
+
+  /**
+   * From here on the successor may have the place. Who gave it up because the time for all of it is over could leave two that
+   * both think so: it has time of its own.
+   */
+  async #appoint(successor: Successor): Promise<number> {
+    await inTime(successor.appoint(), LONGEST_APPOINTMENT, (reason) => successor.refuse(reason));
     this.#isSucceeded = true;
-    onSucceeded(successor.pid);
+    this.#means.onSucceeded(successor.pid);
     return successor.pid;
   }
 }
 
+/** Milliseconds for a successor to take the place once it is given to it: it has only its number to write down. */
+const LONGEST_APPOINTMENT = 10_000;
 /** Milliseconds between what a process says last and its end. */
 const LAST_WORDS = 500;
 
