@@ -43,10 +43,24 @@ export const RELOADS: readonly (readonly [name: string, act: Act])[] = [
   ["missing certificate", broken((stage) => stage.changeConfiguration({ cert: "none.pem" }), asBefore)],
 ];
 
+const RELOADS_AMID = 10;
+
 /** Every third of these is refused. */
 export const UPGRADES: readonly (readonly [name: string, act: Act])[] = [
   ["upgrade", (_, proxy) => proxy.expectUpgrade("upgraded")],
-  ["upgrade", (_, proxy) => proxy.expectUpgrade("upgraded")],
+  [
+    "upgrade amid reloads",
+    async (stage, proxy) => {
+      const upgrade = proxy.expectUpgrade("upgraded");
+      // Whoever is asked may be on his way out, and may say so.
+      for (let i = 0; i < RELOADS_AMID; i++) {
+        await stage.changeConfiguration();
+        await proxy.tryReload();
+      }
+      await upgrade;
+      await proxy.expectReload("/reload", 200);
+    },
+  ],
   [
     "broken upgrade",
     async (stage, proxy) => {

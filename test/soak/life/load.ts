@@ -14,11 +14,11 @@ let isOver = false;
 
 /** Lanes: how many clients, what share of the rate they have together, and how each asks. Handshakes of TLS are dear. */
 const lanes: readonly (readonly [name: string, clients: number, share: number, make: () => Asker])[] = [
-  ["http1 kept", 16, 0.6, () => new Http1Asker(ports.web, false, true, tally)],
-  ["http1 new", 8, 0.1, () => new Http1Asker(ports.web, false, false, tally)],
-  ["tls http1 kept", 8, 0.14, () => new Http1Asker(ports.secure, true, true, tally)],
+  ["http1 kept", 32, 0.6, () => new Http1Asker(ports.web, false, true, tally)],
+  ["http1 new", 12, 0.1, () => new Http1Asker(ports.web, false, false, tally)],
+  ["tls http1 kept", 12, 0.14, () => new Http1Asker(ports.secure, true, true, tally)],
   ["tls http1 new", 2, 0.01, () => new Http1Asker(ports.secure, true, false, tally)],
-  ["tls http2", 4, 0.15, () => new Http2Asker(ports.secure, tally)],
+  ["tls http2", 8, 0.15, () => new Http2Asker(ports.secure, tally)],
 ];
 
 async function askAgainAndAgain(lane: string, asker: Asker, period: number): Promise<void> {

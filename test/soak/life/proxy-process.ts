@@ -1,10 +1,12 @@
 import { readFileSync } from "node:fs";
+import { setTimeout as delay } from "node:timers/promises";
 import { get } from "../../e2e/sluice.ts";
 import { until } from "../../kit/deadline.ts";
 import { type Holdings, holdingsOf } from "./holdings.ts";
 import type { Ports, Stage } from "./stage.ts";
 
 const LONG = 120_000;
+const BREATH = 200;
 
 /** The process whose life it is about, and those that take its place. */
 export class ProxyProcess {
@@ -32,6 +34,13 @@ export class ProxyProcess {
     // A process that has just begun has nothing to go back to.
     if (path === "/rollback" && text.includes("NOTHING_EARLIER")) return;
     if (response.status !== status) throw new Error(`${path} was answered with ${response.status}: ${text}`);
+  }
+
+  /** Whatever comes of it. */
+  async tryReload(): Promise<void> {
+    const url = `http://127.0.0.1:${this.#ports.admin}/reload`;
+    await fetch(url, { method: "POST" }).catch(() => undefined);
+    await delay(BREATH);
   }
 
   async expectCode(code: number): Promise<void> {
