@@ -12,11 +12,10 @@ import type { Mounted } from "../control/reload/mount.ts";
 import type { ReloadControl } from "../control/reload/reload-control.ts";
 import type { Running } from "../control/running.ts";
 import type { Upgrader } from "../control/upgrade/upgrader.ts";
-import { formatAddress, parseAddress } from "../net/address.ts";
+import { formatAddress } from "../net/address.ts";
+import { apiAddress } from "./api-address.ts";
 import { version } from "./version.ts";
 
-/** The usual port of Toxiproxy's API, where its clients look for it. */
-const ADDRESS = "127.0.0.1:8474";
 /** Whose its socket is. */
 const OWNER = "admin API";
 
@@ -54,9 +53,8 @@ export async function mountApi({
   token,
   onError,
 }: ApiOptions): Promise<MountedApi> {
-  const text = address === true ? ADDRESS : address;
-  const parsed = parseAddress(/^\d+$/.test(text) ? `127.0.0.1:${text}` : text);
-  if (parsed.kind === "unix") throw new TypeError(`${text} is no host and port`);
+  const parsed = apiAddress(address);
+  if (parsed.kind === "unix") throw new TypeError(`${address} is no host and port`);
   const { steering, upstreams, limits, stats } = running;
   const proxies = new ToxiproxyApi({ steering, upstreams, registry: createRegistry(), version: version() });
   const groups = new UpstreamsApi(upstreams);
@@ -93,6 +91,6 @@ export async function mountApi({
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     const reason = code === "EADDRINUSE" ? "another program listens there already" : message;
-    throw new Error(`Can't mount the API on ${text}: ${reason}`, { cause: error });
+    throw new Error(`Can't mount the API on ${formatAddress(parsed)}: ${reason}`, { cause: error });
   }
 }

@@ -11,8 +11,10 @@ import type { ReloadControl } from "../control/reload/reload-control.ts";
 import type { Running } from "../control/running.ts";
 import type { EndTerms, SignalTable } from "../control/signals.ts";
 import type { Upgrader } from "../control/upgrade/upgrader.ts";
+import { formatAddress } from "../net/address.ts";
 import { createErrorLog, type ErrorLogOptions, turnErrorLog } from "../observe/error-log.ts";
 import type { MountedApi } from "./admin-api.ts";
+import { apiAddress } from "./api-address.ts";
 import type { MountedHealth } from "./health.ts";
 import type { Life } from "./life.ts";
 import type { Play } from "./scenario.ts";
@@ -137,7 +139,7 @@ function adminMount(means: BesideMeans): Mount<AdminSettings, MountedApi> {
       const { mountApi } = await import("./admin-api.ts");
       return await mountApi({ running, health, upgrader, reloads, address: bind, token, onError });
     },
-    placeOf: ({ bind }) => bind,
+    placeOf: ({ bind }) => formatAddress(apiAddress(bind)),
     adapt: (api, { token }) => api.setToken(token),
     onMounted: (api) => announceMounted("api", "Admin API on http://%", api, json),
   });

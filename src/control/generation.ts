@@ -31,8 +31,8 @@ export interface GenerationMeans {
 
 /** What came of the order to listen. */
 interface Listening {
-  /** What is listened on. */
-  readonly holdings: readonly Holding[];
+  /** What is listened on; null: no worker is there to tell. */
+  readonly holdings: readonly Holding[] | null;
   /** Why a worker doesn't listen on all that it should. */
   readonly failures: readonly Error[];
 }
@@ -97,9 +97,9 @@ export class Generation {
     const orders = this.workers.map((worker) => patiently(worker, { do: "listen" }));
     const answers = await Promise.allSettled(orders);
     const held = answers.flatMap((answer) => (answer.status === "fulfilled" ? [answer.value] : []));
-    const holdings = held.find((answer) => answer !== undefined) ?? [];
+    const holdings = held.find((answer) => answer !== undefined) ?? null;
     const failures = answers.flatMap((answer) => (answer.status === "rejected" ? [answer.reason] : []));
-    return { holdings: holdings as Holding[], failures: failures as Error[] };
+    return { holdings: holdings as Holding[] | null, failures: failures as Error[] };
   }
 
   /** Those that run, by thread. */
@@ -116,9 +116,9 @@ export class Generation {
     this.#run = run;
   }
 
-  /** True when none has crashed that isn't replaced yet. */
-  get isWhole(): boolean {
-    return this.#workers.size === this.threads;
+  /** How many have crashed that aren't replaced yet. */
+  get missing(): number {
+    return this.threads - this.#workers.size;
   }
 
   get first(): WorkerHandle | null {

@@ -10,8 +10,12 @@ export class Holdings {
     this.#sockets = sockets;
   }
 
-  /** Has just these from now on: the sockets of others are closed for good. */
-  async hold(holdings: readonly Holding[]): Promise<void> {
+  /**
+   * Has just these from now on: the sockets of others are closed for good.
+   * @param holdings null: nobody can tell by now, so that nothing is closed; whoever is replaced listens there again
+   */
+  async hold(holdings: readonly Holding[] | null): Promise<void> {
+    if (holdings === null) return;
     const staying = new Set(holdings.map(keyOf));
     const gone = this.#held.filter((holding) => !staying.has(keyOf(holding)));
     this.#held = holdings;

@@ -7,6 +7,7 @@ import { type LoadedModule, loadedModules } from "../worker/loaded-modules.ts";
 import { NOTHING_STANDING, type Order, type Standing } from "../worker/orders.ts";
 import type { RunSpec } from "../worker/run-spec.ts";
 import type { SharedMemory } from "../worker/shared-memory.ts";
+import { boundFor } from "./bound-for.ts";
 import type { GenerationRun } from "./generation.ts";
 import { Holdings } from "./holdings.ts";
 import {
@@ -86,8 +87,10 @@ export class LocalPlane implements Engine {
     return [{ number: 1, since: this.#since, threads: 1, connections, draining: false }];
   }
 
+  /** Of a thread that others load programs in as well, only what is run here counts. */
   get modules(): readonly LoadedModule[] {
-    return loadedModules();
+    const { program, toxics = [] } = this.#run.spec;
+    return program === null && toxics.length === 0 ? [] : loadedModules();
   }
 
   /** The same thread goes on: what takes another one, such as other code, is refused. */
@@ -96,8 +99,10 @@ export class LocalPlane implements Engine {
       throw new Error(
         "Other code can only be run in other threads, and there are none (threads: 0): restart it",
       );
-    const swap = await prepareSwap(this.#place, next, this.#log);
-    return { ...swap, commit: async () => this.#holdings.hold(await swap.commit()) };
+    return await boundFor(this.#sockets, async () => {
+      const swap = await prepareSwap(this.#place, next, this.#log);
+      return { ...swap, commit: async () => this.#holdings.hold(await swap.commit()) };
+    });
   }
 
   get #place(): Swappable {

@@ -67,6 +67,21 @@ describe("an address that can't be listened on", () => {
   });
 });
 
+test("what was bound in vain is closed, and nothing else", async () => {
+  await using folder = await createTemporaryDirectory();
+  const [kept, vain] = [folder.join("kept.sock"), folder.join("vain.sock")];
+  const keeper = new SocketKeeper();
+  await keeper.lend(`unix:${kept}`, ALONE, "a");
+  const giveBack = keeper.mark();
+  await keeper.lend(`unix:${kept}`, ALONE, "a");
+  await keeper.lend(`unix:${vain}`, ALONE, "a");
+  await assert.rejects(keeper.lend(`unix:${vain}`, ALONE, "b"), { code: "EADDRINUSE" });
+  await giveBack();
+  assert.deepEqual([kept, vain].map(existsSync), [true, false]);
+  await keeper.lend(`unix:${vain}`, ALONE, "b");
+  await keeper.close();
+});
+
 test("what is closed by two at once is closed once", async () => {
   const keeper = new SocketKeeper();
   const { fds } = await keeper.lend("127.0.0.1:0", ALONE, "a");

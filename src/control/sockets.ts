@@ -110,12 +110,25 @@ export class SocketKeeper {
   async release(owner: string, at: string | null = null): Promise<void> {
     for (const tenancy of this.#tenancies.get(owner) ?? []) {
       const binding = await tenancy.binding.catch(() => null);
-      if (at !== null && binding?.address !== at) continue;
-      // Somebody else may have released it meanwhile.
-      if (this.#tenancies.get(owner)?.includes(tenancy) !== true) continue;
-      this.#forget(owner, tenancy);
-      if (binding !== null) this.#close(binding);
+      if (at === null || binding?.address === at) await this.#end(owner, tenancy);
     }
+  }
+
+  /** @returns closes all that was bound since */
+  mark(): () => Promise<void> {
+    const known = new Set([...this.#tenancies.values()].flat());
+    return async () => {
+      for (const [owner, tenancies] of [...this.#tenancies])
+        for (const tenancy of tenancies) if (!known.has(tenancy)) await this.#end(owner, tenancy);
+    };
+  }
+
+  async #end(owner: string, tenancy: Tenancy): Promise<void> {
+    const binding = await tenancy.binding.catch(() => null);
+    // Somebody else may have ended it meanwhile.
+    if (this.#tenancies.get(owner)?.includes(tenancy) !== true) return;
+    this.#forget(owner, tenancy);
+    if (binding !== null) this.#close(binding);
   }
 
   #close(binding: Binding): void {

@@ -8,6 +8,7 @@ import { NOTHING_STANDING, type Order, type Standing } from "../worker/orders.ts
 import type { RunSpec } from "../worker/run-spec.ts";
 import type { SharedMemory } from "../worker/shared-memory.ts";
 import { type ProxyTraffic, sumTraffic } from "../worker/traffic-ledger.ts";
+import { boundFor } from "./bound-for.ts";
 import { Generation, type GenerationMeans } from "./generation.ts";
 import { Holdings } from "./holdings.ts";
 import { answerGone, type Engine, type GenerationStatus, type NextRun, type Prepared } from "./planes.ts";
@@ -130,9 +131,10 @@ export class Supervisor implements Engine {
       const { run, threads } = this.#current;
       const isSameCode = threads === next.threads && (await isSwap(run.spec, next.spec, this.#modules));
       // Those that crash again and again may be what is to be got rid of.
-      const isInPlace = isSameCode && this.#current.isWhole;
-      const prepared = isInPlace ? await this.#prepareSwap(next) : await this.#prepareGeneration(next);
-      return this.#once(prepared);
+      const isInPlace = isSameCode && this.#current.missing === 0;
+      const prepare = (): Promise<Prepared> =>
+        isInPlace ? this.#prepareSwap(next) : this.#prepareGeneration(next);
+      return this.#once(await boundFor(this.#keepers.sockets, prepare));
     } catch (error) {
       this.#isPreparing = false;
       throw error;
@@ -157,7 +159,8 @@ export class Supervisor implements Engine {
 
   async #prepareGeneration(next: NextRun): Promise<Prepared> {
     const { spec, shared, threads, standing } = next;
-    if (this.#rows.free < threads) throw new Error(this.#describeFullness(threads));
+    // Those that crashed come back, whatever becomes of this one.
+    if (this.#rows.free - this.#current.missing < threads) throw new Error(this.#describeFullness(threads));
     const generation = new Generation(this.#current.number + 1, threads, { spec, shared }, this.#means);
     this.#reserve = generation;
     try {

@@ -112,6 +112,14 @@ describe("a swap of threads", () => {
     assert.equal(threads.run.spec.instance, "other");
   });
 
+  test("has no word of what is listened on when all threads crash", async () => {
+    const gone: Answer = (order) => (order.do === "commit" ? Promise.resolve(undefined) : ready(order));
+    const threads = new Threads([gone, gone, gone]);
+    const swap = await prepareSwap(threads, NEXT, SILENT);
+    assert.equal(await swap.commit(), null);
+    assert.equal(threads.isHeld, false);
+  });
+
   test("has ports that the kernel chose be the same in all threads", async () => {
     const heard: unknown[] = [];
     const listening: Answer = (order) => {

@@ -20,8 +20,8 @@ export interface Swappable {
 
 /** A swap that all threads are ready for. */
 export interface ThreadSwap extends Omit<Prepared, "commit"> {
-  /** @returns what is listened on from then on */
-  commit(): Promise<readonly Holding[]>;
+  /** @returns what is listened on from then on; null: no thread is there to tell */
+  commit(): Promise<readonly Holding[] | null>;
 }
 
 /**
@@ -50,7 +50,7 @@ export async function prepareSwap(place: Swappable, next: NextRun, log: Logger):
         place.setRun({ spec: next.spec, shared: next.shared });
         const answers = await Promise.all(workers.map((worker) => commitOne(worker, log)));
         release();
-        return answers.find((answer) => answer !== undefined) ?? [];
+        return answers.find((answer) => answer !== undefined) ?? null;
       },
       abandon,
     };

@@ -52,6 +52,7 @@ export class WorkerHandle {
   #ordersGiven = 0;
   #error: Error | null = null;
   #drained = false;
+  #isGone = false;
   #traffic: readonly ProxyTraffic[] = [];
 
   constructor(
@@ -82,8 +83,9 @@ export class WorkerHandle {
     });
   }
 
-  /** Rejects with an `OrderError` when it couldn't be done; a thread that is gone meanwhile answers as `answerGone`. */
+  /** Rejects with an `OrderError` when it couldn't be done; a thread that is gone, or goes meanwhile, answers as `answerGone`. */
   order(order: Order): Promise<unknown> {
+    if (this.#isGone) return answerGone(order);
     const request = ++this.#ordersGiven;
     const pending = { ...Promise.withResolvers<unknown>(), order };
     this.#orders.set(request, pending);
@@ -166,6 +168,7 @@ export class WorkerHandle {
 
   #end(code: number): WorkerEnd {
     const error = this.#error ?? new Error(`The worker ended with code ${code}`);
+    this.#isGone = true;
     this.#ready.reject(error);
     for (const { order, resolve } of this.#orders.values()) resolve(answerGone(order));
     this.#orders.clear();

@@ -139,6 +139,12 @@ upstreams: { origin: "${origin.address}" }
       message: `Can't listen on 127.0.0.1:${echo.port}: another program listens there already`,
     });
     await using folder = await createTemporaryDirectory();
+    const vain = folder.join("vain.sock");
+    for (const seed of ["seed", "other"]) {
+      const places = { web: "127.0.0.1:0", vain: `unix:${vain}`, fresh: `127.0.0.1:${echo.port}` };
+      await assert.rejects(plane.reload(answering(places), { seed }), /another program listens there/);
+      assert.equal(existsSync(vain), false);
+    }
     const file = await folder.write("a-file", "");
     await assert.rejects(
       plane.reload(answering({ web: "127.0.0.1:0", fresh: "localhost:0" }), {

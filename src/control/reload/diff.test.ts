@@ -112,13 +112,16 @@ describe("what differs between two configurations", () => {
 
   test("hides what is secret wherever it stands", () => {
     const text = (secret: string): string => `
-redis: redis://:${secret}-in-url@127.0.0.1:6379
+redis: redis://:p@${secret}-in-url@127.0.0.1:6379
 upstreams: { api: { servers: [127.0.0.1:3001], sticky: { secret: ${secret}-of-sticky-cookies-0123456789 } } }
 listeners:
   - bind: 0
-    routes: [{ upstream: api, request_headers: { set: { Authorization: ${secret}-in-field } } }]`;
+    routes:
+      - { match: { header: { authorization: ${secret}-asked-for } }, respond: 200 }
+      - { match: { query: { token: ${secret}-asked-for }, header: { a: b } }, respond: 200 }
+      - { upstream: api, request_headers: { set: { Authorization: ${secret}-in-field } } }`;
     const changes = diffSpecs(specOf(text("hidden")), specOf(text("covered")));
-    assert.ok(changes.length >= 3, JSON.stringify(changes));
+    assert.ok(changes.length >= 5, JSON.stringify(changes));
     assert.doesNotMatch(JSON.stringify(changes), /hidden|covered/);
   });
 });

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import type { RunSpec } from "../../worker/run-spec.ts";
-import { maskSecrets } from "./mask-secrets.ts";
+import { isSecretTest, maskSecrets } from "./mask-secrets.ts";
 import { toPlainSpec } from "./plain-spec.ts";
 
 /** How something comes into effect. */
@@ -75,7 +75,7 @@ function compare(before: Value, after: Value, path: string, tell: Tell): void {
 
 function compareObjects(before: Plain, after: Plain, path: string, tell: Tell): void {
   // What has become another kind of thing has nothing in common with what it was.
-  if (before["kind"] !== after["kind"]) {
+  if (before["kind"] !== after["kind"] || isSecretTest(before) || isSecretTest(after)) {
     tell(path, before, after);
     return;
   }

@@ -19,7 +19,7 @@ const SECRET_SETTINGS: ReadonlySet<string> = new Set([
 const SECRET_FIELD = /auth|cookie|token|secret|passw|session|api-?key/i;
 const PEM = "-----BEGIN ";
 /** Credentials in a URL. */
-const CREDENTIALS = /^([a-z][a-z0-9+.-]*:\/\/)[^/@\s]*@/i;
+const CREDENTIALS = /^([a-z][a-z0-9+.-]*:\/\/)[^/?#\s]*@/i;
 
 /** A value as JSON has it, without secrets. @param name that of the setting it belongs to */
 export function maskSecrets(value: unknown, name: string = ""): unknown {
@@ -31,7 +31,17 @@ export function maskSecrets(value: unknown, name: string = ""): unknown {
   if (Array.isArray(value))
     return isField(value) ? maskField(value) : value.map((one) => maskSecrets(one, name));
   if (typeof value !== "object") return null;
-  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, maskSecrets(inner, key)]));
+  const masked = Object.fromEntries(
+    Object.entries(value).map(([key, inner]) => [key, maskSecrets(inner, key)]),
+  );
+  return isSecretTest(value) ? { ...masked, test: MASK } : masked;
+}
+
+/** True of what looks for a secret in a request, in a header field or a parameter of its name. */
+export function isSecretTest(value: object): boolean {
+  return (
+    "test" in value && "name" in value && typeof value.name === "string" && SECRET_FIELD.test(value.name)
+  );
 }
 
 type Field = readonly [name: string, value: string];

@@ -47,7 +47,7 @@ describe("what listens beside the data plane", () => {
     await assert.rejects(mount.prepare({ bind: "taken", token: "x" }), /somebody listens/);
     await (await mount.prepare({ bind: "b", token: "x" })).abandon();
     await (await mount.prepare({ bind: "a", token: "y" })).abandon();
-    assert.deepEqual(story, ["listen a", "mounted a", "listen b", "close b"]);
+    assert.deepEqual(story, ["listen a", "mounted a", "listen b", "retire b"]);
     await mount.close();
     assert.equal(story.at(-1), "close a");
   });

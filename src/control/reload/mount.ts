@@ -60,7 +60,8 @@ export class Mount<S, M extends Mounted> {
         // It may be by this very one that somebody waits for the answer.
         void before?.retire();
       },
-      abandon: () => mounted?.close(),
+      // Its socket is given back, too: nobody listens there.
+      abandon: () => mounted?.retire(),
     };
   }
 

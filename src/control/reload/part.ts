@@ -1,3 +1,4 @@
+import { describeThrown } from "../../base/errors.ts";
 import type { ReloadNote } from "./report.ts";
 
 /** A part of a process that is ready to go over to something else. One of both is called, once. */
@@ -33,13 +34,29 @@ export class ReadyParts {
     this.#notes.push(...notes);
   }
 
-  /** In the order in which they were got ready. */
+  /** In the order in which they were got ready. Rejects once all have done it, with what couldn't be done. */
   async commit(): Promise<void> {
-    for (const part of this.#parts) await part.commit();
+    await eachOf(this.#parts, (part) => part.commit());
   }
 
   /** The other way round. */
   async abandon(): Promise<void> {
-    for (const part of this.#parts.toReversed()) await part.abandon();
+    await eachOf(this.#parts.toReversed(), (part) => part.abandon());
   }
+}
+
+/** One that can't do it is no reason for others not to. */
+async function eachOf(
+  parts: readonly ReadyPart[],
+  act: (part: ReadyPart) => void | Promise<void>,
+): Promise<void> {
+  const errors: unknown[] = [];
+  for (const part of parts) {
+    try {
+      await act(part);
+    } catch (error) {
+      errors.push(error);
+    }
+  }
+  if (errors.length > 0) throw new Error(errors.map(describeThrown).join("; "), { cause: errors[0] });
 }

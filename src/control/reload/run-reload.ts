@@ -105,7 +105,7 @@ export class RunReload {
         warnings: [...threadWarnings, ...warnings],
       };
     } catch (error) {
-      await parts.abandon();
+      await this.#settled(parts.abandon(), "Not all that was got ready could be given up");
       throw error;
     }
   }
@@ -174,7 +174,7 @@ export class RunReload {
     const prepared = await engine.prepare({ ...run, standing, grace });
     groups.inherit();
     memory.inheritSums();
-    await prepared.commit();
+    await this.#settled(prepared.commit());
     this.#run = run;
     this.listening = prepared.addresses;
     limits.replaceBy(routedSnapshot(spec), memory.shared.limits);
@@ -185,12 +185,15 @@ export class RunReload {
     return prepared.kind;
   }
 
-  /** Threads run it by now: what can't be done any more is told, and nothing goes back. */
-  async #settled(work: Promise<unknown>): Promise<void> {
+  /** It is too late for anything else: what can't be done any more is told. */
+  async #settled(
+    work: Promise<unknown>,
+    failure: string = "Not all of a reload could be done",
+  ): Promise<void> {
     try {
       await work;
     } catch (error) {
-      this.#parts.log.error({ cause: describeThrown(error) }, "Not all of a reload could be done");
+      this.#parts.log.error({ cause: describeThrown(error) }, failure);
     }
   }
 
