@@ -80,7 +80,8 @@ test("an error is what the server said", async () => {
   const client = new ApiClient({ url: await server.listen(), token: null });
   server.status = 404;
   server.text = '{"error":"proxy not found","status":404}\n';
-  await assert.rejects(client.proxy("x"), new ApiError(404, "proxy not found"));
+  const details = { error: "proxy not found", status: 404 };
+  await assert.rejects(client.proxy("x"), new ApiError(404, "proxy not found", { details }));
   server.text = "404 page not found\n";
   await assert.rejects(client.reset(), { status: 404, message: "404 page not found" });
   server.status = 405;
