@@ -75,6 +75,11 @@ describe("reloading by commands", () => {
     const status = (await stage.command("status")).stdout;
     assert.match(status, /Configuration number 1, run for \d+s?.*, rolled back\n/);
     assert.match(status, /GENERATION +SINCE +THREADS +CONNECTIONS +STATE\n +1 .* serving\n/);
+    const moved = `127.0.0.1:${await freePort()}`;
+    await stage.folder.write("sluice.yaml", configuration(moved, "three"));
+    const parting = await stage.command("reload");
+    assert.match(parting.stdout, /^Reloaded: .*\n(?:.*\n)*~ admin/, "told by the API that leaves its place");
+    assert.equal((await runInside(["rollback", "--host", moved])).code, 0);
     const again = await stage.command("rollback");
     assert.deepEqual([again.code, again.stdout], [1, ""]);
     assert.match(again.stderr, /^There is nothing to roll back to/);
