@@ -1,11 +1,17 @@
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import type { Socket } from "node:net";
 import { after, before, describe, test } from "node:test";
+import { fileURLToPath } from "node:url";
 import { until } from "../../test/kit/deadline.ts";
 import { createTemporaryDirectory, type TemporaryDirectory } from "../../test/kit/files.ts";
 import { op } from "../../test/kit/wasm-module.ts";
 import { P, transformBy, wasmFunction, wasmPlugin } from "../../test/kit/wasm-plugins.ts";
 import { IsolatedPlugin } from "./isolated-plugin.ts";
+import { ENTRY } from "./isolated-process.ts";
 import { type LossListener, type PluginConnection, PluginError, TO_UPSTREAM } from "./plugin.ts";
+import { encodeFrame, Frame } from "./plugin-frames.ts";
 
 /** Passes what comes, asks for 200,000 bytes for a `+`, never returns from a `?` and has the connection closed for a `.`. */
 const transform = transformBy(
@@ -107,6 +113,21 @@ describe("a plugin in a process of its own", () => {
     }
     assert.equal(await through(plugin.openConnection(""), "b"), "b");
     plugin.close();
+  });
+
+  test("ends by itself when nobody is there to end it", async () => {
+    const child = spawn(process.execPath, [fileURLToPath(ENTRY)], {
+      stdio: ["ignore", "inherit", "inherit", "pipe"],
+    });
+    const ended = once(child, "exit");
+    const path = folder.join("odd.wasm");
+    const order = JSON.stringify({ path, file: path, config: "null", lastSeconds: 1 });
+    const pipe = child.stdio[3] as Socket;
+    pipe.write(encodeFrame(Frame.begin, 0, Buffer.from(order)));
+    await once(pipe, "data");
+    pipe.write(encodeFrame(Frame.open, 1));
+    pipe.end(encodeFrame(Frame.toUpstream, 1, Buffer.from("?")));
+    assert.deepEqual(await ended, [null, "SIGALRM"]);
   });
 
   test("that is none says so", async () => {

@@ -3,12 +3,13 @@ import type { Socket } from "node:net";
 import { fileURLToPath } from "node:url";
 import { Alarm, type AlarmClock } from "../base/alarms.ts";
 import { Fifo } from "../base/fifo.ts";
+import { futureUser } from "./future-user.ts";
 import type { PluginSource } from "./open-here.ts";
 import { type LossListener, PluginError } from "./plugin.ts";
 import { ANSWERS, encodeFrame, encodeText, Frame, FrameReader } from "./plugin-frames.ts";
 
 /** In a checkout the sources run; a published package has only JavaScript. */
-const ENTRY = new URL(
+export const ENTRY: URL = new URL(
   import.meta.url.endsWith(".ts") ? "./plugin-process.ts" : "./plugin-process.js",
   import.meta.url,
 );
@@ -21,6 +22,9 @@ const START_TIMEOUT = 20_000;
 const END_TIMEOUT = 5_000;
 /** Milliseconds for the last answers of a process that is gone to be read. */
 const LAST_WORDS = 200;
+
+/** Milliseconds past the time for an answer in which the process ends by itself, if nobody else ends it. */
+const LAST_RESORT = 10_000;
 
 /** What belongs to the process that started this one, and not to others of its. */
 const OWN_VARIABLES = ["NODE_OPTIONS", "NODE_CHANNEL_FD", "NOTIFY_SOCKET", "LISTEN_FDS", "LISTEN_PID"];
@@ -100,7 +104,8 @@ export class IsolatedProcess {
     const env = { ...process.env };
     for (const name of OWN_VARIABLES) delete env[name];
     const stdio = ["ignore", "inherit", "inherit", "pipe"] as const;
-    const child = spawn(process.execPath, [fileURLToPath(ENTRY)], { env, stdio: [...stdio] });
+    const options = { env, stdio: [...stdio], ...futureUser() };
+    const child = spawn(process.execPath, [fileURLToPath(ENTRY)], options);
     this.#child = child;
     child.unref();
     child.once("error", (error) =>
@@ -118,8 +123,11 @@ export class IsolatedProcess {
     // The process tells by its end what has happened.
     pipe.on("error", () => this.#kill(null));
     pipe.once("close", () => this.#onPipeClosed());
-    const { path, file, config } = this.#options.source;
-    pipe.write(encodeFrame(Frame.begin, 0, Buffer.from(JSON.stringify({ path, file, config }))));
+    const { source, timeout } = this.#options;
+    const { path, file, config } = source;
+    const lastSeconds = Math.ceil((timeout + LAST_RESORT) / 1000);
+    const order = JSON.stringify({ path, file, config, lastSeconds });
+    pipe.write(encodeFrame(Frame.begin, 0, Buffer.from(order)));
     this.#wait(START_TIMEOUT);
   }
 

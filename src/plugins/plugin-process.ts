@@ -5,6 +5,7 @@
  */
 import { readSync, writeSync } from "node:fs";
 import { describeThrown } from "../base/errors.ts";
+import { ffi } from "./ffi.ts";
 import { openHere, type PluginSource } from "./open-here.ts";
 import { encodeText, Frame, FrameReader, type FrameTaker, QUESTIONS } from "./plugin-frames.ts";
 import { PluginHost } from "./plugin-host.ts";
@@ -13,22 +14,40 @@ import { PluginHost } from "./plugin-host.ts";
 const PIPE = 3;
 /** Bytes read at once: of several connections, when they come together. */
 const READ_SIZE = 256 * 1024;
+/** Seconds until a process ends by itself that doesn't get through its beginning. */
+const LAST_START = 60;
 
 /** Signals that a terminal or a service manager sends to all processes of a service: who started this one decides when it ends. */
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2"] as const;
 
 for (const signal of SIGNALS) process.on(signal, () => undefined);
 
+/** What is to be run here. */
+interface Order extends PluginSource {
+  /**
+   * Seconds that a call may take until the process ends by itself. Who started it ends it long before, but may be gone itself by
+   * then; and a plugin that never returns never finds out.
+   */
+  readonly lastSeconds: number;
+}
+
+/** alarm(2), POSIX: a signal that nobody catches comes after so many seconds. 0: it doesn't. */
+const alarm = ffi.dlopen(null, { alarm: { arguments: ["u32"], return: "u32" } }).functions.alarm as (
+  seconds: number,
+) => number;
+let lastSeconds = 0;
+
 /** Who takes what comes changes once, when the plugin has begun. */
 let take: FrameTaker;
 const reader = new FrameReader(QUESTIONS, (kind, connection, payload) => take(kind, connection, payload));
 const space = Buffer.allocUnsafeSlow(READ_SIZE);
 
-const source = readSource();
-const host = source === null ? null : await begin(source);
+const order = readOrder();
+const host = order === null ? null : await begin(order);
 if (host !== null) {
   take = (kind, connection, payload) => host.take(kind, connection, payload);
   while (readSome());
+  alarm(lastSeconds);
   host.close();
 }
 process.exit();
@@ -36,32 +55,42 @@ process.exit();
 /** Waits for bytes; false at their end. */
 function readSome(): boolean {
   const length = readSync(PIPE, space);
+  alarm(lastSeconds);
   reader.push(space.subarray(0, length));
+  alarm(0);
   return length > 0;
 }
 
 function answer(frame: Buffer): void {
+  // Who reads may be slow.
+  alarm(0);
   try {
     for (let at = 0; at < frame.length; ) at += writeSync(PIPE, frame, at);
   } catch {
     // Nobody is there any more.
     process.exit();
   }
+  alarm(lastSeconds);
 }
 
 /** What is to be run here: the first that comes. Nothing else does before it is answered. */
-function readSource(): PluginSource | null {
-  let found: PluginSource | null = null;
+function readOrder(): Order | null {
+  let found: Order | null = null;
   take = (_kind, _connection, payload) => {
-    found = JSON.parse(payload.toString()) as PluginSource;
+    found = JSON.parse(payload.toString()) as Order;
   };
   while (found === null) if (!readSome()) return null;
   return found;
 }
 
-async function begin(wanted: PluginSource): Promise<PluginHost | null> {
+async function begin(wanted: Order): Promise<PluginHost | null> {
+  alarm(LAST_START);
+  lastSeconds = wanted.lastSeconds;
   try {
-    return new PluginHost(await openHere(wanted), answer);
+    const plugin = await openHere(wanted);
+    const begun = new PluginHost(plugin, answer);
+    alarm(0);
+    return begun;
   } catch (error) {
     answer(encodeText(Frame.failed, 0, describeThrown(error)));
     return null;
