@@ -3,10 +3,10 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { chmodSync, existsSync, readFileSync, renameSync, statSync } from "node:fs";
 import { BoundSocket } from "node:net";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { until } from "../kit/deadline.ts";
-import { createTemporaryDirectory, type TemporaryDirectory } from "../kit/files.ts";
+import { createTemporaryDirectory, isOpenToAll, type TemporaryDirectory } from "../kit/files.ts";
 import { createNotifyServer } from "../kit/notify-server.ts";
 import { runProgram } from "../kit/process.ts";
 import type { RawTarget } from "../kit/raw-client.ts";
@@ -20,11 +20,6 @@ const executable = join(root, "bin", "sluice.js");
 const changesUser = process.getuid?.() === 0 && isOpenToAll(root);
 /** Of root alone, where the system says so. */
 const LOW = { host: "127.84.3.1", port: 81 };
-
-function isOpenToAll(path: string): boolean {
-  const isOpen = (statSync(path).mode & 0o005) === 0o005;
-  return isOpen && (path === "/" || isOpenToAll(dirname(path)));
-}
 
 async function openDirectory(): Promise<TemporaryDirectory> {
   const directory = await createTemporaryDirectory();
