@@ -1,12 +1,13 @@
 import type { Logger } from "pino";
 import { Counter } from "../base/counters.ts";
+import { within } from "../base/within.ts";
 import type { StreamEvent } from "../proxy/stream-proxy.ts";
 import type { Holding, WorkerReady } from "../worker/messages.ts";
 import type { Order, Standing } from "../worker/orders.ts";
 import type { RunSpec } from "../worker/run-spec.ts";
 import { type SharedMemory, takeBackFrom } from "../worker/shared-memory.ts";
 import type { ProxyTraffic } from "../worker/traffic-ledger.ts";
-import { patiently } from "./patiently.ts";
+import { type OrderTaker, patiently } from "./patiently.ts";
 import type { GenerationStatus } from "./planes.ts";
 import { type Keepers, WorkerHandle } from "./worker-handle.ts";
 import type { WorkerRows } from "./worker-rows.ts";
@@ -137,9 +138,13 @@ export class Generation {
     };
   }
 
-  /** Gives the same order to all. @returns their answers; undefined for those that are gone, or couldn't do it */
-  orderAll(order: Order): Promise<unknown[]> {
-    return Promise.all(this.workers.map((worker) => worker.order(order).catch(() => undefined)));
+  /**
+   * Gives the same order to all.
+   * @param patience milliseconds for an answer
+   * @returns their answers; undefined for those that are gone, couldn't do it, or haven't answered in time
+   */
+  orderAll(order: Order, patience: number): Promise<unknown[]> {
+    return Promise.all(this.workers.map((worker) => answerOf(worker, order, patience)));
   }
 
   /** Nobody is replaced until the function that is returned is called. */
@@ -253,4 +258,16 @@ export class Generation {
       () => undefined,
     );
   }
+}
+
+async function answerOf(worker: OrderTaker, order: Order, patience: number): Promise<unknown> {
+  let known: unknown;
+  const answer = worker.order(order).then(
+    (value) => {
+      known = value;
+    },
+    () => undefined,
+  );
+  await within(patience, answer);
+  return known;
 }

@@ -240,15 +240,16 @@ export class Proxies implements Steering, TrafficSource {
     return answers.flat();
   }
 
-  traffic(): Promise<ProxyTraffic[]> {
-    return this.#inTurn(async () => {
-      const answers = (await this.#order({ do: "traffic" })) as ProxyTraffic[][];
-      return sumTraffic(answers.flat());
-    });
+  /** Who asks waits out of turn: a thread that never answers mustn't keep others from giving orders, and from reloads. */
+  async traffic(): Promise<ProxyTraffic[]> {
+    const asked = await this.#inTurn(async () => ({ answers: this.#order({ do: "traffic" }) }));
+    const answers = (await asked.answers) as ProxyTraffic[][];
+    return sumTraffic(answers.flat());
   }
 
-  httpFaults(listener: string): Promise<HttpFaultState[]> {
-    return this.#inTurn(() => this.#httpFaultsOf(listener));
+  async httpFaults(listener: string): Promise<HttpFaultState[]> {
+    const asked = await this.#inTurn(async () => ({ faults: this.#httpFaultsOf(listener) }));
+    return await asked.faults;
   }
 
   setHttpFault(listener: string, fault: string, enabled: boolean): Promise<void> {
@@ -281,7 +282,7 @@ export class Proxies implements Steering, TrafficSource {
 
   #watch(on: boolean): void {
     // A thread that is gone by then is told when it starts anew.
-    void this.#inTurn(() => this.#order({ do: "watch", on })).catch(() => undefined);
+    void this.#inTurn(async () => void this.#order({ do: "watch", on }).catch(() => undefined));
   }
 
   /** Does something to all of them, while orders of others wait. */

@@ -20,6 +20,8 @@ import { WorkerRows } from "./worker-rows.ts";
 
 /** Milliseconds that threads get to see to what they keep. */
 const KEEPING = 2_000;
+/** Milliseconds for answers of threads that others have replaced, which may be because they never answer again. */
+const LEFT_BEHIND = 500;
 /** Milliseconds that a new generation gets to be ready, while the one before it runs. */
 const PATIENCE = 60_000;
 
@@ -107,10 +109,10 @@ export class Supervisor implements Engine {
     const others = this.#current.workers.filter(({ thread }) => thread > 0);
     const earlier = reachesEarlier(order) ? [...this.#earlier] : [];
     // What it begins with was told before this order. Nobody waits until it has begun.
-    void this.#reserve?.orderAll(order);
+    void this.#reserve?.orderAll(order, PATIENCE);
     const [answers, ofEarlier] = await Promise.all([
       Promise.all(others.map((worker) => worker.order(order))),
-      Promise.all(earlier.map((generation) => generation.orderAll(order))),
+      Promise.all(earlier.map((generation) => generation.orderAll(order, LEFT_BEHIND))),
     ]);
     const ended = order.do === "traffic" ? [this.#endedTraffic] : [];
     return [...answers, ...ofEarlier.flat(), ...ended];
@@ -188,7 +190,7 @@ export class Supervisor implements Engine {
 
   async #hand(generation: Generation, modules: readonly LoadedModule[]): Promise<void> {
     const before = this.#current;
-    await within(KEEPING, before.orderAll({ do: "keepSessions" }));
+    await before.orderAll({ do: "keepSessions" }, KEEPING);
     const { holdings, failures } = await generation.listen();
     for (const { message: cause } of failures)
       this.#log.error({ cause }, "A new thread doesn't listen on all that it should");

@@ -9,14 +9,20 @@ import { ProxiesChange, type SteeredPart } from "./proxies-change.ts";
 
 const LATENCY = { type: "latency", stream: "downstream", toxicity: 1 } as const;
 
+/** What only asks, or watches. */
+const NEVER: ReadonlySet<Order["do"]> = new Set<Order["do"]>(["traffic", "httpFaults", "watch"]);
+
 /** Threads on paper: what they are told is written down. */
 class Paper implements Planes {
   onEvents: Planes["onEvents"] = null;
   readonly orders: Order[] = [];
+  /** Those that never get an answer. */
+  unanswered: ReadonlySet<Order["do"]> = new Set();
   #port = 5_000;
 
   async orderFirst(order: Order): Promise<unknown> {
     this.orders.push(order);
+    if (this.unanswered.has(order.do)) return await new Promise(() => undefined);
     if (order.do === "httpFaults") return [{ name: "slow", route: "r", enabled: true, hits: 0 }];
     return order.do === "open" ? order.settings.listen.replace(/:0$/, () => `:${++this.#port}`) : null;
   }
@@ -189,4 +195,18 @@ describe("when a file comes that says something else of a proxy", () => {
     assert.deepEqual(other.standing.listeners[0]?.switched, []);
     assert.deepEqual((await change(rig, WEB)).standing.listeners[0]?.switched, []);
   });
+});
+
+test("a change waits for nobody who only asks, though threads never answer", async () => {
+  const stand = await start(WEB + CACHE);
+  const { paper, proxies } = stand;
+  paper.unanswered = NEVER;
+  for (const asked of [proxies.traffic(), proxies.httpFaults("web")]) void asked.catch(() => undefined);
+  const stop = proxies.onEvent(() => undefined);
+  await change(stand, WEB);
+  assert.deepEqual(
+    proxies.list().map(({ name }) => name),
+    ["web"],
+  );
+  stop();
 });
