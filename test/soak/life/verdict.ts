@@ -5,7 +5,7 @@ import type { LifeReport } from "./run.ts";
 const SLACK = 4;
 /** Memory at the end, as a multiple of that at the beginning, when no request had come yet, and what any process gains under load, bytes. */
 const GROWTH = 2;
-const GAIN = 150 * 1024 * 1024;
+const GAIN = 256 * 1024 * 1024;
 
 /** What isn't as it should be; none: it is good. */
 export function judge({ counts, before, after, problems }: LifeReport): string[] {
