@@ -55,6 +55,10 @@
  * overlap. What a plugin allocates it frees, in sluice_connection_close and sluice_plugin_free. Whatever a plugin does to
  * memory that isn't its own, or a segmentation fault, ends the whole process: `isolate: process` in the configuration
  * puts a plugin into a process of its own.
+ *
+ * WebAssembly. The same functions make a module of WebAssembly, for wasm32 and without imports:
+ *
+ *     clang --target=wasm32 -nostdlib -O3 -I path/to/native -Wl,--no-entry -Wl,--export-dynamic -o name.wasm name.c
  */
 #ifndef SLUICE_PLUGIN_H
 #define SLUICE_PLUGIN_H
