@@ -95,7 +95,7 @@ export class Life implements Disposable {
     const { spec, pidFile } = this.#settings;
     const logs = [spec.errorLog.path, spec.accessLog?.path ?? null, spec.keyLog ?? null].filter(isFile);
     const sockets = running.addresses.filter((address) => /^unix:[^@]/.test(address));
-    const files = [...logs, ...[pidFile].filter(isFile), ...others];
+    const files = [...logs, ...[pidFile, running.plugins.folder].filter(isFile), ...others];
     becomeUser(this.#identity, [...files, ...sockets.map((address) => address.slice("unix:".length))]);
     this.#checkReach([fileURLToPath(import.meta.url), ...[spec.program].filter(isFile)]);
     this.#checkLogFolders(logs);

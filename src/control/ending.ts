@@ -5,8 +5,8 @@
 export type HowToEnd = "stop" | "drain" | "handover";
 
 /**
- * The end of the process, for whoever may want it: signals, an upgrade that went well. Who asks a second time, in
- * whatever way, doesn't want to wait any longer.
+ * The end of the process, for whoever may want it: signals, an upgrade that went well. Whatever signal comes second says that
+ * nobody wants to wait any longer.
  */
 export class Ending {
   /** Kept as soon as an end is wanted. */
@@ -23,7 +23,8 @@ export class Ending {
   }
 
   want(how: HowToEnd): void {
-    if (this.#isWanted) this.#hurried.resolve();
+    // A successor that was on its way when the end began is nobody's impatience.
+    if (this.#isWanted && how !== "handover") this.#hurried.resolve();
     this.#isWanted = true;
     this.#wanted.resolve(how);
   }

@@ -26,6 +26,8 @@ export interface PluginStatus extends PluginTotals {
 /** The plugins of a running process, for those who show them. */
 export interface Plugins {
   plugins(): PluginStatus[];
+  /** The folder that copies of their files stand in; null where there are none. */
+  readonly folder: string | null;
 }
 
 /** Plugins that are ready to be used in the place of others. Exactly one of both is called, once. */
@@ -68,6 +70,10 @@ export class PluginKeepers implements Plugins {
   /** What threads that start are told to begin with. */
   get standing(): readonly SharedPlugin[] {
     return [...this.#kept.values()].map(toShared);
+  }
+
+  get folder(): string | null {
+    return this.#copies.folder;
   }
 
   plugins(): PluginStatus[] {

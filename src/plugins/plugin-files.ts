@@ -70,6 +70,11 @@ export class PluginCopies {
   readonly #removeAtExit = (): void => this.#removeNow();
   #path: string | null = null;
 
+  /** Where they stand; null while there are none. */
+  get folder(): string | null {
+    return this.#path;
+  }
+
   /** Puts a copy aside. @returns its path. Rejects with a `PluginError` when that can't be done. */
   async add(name: string, { bytes }: PluginFile): Promise<string> {
     try {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { existsSync, lstatSync, readFileSync, symlinkSync } from "node:fs";
+import { existsSync, lstatSync, mkdirSync, readFileSync, symlinkSync } from "node:fs";
 import { describe, test } from "node:test";
 import { createTemporaryDirectory } from "../../../test/kit/files.ts";
 import { runProgram } from "../../../test/kit/process.ts";
@@ -38,7 +38,7 @@ import { findIdentity } from ${JSON.stringify(import.meta.resolve("./accounts.ts
 import { becomeUser } from ${JSON.stringify(import.meta.resolve("./privileges.ts"))};
 import { SocketKeeper } from ${JSON.stringify(import.meta.resolve("../sockets.ts"))};
 
-const [own, link, socket] = process.argv.slice(-3);
+const [own, link, socket, made] = process.argv.slice(-4);
 const server = createServer().listen(socket);
 await once(server, "listening");
 const worker = new Worker("setInterval(() => {}, 1000)", { eval: true });
@@ -46,7 +46,7 @@ await once(worker, "online");
 const keeper = new SocketKeeper();
 await keeper.lend("127.84.3.2:82", { thread: 0, threads: 1 }, "low");
 const identity = findIdentity("nobody", null);
-becomeUser(identity, [own, link, socket, own + ".absent"]);
+becomeUser(identity, [own, link, socket, made, own + ".absent"]);
 becomeUser(identity, []);
 const tasks = readdirSync("/proc/self/task").map((task) => readFileSync("/proc/self/task/" + task + "/status", "utf8"));
 const attempts = [() => process.setuid(0), () => process.setgid(0), () => readFileSync("/etc/shadow")];
@@ -77,9 +77,11 @@ describe("giving up root", { skip }, () => {
     const target = await folder.write("precious", "");
     const [link, socket] = [folder.join("link.log"), folder.join("a.sock")];
     symlinkSync(target, link);
+    const made = folder.join("made");
+    mkdirSync(made);
     const file = await folder.write("child.mjs", CHILD);
     const flags = ["--disable-warning=ExperimentalWarning", file];
-    const child = await runProgram(process.execPath, [...flags, own, link, socket]);
+    const child = await runProgram(process.execPath, [...flags, own, link, socket, made]);
     assert.notEqual(child.stdout, "", child.stderr);
     const { identity, threads, ...told } = JSON.parse(child.stdout);
     const { uid } = identity;
@@ -92,8 +94,8 @@ describe("giving up root", { skip }, () => {
       users: [`Uid: ${uid} ${uid} ${uid} ${uid}`],
       refused: ["EPERM", "EPERM", "EACCES"],
     });
-    const owners = [own, target, link, socket].map((path) => lstatSync(path).uid);
-    assert.deepEqual(owners, [uid, 0, 0, uid], "a link is nobody's way to what it leads to");
+    const owners = [own, target, link, socket, made].map((path) => lstatSync(path).uid);
+    assert.deepEqual(owners, [uid, 0, 0, uid, uid], "a link is nobody's way to what it leads to");
   });
 
   test("is refused to whoever isn't root, in words", async () => {

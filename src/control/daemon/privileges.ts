@@ -14,12 +14,14 @@ import type { Identity } from "./accounts.ts";
 /**
  * Gives up being root for good, in all threads: the C library has each of them do it. What the process will write to later
  * becomes the new user's first. Nothing is done where the process is that user already.
- * @param files what it has made or opened as root and will touch again: logs, its number, sockets; others are left alone
+ * @param files what it has made or opened as root and will touch again: logs, its number, sockets, folders; others are left alone
  * @throws Error when it can't be done, or could be undone
  */
 export function becomeUser(identity: Identity, files: readonly string[]): void {
   const { uid, gid, name } = identity;
-  if (process.getuid?.() === uid && process.getgid?.() === gid) return;
+  const own = [process.getuid?.(), process.geteuid?.(), process.getgid?.(), process.getegid?.()];
+  // Whoever is it in name alone, by a file with the bit for that, isn't yet.
+  if (own.every((id, i) => id === (i < 2 ? uid : gid))) return;
   const who = name ?? `number ${uid}`;
   if (process.geteuid?.() !== 0)
     throw new Error(
@@ -44,7 +46,7 @@ interface GroupStarter {
  */
 function giveAway(file: string, { uid, gid }: Identity): void {
   const found = lstatSync(file, { throwIfNoEntry: false });
-  if (found?.isSocket() === true) {
+  if (found?.isSocket() === true || found?.isDirectory() === true) {
     lchownSync(file, uid, gid);
     return;
   }
@@ -93,5 +95,6 @@ function leftOfThread(thread: string, uid: number, gid: number): string | null {
   const isAll = (numbers: string, id: number): boolean => numbers.split(/\s+/).every((n) => Number(n) === id);
   if (!isAll(field("Uid"), uid) || !isAll(field("Gid"), gid))
     return "one of its threads is still another user";
-  return /[1-9a-f]/.test(field("CapEff")) ? "it still has capabilities" : null;
+  // What is permitted could be had again.
+  return /[1-9a-f]/.test(field("CapPrm")) ? "it still has capabilities" : null;
 }
