@@ -25,6 +25,7 @@ export default defineServer({
       handler: async (socket, _client, signal) => {
         signal.addEventListener("abort", () => socket.end("bye;"));
         for await (const piece of socket.iterator({ destroyOnReturn: false })) {
+          if (String(piece) === "hang;") for (;;);
           if (String(piece) === "die;") setImmediate(() => { throw new Error("as it was told"); });
           socket.write(word + ":" + piece);
         }
@@ -171,6 +172,20 @@ describe("a new generation", () => {
       plane.running.generations.map(({ number, threads }) => [number, threads]),
       [[2, 1]],
     );
+  });
+
+  test("needs no answer of one before it that never gives its thread back", async () => {
+    await using programmed = await Programmed.start(1);
+    const client = await programmed.connect();
+    await client.write("hang;");
+    await writeProgram(programmed.folder, "two");
+    assert.equal(await programmed.reload(), "generation");
+    assert.equal(await programmed.says(), "two");
+    await programmed.running.answered();
+    assert.deepEqual(await programmed.running.traffic.traffic(), []);
+    assert.equal(await programmed.reload(), "nothing");
+    assert.equal(programmed.running.generations.length, 2);
+    client.socket.destroy();
   });
 
   test("answers on UDP too, beside sessions of the one before", async () => {
