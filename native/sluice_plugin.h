@@ -109,14 +109,18 @@ SLUICE_EXPORT const char *sluice_plugin_name(void);
  * this function `plugin` is NULL.
  *
  *     config_json   what the configuration has at `config` of this plugin, as JSON in UTF-8: `{"key":"secret"}`.
- *                   `null` when it has nothing there.
+ *                   `null` when it has nothing there. There is no white space between its parts, and keys come in the order
+ *                   of the configuration.
  *
  * Returns a pointer of your choice. NULL says that the plugin can't work with this configuration: it isn't loaded then. A
  * plugin that keeps nothing returns any other pointer, such as the address of a static variable.
  */
 SLUICE_EXPORT void *sluice_plugin_init(const char *config_json);
 
-/* Optional. Ends a plugin, after its last connection. Only for plugins that sluice_plugin_init began. */
+/*
+ * Optional. Ends a plugin, after its last connection. Only for plugins that sluice_plugin_init began. The library may be unloaded
+ * right after it: threads that the plugin has started have to be over when this returns.
+ */
 SLUICE_EXPORT void sluice_plugin_free(void *plugin);
 
 /*
@@ -140,7 +144,8 @@ SLUICE_EXPORT void sluice_connection_close(void *connection);
  *     direction       SLUICE_TO_UPSTREAM or SLUICE_TO_CLIENT. The two are independent of each other.
  *     in, in_len      the bytes; never more than SLUICE_MOST_INPUT. in_len is 0 in the last call for a direction, after
  *                     its sender has ended it: who held bytes back gives them out now. (There is no such call for
- *                     connections that are broken off.) `in` is never NULL.
+ *                     connections that are broken off, and no call at all where there is no body: a GET, an answer to HEAD, a
+ *                     204, or what goes past plugins.) `in` is never NULL.
  *     out             where to write, room for out_capacity bytes, never less than SLUICE_LEAST_CAPACITY
  *
  * Returns
