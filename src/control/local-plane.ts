@@ -105,6 +105,10 @@ export class LocalPlane implements Engine {
     });
   }
 
+  giveUp(): void {
+    // There are no threads to be waited for.
+  }
+
   get #place(): Swappable {
     return {
       workers: [{ thread: 0, order: (order) => this.orderFirst(order) }],

@@ -34,6 +34,8 @@ export interface Engine extends Planes {
    * Rejects with what is wrong, having changed nothing. One at a time.
    */
   prepare(next: NextRun): Promise<Prepared>;
+  /** The end is near: nothing is made ready any more, and nobody waits for threads that are only beginning. */
+  giveUp(): void;
   start(): Promise<readonly string[]>;
   drain(grace: number): Promise<void>;
   /**

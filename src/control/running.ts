@@ -181,11 +181,13 @@ function toRunning(
     // Any order that changes nothing would do.
     answered: () => orderAll(engine, { do: "traffic" }),
     async drain(grace) {
+      engine.giveUp();
       await reload.close();
       quiet();
       await engine.drain(grace);
     },
     async retire(grace) {
+      engine.giveUp();
       await reload.close();
       quiet();
       await engine.retire(grace);

@@ -22,6 +22,7 @@ import { WorkerRows } from "./worker-rows.ts";
 const KEEPING = 2_000;
 /** Milliseconds for answers of threads that others have replaced, which may be because they never answer again. */
 const LEFT_BEHIND = 500;
+const ENDING = "It is being shut down";
 /** Milliseconds that a new generation gets to be ready, while the one before it runs. */
 const PATIENCE = 60_000;
 
@@ -43,6 +44,8 @@ export class Supervisor implements Engine {
   readonly #earlier = new Set<Generation>();
   /** Ready to take over; null: none is. */
   #reserve: Generation | null = null;
+  /** About to be ready; null: none is. */
+  #beginning: Generation | null = null;
   #modules: readonly LoadedModule[] = [];
   readonly #holdings: Holdings;
   /** What proxies of workers have moved that have ended. */
@@ -127,11 +130,11 @@ export class Supervisor implements Engine {
 
   async prepare(next: NextRun): Promise<Prepared> {
     if (this.#isPreparing) throw new Error("Something else is being made ready already");
-    if (this.#isStopping) throw new Error("It is being shut down");
     this.#isPreparing = true;
     try {
       const { run, threads } = this.#current;
       const isSameCode = threads === next.threads && (await isSwap(run.spec, next.spec, this.#modules));
+      if (this.#isStopping) throw new Error(ENDING);
       // Those that crash again and again may be what is to be got rid of.
       const isInPlace = isSameCode && this.#current.missing === 0;
       const prepare = (): Promise<Prepared> =>
@@ -165,6 +168,7 @@ export class Supervisor implements Engine {
     if (this.#rows.free - this.#current.missing < threads) throw new Error(this.#describeFullness(threads));
     const generation = new Generation(this.#current.number + 1, threads, { spec, shared }, this.#means);
     this.#reserve = generation;
+    this.#beginning = generation;
     try {
       const { addresses, modules, proxies } = await startPatiently(generation, standing);
       return {
@@ -176,8 +180,15 @@ export class Supervisor implements Engine {
       };
     } catch (error) {
       this.#reserve = null;
-      throw error;
+      throw this.#isStopping ? new Error(ENDING, { cause: error }) : error;
+    } finally {
+      this.#beginning = null;
     }
+  }
+
+  giveUp(): void {
+    this.#isStopping = true;
+    void this.#beginning?.stop();
   }
 
   #describeFullness(threads: number): string {

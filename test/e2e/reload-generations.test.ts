@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
 import { describe, test } from "node:test";
 import { pino } from "pino";
 import { startRunning } from "../../src/control/running.ts";
@@ -186,6 +187,23 @@ describe("a new generation", () => {
     assert.equal(await programmed.reload(), "nothing");
     assert.equal(programmed.running.generations.length, 2);
     client.socket.destroy();
+  });
+
+  test("is given up while it begins when all is to end", async () => {
+    await using programmed = await Programmed.start(1);
+    const { folder, running } = programmed;
+    const marker = folder.join("began");
+    const slow = `import { writeFileSync } from "node:fs";
+writeFileSync(${JSON.stringify(marker)}, "");
+await new Promise(() => void setTimeout(() => undefined, 1e6));
+export const word: string = "never";
+`;
+    await folder.write("word.ts", slow);
+    const reload = programmed.reload();
+    reload.catch(() => undefined);
+    await until("the other one begins", () => existsSync(marker));
+    await running.drain(1_000);
+    await assert.rejects(reload, { message: "It is being shut down" });
   });
 
   test("answers on UDP too, beside sessions of the one before", async () => {
