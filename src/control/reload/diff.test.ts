@@ -132,7 +132,7 @@ describe("how a change comes into effect", () => {
   test("is told for each", () => {
     const before = specOf("listeners: [{ bind: 0, respond: 200 }]");
     const after = specOf(
-      "user: nobody\nthreads: 3\ngrace_period_seconds: 5\nlisteners: [{ bind: 0, respond: 200 }]",
+      "user: nobody\nupgrade_sock: /run/sluice.sock\nthreads: 3\ngrace_period_seconds: 5\nlisteners: [{ bind: 0, respond: 200 }]",
       {
         program: "other.ts",
         seed: "other",
@@ -143,6 +143,7 @@ describe("how a change comes into effect", () => {
     assert.equal(told["threads"], "new generation");
     assert.equal(told["seed"], "new generation");
     assert.equal(told["user"], "restart");
+    assert.equal(told["upgrade_sock"], "restart");
     assert.equal(told["grace_period_seconds"], "in place");
   });
 

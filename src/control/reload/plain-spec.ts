@@ -24,11 +24,13 @@ export function toPlainSpec(spec: RunSpec): Readonly<Record<string, unknown>> {
 
 function plainSnapshot(snapshot: NonNullable<RunSpec["snapshot"]>): object {
   const { listeners, proxies, upstreams, limits, process, chaos, warnings, ...rest } = snapshot;
+  const { upgradeSocket, ...processSettings } = process;
   const { accessLog, errorLog, logLevel, gracePeriod, ...settings } = rest;
   return {
     gracePeriodSeconds: gracePeriod / 1_000,
     ...settings,
-    ...process,
+    ...processSettings,
+    upgradeSock: upgradeSocket,
     scenario: chaos.scenario,
     listeners: [
       ...listeners.map(({ routes, ...listener }) => ({ ...listener, routes: routes.map(plainRoute) })),
