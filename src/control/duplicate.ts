@@ -1,4 +1,5 @@
 import ffi from "node:ffi";
+import { lastErrorCode } from "./last-error.ts";
 
 type Duplicate = (descriptor: number) => number;
 
@@ -15,7 +16,8 @@ const F_DUPFD_CLOEXEC = 1030;
 export function duplicateDescriptor(descriptor: number): number {
   duplicate ??= load();
   const copy = duplicate(descriptor);
-  if (copy < 0) throw new Error(`The socket with descriptor ${descriptor} could not be duplicated`);
+  if (copy < 0)
+    throw new Error(`The socket with descriptor ${descriptor} could not be duplicated: ${lastErrorCode()}`);
   return copy;
 }
 

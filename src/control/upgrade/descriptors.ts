@@ -1,5 +1,5 @@
 import ffi from "node:ffi";
-import { getSystemErrorName } from "node:util";
+import { lastErrorCode } from "../last-error.ts";
 
 /**
  * Open descriptors through a Unix socket: unix(7), SCM_RIGHTS. Node passes handles to its own children only, and only those
@@ -103,8 +103,12 @@ function controlLength(descriptors: number): number {
   return CMSGHDR + 8 * Math.ceil(descriptors / 2);
 }
 
-/** The header with its one iovec behind it. `bytes` and `control` must be held on to while it is used. */
+/** What the last header refers to by address alone, which keeps nothing from being collected. */
+const inUse: { memory: readonly Uint8Array[] } = { memory: [] };
+
+/** The header with its one iovec behind it, good until the next one is made. */
 function toHeader(bytes: Uint8Array, control: Buffer): Buffer {
+  inUse.memory = [bytes, control];
   const header = Buffer.alloc(MSGHDR + IOVEC);
   header.writeBigUInt64LE(ffi.getRawPointer(header) + BigInt(MSGHDR), 16);
   header.writeBigUInt64LE(1n, 24);
@@ -127,7 +131,7 @@ function readDescriptors(control: Buffer, length: number): number[] {
 /** What a call returned; null when it should be tried again. */
 function call(name: string, returned: bigint): number | null {
   if (returned >= 0n) return Number(returned);
-  const code = getSystemErrorName(-ffi.getInt32(libc().__errno_location()));
+  const code = lastErrorCode();
   if (NOT_NOW.has(code)) return null;
   throw Object.assign(new Error(`${name}: ${code}`), { code });
 }
@@ -137,7 +141,6 @@ interface Libc {
   recvmsg(socket: number, header: Uint8Array, flags: number): bigint;
   getsockopt(socket: number, level: number, option: number, value: Uint8Array, length: Uint8Array): number;
   close(descriptor: number): number;
-  __errno_location(): bigint;
 }
 
 let loaded: Libc | null = null;
@@ -148,7 +151,6 @@ function libc(): Libc {
     recvmsg: { arguments: ["i32", "pointer", "i32"], return: "i64" },
     getsockopt: { arguments: ["i32", "i32", "i32", "pointer", "pointer"], return: "i32" },
     close: { arguments: ["i32"], return: "i32" },
-    __errno_location: { arguments: [], return: "pointer" },
   }).functions as unknown as Libc;
   return loaded;
 }
