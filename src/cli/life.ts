@@ -26,6 +26,8 @@ export interface LifeSettings {
   readonly spec: RunSpec;
   readonly process: ProcessSettings;
   readonly pidFile: string | null;
+  /** Null: there is nothing to be read again, and SIGHUP is what the system makes of it. */
+  readonly reread: unknown;
 }
 
 /** Goes where the process is to be, before anything is opened. @throws UsageError when it can't */
@@ -56,12 +58,13 @@ export class Life implements Disposable {
   readonly #identity: Identity | null;
   readonly #caller: ThreadCaller;
   readonly #interval: number | null;
+  readonly #early: readonly NodeJS.Signals[];
   #watchdog: Watchdog | null = null;
 
   /** @throws UsageError when there is no such user, or nobody could read what is logged */
   constructor(settings: LifeSettings, log: Logger) {
-    // Until it is heard: Node would open a door for debuggers.
-    process.on("SIGUSR1", ignore);
+    this.#early = settings.reread === null ? EARLY : [...EARLY, "SIGHUP"];
+    for (const signal of this.#early) process.on(signal, ignore);
     this.#settings = settings;
     this.#log = log;
     this.#identity = identityOf(settings.process);
@@ -124,7 +127,7 @@ export class Life implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    process.off("SIGUSR1", ignore);
+    for (const signal of this.#early) process.off(signal, ignore);
     this.#watchdog?.stop();
     this.#caller.close();
   }
@@ -146,6 +149,12 @@ export class Life implements Disposable {
     }
   }
 }
+
+/**
+ * What nobody hears yet while the process starts, though its number may be known already: by SIGUSR1 Node would open a door for
+ * debuggers, and the system would end the process by the other.
+ */
+const EARLY: readonly NodeJS.Signals[] = ["SIGUSR1", "SIGUSR2"];
 
 function ignore(): void {}
 

@@ -272,3 +272,23 @@ listeners: [{ bind: "${address}", respond: 204 }]\n`,
     for (const socket of [web, other]) socket.close();
   }
 });
+
+test("signals that come while a process starts don't end it", async () => {
+  await using directory = await createTemporaryDirectory();
+  const pidFile = directory.join("sluice.pid");
+  const listener = '{ bind: "127.0.0.1:0", upstream: "127.0.0.1:9" }';
+  const file = await directory.write(
+    "sluice.yaml",
+    `pid_file: ${pidFile}\nthreads: 1\nlisteners: [${listener}]\n`,
+  );
+  const child = spawn(process.execPath, [executable, "run", file], { stdio: ["ignore", "pipe", "inherit"] });
+  await until("its number is known", () => existsSync(pidFile));
+  for (const signal of ["SIGUSR1", "SIGHUP", "SIGUSR2"] as const) child.kill(signal);
+  let said = "";
+  for await (const text of child.stdout.setEncoding("utf8")) {
+    said += String(text);
+    if (said.includes("\n")) break;
+  }
+  child.kill("SIGKILL");
+  assert.match(said, /^Listening on /);
+});
