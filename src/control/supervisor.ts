@@ -110,7 +110,8 @@ export class Supervisor implements Engine {
 
   async orderOthers(order: Order): Promise<unknown[]> {
     const others = this.#current.workers.filter(({ thread }) => thread > 0);
-    const earlier = reachesEarlier(order) ? [...this.#earlier] : [];
+    const { shared } = this.#current.run;
+    const earlier = [...this.#earlier].filter(({ run }) => reachesEarlier(order, run.shared, shared));
     // What it begins with was told before this order. Nobody waits until it has begun.
     void this.#reserve?.orderAll(order, PATIENCE);
     const [answers, ofEarlier] = await Promise.all([
