@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
-import { chmodSync } from "node:fs";
+import { chmodSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { createTemporaryDirectory, isOpenToAll } from "../../test/kit/files.ts";
 import { runProgram } from "../../test/kit/process.ts";
 import { upperCase, wasmPlugin } from "../../test/kit/wasm-plugins.ts";
 import { futureUser } from "./future-user.ts";
+import { PluginCopies } from "./plugin-files.ts";
 
 const canChange = process.platform === "linux" && process.getuid?.() === 0;
 const skip = canChange && isOpenToAll(join(import.meta.dirname, "../..")) ? false : "only root can";
@@ -43,6 +44,10 @@ test("processes of plugins are never root where their proxy won't be", { skip },
   );
 });
 
-test("nothing is changed where nobody is to become somebody else", () => {
+test("nothing is changed where nobody is to become somebody else, and copies are for nobody else", async () => {
   assert.deepEqual(futureUser(), {});
+  const copies = new PluginCopies();
+  await copies.add("a.so", { bytes: Buffer.from("secret"), digest: "" });
+  assert.equal(statSync(copies.folder!).mode & 0o777, 0o700);
+  copies.close();
 });

@@ -3,6 +3,7 @@ import { rmSync } from "node:fs";
 import { chmod, mkdtemp, open, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
+import { futureUser } from "./future-user.ts";
 import { PluginError } from "./plugin.ts";
 
 /** A file of a plugin as it was read. */
@@ -90,8 +91,8 @@ export class PluginCopies {
 
   async #makeFolder(): Promise<string> {
     const path = await mkdtemp(join(tmpdir(), "sluice-plugins-"));
-    // Threads that start after the process has become another user have to read from it.
-    await chmod(path, 0o711);
+    // The user that the process becomes has to read from it before it is his. Otherwise it is nobody else's business what plugins are.
+    if ("uid" in futureUser()) await chmod(path, 0o711);
     if (this.#path === null) process.once("exit", this.#removeAtExit);
     this.#path = path;
     return path;
