@@ -84,7 +84,8 @@ export class Generation {
       const [first] = await Promise.all(workers.map((worker) => worker.ready));
       return first!;
     } catch (error) {
-      await this.stop();
+      // Those that were ready have descriptors, which only they can close.
+      await this.drain(0);
       throw error;
     }
   }

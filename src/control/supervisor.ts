@@ -189,7 +189,7 @@ export class Supervisor implements Engine {
 
   giveUp(): void {
     this.#isStopping = true;
-    void this.#beginning?.stop();
+    void this.#beginning?.drain(0);
   }
 
   #describeFullness(threads: number): string {
@@ -217,7 +217,7 @@ export class Supervisor implements Engine {
 
   async #dismiss(generation: Generation): Promise<void> {
     this.#reserve = null;
-    await generation.stop();
+    await generation.drain(0);
   }
 
   // ── the end ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -256,7 +256,7 @@ export class Supervisor implements Engine {
 
 /** A program that never gets ready must not stand in the way of one that does. */
 async function startPatiently(generation: Generation, standing: Standing): Promise<WorkerReady> {
-  const timer = setTimeout(() => void generation.stop(), PATIENCE);
+  const timer = setTimeout(() => void generation.drain(0), PATIENCE);
   const began = performance.now();
   try {
     return await generation.start(standing);
