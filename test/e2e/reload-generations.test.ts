@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync, readlinkSync } from "node:fs";
 import { describe, test } from "node:test";
 import { pino } from "pino";
 import { startRunning } from "../../src/control/running.ts";
@@ -36,6 +36,18 @@ export default defineServer({
 });
 `,
   );
+}
+
+/** Descriptors of this process that are sockets. */
+function openSockets(): string[] {
+  const folder = "/proc/self/fd";
+  return readdirSync(folder).filter((fd) => {
+    try {
+      return readlinkSync(`${folder}/${fd}`).startsWith("socket:");
+    } catch {
+      return false;
+    }
+  });
 }
 
 class Programmed implements AsyncDisposable {
@@ -187,6 +199,27 @@ describe("a new generation", () => {
     assert.equal(await programmed.reload(), "nothing");
     assert.equal(programmed.running.generations.length, 2);
     client.socket.destroy();
+  });
+
+  test("leaves no descriptors when one of its threads can't begin", {
+    skip: process.platform !== "linux",
+  }, async () => {
+    await using programmed = await Programmed.start(2);
+    const sockets = (): number => openSockets().length;
+    const before = sockets();
+    await programmed.folder.write(
+      "word.ts",
+      `import { workerData } from "node:worker_threads";
+if (workerData.thread === 1) {
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  throw new Error("as it was told");
+}
+export const word: string = "never";
+`,
+    );
+    await assert.rejects(programmed.reload({}, 2), /as it was told/);
+    assert.equal(sockets(), before);
+    assert.equal(await programmed.says(), "one");
   });
 
   test("is given up while it begins when all is to end", async () => {
