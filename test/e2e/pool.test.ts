@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
+import { httpProxy } from "../../src/proxy/http-proxy-service.ts";
+import { Server } from "../../src/proxy/server.ts";
 import { HttpPeer, type PeerOptions } from "../../src/upstream/peer.ts";
 import { until } from "../kit/deadline.ts";
-import type { RawClient } from "../kit/raw-client.ts";
+import { connectRaw, type RawClient } from "../kit/raw-client.ts";
 import type { RawRequest } from "../kit/raw-message.ts";
-import type { RawConnection, RawScript } from "../kit/raw-origin.ts";
+import { type RawConnection, type RawScript, startRawOrigin } from "../kit/raw-origin.ts";
 import {
   answering,
   isWell,
@@ -146,11 +148,16 @@ describe("idle connections", () => {
   });
 
   test("end with the server", async () => {
-    await using proxy = await startProxy({ origin: answering(ok("GET /well ")) });
-    await isWell(proxy);
-    await proxy.server.drain(1000);
-    await proxy.origin.connections[0]?.closed;
-    await until("it is gone", () => proxy.connector.open === 0);
+    await using origin = await startRawOrigin(answering(ok()));
+    const upstreamPeer = (): HttpPeer => new HttpPeer(`127.0.0.1:${origin.port}`);
+    const server = new Server([httpProxy({ listen: ["127.0.0.1:0"], phases: { upstreamPeer } })]);
+    await server.start();
+    await using client = await connectRaw(Number(server.addresses[0]?.split(":")[1]));
+    assert.equal((await client.exchange(request("GET /", "Connection: close"))).status, 200);
+    const [connection] = origin.connections;
+    assert.ok(connection !== undefined);
+    await server.drain(1000);
+    await connection.closed;
   });
 });
 
