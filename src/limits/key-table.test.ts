@@ -44,13 +44,14 @@ describe("a table of keys", () => {
 
   test("gives each key its slot again, and no two the same", () => {
     const table = createTable(1000);
-    const slots = fill(table, 500);
+    // Few enough that sixteen of a set are never too few, whatever the secret is.
+    const slots = fill(table, 200);
     for (const [i, slot] of slots.entries()) {
       assert.equal(table.enter(`key ${i}`, 1000 + i), slot);
       assert.equal(table.isFresh, false);
       table.leave();
     }
-    assert.equal(new Set(slots).size, 500);
+    assert.equal(new Set(slots).size, 200);
   });
 
   test("gives keys other places in each process: nobody can know which push others out", () => {
