@@ -1,5 +1,5 @@
 import { TimeoutQueue } from "../base/timeouts.ts";
-import type { ConnectionLimits } from "./connection-core.ts";
+import type { ConnectionLimits } from "./connection-limits.ts";
 import { FloodRules } from "./flood-guard.ts";
 import { DEFAULT_FRAME_LIMITS } from "./frame-reader.ts";
 import { DEFAULT_LOCAL_SETTINGS } from "./settings.ts";

@@ -2,16 +2,17 @@ import { threadClock } from "../base/timeouts.ts";
 import type { HttpHeaders } from "../http/http-headers.ts";
 import type { Transport, TransportHandler } from "../net/transport.ts";
 import { ConnectionFrames } from "./connection-frames.ts";
+import type { ConnectionLimits } from "./connection-limits.ts";
 import { Http2Error } from "./error-codes.ts";
-import { Flood, FloodGuard, type FloodRules } from "./flood-guard.ts";
+import { Flood, FloodGuard } from "./flood-guard.ts";
 import { ReceiveWindow, SendWindow, WindowBudget } from "./flow-window.ts";
-import { type FrameLimits, FrameReader } from "./frame-reader.ts";
+import { FrameReader } from "./frame-reader.ts";
 import type { FrameSink } from "./frame-sink.ts";
 import { DEFAULT_FRAME_SIZE, FrameType, PING_SIZE } from "./frames.ts";
 import { HeaderDecoder } from "./hpack/header-decoder.ts";
 import type { Priority } from "./priority.ts";
 import { RoundTrip } from "./round-trip.ts";
-import { type LocalSettings, SettingId, toSettingList } from "./settings.ts";
+import { SettingId, toSettingList } from "./settings.ts";
 import { type SocketListener, SocketSide } from "./socket-side.ts";
 import type { StreamCore, StreamOwner } from "./stream-core.ts";
 import { StreamScheduler } from "./stream-scheduler.ts";
@@ -25,20 +26,6 @@ import {
   StreamState,
   Verdict,
 } from "./stream-states.ts";
-
-/** What a connection of either side goes by. */
-export interface ConnectionLimits {
-  readonly local: LocalSettings;
-  readonly frames: FrameLimits;
-  readonly floods: FloodRules;
-  /** Bytes that the connection's window begins with. */
-  readonly connectionWindow: number;
-  /** Bytes that the connection's window may grow to, and that of one stream. */
-  readonly largestConnectionWindow: number;
-  readonly largestStreamWindow: number;
-  /** Bytes that the windows of all streams together may grow by. */
-  readonly windowBudget: number;
-}
 
 const INITIAL_CONNECTION_WINDOW = 65_535;
 /** Bytes that a window has to let through at once to be worth an update. */
@@ -234,15 +221,20 @@ export abstract class ConnectionCore<S extends StreamCore>
     // A server opens none. It may be answering one that was reset, and hundreds of others have ended before that was heard.
     if (ending === Ending.Unknown && this.#role === "client") return true;
     const verdict = judgeOnClosed(ending, type);
-    if (verdict === Verdict.StreamClosed) {
-      this.writeReset(streamId, Http2Error.StreamClosed);
-      return this.countFlood(Flood.OwnReset);
-    }
+    if (verdict === Verdict.StreamClosed) return this.#resetAbsent(streamId, Http2Error.StreamClosed);
     if (verdict === Verdict.Ignore) return true;
     const isClosed = verdict === Verdict.ConnectionStreamClosed;
     const code = isClosed ? Http2Error.StreamClosed : Http2Error.ProtocolError;
     this.fail(code, "A frame on a stream that is over");
     return false;
+  }
+
+  /** @returns false when that was too much */
+  #resetAbsent(streamId: number, code: Http2Error): boolean {
+    // What we have reset is reset; more may have been on its way.
+    if (this.numbers.endingOf(streamId) === Ending.WeReset) return this.countFlood(Flood.Ignored);
+    this.writeReset(streamId, code);
+    return this.countFlood(Flood.OwnReset);
   }
 
   /** A rule is broken that concerns one stream alone. */
@@ -491,6 +483,7 @@ export abstract class ConnectionCore<S extends StreamCore>
     const stream = this.streams.get(streamId);
     if (stream !== undefined) this.breakStream(stream, code, message);
     else if (this.numbers.isIdle(streamId)) this.fail(code, message);
+    else this.#resetAbsent(streamId, code);
   }
 
   onConnectionError(code: Http2Error, message: string): void {

@@ -1,6 +1,6 @@
 import { TimeoutQueue } from "../base/timeouts.ts";
 import type { BodyLength } from "../http/heads.ts";
-import type { ConnectionLimits } from "./connection-core.ts";
+import type { ConnectionLimits } from "./connection-limits.ts";
 import { FloodRules } from "./flood-guard.ts";
 import { DEFAULT_FRAME_LIMITS } from "./frame-reader.ts";
 import { FieldBlock } from "./hpack/field-block.ts";

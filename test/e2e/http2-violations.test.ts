@@ -139,6 +139,24 @@ describe("rules whose breach ends a stream", () => {
       assert.equal(stage.client.goaway, "");
     });
   }
+
+  const late: Record<string, readonly [code: string, bytes: Buffer]> = {
+    "a priority of four bytes": ["FRAME_SIZE_ERROR", frame(FrameType.Priority, 0, 1, uint32(0))],
+    "a window update of nothing": ["PROTOCOL_ERROR", frame(FrameType.WindowUpdate, 0, 1, uint32(0))],
+  };
+  for (const [name, [code, bytes]] of Object.entries(late)) {
+    test(`${name}, though the stream is over`, async () => {
+      await using stage = await startStage();
+      stage.client.request(1, true);
+      await stage.client.until(() => stage.client.endOf(1) === "end");
+      stage.client.socket.write(bytes);
+      await stage.client.until(() => stage.client.endOf(1) !== "end");
+      assert.equal(stage.client.endOf(1), code);
+      stage.client.request(3, true);
+      await stage.client.until(() => stage.client.endOf(3) === "end");
+      assert.equal(stage.client.goaway, "");
+    });
+  }
 });
 
 describe("limits of HTTP/2 clients", () => {
