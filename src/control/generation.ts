@@ -1,4 +1,5 @@
 import type { Logger } from "pino";
+import type { AlarmClock } from "../base/alarms.ts";
 import { Counter } from "../base/counters.ts";
 import { within } from "../base/within.ts";
 import type { StreamEvent } from "../proxy/stream-proxy.ts";
@@ -7,6 +8,7 @@ import type { Order, Standing } from "../worker/orders.ts";
 import type { RunSpec } from "../worker/run-spec.ts";
 import { type SharedMemory, takeBackFrom } from "../worker/shared-memory.ts";
 import type { ProxyTraffic } from "../worker/traffic-ledger.ts";
+import { Heartbeat } from "./heartbeat.ts";
 import { type OrderTaker, patiently } from "./patiently.ts";
 import type { GenerationStatus } from "./planes.ts";
 import { type Keepers, WorkerHandle } from "./worker-handle.ts";
@@ -23,6 +25,8 @@ export interface GenerationMeans {
   readonly log: Logger;
   readonly keepers: Keepers;
   readonly rows: WorkerRows;
+  /** By which workers are looked after that only finish what they have. */
+  readonly clock: AlarmClock;
   /** What a worker that starts is told to begin with. */
   readonly standing: () => Standing;
   readonly onEvents: (events: readonly StreamEvent[], dropped: number) => void;
@@ -167,7 +171,22 @@ export class Generation {
 
   /** Takes no connections any more, and ends with the last one that it has. */
   retire(): void {
-    this.#end((worker) => worker.drain(null));
+    this.#end((worker) => {
+      worker.drain(null);
+      this.#lookAfter(worker);
+    });
+  }
+
+  /** One that never gives its time back would never end, and whoever has connections there is served by nobody anyway. */
+  #lookAfter(worker: WorkerHandle): void {
+    const { log, clock } = this.#means;
+    const { thread } = worker;
+    const heartbeat = new Heartbeat(worker, clock, () => {
+      const what = "A worker that only finished what it had doesn't answer any more: it is ended";
+      log.error({ thread, generation: this.number }, what);
+      void worker.stop();
+    });
+    void worker.ended.then(() => heartbeat.stop());
   }
 
   /** Lets what is under way finish for at most `grace` milliseconds. */
@@ -213,6 +232,13 @@ export class Generation {
   /** Replaces the worker when it crashes, for as long as the generation takes connections. */
   async #watch(worker: WorkerHandle): Promise<void> {
     const started = performance.now();
+    let isReady = false;
+    worker.ready.then(
+      () => {
+        isReady = true;
+      },
+      () => undefined,
+    );
     const end = await worker.ended;
     const { thread, row, traffic } = worker;
     const { rows, onTraffic } = this.#means;
@@ -220,16 +246,20 @@ export class Generation {
     takeBackFrom(row, this.#run.spec, this.#run.shared);
     rows.giveBack(row);
     onTraffic(traffic);
-    if (end.kind === "crashed") this.#onCrash(thread, end.error, performance.now() - started);
+    // A failed start is told by whoever asked for it.
+    if (end.kind === "crashed" && (isReady || !this.#isReserve))
+      this.#onCrash(thread, end.error, performance.now() - started);
     this.#noteEnd();
   }
 
-  /** A failed start is told by whoever asked for it. */
   #onCrash(thread: number, error: Error, lived: number): void {
     const { rows, log } = this.#means;
     const cause = error.stack ?? error.message;
-    if (this.#isReserve) return;
     rows.own.add(Counter.workerCrashes);
+    if (this.#isReserve) {
+      log.error({ thread, generation: this.number, cause }, "A worker crashed before it listened");
+      return;
+    }
     if (this.#isEnding) {
       log.error(
         { thread, generation: this.number, cause },

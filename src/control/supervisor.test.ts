@@ -52,7 +52,8 @@ describe("generations of workers", () => {
       await second.commit();
       await assert.rejects(supervisor.prepare(next(2)), {
         message:
-          "There is no room for a new generation of threads (1) as long as earlier ones have connections: 1 (1 open)",
+          "There is no room for a new generation of threads (1) as long as earlier ones have connections: 1 (1 open). Try again " +
+          "when one of them has ended, or have another process take over (sluice upgrade), which gives them the grace period",
       });
       assert.deepEqual(
         supervisor.generations.map(({ number, connections }) => [number, connections]),

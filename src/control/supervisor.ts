@@ -1,4 +1,5 @@
 import type { Logger } from "pino";
+import { idleAlarms } from "../base/alarms.ts";
 import type { CounterName } from "../base/counters.ts";
 import { within } from "../base/within.ts";
 import type { StreamEvent } from "../proxy/stream-proxy.ts";
@@ -66,6 +67,7 @@ export class Supervisor implements Engine {
       log: this.#log,
       keepers: this.#keepers,
       rows: this.#rows,
+      clock: idleAlarms,
       standing: () => this.standing(),
       onEvents: (events, dropped) => this.onEvents?.(events, dropped),
       onTraffic: (traffic) => {
@@ -196,7 +198,8 @@ export class Supervisor implements Engine {
     const draining = [...this.#earlier].map(({ status }) => `${status.number} (${status.connections} open)`);
     return (
       `There is no room for a new generation of threads (${threads}) as long as earlier ones have connections: ` +
-      draining.join(", ")
+      `${draining.join(", ")}. Try again when one of them has ended, or have another process take over (sluice upgrade), ` +
+      "which gives them the grace period"
     );
   }
 
