@@ -1,3 +1,4 @@
+import type { X509Certificate } from "node:crypto";
 import { FieldId } from "../http/field-names.ts";
 import type { PeerCertificate } from "../net/tls/digest.ts";
 
@@ -55,16 +56,27 @@ function quoted(value: string): string {
 
 /** `Client-Cert` and `Client-Cert-Chain` (RFC 9440): structured fields with the bytes themselves. */
 function rfc9440Lines({ x509 }: PeerCertificate): string {
-  const chain: Buffer[] = [];
-  for (let one = x509.issuerCertificate; one !== undefined; one = one.issuerCertificate) {
-    // Who signs itself is at the end; the server has to have it anyway.
-    if (one.fingerprint256 === one.issuerCertificate?.fingerprint256 || one.checkIssued(one)) break;
-    chain.push(one.raw);
-  }
   const own = `Client-Cert: ${byteSequence(x509.raw)}\r\n`;
+  const chain = signersOf(x509).map(({ raw }) => raw);
   const size = chain.reduce((sum, { length }) => sum + length, 0);
   if (size === 0 || size > LONGEST_CHAIN) return own;
   return `${own}Client-Cert-Chain: ${chain.map(byteSequence).join(", ")}\r\n`;
+}
+
+/**
+ * Those that a client sent behind its own certificate, as far as each has signed the one before it: a client may send any, and
+ * those that its own was verified by may have been known here.
+ */
+function signersOf(own: X509Certificate): readonly X509Certificate[] {
+  const signers: X509Certificate[] = [];
+  let last = own;
+  for (let one = own.issuerCertificate; one !== undefined; one = one.issuerCertificate) {
+    // Who signs itself is at the end; the server has to have it anyway.
+    if (one.checkIssued(one) || !last.checkIssued(one) || !last.verify(one.publicKey)) break;
+    signers.push(one);
+    last = one;
+  }
+  return signers;
 }
 
 /** RFC 9651 §3.3.5. */

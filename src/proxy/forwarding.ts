@@ -22,7 +22,7 @@ export interface ForwardingPolicy {
   readonly via: string | null;
   /**
    * How servers are told of the certificate that a client has shown: by `X-Forwarded-Client-Cert`, by `Client-Cert` and
-   * `Client-Cert-Chain` (RFC 9440), or not at all. What clients send of these fields is removed, unless everything here is off or
+   * `Client-Cert-Chain` (RFC 9440; with these no session of TLS is taken up), or not at all. What clients send of these fields is removed, unless everything here is off or
    * the client is one of `trustedProxies` in `append`.
    */
   readonly clientCertificate: CertificateForwarding;

@@ -256,13 +256,12 @@ function hasSameHandshakes<C>(
   after: Called,
   are: HttpProxyServiceOptions<C>,
 ): boolean {
-  const names = ["certificateCallback", "faults"] as const;
-  const values = ["tls", "maxConnectionsPerClient"] as const;
+  const names = ["certificateCallback", "faults", "maxConnectionsPerClient"] as const;
   return (
     before.name === after.name &&
     isDeepStrictEqual(protocolsOf(were.http2 ?? true), protocolsOf(are.http2 ?? true)) &&
-    names.every((name) => were[name] === are[name]) &&
-    values.every((name) => isDeepStrictEqual(were[name], are[name]))
+    isDeepStrictEqual(tlsOf(were), tlsOf(are)) &&
+    names.every((name) => were[name] === are[name])
   );
 }
 
@@ -285,12 +284,12 @@ function hasSameConnections<C>(
 /** @throws as `toTlsSettings` does */
 function toHandshakes<C>(name: string, options: HttpProxyServiceOptions<C>): HttpHandshakes | null {
   const {
-    tls = null,
     certificateCallback: callback = null,
     http2 = true,
     faults = null,
     maxConnectionsPerClient = 0,
   } = options;
+  const tls = tlsOf(options);
   if (tls === null && callback === null) return null;
   const settings = toTlsSettings(tls ?? {}, callback !== null);
   return new HttpHandshakes({
@@ -301,6 +300,15 @@ function toHandshakes<C>(name: string, options: HttpProxyServiceOptions<C>): Htt
     faults,
     maxConnectionsPerClient,
   });
+}
+
+/**
+ * What is wanted of TLS. A session that is taken up again doesn't hold what stood between its client's certificate and the
+ * authority: where servers are told of that, none is, for they shouldn't hear of it now and then (RFC 9440 §3.3).
+ */
+function tlsOf<C>({ tls = null, forwarding }: HttpProxyServiceOptions<C>): TlsOptions | null {
+  const isTold = forwarding?.clientCertificate === "headers" && (tls?.clientCertificates ?? null) !== null;
+  return isTold ? { ...tls, sessionTimeout: 0 } : tls;
 }
 
 /** What clients with TLS may agree on, the best first. */

@@ -6,7 +6,8 @@ import { createAuthority, type Identity } from "../kit/certificates.ts";
 import { Http2Client } from "../kit/http2-client.ts";
 import type { EchoAnswer } from "../kit/origin-routes.ts";
 import { type Origin, startOrigin } from "../kit/origins.ts";
-import { request } from "./proxy.ts";
+import { visitSecurely } from "../kit/tls-client.ts";
+import { answering, ok, request } from "./proxy.ts";
 import { clients, type SecureOptions, type SecureProxy, startSecureProxy, TRUST } from "./tls-proxy.ts";
 
 const OFF: ForwardingPolicy = {
@@ -34,6 +35,11 @@ async function told(
 function certificateFields({ rawHeaders }: EchoAnswer): Record<string, string> {
   const pairs = rawHeaders.map((name, i) => [name.toLowerCase(), rawHeaders[i + 1] ?? ""] as const);
   return Object.fromEntries(pairs.filter(([name], i) => i % 2 === 0 && /cert/.test(name)));
+}
+
+/** Whose certificates a field of RFC 9440 holds. */
+function subjectsIn(list: string): string[] {
+  return list.split(", ").map((one) => new X509Certificate(Buffer.from(one.slice(1, -1), "base64")).subject);
 }
 
 function startAsking(
@@ -84,11 +90,49 @@ describe("the certificate of a client", () => {
     await using origin = await startOrigin();
     await using secure = await startAsking(origin, { clientCertificate: "headers" });
     const fields = await told(secure, identity);
-    const subjects = Object.values(fields).map((list) =>
-      list.split(", ").map((one) => new X509Certificate(Buffer.from(one.slice(1, -1), "base64")).subject),
-    );
+    const subjects = Object.values(fields).map(subjectsIn);
     assert.deepEqual(Object.keys(fields), ["client-cert", "client-cert-chain"]);
     assert.deepEqual(subjects, [["CN=bob"], ["CN=Between"]]);
+  });
+
+  test("is told of without those that a client puts behind it, but that haven't signed it", async () => {
+    const between = await createAuthority({ commonName: "Between", signer: clients });
+    const others = await createAuthority({ commonName: "Others" });
+    const forged = await createAuthority({ commonName: "Between", signer: others });
+    const another = await createAuthority({ commonName: "Another", signer: others });
+    const bob = await between.issue({ commonName: "bob" });
+    await using origin = await startOrigin();
+    await using secure = await startAsking(origin, { clientCertificate: "headers" });
+    const known = await secure.folder.write("known.pem", `${clients.cert}\n${between.cert}`);
+    const tls = { ...secure.tls, clientCertificates: { ca: known } };
+    await using knowing = await startAsking(origin, { clientCertificate: "headers" }, { tls });
+    for (const [proxy, behind, expected] of [
+      [secure, [between, another], ["CN=bob", "CN=Between"]],
+      [knowing, [forged], ["CN=bob"]],
+      [knowing, [another, between], ["CN=bob"]],
+    ] as const) {
+      const cert = [bob, ...behind].map((one) => one.cert).join("\n");
+      const fields = Object.values(await told(proxy, { key: bob.key, cert }));
+      assert.deepEqual(fields.flatMap(subjectsIn), expected);
+    }
+  });
+
+  test("is told of in the same way each time: with those between, no session is taken up", async () => {
+    for (const [clientCertificate, isResumed] of [
+      ["headers", 0],
+      ["xfcc", 1],
+    ] as const) {
+      await using secure = await startSecureProxy({
+        origin: answering(ok()),
+        asks: "required",
+        forwarding: { ...OFF, clientCertificate },
+      });
+      const words = request("GET /", "Connection: close");
+      const { session } = await visitSecurely(secure.port, alice, words);
+      await visitSecurely(secure.port, { ...alice, ...(session === null ? {} : { session }) }, words);
+      assert.equal(secure.proxy.count("handshakes"), 2);
+      assert.equal(secure.proxy.count("handshakesResumed"), isResumed);
+    }
   });
 
   test("is told of in HTTP/2 and in resumed sessions too", async () => {

@@ -48,7 +48,7 @@ export const forwarded: z.ZodType<Forwarded> = oneOf("append, replace, off, or a
     ])
       .default("off")
       .describe(
-        "How servers are told of the certificate that a client has shown. `off`, which is the default: not at all; `xfcc` writes `X-Forwarded-Client-Cert` as Envoy does, `headers` writes `Client-Cert` and `Client-Cert-Chain` (RFC 9440). What clients send of these fields is removed, unless all of `forwarded` is off or they are trusted proxies.",
+        "How servers are told of the certificate that a client has shown. `off`, which is the default: not at all; `xfcc` writes `X-Forwarded-Client-Cert` as Envoy does, `headers` writes `Client-Cert` and `Client-Cert-Chain` (RFC 9440), for which every connection shakes hands in full. What clients send of these fields is removed, unless all of `forwarded` is off or they are trusted proxies.",
       ),
   }).transform((document): Forwarded => {
     const { x_forwarded, forwarded: standard, trusted_proxies: trustedProxies = [] } = document;
