@@ -22,8 +22,8 @@ export interface ForwardingPolicy {
   readonly via: string | null;
   /**
    * How servers are told of the certificate that a client has shown: by `X-Forwarded-Client-Cert`, by `Client-Cert` and
-   * `Client-Cert-Chain` (RFC 9440; with these no session of TLS is taken up), or not at all. What clients send of these fields is removed, unless everything here is off or
-   * the client is one of `trustedProxies` in `append`.
+   * `Client-Cert-Chain` (RFC 9440; then no session of TLS is taken up again), or not at all. What clients send of these fields
+   * is removed, unless everything here is off or the client is one of `trustedProxies` in `append`.
    */
   readonly clientCertificate: CertificateForwarding;
 }
