@@ -27,10 +27,17 @@ function introduction(): Introduction {
   return { pid: process.pid, version: version() };
 }
 
-/** How this process was started. */
+/** How this process was started: Node, the program, a command and its flags. */
 function ownCommand(): CommandLine {
-  const args = [...process.execArgv, ...process.argv.slice(1)];
-  return { executable: process.execPath, args, folder: STARTED_IN };
+  const [executable, program, command, ...flags] = [process.execPath, ...process.argv.slice(1)] as const;
+  const start = [...process.execArgv, program!, command!];
+  // Right behind the command: it isn't a flag any more behind `--`, nor behind a flag that takes a value.
+  return {
+    executable,
+    args: [...start, ...flags],
+    testArgs: [...start, "--test", ...flags],
+    folder: STARTED_IN,
+  };
 }
 
 /**

@@ -37,7 +37,8 @@ class Dynasty implements AsyncDisposable {
     const ports = [await freePort(), await freePort()];
     await write(folder, ports, "first");
     const file = folder.join("sluice.yaml");
-    const first = await startListening(["run", file, "--threads", "2"], { listeners: 3, cwd: folder.path });
+    const args = ["run", "--threads", "2", "--", file];
+    const first = await startListening(args, { listeners: 3, cwd: folder.path });
     return new Dynasty(folder, ports, first);
   }
 

@@ -10,6 +10,8 @@ export interface CommandLine {
   readonly executable: string;
   /** Node's own arguments, then the program and its arguments. */
   readonly args: readonly string[];
+  /** The same, to have it test what it would run, and end. */
+  readonly testArgs: readonly string[];
   /** The working directory that the process was started in. */
   readonly folder: string;
 }
@@ -18,8 +20,6 @@ export interface CommandLine {
 export const SUCCESSION_VARIABLE = "SLUICE_SUCCESSION";
 const SUCCESSION_DESCRIPTOR = 3;
 
-/** Makes a run test what it would run, and end. */
-const TEST_FLAG = "--test";
 /** Characters that are kept of what a test says. */
 const MOST_OUTPUT = 8_000;
 /** Milliseconds that a successor gets which isn't wanted, before it is ended the hard way. */
@@ -38,8 +38,11 @@ export interface Launched {
 }
 
 /** Has the program that is there now test what it would run. Rejects with what it says when that fails. */
-export async function testCommand({ executable, args, folder }: CommandLine, timeout: number): Promise<void> {
-  const child = spawn(found(executable), [...args, TEST_FLAG], {
+export async function testCommand(
+  { executable, testArgs, folder }: CommandLine,
+  timeout: number,
+): Promise<void> {
+  const child = spawn(found(executable), testArgs, {
     cwd: folder,
     stdio: ["ignore", "pipe", "pipe"],
     timeout,

@@ -50,7 +50,8 @@ class OldProcess implements AsyncDisposable {
   static startAs(script: string, test = ""): Promise<OldProcess> {
     const code = `if (process.argv.includes("--test")) { ${test} } else { ${script} }`;
     const args = ["--input-type=module", "-e", code, "--"];
-    return OldProcess.start({ executable: process.execPath, args, folder: process.cwd() });
+    const testArgs = [...args, "--test"];
+    return OldProcess.start({ executable: process.execPath, args, testArgs, folder: process.cwd() });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
