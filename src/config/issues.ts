@@ -1,6 +1,7 @@
 import type * as z from "zod";
 import { nearestWord } from "../base/nearest-word.ts";
 import { ConfigError } from "./config-error.ts";
+import { isSecretPart, maskSecrets } from "./mask-secrets.ts";
 import type { IssueParams } from "./schema/values.ts";
 import type { Finding, ProblemLocator } from "./source-document.ts";
 
@@ -79,7 +80,7 @@ function mismatch(issue: Issue, root: unknown, path: Path): Finding {
   if (found === undefined && typeof name === "string") {
     return { path, message: `${name} is missing`, expected: issue.message };
   }
-  return { path, message: reason ?? `found ${describe(found)}`, expected: issue.message, ...hints };
+  return { path, message: reason ?? `found ${describe(found, path)}`, expected: issue.message, ...hints };
 }
 
 function paramsOf(issue: Issue): IssueParams {
@@ -142,10 +143,12 @@ function valueAt(root: unknown, path: Path): unknown {
 
 const SHOWN_LENGTH = 60;
 
-function describe(value: unknown): string {
+function describe(value: unknown, path: Path): string {
   if (value === null || value === undefined) return "nothing";
   if (Array.isArray(value)) return value.length === 0 ? "an empty list" : "a list";
-  return typeof value === "object" ? "a map" : show(value);
+  if (typeof value === "object") return "a map";
+  if (path.some(isSecretPart)) return typeof value === "string" ? "a text" : `a ${typeof value}`;
+  return show(maskSecrets(value));
 }
 
 export function show(value: unknown): string {

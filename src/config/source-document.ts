@@ -17,6 +17,7 @@ import {
 } from "yaml";
 import { ConfigError, type ConfigProblem, formatPath } from "./config-error.ts";
 import { type Environment, substitute } from "./environment.ts";
+import { isSecretPart, maskCredentials } from "./mask-secrets.ts";
 
 /** A finding without its position. */
 export interface Finding {
@@ -37,6 +38,9 @@ export interface ProblemLocator {
 
 /** Keys under which a text may have the placeholders of redirects. */
 const KEYS_WITH_PLACEHOLDERS: ReadonlySet<PropertyKey | undefined> = new Set(["redirect", "target"]);
+
+/** What errors of syntax quote may be a secret, and where it stands is told anyway. */
+const QUOTED = /(Unresolved tag|extra characters|in YAML (?:stream|document)): .*$/s;
 
 /** Errors of syntax that are told: most of those that follow are the first one's consequences. */
 const MOST_ERRORS = 10;
@@ -75,7 +79,7 @@ export class SourceDocument implements ProblemLocator {
 
   #explain({ code, message, pos }: YAMLError): string {
     if (code === "MULTIPLE_DOCS") return "there are several documents in the file";
-    if (code !== "DUPLICATE_KEY") return message.replace(/\.$/, "");
+    if (code !== "DUPLICATE_KEY") return message.replace(QUOTED, "$1").replace(/\.$/, "");
     return `the key ${/^[^:\s]+/.exec(this.#text.slice(pos[0]))?.[0] ?? ""} repeats`;
   }
 
@@ -86,7 +90,7 @@ export class SourceDocument implements ProblemLocator {
       file: this.file,
       ...this.#positionOf(offset),
       path: formatPath(path),
-      message,
+      message: maskCredentials(message),
       ...(expected === undefined ? {} : { expected }),
       ...(suggestion === undefined ? {} : { suggestion }),
     };
@@ -96,8 +100,9 @@ export class SourceDocument implements ProblemLocator {
     visit(this.#document, {
       Alias: (_key, node, ancestors) => {
         if (node.resolve(this.#document) !== undefined) return;
-        const message = `there is no anchor &${node.source} before it`;
-        this.#note(node.range?.[0] ?? 0, formatPath(pathTo(node, ancestors)), message);
+        const path = pathTo(node, ancestors);
+        const anchor = path.some(isSecretPart) ? "anchor of that name" : `anchor &${node.source}`;
+        this.#note(node.range?.[0] ?? 0, formatPath(path), `there is no ${anchor} before it`);
       },
       Scalar: (key, node, ancestors) => {
         if (key !== "key" && typeof node.value === "string")

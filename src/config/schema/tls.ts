@@ -11,10 +11,9 @@ import { refuse } from "../scenario-toxic.ts";
 import { serverListKeys, serversOf } from "./server-list.ts";
 import { tlsParameterKeys, toTlsParameters } from "./tls-parameters.ts";
 import { duration } from "./units.ts";
-import { choice, integer, list, oneOrMore, parsedBy, section, text } from "./values.ts";
+import { choice, filePath, integer, list, oneOrMore, parsedBy, section, text } from "./values.ts";
 
 const NAME_EXPECTED = "a host name, or one whose first label is *";
-const FILE_EXPECTED = "a file";
 const MOST = 2 ** 31 - 1;
 
 /** Of a session, by RFC 8446 §4.6.1. */
@@ -26,16 +25,16 @@ const serverPattern: z.ZodType<string> = parsedBy(text(NAME_EXPECTED), NAME_EXPE
 });
 
 const certificateKeys = {
-  cert: text(FILE_EXPECTED).describe(
+  cert: filePath().describe(
     "A PEM file: the certificate, then those that signed it, each after the one it signed.",
   ),
-  key: text(FILE_EXPECTED)
+  key: filePath()
     .optional()
     .describe("A PEM file with the private key. Default: it stands in the file of the certificate."),
   passphrase: text("a text")
     .optional()
     .describe("What the key is encrypted with; better an environment variable than the word itself."),
-  ocsp: text(FILE_EXPECTED)
+  ocsp: filePath()
     .optional()
     .describe("A file with an OCSP response, DER, which clients get with the certificate."),
 };
@@ -73,10 +72,10 @@ const clientCertificates: z.ZodType<ClientCertificateFiles> = section(
     mode: choice(["required", "optional"])
       .default("required")
       .describe("`optional`: a client may show no certificate, but what it shows must be good."),
-    ca: oneOrMore(text(FILE_EXPECTED), FILE_EXPECTED).describe(
+    ca: oneOrMore(filePath(), "a file").describe(
       "PEM files with the certificates that may have signed a client's.",
     ),
-    crl: oneOrMore(text(FILE_EXPECTED), FILE_EXPECTED)
+    crl: oneOrMore(filePath(), "a file")
       .optional()
       .describe(
         "PEM files with lists of revoked certificates. With any, there must be a current one of every authority in a client's chain.",

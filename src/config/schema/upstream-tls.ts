@@ -4,9 +4,7 @@ import { parseConnectProxy } from "../../upstream/connect-proxy.ts";
 import type { PeerTlsOptions } from "../../upstream/peer-tls.ts";
 import { refuse } from "../scenario-toxic.ts";
 import { tlsParameterKeys, toTlsParameters } from "./tls-parameters.ts";
-import { flag, oneOf, oneOrMore, parsedBy, section, text } from "./values.ts";
-
-const FILE_EXPECTED = "a file";
+import { filePath, flag, oneOf, oneOrMore, parsedBy, section, text } from "./values.ts";
 
 /** TLS towards servers, whose files are not read yet. */
 export interface UpstreamTlsDraft {
@@ -36,17 +34,17 @@ const settings = section(
       .describe(
         'The name to ask for, which the certificate must be for. Default: the server\'s host, if that is a name, or for servers found by DNS the name that was looked up. `""`: none is asked for; the certificate is verified all the same, by that host or `alternative_cn`.',
       ),
-    ca: oneOrMore(text(FILE_EXPECTED), FILE_EXPECTED)
+    ca: oneOrMore(filePath(), "a file")
       .optional()
       .describe(
         "PEM files with the certificates that may have signed the servers'. Default: the well-known authorities that come with Node.js.",
       ),
-    cert: text(FILE_EXPECTED)
+    cert: filePath()
       .optional()
       .describe(
         "A PEM file with our certificate and its chain, for servers that ask who we are. Read again when it changes.",
       ),
-    key: text(FILE_EXPECTED)
+    key: filePath()
       .optional()
       .describe("A PEM file with its private key. Default: it stands in the file of the certificate."),
     passphrase: text("a text")

@@ -50,6 +50,12 @@ export function text(expected: string): z.ZodString {
   return z.string({ error: expected }).min(1, { error: expected });
 }
 
+/** The path of a file. What stands there may be a key by mistake, which nobody may quote. */
+export function filePath(): z.ZodString {
+  const params: IssueParams = { reason: "this is what a file holds, and not where it is" };
+  return text("a file").refine((value) => !value.includes("\n"), { error: "the path of a file", params });
+}
+
 export function flag(): z.ZodBoolean {
   return z.boolean({ error: "true or false" });
 }

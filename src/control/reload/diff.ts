@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
+import { isSecretTest, maskSecrets } from "../../config/mask-secrets.ts";
 import type { RunSpec } from "../../worker/run-spec.ts";
-import { isSecretTest, maskSecrets } from "./mask-secrets.ts";
 import { toPlainSpec } from "./plain-spec.ts";
 
 /** How something comes into effect. */

@@ -18,15 +18,17 @@ const SECRET_SETTINGS: ReadonlySet<string> = new Set([
 /** Names of header fields, cookies and parameters that carry some. */
 const SECRET_FIELD = /auth|cookie|token|secret|passw|session|api-?key/i;
 const PEM = "-----BEGIN ";
-/** Credentials in a URL. */
-const CREDENTIALS = /^([a-z][a-z0-9+.-]*:\/\/)[^/?#\s]*@/i;
+/** Credentials in a URL, wherever it stands in a text. */
+const CREDENTIALS = /([a-z][a-z0-9+.-]*:\/\/)[^/?#\s"]*@/gi;
+/** Settings whose keys are names of header fields, cookies and parameters. */
+const FIELDS: ReadonlySet<string> = new Set(["set", "add", "header", "headers", "query", "cookie"]);
 
 /** A value as JSON has it, without secrets. @param name that of the setting it belongs to */
 export function maskSecrets(value: unknown, name: string = ""): unknown {
-  if (value === null || typeof value === "boolean" || typeof value === "number") return value;
+  if (value === null || typeof value === "boolean") return value;
   if (SECRET_SETTINGS.has(name)) return MASK;
-  if (typeof value === "string")
-    return value.startsWith(PEM) ? MASK : value.replace(CREDENTIALS, `$1${MASK}@`);
+  if (typeof value === "number") return value;
+  if (typeof value === "string") return value.includes(PEM) ? MASK : maskCredentials(value);
   if (ArrayBuffer.isView(value)) return MASK;
   if (Array.isArray(value))
     return isField(value) ? maskField(value) : value.map((one) => maskSecrets(one, name));
@@ -42,6 +44,17 @@ export function isSecretTest(value: object): boolean {
   return (
     "test" in value && "name" in value && typeof value.name === "string" && SECRET_FIELD.test(value.name)
   );
+}
+
+/** A text without the credentials of URLs in it. */
+export function maskCredentials(text: string): string {
+  return text.replace(CREDENTIALS, `$1${MASK}@`);
+}
+
+/** True where whatever stands below is a secret. */
+export function isSecretPart(part: PropertyKey, at: number, path: readonly PropertyKey[]): boolean {
+  const name = String(part);
+  return SECRET_SETTINGS.has(name) || (FIELDS.has(String(path[at - 1])) && SECRET_FIELD.test(name));
 }
 
 type Field = readonly [name: string, value: string];
