@@ -357,7 +357,7 @@ test("HTTP/2 is a word or a map", () => {
   assert.deepEqual(http2Of("only"), { ...DEFAULT_HTTP2_SETTINGS, only: true });
   assert.deepEqual(http2Of("{}"), DEFAULT_HTTP2_SETTINGS);
   const all = `{ only: true, max_concurrent_streams: 10, stream_window: 1m, connection_window: 4m, settings_timeout: 5s,
-    ping_interval: 0, ping_timeout: 500ms }`;
+    ping_interval: 0, ping_timeout: 500ms, continuations: 4, floods: { ping: { burst: 10, per_second: 0 } } }`;
   assert.deepEqual(http2Of(all), {
     only: true,
     maxConcurrentStreams: 10,
@@ -366,7 +366,11 @@ test("HTTP/2 is a word or a map", () => {
     settingsTimeout: 5_000,
     pingInterval: 0,
     pingTimeout: 500,
+    continuations: 4,
+    floods: { ping: { burst: 10, perSecond: 0 } },
   });
+  // Elsewhere 0 is no limit.
+  assert.throws(() => http2Of("{ floods: { ping: { burst: 0, per_second: 5 } } }"), /a whole number from 1/);
 });
 
 describe("an upstream written down in place", () => {

@@ -10,7 +10,7 @@ import type { Http2ClientOptions } from "./client-options.ts";
 import { type ClientStreamOwner, Http2ClientStream } from "./client-stream.ts";
 import { ConnectionCore } from "./connection-core.ts";
 import { Http2Error, nameOfHttp2Error } from "./error-codes.ts";
-import { Flood } from "./flood-guard.ts";
+import { Flood } from "./flood-limits.ts";
 import { FrameType, MAX_31_BITS } from "./frames.ts";
 import { BlockKind, type FieldBlock } from "./hpack/field-block.ts";
 import { DecodeOutcome } from "./hpack/header-decoder.ts";

@@ -1,6 +1,6 @@
 import { TimeoutQueue } from "../base/timeouts.ts";
 import type { ConnectionLimits } from "./connection-limits.ts";
-import { FloodRules } from "./flood-guard.ts";
+import { FloodRules } from "./flood-limits.ts";
 import { DEFAULT_FRAME_LIMITS } from "./frame-reader.ts";
 import { DEFAULT_LOCAL_SETTINGS } from "./settings.ts";
 

@@ -1,4 +1,4 @@
-import type { FloodRules } from "./flood-guard.ts";
+import type { FloodRules } from "./flood-limits.ts";
 import type { FrameLimits } from "./frame-reader.ts";
 import type { LocalSettings } from "./settings.ts";
 

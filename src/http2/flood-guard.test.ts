@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { Http2Error } from "./error-codes.ts";
-import { DEFAULT_FLOOD_LIMITS, Flood, FloodGuard, type FloodLimits, FloodRules } from "./flood-guard.ts";
+import { FloodGuard } from "./flood-guard.ts";
+import { DEFAULT_FLOOD_LIMITS, FLOOD_KINDS, Flood, FloodRules, floodName } from "./flood-limits.ts";
 
 const { NoError, EnhanceYourCalm } = Http2Error;
-const KINDS = Object.keys(Flood) as (keyof typeof Flood)[];
 
 function defaultGuard(): FloodGuard {
   return new FloodGuard(new FloodRules());
@@ -23,24 +23,24 @@ function allowedTimes(most: number, act: (i: number) => Http2Error): number {
 
 describe("floods", () => {
   test("of each kind end at their limit, which is named, and take nothing from each other's", () => {
-    for (const kind of KINDS) {
+    for (const kind of FLOOD_KINDS) {
       const guard = defaultGuard();
-      const { burst } = DEFAULT_FLOOD_LIMITS[kind];
+      const { burst } = DEFAULT_FLOOD_LIMITS[floodName(kind)];
       assert.equal(
         allowedTimes(1e6, () => guard.count(Flood[kind], 5000)),
         burst,
         kind,
       );
       assert.equal(guard.flood, kind);
-      for (const other of KINDS) {
+      for (const other of FLOOD_KINDS) {
         if (other !== kind) assert.equal(guard.count(Flood[other], 5000), NoError);
       }
     }
   });
 
   test("are those that go on faster than allowances come back", () => {
-    for (const kind of KINDS) {
-      const { perSecond, burst } = DEFAULT_FLOOD_LIMITS[kind];
+    for (const kind of FLOOD_KINDS) {
+      const { perSecond, burst } = DEFAULT_FLOOD_LIMITS[floodName(kind)];
       if (perSecond === 0) continue;
       const steady = defaultGuard();
       const interval = 1000 / perSecond;
@@ -66,11 +66,14 @@ describe("floods", () => {
   });
 
   test("keep to limits of one's own", () => {
-    const limits: FloodLimits = { ...DEFAULT_FLOOD_LIMITS, Ping: { burst: 2, perSecond: 0 } };
-    const guard = new FloodGuard(new FloodRules(limits));
+    const guard = new FloodGuard(new FloodRules({ ping: { burst: 2, perSecond: 0 } }));
     assert.equal(
       allowedTimes(10, (i) => guard.count(Flood.Ping, i * 1e9)),
       2,
+    );
+    assert.equal(
+      allowedTimes(1e6, () => guard.count(Flood.Settings, 0)),
+      DEFAULT_FLOOD_LIMITS.settings.burst,
     );
   });
 });
@@ -91,7 +94,7 @@ describe("resets", () => {
     for (let i = 0; i < 10_000; i++) guard.streamEnded();
     assert.equal(
       allowedTimes(1e6, () => guard.count(Flood.OwnReset, 0)),
-      DEFAULT_FLOOD_LIMITS.OwnReset.burst,
+      DEFAULT_FLOOD_LIMITS.ownReset.burst,
     );
   });
 });
@@ -105,7 +108,7 @@ describe("DATA", () => {
     );
     assert.equal(
       allowedTimes(1e6, () => guard.countData(0, 0, false, 0)),
-      DEFAULT_FLOOD_LIMITS.EmptyData.burst,
+      DEFAULT_FLOOD_LIMITS.emptyData.burst,
     );
     assert.equal(guard.flood, "EmptyData");
   });
@@ -113,7 +116,7 @@ describe("DATA", () => {
   test("that is padding only is one, also at the end of a stream", () => {
     const guard = defaultGuard();
     assert.ok(
-      allowedTimes(1e6, () => guard.countData(0, 256, true, 0)) <= DEFAULT_FLOOD_LIMITS.EmptyData.burst,
+      allowedTimes(1e6, () => guard.countData(0, 256, true, 0)) <= DEFAULT_FLOOD_LIMITS.emptyData.burst,
     );
   });
 
@@ -170,7 +173,7 @@ test("window updates are paid for by the DATA that we send", () => {
   const idle = defaultGuard();
   assert.equal(
     allowedTimes(1e6, () => idle.count(Flood.WindowUpdate, 0)),
-    DEFAULT_FLOOD_LIMITS.WindowUpdate.burst,
+    DEFAULT_FLOOD_LIMITS.windowUpdate.burst,
   );
 });
 

@@ -1,57 +1,9 @@
 import { Http2Error } from "./error-codes.ts";
+import { FLOOD_KINDS, Flood, type FloodRules } from "./flood-limits.ts";
 import { FRAME_HEAD } from "./frames.ts";
-
-/** What a peer can do too much of. */
-export const Flood = {
-  /** It opens streams and resets them before it can know anything of them ("rapid reset", CVE-2023-44487). */
-  PeerReset: 0,
-  /** It makes us reset its streams, by breaking rules or opening too many ("made you reset", CVE-2025-8671). */
-  OwnReset: 1,
-  /** Also acknowledgements of what we never sent. */
-  Settings: 2,
-  /** Also answers to what we never sent. */
-  Ping: 3,
-  /** DATA without a byte, and without an end of the stream. */
-  EmptyData: 4,
-  /** DATA that is mostly frame head and padding; counted in bytes. */
-  TinyData: 5,
-  WindowUpdate: 6,
-  /** PRIORITY, PRIORITY_UPDATE, frames of unknown types, heads that come too late, and GOAWAY again and again. */
-  Ignored: 7,
-  /** Answers to its frames that it doesn't read. */
-  UnreadAnswers: 8,
-} as const;
-
-export type Flood = (typeof Flood)[keyof typeof Flood];
 
 /** What a connection can be ended for; `Headers` is a header block in too many frames, or over what is taken of one. */
 export type FloodKind = keyof typeof Flood | "Headers";
-
-/** A bucket of allowances: what a peer may do at once, and how soon it may do it again. */
-interface FloodLimit {
-  readonly burst: number;
-  /** Allowances that come back in a second. */
-  readonly perSecond: number;
-}
-
-export type FloodLimits = { readonly [kind in keyof typeof Flood]: FloodLimit };
-
-/**
- * Far above what browsers, gRPC clients, load generators and other proxies do. Those that could come near it give something back:
- * a stream that ends well pays for a reset, DATA that we send for the window updates it calls for, and payload for small frames.
- */
-export const DEFAULT_FLOOD_LIMITS: FloodLimits = {
-  PeerReset: { burst: 1000, perSecond: 50 },
-  OwnReset: { burst: 200, perSecond: 20 },
-  Settings: { burst: 100, perSecond: 10 },
-  // gRPC clients measure the bandwidth with a PING for each round trip.
-  Ping: { burst: 2000, perSecond: 500 },
-  EmptyData: { burst: 200, perSecond: 20 },
-  TinyData: { burst: 256 * 1024, perSecond: 4096 },
-  WindowUpdate: { burst: 4000, perSecond: 200 },
-  Ignored: { burst: 4000, perSecond: 100 },
-  UnreadAnswers: { burst: 1000, perSecond: 0 },
-};
 
 /** DATA that may come on streams that were reset, once, beyond what their windows allowed. */
 const STRAY_ROOM = 1024 * 1024;
@@ -70,20 +22,6 @@ const USED = 0;
 const SINCE = 1;
 const STRIDE = 2;
 
-const KINDS = Object.keys(Flood) as (keyof typeof Flood)[];
-
-/** Limits in the form in which they are looked up; made once for all connections. */
-export class FloodRules {
-  readonly bursts: Float64Array;
-  /** Allowances a millisecond. */
-  readonly rates: Float64Array;
-
-  constructor(limits: FloodLimits = DEFAULT_FLOOD_LIMITS) {
-    this.bursts = Float64Array.from(KINDS, (kind) => limits[kind].burst);
-    this.rates = Float64Array.from(KINDS, (kind) => limits[kind].perSecond / 1000);
-  }
-}
-
 /**
  * Counts what a peer does on one connection that is allowed, cheap for it and not for us. Each kind has a bucket of
  * allowances that fills with time; an empty one is a flood, and the verdict ENHANCE_YOUR_CALM, with which the connection is to
@@ -92,7 +30,7 @@ export class FloodRules {
 export class FloodGuard {
   readonly #rules: FloodRules;
   /** For each kind `USED` and `SINCE`, in one array: a connection that does nothing has one of these too. */
-  readonly #notes: Float64Array = new Float64Array(KINDS.length * STRIDE);
+  readonly #notes: Float64Array = new Float64Array(FLOOD_KINDS.length * STRIDE);
   /** The kind that was too much first, null while there is none. */
   flood: keyof typeof Flood | null = null;
   #strayRoom = STRAY_ROOM;
@@ -166,7 +104,7 @@ export class FloodGuard {
     notes[at + USED] = used;
     notes[at + SINCE] = now;
     if (used <= bursts[kind]!) return Http2Error.NoError;
-    this.flood ??= KINDS[kind]!;
+    this.flood ??= FLOOD_KINDS[kind]!;
     return Http2Error.EnhanceYourCalm;
   }
 }

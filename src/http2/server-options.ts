@@ -1,8 +1,8 @@
 import { TimeoutQueue } from "../base/timeouts.ts";
 import type { BodyLength } from "../http/heads.ts";
 import type { ConnectionLimits } from "./connection-limits.ts";
-import { FloodRules } from "./flood-guard.ts";
-import { DEFAULT_FRAME_LIMITS } from "./frame-reader.ts";
+import { type FloodLimits, FloodRules } from "./flood-limits.ts";
+import { DEFAULT_FRAME_LIMITS, type FrameLimits } from "./frame-reader.ts";
 import { FieldBlock } from "./hpack/field-block.ts";
 import { DEFAULT_LOCAL_SETTINGS } from "./settings.ts";
 
@@ -50,6 +50,13 @@ export interface Http2Settings {
   readonly pingInterval: number;
   /** A client from which nothing comes for so long after that is taken for gone. Default 20 s. */
   readonly pingTimeout: number;
+  /** CONTINUATION frames that a header block may need; more end the connection. Default 16, or as many as the longest head fills. */
+  readonly continuations: number;
+  /**
+   * What a client may do on one connection at once, and how soon again, of what is allowed, cheap for it and not for us; too much
+   * ends the connection. Kinds that aren't named keep their defaults, which stand in docs/conformance.md.
+   */
+  readonly floods: Partial<FloodLimits>;
 }
 
 export const DEFAULT_HTTP2_SETTINGS: Http2Settings = {
@@ -60,6 +67,8 @@ export const DEFAULT_HTTP2_SETTINGS: Http2Settings = {
   settingsTimeout: 10_000,
   pingInterval: 60_000,
   pingTimeout: 20_000,
+  continuations: DEFAULT_FRAME_LIMITS.continuations,
+  floods: {},
 };
 
 /** How long a connection that is being closed still listens, so that the last response isn't lost to a reset. */
@@ -99,8 +108,8 @@ export class Http2ServerOptions {
         maxHeaderListSize: settings.head.bytes,
         enableConnectProtocol: true,
       },
-      frames: DEFAULT_FRAME_LIMITS,
-      floods: new FloodRules(),
+      frames: toFrameLimits(settings.head, all.continuations),
+      floods: new FloodRules(all.floods),
       connectionWindow,
       largestConnectionWindow: Math.max(connectionWindow, LARGEST_CONNECTION_WINDOW),
       largestStreamWindow: Math.max(streamWindow, LARGEST_STREAM_WINDOW),
@@ -132,4 +141,15 @@ export class Http2ServerOptions {
     const { bodyBytes } = this.settings;
     return bodyBytes > 0 && typeof body === "number" && body > bodyBytes;
   }
+}
+
+/** A head that the listener takes fits into a block: encoded it is smaller. */
+function toFrameLimits(head: Http2ServerSettings["head"], continuations: number): FrameLimits {
+  const { frameSize, blockBytes } = DEFAULT_FRAME_LIMITS;
+  const longest = Math.max(blockBytes, head.bytes);
+  return {
+    frameSize,
+    blockBytes: longest,
+    continuations: Math.max(continuations, Math.ceil(longest / frameSize)),
+  };
 }

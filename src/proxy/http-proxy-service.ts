@@ -5,6 +5,7 @@ import type { Random } from "../base/random.ts";
 import type { TrafficBook } from "../base/traffic/traffic-book.ts";
 import type { Faults } from "../chaos/faults.ts";
 import type { ServerSettings } from "../http1/server-options.ts";
+import { checkHttp2Settings } from "../http2/check-settings.ts";
 import type { Http2Settings } from "../http2/server-options.ts";
 import type { CertificateCallback } from "../net/tls/certificate-store.ts";
 import { Connector } from "../upstream/connector.ts";
@@ -72,7 +73,8 @@ export interface HttpProxyServiceOptions<C> {
 
 /**
  * A service that runs an HTTP proxy program on its listeners.
- * @throws TypeError when a phase is no function, or is called almost like one that there is
+ * @throws TypeError when a phase is no function, or is called almost like one that there is; TypeError or RangeError for
+ *   settings of HTTP/2 that aren't any
  */
 export function httpProxy<C>(options: HttpProxyServiceOptions<C>): Service {
   return new HttpProxyService(options);
@@ -101,6 +103,7 @@ class HttpProxyService<C> implements Service {
 
   constructor(options: HttpProxyServiceOptions<C>) {
     checkPhases(options.phases);
+    if (typeof options.http2 === "object") checkHttp2Settings(options.http2);
     this.name = options.name ?? "http";
     this.listen = options.listen ?? [];
     this.takesBinds = options.listen === undefined;

@@ -241,6 +241,15 @@ describe("floods of", () => {
   }
 });
 
+test("what is too much may be set, for each kind", async () => {
+  await using proxy = await startProxy({ http2: { floods: { ping: { burst: 3, perSecond: 0 } } } });
+  await using client = await connectFrames(proxy.port);
+  client.socket.write(repeat(4, () => frame(FrameType.Ping, 0, 0, "12345678")));
+  await client.until(() => client.goaway.startsWith("ENHANCE_YOUR_CALM"));
+  assert.equal(client.notes.filter((note) => note === "ping ack 12345678").length, 3);
+  assert.equal(proxy.count("http2PingFloods"), 1);
+});
+
 describe("what comes near to a flood and is none:", () => {
   test("calls that are cancelled once their answer has begun", async () => {
     await using proxy = await startProxy({ phases: watched });

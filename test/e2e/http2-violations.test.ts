@@ -179,6 +179,13 @@ describe("limits of HTTP/2 clients", () => {
     });
   }
 
+  test("a head as large as the listener takes, in as many frames as that needs", async () => {
+    const head = { requestLine: 500, bytes: 300_000, fields: 10 };
+    await using stage = await startStage({ settings: { head } });
+    stage.client.request(1, true, [...GET, ["x-large", "1".repeat(280_000)]]);
+    assert.equal(await stage.client.statusOf(1), 200);
+  });
+
   test("a body that gets too large", async () => {
     await using stage = await startStage({ phases: reading, settings: { bodyBytes: 10 } });
     stage.client.request(1, false, POST);
