@@ -6,6 +6,7 @@ import type { ForwardingPolicy } from "../../proxy/forwarding.ts";
 import type { ListenerSettings } from "../snapshot.ts";
 import { bindAddress } from "./addresses.ts";
 import type { FaultDraft } from "./fault.ts";
+import { filterReferences } from "./filter.ts";
 import { forwarded, via } from "./forwarded.ts";
 import { grpcWeb } from "./grpc-web.ts";
 import { http2 } from "./http2.ts";
@@ -32,7 +33,9 @@ const limits = section(
       ),
     connections: integer(0, MOST)
       .default(0)
-      .describe("Open connections; more are closed at once. 0: no limit."),
+      .describe(
+        "Open connections; more are closed at once. One of HTTP/2 counts once, whatever it carries (`http2.max_concurrent_streams`). 0: no limit.",
+      ),
     connections_per_client: integer(0, MOST)
       .default(0)
       .describe("Open connections from one address. 0: no limit."),
@@ -131,6 +134,11 @@ const httpListener: z.ZodType<HttpDraft> = section(
       .describe(
         "Plugins that all its requests and their responses go through, the first of them next to the client. Heads go through before a route is chosen. They come before those of the route.",
       ),
+    filters: filterReferences
+      .optional()
+      .describe(
+        "Filters that all its requests and their responses go through, the first of them next to the client. They come before those of the route.",
+      ),
     forwarded: forwarded.prefault({}).describe("What servers are told about clients."),
     via: via
       .prefault("")
@@ -158,12 +166,13 @@ const httpListener: z.ZodType<HttpDraft> = section(
     grpcTimeout: document.timeouts.grpc,
     grpcWeb: document.grpc_web,
     plugins: document.plugins ?? [],
+    filters: document.filters ?? [],
     routes: action === null ? routes : [toOnlyRoute(action, document.faults ?? [])],
   };
 });
 
 function toOnlyRoute(action: Action, laid: readonly FaultDraft[]): RouteDraft {
-  const none = { match: null, response: null, limits: [], plugins: [], grpcTimeout: 0 };
+  const none = { match: null, response: null, limits: [], plugins: [], filters: [], grpcTimeout: 0 };
   return { ...none, name: null, action, faults: laid };
 }
 
