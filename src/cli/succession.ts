@@ -1,4 +1,3 @@
-import { chmodSync, lstatSync } from "node:fs";
 import type { Logger } from "pino";
 import type { Ending } from "../control/ending.ts";
 import type { Running } from "../control/running.ts";
@@ -137,13 +136,7 @@ export class Succession {
       log.debug({ cause: (error as Error).message }, "sluice upgrade can't find this process by its number");
     }
     if (settings.socket === null) return;
-    const { fds } = await running.lend(`unix:${settings.socket}`, "upgrade_sock");
-    if (isOurs(settings.socket)) chmodSync(settings.socket, 0o600);
+    const { fds } = await running.lend(`unix:${settings.socket}`, "upgrade_sock", true);
     for (const fd of fds) this.#sockets.push(await UpgradeSocket.open({ fd }, this.upgrader));
   }
-}
-
-/** A process that is no longer root may have its socket from one that was. */
-function isOurs(path: string): boolean {
-  return lstatSync(path).uid === process.geteuid?.();
 }

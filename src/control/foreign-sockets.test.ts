@@ -27,6 +27,15 @@ describe("sockets that somebody else has bound", () => {
       );
       for (const fd of fds) closeSync(fd);
     }
+    await keeper.release("a");
+    keeper.letGo();
+    const { fds } = await keeper.lend(address, { thread: 0, threads: 1 }, "b");
+    assert.deepEqual(
+      fds.map((fd) => fstatSync(fd).ino),
+      [ino],
+      "it can be had again",
+    );
+    for (const fd of fds) closeSync(fd);
     await keeper.close();
     socket.close();
   });

@@ -15,6 +15,7 @@ export class Holdings {
    * @param holdings null: nobody can tell by now, so that nothing is closed; whoever is replaced listens there again
    */
   async hold(holdings: readonly Holding[] | null): Promise<void> {
+    this.#sockets.letGo();
     if (holdings === null) return;
     const staying = new Set(holdings.map(keyOf));
     const gone = this.#held.filter((holding) => !staying.has(keyOf(holding)));

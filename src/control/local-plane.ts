@@ -23,6 +23,7 @@ import type { Share, SocketKeeper } from "./sockets.ts";
 import { isSwap } from "./swappable.ts";
 import { prepareSwap, type Swappable } from "./thread-swap.ts";
 import type { TlsKeepers } from "./tls-keepers.ts";
+import { canPassDescriptors } from "./upgrade/descriptors.ts";
 import type { Keepers } from "./worker-handle.ts";
 
 const ALONE: Share = { thread: 0, threads: 1 };
@@ -65,7 +66,8 @@ export class LocalPlane implements Engine {
       this.#plane = DataPlane.start(start, {
         socket: (address, owner) => this.#sockets.lend(address, ALONE, owner),
         tls: (owner, settings) => this.#tls.open(owner, settings),
-        sharesPorts: false,
+        // With the process that takes this one's place.
+        sharesPorts: canPassDescriptors,
         sendEvents: (events, dropped) => this.onEvents?.(events, dropped),
       });
       const { addresses, holdings } = await this.#plane;

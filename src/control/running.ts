@@ -62,11 +62,14 @@ export interface Running {
   reload(spec: RunSpec, threads: number, others?: readonly PreparePart[]): Promise<ReloadReport>;
   /** What `reload` would do. Rejects with what is wrong, as far as that can be told without doing it. */
   preview(spec: RunSpec, threads: number): Promise<ReloadPreview>;
-  /** A socket for what runs beside the data plane, the caller's to close. Rejects, in words for people, when there is none. */
-  lend(address: string, owner: string): Promise<BoundElsewhere>;
+  /**
+   * A socket for what runs beside the data plane, the caller's to close. Rejects, in words for people, when there is none.
+   * @param isPrivate a Unix socket is for nobody but its user
+   */
+  lend(address: string, owner: string, isPrivate?: boolean): Promise<BoundElsewhere>;
   /** It isn't listened on any more: no successor gets it. @param boundTo as `lend` told */
   giveBack(owner: string, boundTo: string): Promise<void>;
-  /** What a process gets that takes this one's place. */
+  /** What a process gets that takes this one's place; the descriptors are the caller's to close. */
   estate(): Promise<Estate>;
   /** Another process listens on its sockets from now on: their files aren't this one's any more. */
   succeed(): void;
@@ -167,7 +170,7 @@ function toRunning(
     },
     reload: (next, threads, others) => reload.reload(next, threads, others),
     preview: (next, threads) => reload.preview(next, threads),
-    lend: (address, owner) => sockets.lend(address, BESIDE, owner),
+    lend: (address, owner, isPrivate) => sockets.lend(address, BESIDE, owner, isPrivate),
     giveBack: (owner, boundTo) => sockets.release(owner, boundTo),
     estate: async () => ({
       sockets: await sockets.handOver(),

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { closeSync, existsSync, readFileSync } from "node:fs";
+import { closeSync, existsSync, fstatSync, readFileSync, statSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { createServer } from "node:net";
 import { describe, test } from "node:test";
@@ -25,6 +25,21 @@ describe("a Unix socket", () => {
     await keeper.lend(`unix:${path}`, ALONE, "a");
     await keeper.close();
     assert.equal(existsSync(path), false);
+  });
+
+  test("is for its user alone where that is asked for", { skip: process.platform !== "linux" }, async () => {
+    await using folder = await createTemporaryDirectory();
+    const [secret, open] = [folder.join("secret.sock"), folder.join("open.sock")];
+    const keeper = new SocketKeeper();
+    const umask = process.umask(0);
+    await keeper.lend(`unix:${secret}`, ALONE, "a", true);
+    await keeper.lend(`unix:${open}`, ALONE, "b");
+    process.umask(umask);
+    assert.deepEqual(
+      [secret, open].map((path) => statSync(path).mode & 0o777),
+      [0o600, 0o777],
+    );
+    await keeper.close();
   });
 
   test("never takes the place of a file or a folder", async () => {
@@ -87,4 +102,36 @@ test("what is closed by two at once is closed once", async () => {
   const { fds } = await keeper.lend("127.0.0.1:0", ALONE, "a");
   for (const fd of fds) closeSync(fd);
   await Promise.all([keeper.close(), keeper.close()]);
+});
+
+test("what is given up while it is asked for isn't lent", async () => {
+  const refusals = new Set<string>();
+  for (let turns = 0; turns < 10; turns++) {
+    const keeper = new SocketKeeper();
+    const { boundTo } = await keeper.lend("127.0.0.1:0", ALONE, "a");
+    const released = keeper.release("a");
+    for (let i = 0; i < turns; i++) await null;
+    const lent = await keeper.lend(boundTo, ALONE, "a").catch(({ message }: Error) => message);
+    if (typeof lent === "string") refusals.add(lent.replace(boundTo, "it"));
+    await released;
+    await keeper.close();
+  }
+  assert.deepEqual([...refusals], ["Can't listen on it: it was given up meanwhile"]);
+});
+
+test("a successor gets descriptors of its own", async () => {
+  const keeper = new SocketKeeper();
+  const { boundTo, fds } = await keeper.lend("127.0.0.1:0", ALONE, "a");
+  const handed = await keeper.handOver();
+  await keeper.close();
+  assert.deepEqual(
+    handed.map(({ owner, address }) => [owner, address]),
+    [["a", boundTo]],
+  );
+  const descriptors = handed.flatMap((sockets) => sockets.descriptors);
+  assert.deepEqual(
+    descriptors.map((fd) => fstatSync(fd).ino),
+    fds.map((fd) => fstatSync(fd).ino),
+  );
+  for (const fd of [...descriptors, ...fds]) closeSync(fd);
 });

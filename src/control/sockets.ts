@@ -3,27 +3,13 @@ import { closeSync, lstatSync, unlinkSync } from "node:fs";
 import { BoundSocket, connect, isIP } from "node:net";
 import { type Address, formatAddress, formatHostPort, parseAddress } from "../net/address.ts";
 import type { BoundElsewhere } from "../net/listener.ts";
+import type { Binding, KeptSocket } from "./binding.ts";
 import { duplicateDescriptor } from "./duplicate.ts";
+import { SetAside } from "./set-aside.ts";
 import { sharePort } from "./share-port.ts";
 import { bindUnixSocket } from "./unix-socket.ts";
+import { closeAll } from "./upgrade/descriptors.ts";
 import { type HandedSockets, InheritedSockets } from "./upgrade/inherited-sockets.ts";
-
-/** A socket that was bound here, or by the process before this one. */
-interface KeptSocket {
-  fd(): number;
-  close(): void;
-}
-
-/** A bound address: one socket for each thread on TCP, where the kernel spreads connections; one for all otherwise. */
-interface Binding {
-  readonly address: string;
-  /** More than there are threads, once there were more threads. */
-  readonly sockets: KeptSocket[];
-  /** A socket's file, which goes with the socket. */
-  readonly path: string | null;
-  /** True when somebody else has bound them, and keeps them when we are gone. */
-  readonly isForeign: boolean;
-}
 
 /** What one owner listens on; while it moves these are two. */
 interface Tenancy {
@@ -55,7 +41,9 @@ export class SocketKeeper {
   readonly #inherited: InheritedSockets;
   /** Files of Unix sockets that were there before this process. */
   readonly #handedPaths = new Set<string>();
+  readonly #setAside = new SetAside();
   #isSucceeded = false;
+  #isClosed = false;
 
   /** @param inherited sockets that are bound already: taken where their address is listened on */
   constructor(inherited: InheritedSockets = new InheritedSockets()) {
@@ -67,11 +55,19 @@ export class SocketKeeper {
    * once more for each thread that there wasn't before. Where there are more sockets than threads, because there were more
    * threads once or somewhere else, each is lent to one of them: the kernel goes on to give connections to all of them.
    * @param owner which listener it is for, the same in all threads: listeners on port 0 get a port each
+   * @param isPrivate a Unix socket's file is for nobody but its user, if it is made here
    */
-  async lend(address: string, { thread, threads }: Share, owner: string): Promise<BoundElsewhere> {
+  async lend(
+    address: string,
+    { thread, threads }: Share,
+    owner: string,
+    isPrivate: boolean = false,
+  ): Promise<BoundElsewhere> {
     const parsed = parseAddress(address);
-    const tenancy = this.#tenancyOf(owner, address) ?? this.#settle(owner, address, parsed);
+    const tenancy = this.#tenancyOf(owner, address) ?? this.#settle(owner, address, parsed, isPrivate);
     const { sockets, address: boundTo, isForeign } = await tenancy.binding;
+    // Its descriptors are closed then, and may be anything by now.
+    if (!this.#isHeld(owner, tenancy)) throw givenUp(boundTo);
     if (parsed.kind === "tcp" && !isForeign) joinTcp(sockets, boundTo, threads);
     const shared = thread % sockets.length;
     const lent = sockets.filter((_, i) => i === shared || i % threads === thread);
@@ -84,8 +80,12 @@ export class SocketKeeper {
       ?.find(({ asked, bound }) => asked === address || bound?.address === address);
   }
 
-  #settle(owner: string, asked: string, address: Address): Tenancy {
-    const tenancy: Tenancy = { asked, binding: this.#bind(address, owner), bound: null };
+  #isHeld(owner: string, tenancy: Tenancy): boolean {
+    return this.#tenancies.get(owner)?.includes(tenancy) === true;
+  }
+
+  #settle(owner: string, asked: string, address: Address, isPrivate: boolean): Tenancy {
+    const tenancy: Tenancy = { asked, binding: this.#bind(address, owner, isPrivate), bound: null };
     this.#tenancies.getOrInsert(owner, []).push(tenancy);
     tenancy.binding.then(
       (bound) => {
@@ -126,13 +126,14 @@ export class SocketKeeper {
   async #end(owner: string, tenancy: Tenancy): Promise<void> {
     const binding = await tenancy.binding.catch(() => null);
     // Somebody else may have ended it meanwhile.
-    if (this.#tenancies.get(owner)?.includes(tenancy) !== true) return;
+    if (!this.#isHeld(owner, tenancy)) return;
     this.#forget(owner, tenancy);
     if (binding !== null) this.#close(binding);
   }
 
   #close(binding: Binding): void {
     this.#claimed.delete(binding.address);
+    if (!this.#isClosed && this.#setAside.put(binding)) return;
     for (const socket of binding.sockets) socket.close();
     if (binding.path !== null && this.#isOurs(binding.path)) removeSocketFile(binding.path);
   }
@@ -142,33 +143,50 @@ export class SocketKeeper {
     return !this.#isSucceeded && (!this.#handedPaths.has(path) || this.#inherited.areOurs);
   }
 
-  /** All that is listened on. The descriptors stay this keeper's. */
+  /** Closes sockets that were kept though nobody listens on them: they weren't wanted again. */
+  letGo(): void {
+    this.#setAside.letGo();
+  }
+
+  /** All that is listened on, as duplicates: the caller's to close. */
   async handOver(): Promise<HandedSockets[]> {
-    const all = [...this.#tenancies].flatMap(([owner, tenancies]) =>
-      tenancies.map(({ binding }) => ({ owner, binding })),
-    );
-    const bound = all.map(async ({ owner, binding }) => {
-      const { address, sockets, isForeign } = await binding;
-      return { owner, address, descriptors: sockets.map((socket) => socket.fd()), isForeign };
-    });
-    const settled = await Promise.allSettled(bound);
-    return settled.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
+    await Promise.allSettled([...this.#tenancies.values()].flat().map(({ binding }) => binding));
+    const copies: number[] = [];
+    const copy = (socket: KeptSocket): number => {
+      const descriptor = duplicateDescriptor(socket.fd());
+      copies.push(descriptor);
+      return descriptor;
+    };
+    try {
+      return this.#bound.map(([owner, { address, sockets, isForeign }]) => {
+        return { owner, address, descriptors: sockets.map(copy), isForeign };
+      });
+    } catch (error) {
+      closeAll(copies);
+      throw error;
+    }
   }
 
   /** Another process listens on the same sockets from now on: their files stay when they are closed here. */
   succeed(): void {
     this.#isSucceeded = true;
+    this.#isClosed = true;
   }
 
   /** Ends listening everywhere. */
   async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#setAside.close();
     for (const owner of [...this.#tenancies.keys()]) await this.release(owner);
   }
 
-  async #bind(address: Address, owner: string): Promise<Binding> {
+  async #bind(address: Address, owner: string, isPrivate: boolean): Promise<Binding> {
     if (address.kind === "unix") {
       const { path } = address;
-      return this.#claim(formatAddress(address), (at) => this.#inherit(at, path) ?? bindPath(path));
+      return this.#claim(
+        formatAddress(address),
+        (at) => this.#inherit(at, path) ?? bindPath(path, isPrivate),
+      );
     }
     const host = await toNumericHost(address.host);
     const { port } = address;
@@ -179,7 +197,10 @@ export class SocketKeeper {
     return known === null ? this.#bindTcp(host, 0) : this.#claim(known.address, () => keep(known));
   }
 
+  /** What is bound already, by whomever. */
   #inherit(address: string, path: string | null = null): Binding | null {
+    const setAside = this.#setAside.take(address);
+    if (setAside !== null) return setAside;
     const known = this.#inherited.takeAt(address);
     if (known === null) return null;
     const binding = keep(known);
@@ -212,12 +233,19 @@ export class SocketKeeper {
     }
   }
 
+  /** What is bound by now, with its owners. */
+  get #bound(): [owner: string, Binding][] {
+    return [...this.#tenancies].flatMap(([owner, tenancies]) =>
+      tenancies.flatMap(({ bound }): [string, Binding][] => (bound === null ? [] : [[owner, bound]])),
+    );
+  }
+
   #ownAt(port: number): Binding[] {
-    const known = [...this.#tenancies.values()].flat().map(({ bound }) => bound);
-    return known.filter((bound) => {
-      const address = bound === null || bound.isForeign ? null : parseAddress(bound.address);
-      return address?.kind === "tcp" && address.port === port;
-    }) as Binding[];
+    const known = this.#bound.map(([, bound]) => bound);
+    return known.filter(({ address, isForeign }) => {
+      const parsed = isForeign ? null : parseAddress(address);
+      return parsed?.kind === "tcp" && parsed.port === port;
+    });
   }
 
   #bindTcp(host: string, wanted: number): Binding {
@@ -264,6 +292,10 @@ function inUse(address: string): Error {
   return Object.assign(new Error(message), { code: "EADDRINUSE" });
 }
 
+function givenUp(address: string): Error {
+  return new Error(`Can't listen on ${address}: it was given up meanwhile`);
+}
+
 type Reasons = Readonly<Record<string, string>>;
 
 const TCP_REASONS: Reasons = {
@@ -308,14 +340,14 @@ function hasIpv6(): boolean {
   }
 }
 
-async function bindPath(path: string): Promise<Binding> {
+async function bindPath(path: string, isPrivate: boolean): Promise<Binding> {
   const address = formatAddress({ kind: "unix", path });
   const isFile = !path.startsWith("\0");
   try {
     if (isFile) await makeRoom(path);
     return {
       address,
-      sockets: [bindUnixSocket(path)],
+      sockets: [bindUnixSocket(path, isPrivate)],
       path: isFile ? path : null,
       isForeign: false,
     };

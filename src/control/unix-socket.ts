@@ -1,5 +1,5 @@
 import ffi from "node:ffi";
-import { closeSync } from "node:fs";
+import { closeSync, fchmodSync } from "node:fs";
 import { BoundSocket } from "node:net";
 import { endianness } from "node:os";
 import { lastErrorCode, systemError } from "./last-error.ts";
@@ -9,6 +9,9 @@ const AF_UNIX = 1;
 const SOCK_STREAM = 1;
 const SOCK_NONBLOCK = 0o4000;
 const SOCK_CLOEXEC = 0o2000000;
+
+/** For nobody but its user. */
+const PRIVATE = 0o600;
 
 /** Bytes of a path with the zero that ends it. */
 const LONGEST_PATH = 108;
@@ -23,15 +26,18 @@ interface UnixSocket {
  * Binds a Unix socket whose file stays when it is closed: a successor may listen on it. Node removes the file of every socket that it
  * has bound itself, even while the process ends.
  * @param path a zero at its beginning makes it one without a file
+ * @param isPrivate nobody else may connect to it; on Linux only
  * @throws Error with the code that Node's own would have
  */
-export function bindUnixSocket(path: string): UnixSocket {
+export function bindUnixSocket(path: string, isPrivate: boolean = false): UnixSocket {
   if (process.platform !== "linux") return new BoundSocket({ path } as never);
   const address = toUnixAddress(path);
   if (address === null) throw Object.assign(new Error(`${path} is too long`), { code: "EINVAL" });
   const { socket, bind } = libc();
   const descriptor = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (descriptor < 0) throw systemError("socket");
+  // The file is made with the rights that the socket has: by its path it could be another one's by then.
+  if (isPrivate) fchmodSync(descriptor, PRIVATE);
   if (bind(descriptor, address, address.length) < 0) {
     const code = lastErrorCode();
     closeSync(descriptor);

@@ -33,7 +33,7 @@ const CHILD = `
 import { Worker } from "node:worker_threads";
 import { once } from "node:events";
 import { readFileSync, readdirSync } from "node:fs";
-import { createServer } from "node:net";
+import { connect, createServer } from "node:net";
 import { findIdentity } from ${JSON.stringify(import.meta.resolve("./accounts.ts"))};
 import { becomeUser } from ${JSON.stringify(import.meta.resolve("./privileges.ts"))};
 import { SocketKeeper } from ${JSON.stringify(import.meta.resolve("../sockets.ts"))};
@@ -52,10 +52,25 @@ const tasks = readdirSync("/proc/self/task").map((task) => readFileSync("/proc/s
 const attempts = [() => process.setuid(0), () => process.setgid(0), () => readFileSync("/etc/shadow")];
 const refused = attempts.map((attempt) => { try { attempt(); return "done"; } catch (error) { return error.code; } });
 const lent = (address, owner) => keeper.lend(address, { thread: 1, threads: 2 }, owner).then(({ boundTo }) => boundTo, ({ message }) => message);
+const visited = () => new Promise((resolve) => {
+  const client = connect(82, "127.84.3.2", () => { resolve("accepted"); client.destroy(); });
+  client.on("error", ({ code }) => resolve(code));
+});
+const serve = async () => {
+  const { fds } = await keeper.lend("127.84.3.2:82", { thread: 0, threads: 1 }, "again");
+  const server = createServer().listen({ fd: fds[0] });
+  await once(server, "listening");
+  const what = await visited();
+  server.close();
+  await keeper.release("again");
+  return [what, await visited()];
+};
 console.log(JSON.stringify({
   identity,
   before: await lent("127.84.3.2:82", "low"),
   added: await lent("127.84.3.2:83", "lower"),
+  again: [await keeper.release("low"), ...await serve(), ...await serve()].slice(1),
+  gone: (keeper.letGo(), await lent("127.84.3.2:82", "low")),
   threads: tasks.length,
   users: [...new Set(tasks.map((status) => status.match(/^Uid:.*$/m)[0].replaceAll("\\t", " ")))],
   refused,
@@ -69,6 +84,9 @@ const skip =
 /** Some systems let everybody listen everywhere. */
 const FIRST_OPEN_PORT = "/proc/sys/net/ipv4/ip_unprivileged_port_start";
 const isOpenToAll = existsSync(FIRST_OPEN_PORT) && Number(readFileSync(FIRST_OPEN_PORT, "utf8")) <= 83;
+
+const refused = (port: number): string =>
+  `Can't listen on 127.84.3.2:${port}: ports below 1024 need more rights`;
 
 describe("giving up root", { skip }, () => {
   test("is for good, in all threads, and takes along what belongs to the process", async () => {
@@ -88,9 +106,9 @@ describe("giving up root", { skip }, () => {
     assert.ok(threads > 2 && uid > 0);
     assert.deepEqual(told, {
       before: "127.84.3.2:82",
-      added: isOpenToAll
-        ? "127.84.3.2:83"
-        : "Can't listen on 127.84.3.2:83: ports below 1024 need more rights",
+      added: isOpenToAll ? "127.84.3.2:83" : refused(83),
+      again: ["accepted", "ECONNREFUSED", "accepted", "ECONNREFUSED"],
+      gone: isOpenToAll ? "127.84.3.2:82" : refused(82),
       users: [`Uid: ${uid} ${uid} ${uid} ${uid}`],
       refused: ["EPERM", "EPERM", "EACCES"],
     });

@@ -5,6 +5,7 @@ import { describe, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { createTemporaryDirectory, type TemporaryDirectory } from "../../../test/kit/files.ts";
 import { runProgram } from "../../../test/kit/process.ts";
+import { duplicateDescriptor } from "../duplicate.ts";
 import { askForUpgrade } from "./ask-for-upgrade.ts";
 import { Channel } from "./channel.ts";
 import { connectTo } from "./connect-to.ts";
@@ -67,7 +68,7 @@ describe("handing over to a successor that somebody starts", { skip: process.pla
     const { port } = bound.address();
     const address = `127.0.0.1:${port}`;
     old.estate = {
-      sockets: [{ owner: "a", address, descriptors: [bound.fd()] }],
+      sockets: [{ owner: "a", address, descriptors: [duplicateDescriptor(bound.fd())] }],
       memories: { tickets: { a: ["key"] } },
     };
     const handedOver = old.upgrader.handOver(SOON);

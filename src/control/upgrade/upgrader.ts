@@ -1,4 +1,5 @@
 import type { Channel } from "./channel.ts";
+import { closeAll } from "./descriptors.ts";
 import type { Estate } from "./estate.ts";
 import type { Message } from "./frames.ts";
 import { type CommandLine, type Launched, launch, testCommand } from "./launch.ts";
@@ -17,7 +18,7 @@ export interface UpgraderMeans {
   readonly self: Introduction;
   /** How a successor is started; null: sockets can't be handed over here. */
   readonly command: CommandLine | null;
-  /** What a successor gets. */
+  /** What a successor gets; its descriptors are closed here afterwards. */
   estate(): Promise<Estate>;
   /** Another process has taken the place: this one stops accepting, finishes what it has and ends. */
   onSucceeded(pid: number): void;
@@ -146,9 +147,13 @@ export class Upgrader {
   }
 
   async #settle(successor: Successor): Promise<Successor> {
-    const { estate, self } = this.#means;
-    await successor.settle(await estate(), self);
-    return successor;
+    const estate = await this.#means.estate();
+    try {
+      await successor.settle(estate, this.#means.self);
+      return successor;
+    } finally {
+      closeAll(estate.sockets.flatMap(({ descriptors }) => descriptors));
+    }
   }
 
   /**
