@@ -167,6 +167,11 @@ describe("pseudo-header fields", () => {
     headers.delete("host");
     assert.equal(host(headers, table), null);
     assert.equal(host(null, EMPTY_TABLE), null);
+    // One of HTTP/1 may be empty, :authority may not (RFC 9113 §8.3.1).
+    const empty = received([["host", ""]]);
+    assert.equal(host(null, empty.table), null);
+    headers.set("Host", "");
+    assert.equal(host(headers, table), null);
   });
 });
 

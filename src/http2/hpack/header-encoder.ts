@@ -123,26 +123,22 @@ export class HeaderEncoder {
     this.#writer.write();
   }
 
-  /** Sends the `Host` as `:authority`; false when there is none. */
+  /** Sends the `Host` as `:authority`; false when there is none, or an empty one (RFC 9113 §8.3.1). */
   hostAsAuthority(table: FieldTable, headers: HttpHeaders | null): boolean {
     if (headers !== null && (headers.touchedIds & HOST_BIT) !== 0) {
-      const host = headers.get("host");
-      if (host !== null) this.pseudo(Pseudo.Authority, host);
-      return host !== null;
+      const host = headers.get("host") ?? "";
+      if (host !== "") this.pseudo(Pseudo.Authority, host);
+      return host !== "";
     }
     const index = indexOfField(table, HOST, 0);
     if (index === -1) return false;
     const { bytes, offsets } = table;
     const at = index * FIELD_STRIDE;
+    const start = offsets[at + VALUE_START]!;
+    const end = offsets[at + VALUE_END]!;
+    if (start === end) return false;
     const name = NAMES[Pseudo.Authority]!;
-    this.#writer.take(
-      name,
-      0,
-      name.bytes.length,
-      memoryOf(bytes),
-      offsets[at + VALUE_START]!,
-      offsets[at + VALUE_END]!,
-    );
+    this.#writer.take(name, 0, name.bytes.length, memoryOf(bytes), start, end);
     this.#writer.write();
     return true;
   }
