@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { closeSync, openSync } from "node:fs";
-import { BoundSocket } from "node:net";
+import { type AddressInfo, BoundSocket, connect, createServer } from "node:net";
 import { describe, test } from "node:test";
 import { createTemporaryDirectory } from "../../../test/kit/files.ts";
+import { descriptorOf } from "../../net/node-sockets.ts";
 import { takeActivation } from "./activation.ts";
 import { readSocketAddress } from "./socket-address.ts";
 
@@ -43,6 +45,11 @@ describe("sockets of a service manager", { skip }, () => {
     await using directory = await createTemporaryDirectory();
     const path = directory.join("web.sock");
     const file = openSync("/dev/null", "r");
+    const server = createServer().listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const connection = connect((server.address() as AddressInfo).port, "127.0.0.1");
+    await once(connection, "connect");
+    const connected = descriptorOf(connection)!;
     const sockets = [
       new BoundSocket({ host: "127.0.0.1", port: 0 }),
       new BoundSocket({ host: "::1", port: 0 }),
@@ -50,7 +57,8 @@ describe("sockets of a service manager", { skip }, () => {
     ];
     const ports = sockets.slice(0, 2).map((socket) => socket.address().port);
     try {
-      const answer = await activate([...sockets.map((socket) => socket.fd()), file], "web:v6::nonsense");
+      const descriptors = [...sockets.map((socket) => socket.fd()), file, connected];
+      const answer = await activate(descriptors, "web:v6::nonsense:web@1");
       assert.deepEqual(
         answer.sockets.map(({ address, owner, descriptors }) => [address, owner, ...descriptors]),
         [
@@ -60,19 +68,26 @@ describe("sockets of a service manager", { skip }, () => {
         ],
       );
       assert.ok(answer.sockets.every(({ isForeign }) => isForeign));
-      assert.deepEqual(answer.refused, ["nonsense: getsockname: ENOTSOCK"]);
+      assert.deepEqual(answer.refused, [
+        "nonsense: getsockname: ENOTSOCK",
+        "web@1: it is a connection and can't be listened on: Accept=no is needed",
+      ]);
       assert.deepEqual(answer.left, []);
       const CLOSE_ON_EXEC = 0o2000000;
       for (const flags of answer.flags) assert.ok(Number.parseInt(flags, 8) & CLOSE_ON_EXEC, flags);
     } finally {
       closeSync(file);
+      connection.destroy();
+      server.close();
       for (const socket of sockets) socket.close();
     }
   });
 
   test("are another process's, if its number stands there", () => {
     const environment = { LISTEN_FDS: "1", LISTEN_PID: "1", LISTEN_FDNAMES: "web", HOME: "/" };
-    assert.deepEqual(takeActivation(environment, 2), { sockets: [], refused: [] });
+    const { sockets, refused } = takeActivation(environment, 2);
+    assert.deepEqual([sockets.length, refused.length], [0, 1]);
+    assert.match(refused[0]!, /they are for process 1 and not for this one, 2/);
     assert.deepEqual(environment, { HOME: "/" });
     assert.deepEqual(takeActivation({}, 2), { sockets: [], refused: [] });
   });

@@ -8,7 +8,7 @@ const FIRST_DESCRIPTOR = 3;
 /** What the service manager left to this process. */
 export interface Activation {
   readonly sockets: readonly HandedSockets[];
-  /** What of it nobody can listen on, for people; it is closed. */
+  /** What of it nobody can listen on, for people; it is closed, unless it is another process's. */
   readonly refused: readonly string[];
 }
 
@@ -19,7 +19,9 @@ export interface Activation {
 export function takeActivation(environment: NodeJS.ProcessEnv, pid: number): Activation {
   const { LISTEN_FDS: count, LISTEN_PID: whose, LISTEN_FDNAMES: named = "" } = environment;
   for (const name of ["LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"]) delete environment[name];
-  if (Number(whose) !== pid) return { sockets: [], refused: [] };
+  if (!(Number(count) > 0)) return { sockets: [], refused: [] };
+  // Which descriptors these are here, if any, nobody can tell.
+  if (Number(whose) !== pid) return { sockets: [], refused: [`all of them: ${meantFor(whose, pid)}`] };
   const names = named.split(":");
   const sockets: HandedSockets[] = [];
   const refused: string[] = [];
@@ -27,8 +29,9 @@ export function takeActivation(environment: NodeJS.ProcessEnv, pid: number): Act
     const descriptor = FIRST_DESCRIPTOR + i;
     const name = names[i] || `descriptor ${descriptor}`;
     try {
-      const { address, isStream } = inspectSocket(descriptor);
+      const { address, isStream, isConnected } = inspectSocket(descriptor);
       if (!isStream) throw new Error("only streams can be listened on");
+      if (isConnected) throw new Error("it is a connection and can't be listened on: Accept=no is needed");
       sockets.push({ owner: `systemd ${name}`, address, descriptors: [descriptor], isForeign: true });
     } catch (error) {
       refused.push(`${name}: ${(error as Error).message}`);
@@ -36,6 +39,10 @@ export function takeActivation(environment: NodeJS.ProcessEnv, pid: number): Act
     }
   }
   return { sockets, refused };
+}
+
+function meantFor(whose: string | undefined, pid: number): string {
+  return `they are for process ${whose ?? "?"} and not for this one, ${pid}: nothing may stand between (npm, a shell, -d)`;
 }
 
 function closeSilently(descriptor: number): void {

@@ -37,6 +37,27 @@ describe("a notifier", { skip }, () => {
     assert.deepEqual(told, ["RELOADING=1\nMONOTONIC_USEC=1234567\nSTATUS=Reloading"]);
   });
 
+  test("says nothing of reloads any more when the end has begun", () => {
+    const told: string[] = [];
+    const create = (): Notifier =>
+      new Notifier(
+        (lines) => told.push(lines),
+        assert.fail,
+        () => 1n,
+      );
+    const [stopped, succeeded] = [create(), create()];
+    for (const notifier of [stopped, succeeded]) notifier.reloading();
+    stopped.stopping();
+    succeeded.mainPid(42);
+    for (const notifier of [stopped, succeeded]) {
+      notifier.ready();
+      notifier.reloading();
+      notifier.ready();
+    }
+    const reloading = "RELOADING=1\nMONOTONIC_USEC=1";
+    assert.deepEqual(told, [reloading, reloading, "STOPPING=1", "MAINPID=42\nREADY=1"]);
+  });
+
   test("says what keeps it from speaking, and goes on", () => {
     for (const [path, reason] of [
       ["/nowhere/to/be/found", /sendto: ENOENT/],

@@ -11,6 +11,9 @@ export class Notifier {
   readonly #microseconds: () => bigint;
   readonly #onProblem: (problem: string) => void;
   #told = false;
+  #isReloading = false;
+  /** True as soon as it is no more this process's to say whether the service is ready. */
+  #isOver = false;
 
   /** @param microseconds the monotonic clock of the system: CLOCK_MONOTONIC */
   constructor(
@@ -41,24 +44,31 @@ export class Notifier {
     return this.#tell !== null;
   }
 
-  /** We listen; also after a reload, whatever came of it. */
+  /** We listen; also after a reload, whatever came of it. Nothing is said of it once the end has begun. */
   ready(status?: string): void {
-    this.#say("READY=1", ...toStatus(status));
+    this.#isReloading = false;
+    if (!this.#isOver) this.#say("READY=1", ...toStatus(status));
   }
 
   /** A reload begins; `ready` ends it. */
   reloading(status?: string): void {
-    this.#say("RELOADING=1", `MONOTONIC_USEC=${this.#microseconds()}`, ...toStatus(status));
+    this.#isReloading = true;
+    if (!this.#isOver)
+      this.#say("RELOADING=1", `MONOTONIC_USEC=${this.#microseconds()}`, ...toStatus(status));
   }
 
   /** The end begins. */
   stopping(status?: string): void {
+    this.#isOver = true;
     this.#say("STOPPING=1", ...toStatus(status));
   }
 
   /** Another process is the service from now on: told by either of both, before the old one ends. */
   mainPid(pid: number): void {
-    this.#say(`MAINPID=${pid}`);
+    // The manager waits for the end of a reload, and wouldn't hear it from this process any more.
+    const ending = this.#isReloading && !this.#isOver ? ["READY=1"] : [];
+    this.#isOver = true;
+    this.#say(`MAINPID=${pid}`, ...ending);
   }
 
   /** A line for people. */

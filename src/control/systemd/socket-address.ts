@@ -10,6 +10,8 @@ export interface InspectedSocket {
   readonly address: string;
   /** False for one of datagrams. */
   readonly isStream: boolean;
+  /** True for a connection: somebody is at its other end. */
+  readonly isConnected: boolean;
 }
 
 /* Linux, where these numbers are the same on x64 and arm64. */
@@ -27,6 +29,7 @@ const LONGEST = 110;
 
 interface Libc {
   getsockname(socket: number, address: Uint8Array, length: Uint8Array): number;
+  getpeername(socket: number, address: Uint8Array, length: Uint8Array): number;
   getsockopt(socket: number, level: number, option: number, value: Uint8Array, length: Uint8Array): number;
   fcntl(descriptor: number, command: number, argument: number): number;
 }
@@ -47,7 +50,9 @@ export function inspectSocket(descriptor: number): InspectedSocket {
     throw systemError("getsockopt");
   if (loaded.fcntl(descriptor, F_SETFD, FD_CLOEXEC) < 0) throw systemError("fcntl");
   const size = readCInt(length);
-  return { address: readSocketAddress(address.subarray(0, size)), isStream: readCInt(type) === SOCK_STREAM };
+  const isConnected = loaded.getpeername(descriptor, Buffer.alloc(LONGEST), cInt(LONGEST)) === 0;
+  const isStream = readCInt(type) === SOCK_STREAM;
+  return { address: readSocketAddress(address.subarray(0, size)), isStream, isConnected };
 }
 
 /**
@@ -104,6 +109,7 @@ function readCInt(bytes: Buffer): number {
 function load(): Libc {
   return ffi.dlopen(null, {
     getsockname: { arguments: ["i32", "pointer", "pointer"], return: "i32" },
+    getpeername: { arguments: ["i32", "pointer", "pointer"], return: "i32" },
     getsockopt: { arguments: ["i32", "i32", "i32", "pointer", "pointer"], return: "i32" },
     fcntl: { arguments: ["i32", "i32", "i32"], return: "i32" },
   }).functions as unknown as Libc;
