@@ -26,6 +26,16 @@ export {
   type ToxicType,
 } from "./chaos/toxic.ts";
 export { toxics } from "./chaos/toxics/index.ts";
+export {
+  type CheckedFilter,
+  type CheckFailure,
+  type CheckIssue,
+  defineFilter,
+  type FilterCheck,
+  type FilterMaker,
+  type FilterPhases,
+  type StandardCheck,
+} from "./filters/modules/filter-module.ts";
 export { type BodyLength, RequestHead, ResponseHead } from "./http/heads.ts";
 export { type HeadersInit, HttpHeaders } from "./http/http-headers.ts";
 export type { Malformation } from "./http/streams.ts";

@@ -7,7 +7,7 @@ import { isEntryName } from "./schema/values.ts";
 import type { Finding } from "./source-document.ts";
 
 /*
- * Whether the upstreams, limits and plugins that routes and listeners refer to by name are there, and which nobody refers to.
+ * Whether the upstreams, limits, plugins and filters that routes and listeners refer to by name are there, and which nobody refers to.
  */
 
 /** A name somewhere in the document that stands for something else. */
@@ -64,11 +64,20 @@ export function listenerLimitReferences({ section, path }: Entry): Reference[] {
 }
 
 /** The plugins that a route or listener names. */
-export function pluginReferences({ section, path }: Entry): Reference[] {
-  const { plugins } = section;
-  if (!Array.isArray(plugins)) return [];
-  return plugins.flatMap((name: unknown, i) =>
-    typeof name === "string" && name !== "" ? [{ name, path: [...path, "plugins", i] }] : [],
+export function pluginReferences(entry: Entry): Reference[] {
+  return listedNames(entry, "plugins");
+}
+
+/** The filters that a route or listener names. */
+export function filterReferences(entry: Entry): Reference[] {
+  return listedNames(entry, "filters");
+}
+
+function listedNames({ section, path }: Entry, key: string): Reference[] {
+  const names = section[key];
+  if (!Array.isArray(names)) return [];
+  return names.flatMap((name: unknown, i) =>
+    typeof name === "string" && name !== "" ? [{ name, path: [...path, key, i] }] : [],
   );
 }
 
@@ -86,6 +95,7 @@ const OTHERWISE = {
   upstream: "an address like 127.0.0.1:3000",
   limit: "a rate like 5/m",
   plugin: "",
+  filter: "",
 } as const;
 
 /** References that lead nowhere. */
@@ -115,18 +125,19 @@ function toUnknown(
   if (suggestion !== undefined) return { ...finding, suggestion };
   const known = names.length === 0 ? [] : [`one of ${names.join(", ")}`];
   const expected = [...known, OTHERWISE[kind]].filter((word) => word !== "").join(", or ");
-  return expected === "" ? { ...finding, expected: "a plugin under plugins" } : { ...finding, expected };
+  return expected === "" ? { ...finding, expected: `a ${kind} under ${kind}s` } : { ...finding, expected };
 }
 
 /** What is defined, and nobody refers to. */
 export function findUnused(
   references: readonly Reference[],
   names: readonly string[],
-  section: "upstreams" | "limits" | "plugins",
+  section: "upstreams" | "limits" | "plugins" | "filters",
 ): Finding[] {
   const used = new Set(references.map(({ name }) => name));
   const kind = section.slice(0, -1);
-  const user = section === "plugins" ? "no listener or route" : "no route";
+  const isForListeners = section === "plugins" || section === "filters";
+  const user = isForListeners ? "no listener or route" : "no route";
   return names
     .filter((name) => !used.has(name))
     .map((name) => ({

@@ -1,4 +1,5 @@
 import {
+  filterReferences,
   findUnknown,
   findUnused,
   limitReferences,
@@ -46,6 +47,8 @@ export function checkDocument(document: unknown, purpose: Purpose): CheckResult 
   const upstreams = namesIn(document["upstreams"]);
   const limits = namesIn(document["limits"]);
   const plugins = namesIn(document["plugins"]);
+  const filters = namesIn(document["filters"]);
+  const toFilters = [...listeners, ...routes].flatMap(filterReferences);
   const toPlugins = [...all, ...routes].flatMap(pluginReferences);
   const toUpstreams = [...listeners, ...routes].flatMap(upstreamReferences);
   const toLimits = [...listeners.flatMap(listenerLimitReferences), ...routes.flatMap(limitReferences)];
@@ -61,12 +64,14 @@ export function checkDocument(document: unknown, purpose: Purpose): CheckResult 
       ...findUnknown(toUpstreams, upstreams, "upstream"),
       ...findUnknown(toLimits, limits, "limit"),
       ...findUnknown(toPlugins, plugins, "plugin"),
+      ...findUnknown(toFilters, filters, "filter"),
     ],
     warnings: [
       ...lists.flatMap(findUnreachable),
       ...findUnused(toUpstreams, upstreams, "upstreams"),
       ...findUnused(toLimits, limits, "limits"),
       ...findUnused(toPlugins, plugins, "plugins"),
+      ...findUnused(toFilters, filters, "filters"),
       ...findUnusedRoutes(listeners, shared),
       ...checkUpstreams(document["upstreams"]),
       ...[...listeners, ...routes].flatMap(checkSplits),

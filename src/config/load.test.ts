@@ -52,6 +52,7 @@ describe("the simple form", () => {
       redis: null,
       limits: [],
       plugins: [],
+      filters: [],
       proxies: [],
       chaos: { seed: null, scenario: null },
       admin: null,
@@ -81,6 +82,7 @@ describe("the simple form", () => {
         },
         allowConnect: false,
         plugins: [],
+        filters: [],
         toxics: [],
         mode: { kind: "allow" },
         routes: [
@@ -94,6 +96,7 @@ describe("the simple form", () => {
             faults: [],
             limits: [],
             plugins: [],
+            filters: [],
             grpcTimeout: 0,
           },
         ],

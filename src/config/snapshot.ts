@@ -1,7 +1,13 @@
 import type { TrafficSettings } from "../base/traffic/traffic-settings.ts";
 import type { Mode } from "../chaos/mode.ts";
 import type { ToxicSettings } from "../chaos/toxic.ts";
-import type { LimitSettings, RedisSettings, RouteSettings, UpstreamSettings } from "../filters/settings.ts";
+import type {
+  FilterSettings,
+  LimitSettings,
+  RedisSettings,
+  RouteSettings,
+  UpstreamSettings,
+} from "../filters/settings.ts";
 import type { ServerSettings } from "../http1/server-options.ts";
 import type { Http2Settings } from "../http2/server-options.ts";
 import type { TlsListenerSettings } from "../net/tls/listener-settings.ts";
@@ -51,6 +57,8 @@ export interface ListenerSettings {
   readonly routes: readonly RouteSettings[];
   /** Names of plugins that all its requests and their responses go through. */
   readonly plugins: readonly string[];
+  /** Names of filters that all its sessions go through. */
+  readonly filters: readonly string[];
   /** Faults on clients' connections, from the start. */
   readonly toxics: readonly ToxicSettings[];
   readonly mode: Mode;
@@ -129,6 +137,8 @@ export interface Snapshot {
   readonly limits: readonly LimitSettings[];
   /** Those that a listener or route uses. */
   readonly plugins: readonly PluginSettings[];
+  /** Those that a listener or route uses. */
+  readonly filters: readonly FilterSettings[];
   /** What isn't wrong but is hardly meant: an upstream that nobody uses, a route that is never reached. */
   readonly warnings: readonly ConfigProblem[];
 }

@@ -3,6 +3,7 @@ import type { RouteSettings } from "../filters/settings.ts";
 import type { StreamProxySettings } from "../proxy/stream-proxy.ts";
 import { checkDocument, type Purpose } from "./checks.ts";
 import { toConfigError, toFindings } from "./issues.ts";
+import { resolveFilters } from "./resolve-filters.ts";
 import { resolveIn } from "./resolve-in.ts";
 import { LimitTable } from "./resolve-limits.ts";
 import { resolvePlugins } from "./resolve-plugins.ts";
@@ -33,6 +34,7 @@ export function toSnapshot(document: unknown, source: ProblemLocator, purpose: P
   const traffic = resolveTraffic(parsed.data, around);
   const actions = traffic.listeners.flatMap(({ routes }) => routes.map(({ action }) => action));
   const upstreams = resolveUpstreams(defined, actions, { zone, retries, ...around });
+  const filters = resolveFilters(parsed.data.filters, traffic, around, source);
   if (findings.length > 0) throw toConfigError(findings, source);
   return freeze({
     ...withoutDrafts(parsed.data),
@@ -44,15 +46,16 @@ export function toSnapshot(document: unknown, source: ProblemLocator, purpose: P
     ...traffic,
     upstreams,
     plugins: resolvePlugins(parsed.data.plugins, traffic, folder),
+    filters,
     warnings: [...warnings, ...findOpenAdmin(admin)].map((finding) => source.locate(finding)),
   });
 }
 
-type Drafts = "listeners" | "routes" | "upstreams" | "limits" | "plugins";
+type Drafts = "listeners" | "routes" | "upstreams" | "limits" | "plugins" | "filters";
 
 function withoutDrafts(draft: ConfigurationDraft): Omit<ConfigurationDraft, Drafts> {
   const { listeners: _, routes: _routes, upstreams: _upstreams, limits: _limits, ...others } = draft;
-  const { plugins: _plugins, ...rest } = others;
+  const { plugins: _plugins, filters: _filters, ...rest } = others;
   return rest;
 }
 

@@ -91,8 +91,9 @@ export class LocalPlane implements Engine {
 
   /** Of a thread that others load programs in as well, only what is run here counts. */
   get modules(): readonly LoadedModule[] {
-    const { program, toxics = [] } = this.#run.spec;
-    return program === null && toxics.length === 0 ? [] : loadedModules();
+    const { program, snapshot, toxics = [] } = this.#run.spec;
+    const hasFilters = (snapshot?.filters ?? []).length > 0;
+    return program === null && toxics.length === 0 && !hasFilters ? [] : loadedModules();
   }
 
   /** The same thread goes on: what takes another one, such as other code, is refused. */

@@ -12,7 +12,7 @@ const EXCHANGEABLE: ReadonlySet<keyof RunSpec> = new Set<keyof RunSpec>([
 
 /**
  * Whether threads that run the one can go on with the other: where the code is the same.
- * @param modules what their program was loaded from
+ * @param modules what their program and filters were loaded from
  */
 export async function isSwap(
   before: RunSpec,
@@ -23,7 +23,13 @@ export async function isSwap(
   const isProgramAlone = (spec: RunSpec): boolean => spec.program !== null && spec.snapshot === null;
   if (isProgramAlone(before) !== isProgramAlone(after)) return false;
   if (!isDeepStrictEqual(lasting(before), lasting(after))) return false;
+  if (!isDeepStrictEqual(filterModules(before), filterModules(after))) return false;
   return (await changedModules(modules)).length === 0;
+}
+
+/** Modules of filters are loaded as a thread begins, so that it is known what all of its code was loaded from. */
+function filterModules({ snapshot }: RunSpec): ReadonlySet<string> {
+  return new Set((snapshot?.filters ?? []).map(({ module }) => module));
 }
 
 function lasting(spec: RunSpec): object {

@@ -29,6 +29,7 @@ function settings(...routes: readonly Partial<RouteSettings>[]): ProxySettings {
         name: "main",
         forwarding: { trustedProxies: [] },
         plugins: [],
+        filters: [],
         routes: routes.map((route, i) => {
           return {
             name: `r${i}`,
@@ -38,6 +39,7 @@ function settings(...routes: readonly Partial<RouteSettings>[]): ProxySettings {
             faults: [],
             limits: [],
             plugins: [],
+            filters: [],
             grpcTimeout: 0,
             ...route,
           };

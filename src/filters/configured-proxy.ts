@@ -10,6 +10,9 @@ import { compileKey } from "./keys.ts";
 import { addLimitFields, compileLimits, type RouteLimits } from "./limits/route-limits.ts";
 import { SessionMatcher } from "./matchers/session-matcher.ts";
 import { type ChoosePeer, Mirror } from "./mirror.ts";
+import { type FilterChain, followedBy, toChain } from "./modules/filter-chain.ts";
+import { withFilters } from "./modules/filter-phases.ts";
+import type { OwnFilter } from "./modules/own-filter.ts";
 import { behindPlugins, withPlugins } from "./plugins/plugin-phases.ts";
 import type { ProxyMeans } from "./proxy-means.ts";
 import { compileRedirect } from "./redirect.ts";
@@ -38,6 +41,8 @@ interface Route extends TableEntry {
   readonly limits: RouteLimits | null;
   /** What happens to its requests before they go upstream: an answer, limits, faults. Null: nothing. */
   readonly filter: ((session: Session<unknown>) => MaybePromise<unknown>) | null;
+  /** The filters that a configuration names for it, those of its listener included. */
+  readonly own: FilterChain | null;
   readonly rewrite: RequestRewrite | null;
   readonly response: FieldChanges | null;
   /** What counts its traffic; null: nothing does. */
@@ -50,7 +55,7 @@ export type RouteContext = Route | undefined;
 /**
  * The proxy that a configuration describes, for one of its listeners: composed once, so that a request meets only what the
  * configuration asks for. A listener that sends everything to one upstream has nothing but `upstreamPeer`.
- * @throws RangeError when there is no such listener, upstream or plugin
+ * @throws RangeError when there is no such listener, upstream, plugin or filter
  */
 export function createConfiguredProxy(
   settings: ProxySettings,
@@ -60,16 +65,21 @@ export function createConfiguredProxy(
   const listener = listenerOf(settings, listenerName);
   const compiler = new RouteCompiler(settings, listener.forwarding.trustedProxies, means);
   const plugins = toRow(listener.plugins, means);
+  const filters = toFilters(listener.filters, means);
   const routes = listener.routes.map((route, i): Route => {
     const compiled = compiler.compile(route);
     const limits = compiler.compileLimits(route);
-    const plugged = behindPlugins(toRow(route.plugins, means), compiled.filter, plugins);
+    const own = toChain(toFilters(route.filters, means), `the route ${route.name}`, filters);
+    const filtered = behindChain(own, compiled.filter);
+    const plugged = behindPlugins(toRow(route.plugins, means), filtered, plugins);
     const proceed = behindLimits(limits, means.faults.before(i, plugged));
     const filter = withTime(route.grpcTimeout, proceed);
     const traffic = means.traffic?.row("route", route.name, listenerName) ?? null;
-    return { ...compiled, limits, filter, traffic };
+    return { ...compiled, limits, filter, own, traffic };
   });
-  const phases = toPhases(routes, listener.forwarding.trustedProxies);
+  const chains = routes.flatMap(({ own }) => own ?? []);
+  const before = toChain(filters, `the listener ${listenerName}`);
+  const phases = withFilters(toPhases(routes, listener.forwarding.trustedProxies), before, chains);
   const isPlugged = plugins !== null || listener.routes.some((route) => route.plugins.length > 0);
   return isPlugged ? withPlugins(phases, plugins) : phases;
 }
@@ -78,6 +88,24 @@ function toRow(names: readonly string[], { plugins }: ProxyMeans): PluginRow | n
   if (names.length === 0) return null;
   if (plugins === undefined) throw new RangeError(`There are no plugins, and none called ${names[0]}`);
   return plugins.row(names);
+}
+
+/** The filters of these names. @throws RangeError when there is none of a name */
+export function toFilters(
+  names: readonly string[],
+  { filters }: Pick<ProxyMeans, "filters">,
+): readonly OwnFilter[] {
+  return names.map((name) => {
+    const filter = filters?.get(name);
+    if (filter === undefined) throw new RangeError(`There is no filter called ${name}`);
+    return filter;
+  });
+}
+
+/** What filters do before the route itself answers, or the request goes on. */
+function behindChain(chain: FilterChain | null, proceed: RequestFilter | null): RequestFilter | null {
+  const hooks = chain?.hooks.requestFilter ?? null;
+  return hooks === null ? proceed : (session) => followedBy(hooks, session, proceed);
 }
 
 function toPhases(routes: readonly Route[], trustedProxies: readonly string[]): ProxyPhases<RouteContext> {
@@ -109,8 +137,8 @@ function behindLimits(limits: RouteLimits | null, proceed: RequestFilter | null)
 }
 
 function isEverything(route: Route): boolean {
-  const { match, group, mirror, filter, rewrite, response } = route;
-  if (group === null || group.isSticky) return false;
+  const { match, group, mirror, filter, own, rewrite, response } = route;
+  if (group === null || group.isSticky || own !== null) return false;
   return match === null && mirror === null && filter === null && rewrite === null && response === null;
 }
 
@@ -131,7 +159,7 @@ function toRoutes(routes: readonly Route[], trustedProxies: readonly string[]): 
       if (route === null) throw new ProxyError("NO_ROUTE");
       session.routeTraffic = route.traffic;
       session.context = route.split === null ? route : route.split.choose(session);
-      return route.filter?.(session);
+      return route.own === null ? route.filter?.(session) : route.own.begin(session, route.filter);
     },
     upstreamPeer: (session) => session.context!.group!.peerFor(session),
   };
@@ -196,6 +224,7 @@ class RouteCompiler {
       mirror: null,
       limits: null,
       filter: null,
+      own: null,
       rewrite: null,
       traffic: null,
     };

@@ -8,6 +8,7 @@ import type { Connector } from "../upstream/connector.ts";
 import type { ServerGroup } from "../upstream/server-group.ts";
 import type { HttpFaults } from "./faults/http-faults.ts";
 import type { LimitMeans } from "./limits/route-limits.ts";
+import type { OwnFilter } from "./modules/own-filter.ts";
 
 /** What the configured proxy works with beside its settings: its thread's part in what all threads share. */
 export interface ProxyMeans {
@@ -30,6 +31,8 @@ export interface ProxyMeans {
   readonly counters: Counters;
   /** Those that listeners and routes name; absent where none does. */
   readonly plugins?: Pick<PluginSet, "row">;
+  /** Those that listeners and routes name, by their names; absent where none does. */
+  readonly filters?: ReadonlyMap<string, OwnFilter>;
   /** Where the traffic of routes and upstreams is counted; absent: nowhere. */
   readonly traffic?: TrafficBook | null;
 }

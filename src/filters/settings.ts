@@ -209,8 +209,29 @@ export interface RouteSettings {
   readonly limits: readonly LimitSettings[];
   /** Names of plugins that its requests and their responses go through, behind those of the listener. */
   readonly plugins: readonly string[];
+  /** Names of filters that its sessions go through, behind those of the listener. */
+  readonly filters: readonly string[];
   /** The longest a gRPC call may take, milliseconds; 0: no limit of its own. */
   readonly grpcTimeout: number;
+}
+
+/** A filter that a configuration names: phases that a module brings. */
+export interface FilterSettings {
+  /** What listeners and routes call it by. */
+  readonly name: string;
+  /** The module's file, as it is found from the working directory. */
+  readonly module: string;
+  /** What the module is told; undefined: nothing. */
+  readonly config: unknown;
+  /** Where `config` stands, or what else is there of the filter. */
+  readonly place: TextPlace;
+}
+
+/** A place in a configuration; lines and columns count from 1. */
+export interface TextPlace {
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
 }
 
 export interface UpstreamSettings extends GroupSettings {
@@ -228,6 +249,8 @@ export interface ListenerRoutes {
   readonly routes: readonly RouteSettings[];
   /** Names of plugins that all its requests and their responses go through, the first of them next to the client. */
   readonly plugins: readonly string[];
+  /** Names of filters that all its sessions go through, the first of them next to the client. */
+  readonly filters: readonly string[];
   readonly forwarding: { readonly trustedProxies: readonly string[] };
 }
 

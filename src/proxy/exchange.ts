@@ -6,6 +6,7 @@ import type { HttpHeaders } from "../http/http-headers.ts";
 import type { RequestSink } from "../http/server-application.ts";
 import type { DownstreamStream, UpstreamSink, UpstreamStream } from "../http/streams.ts";
 import type { HttpPeer } from "../upstream/peer.ts";
+import { filtersRequestBody, filtersResponseBody } from "./body-filters.ts";
 import { sentLength } from "./body-length.ts";
 import { Failover } from "./failover.ts";
 import { Hold } from "./flow.ts";
@@ -170,7 +171,7 @@ export class Exchange<C>
     const { plan, forwarding } = this.proxy;
     const { plugins } = this.session;
     const sent = plugins === null ? head : plugins.toSend(head);
-    const isFiltered = plan.filtersRequestBody || plugins?.transformsRequest === true;
+    const isFiltered = filtersRequestBody(this.session, plan) || plugins?.transformsRequest === true;
     const length = sentLength(sent.body, sent.touchedHeaders, isFiltered);
     const additions = forwarding.additions(sent, this.client, this.#protocol, peer);
     upstream.sendHead(this.grpc === null ? sent : this.grpc.toSend(sent), length, additions);
@@ -198,7 +199,7 @@ export class Exchange<C>
     if (head.status >= 300) this.#switches = false;
     session.response = head;
     if (proxy.isTimed) session.timings.firstByte = proxy.now();
-    if (proxy.keepsResponses) head.source.retain();
+    if (proxy.keepsResponses || session.bodyFilters !== null) head.source.retain();
     this.call(proxy.plan.upstreamResponseFilter, this.#filterResponse, head);
   }
 
@@ -216,7 +217,8 @@ export class Exchange<C>
     }
     // A call that ends with its head has no body that a filter could make longer.
     const isPlugged = this.session.plugins?.prepareResponse(head, this.#isHead) === true;
-    const isFiltered = isPlugged || (plan.filtersResponseBody && !(this.grpc !== null && head.body === 0));
+    const isEmptyCall = this.grpc !== null && head.body === 0;
+    const isFiltered = isPlugged || (!isEmptyCall && filtersResponseBody(this.session, plan));
     const length = sentLength(head.body, head.touchedHeaders, isFiltered);
     this.#headSent = true;
     this.grpc?.noteResponse(head, length);
@@ -227,7 +229,7 @@ export class Exchange<C>
       else this.endBody(null);
       return;
     }
-    if (plan.looksAtResponseBody || isPlugged)
+    if (plan.looksAtResponseBody || isFiltered)
       this.#responseBody = new ResponseBody(this, plan, isFiltered ? length : "none", isPlugged);
     this.releaseResponse(Hold.Filter);
   }

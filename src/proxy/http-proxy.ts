@@ -223,6 +223,7 @@ const ERROR_COUNTERS = {
 } as const satisfies Record<ErrorSource, Counter>;
 
 function filterError(thrown: unknown): ProxyError {
+  if (thrown instanceof ProxyError && thrown.code === "FILTER_FAILED") return thrown;
   return new ProxyError("FILTER_FAILED", describeThrown(thrown), { cause: thrown });
 }
 

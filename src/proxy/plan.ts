@@ -57,6 +57,13 @@ export function checkPhases(phases: object): void {
   }
 }
 
+/** The same phases, to be called as functions of another object. */
+export function bindPhases<C>(phases: ProxyPhases<C>): ProxyPhases<C> {
+  const copy: Record<string, unknown> = {};
+  for (const name of PHASES) if (phases[name] !== undefined) copy[name] = phases[name].bind(phases);
+  return copy as unknown as ProxyPhases<C>;
+}
+
 /** Binds the phases, so that a session asks one field for each and calls nothing for those that are absent. */
 export function toPlan<C>(phases: ProxyPhases<C>): Plan<C> {
   if (typeof phases.upstreamPeer !== "function") throw new TypeError("A proxy needs the phase upstreamPeer");

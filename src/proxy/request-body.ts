@@ -4,6 +4,7 @@ import type { HttpHeaders } from "../http/http-headers.ts";
 import type { UpstreamStream } from "../http/streams.ts";
 import type { PipeOwner, PluginPipe } from "../plugins/plugin-pipe.ts";
 import { BodyCollector } from "./body-collector.ts";
+import { requestBodyFilters } from "./body-filters.ts";
 import { LengthCheck } from "./body-length.ts";
 import { BodyPump, type PumpOwner } from "./body-pump.ts";
 import { Hold } from "./flow.ts";
@@ -30,7 +31,9 @@ export interface RequestBodyOwner<C> {
  */
 export class RequestBody<C> implements PumpOwner, PipeOwner {
   readonly #owner: RequestBodyOwner<C>;
-  readonly #pump: BodyPump<C> | null;
+  readonly #filter: BodyFilter<C> | null;
+  /** Null before a request's head is out, and where nothing filters the body. */
+  #pump: BodyPump<C> | null = null;
   /** Null where the body goes through no plugins, and before a request's head is out. */
   #pipe: PluginPipe | null = null;
   #collector: BodyCollector | null = null;
@@ -55,7 +58,7 @@ export class RequestBody<C> implements PumpOwner, PipeOwner {
 
   constructor(owner: RequestBodyOwner<C>, filter: BodyFilter<C> | null) {
     this.#owner = owner;
-    this.#pump = filter === null ? null : new BodyPump(owner.session, [filter], this);
+    this.#filter = filter;
   }
 
   /** True when all of the body that was sent can be sent again. */
@@ -99,7 +102,9 @@ export class RequestBody<C> implements PumpOwner, PipeOwner {
     this.#begun = true;
     this.#server = server;
     this.#length = length;
-    const { plugins } = this.#owner.session;
+    const { session } = this.#owner;
+    const { plugins } = session;
+    if (isFirst) this.#pump = this.#toPump(session);
     if (plugins?.transformsRequest === true) this.#pipe ??= plugins.requestPipe(this);
     if (this.#pump !== null || this.#pipe !== null) this.#check = new LengthCheck(length);
     this.#sent?.replay((bytes, start, end) => server.sendBody(bytes, start, end));
@@ -110,6 +115,11 @@ export class RequestBody<C> implements PumpOwner, PipeOwner {
     this.#keepWithin(this.#owner.replayLimit);
     if (this.#ended) this.onPipedEnd();
     else if (isFirst && this.#collector === null) this.#goOn();
+  }
+
+  #toPump(session: Session<C>): BodyPump<C> | null {
+    const filters = requestBodyFilters(session, this.#filter);
+    return filters.length === 0 ? null : new BodyPump(session, filters, this);
   }
 
   /** Sends all of a complete body to a second server. */

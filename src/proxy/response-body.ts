@@ -2,10 +2,10 @@ import { notPromised, ProxyError, toProxyError } from "../base/errors.ts";
 import type { BodyLength } from "../http/heads.ts";
 import type { HttpHeaders } from "../http/http-headers.ts";
 import type { PipeOwner, PluginPipe } from "../plugins/plugin-pipe.ts";
+import { responseBodyFilters } from "./body-filters.ts";
 import { LengthCheck } from "./body-length.ts";
 import { BodyPump, type PumpOwner } from "./body-pump.ts";
 import { Hold } from "./flow.ts";
-import type { BodyFilter } from "./phases.ts";
 import type { Plan } from "./plan.ts";
 import type { Session } from "./session.ts";
 import { toPluginFailure } from "./session-plugins.ts";
@@ -36,11 +36,10 @@ export class ResponseBody<C> implements PumpOwner, PipeOwner {
     this.#owner = owner;
     this.#plan = plan;
     this.#check = new LengthCheck(length);
-    const filters = [plan.upstreamResponseBodyFilter, plan.responseBodyFilter];
-    const present = filters.filter((filter): filter is BodyFilter<C> => filter !== null);
+    const filters = responseBodyFilters(owner.session, plan);
     // What has no body, such as an answer to HEAD, is no business of a body filter.
-    const hasPump = present.length > 0 && length !== "none";
-    this.#pump = hasPump ? new BodyPump(owner.session, present, this) : null;
+    const hasPump = filters.length > 0 && length !== "none";
+    this.#pump = hasPump ? new BodyPump(owner.session, filters, this) : null;
     this.#pipe = isPlugged ? (owner.session.plugins?.responsePipe(this) ?? null) : null;
   }
 

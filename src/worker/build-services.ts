@@ -1,5 +1,7 @@
 import type { ListenerSettings, Snapshot } from "../config/snapshot.ts";
-import { createConfiguredProxy } from "../filters/configured-proxy.ts";
+import { createConfiguredProxy, toFilters } from "../filters/configured-proxy.ts";
+import { toChain } from "../filters/modules/filter-chain.ts";
+import { behindFilters } from "../filters/modules/filter-phases.ts";
 import { withPlugins } from "../filters/plugins/plugin-phases.ts";
 import type { ProxyMeans } from "../filters/proxy-means.ts";
 import { Forwarding, type ForwardingPolicy } from "../proxy/forwarding.ts";
@@ -31,9 +33,21 @@ export async function buildServices(spec: RunSpec, means: ServiceMeans | null): 
   const connector = means?.connector ?? new Connector(snapshot.pool);
   const parts = { snapshot, instance, connector, faults: means?.faults ?? null };
   return snapshot.listeners.map((listener) => {
-    const row = means?.plugins?.row(listener.plugins) ?? null;
-    return toService(listener, row === null ? exported : withPlugins(exported, row), parts);
+    return toService(listener, withAdditions(exported, listener, means), parts);
   });
+}
+
+/** A program's phases behind the filters and plugins of the listener that they run on. */
+function withAdditions(
+  phases: ProxyPhases<unknown>,
+  { name, filters, plugins }: ListenerSettings,
+  means: ServiceMeans | null,
+): ProxyPhases<unknown> {
+  if (means === null) return phases;
+  const chain = toChain(toFilters(filters, means), `the listener ${name}`);
+  const filtered = chain === null ? phases : behindFilters(phases, chain);
+  const row = means.plugins?.row(plugins) ?? null;
+  return row === null ? filtered : withPlugins(filtered, row);
 }
 
 /** True when a program's services are its own, and not those of a configuration's listeners: that can't change without it. */

@@ -5,6 +5,7 @@ import type { Service, ServiceContext } from "../proxy/service.ts";
 import { Connector } from "../upstream/connector.ts";
 import { watchIdentities } from "../upstream/identity-files.ts";
 import { buildServices, hasOwnServices } from "./build-services.ts";
+import { loadFilters, type ReadyFilters } from "./filter-modules.ts";
 import { ListenerFaultTable } from "./listener-faults.ts";
 import type { SameMemory } from "./orders.ts";
 import { peersTlsOf } from "./peers-tls.ts";
@@ -35,6 +36,7 @@ export interface Composition {
   readonly faults: ListenerFaultTable;
   readonly groups: ServerGroups;
   readonly limits: RemoteLimits;
+  readonly filters: ReadyFilters;
 }
 
 /** What is there already, and what of its memory the next one has too. */
@@ -65,17 +67,18 @@ export async function compose(
   const connector =
     known !== null && hasSamePool(known.run.spec, spec) ? known.connector : createConnector(spec);
   try {
+    const filters = await loadFilters(spec.snapshot?.filters ?? [], known?.filters);
     await watchIdentities(peersTlsOf(spec), context.tls);
     const isKept = known !== null && (await hasOwnServices(spec));
     const means = {
-      ...{ faults, thread: row, groups: groups.byName, limits: shared.limits, connector, plugins },
+      ...{ faults, thread: row, groups: groups.byName, limits: shared.limits, connector, plugins, filters },
       ...{ toLimiter: limits.toLimiter, counters: context.counters, traffic: context.traffic ?? null },
       random: seededRandom(`${spec.seed}/${thread}/routes`),
     };
     const services = isKept ? null : await buildServices(spec, means);
     if (!isLimitedAsBefore) await limits.begun();
     for (const { name, switched } of standing.listeners) faults.catchUp(name, switched);
-    return { run, services, connector, faults, groups, limits };
+    return { run, services, connector, faults, groups, limits, filters };
   } catch (error) {
     discard({ groups, limits, connector }, known);
     throw error;

@@ -20,9 +20,10 @@ const failedImports: FailedImport[] = [];
 /**
  * Loads a program, in the main thread or in a worker, and returns what it exports by default. TypeScript runs as it is,
  * by Node's type stripping. A program is loaded once for each thread.
+ * @param example what it could export, for the error when it exports nothing
  * @throws ProgramError that names file, line and column where Node tells them
  */
-export async function loadProgram(path: string): Promise<unknown> {
+export async function loadProgram(path: string, example: string = "defineProxy(…)"): Promise<unknown> {
   registerOnce();
   const file = resolve(path);
   let program: object;
@@ -31,7 +32,7 @@ export async function loadProgram(path: string): Promise<unknown> {
   } catch (thrown) {
     throw toProgramError(thrown, file, failedImports);
   }
-  return defaultOf(program, file, "defineProxy(…)");
+  return defaultOf(program, file, example);
 }
 
 /**

@@ -17,6 +17,7 @@ import {
   serveSnapshot,
   toRunSpec,
 } from "./serve-snapshot.ts";
+import { testFilters } from "./test-filters.ts";
 import { testPlugins } from "./test-plugins.ts";
 import { testTls } from "./test-tls.ts";
 
@@ -116,6 +117,7 @@ async function runSnapshot(snapshot: Snapshot, path: string, flags: RunFlags): P
   await loadScenario(snapshot);
   await testTls(snapshot, path);
   await testPlugins(snapshot, path);
+  await testFilters(snapshot);
   process.stdout.write(`${path}: the configuration is good\n`);
 }
 
@@ -134,6 +136,7 @@ async function runProgram(path: string, snapshot: Snapshot | null, flags: RunFla
   if (snapshot !== null) {
     await testTls(snapshot, flags.config!);
     await testPlugins(snapshot, flags.config!);
+    await testFilters(snapshot);
   }
   process.stdout.write(`${path}: the program is good\n`);
 }

@@ -4,6 +4,7 @@ import { DEFAULT_RETRY_POLICY } from "../../proxy/retries.ts";
 import { DEFAULT_POOL_OPTIONS } from "../../upstream/pool.ts";
 import { ACCESS_LOG_FORMATS, type AccessLogSettings, LOG_LEVELS, type Snapshot } from "../snapshot.ts";
 import { admin, chaos, stats } from "./control.ts";
+import { type FilterDraft, namedFilters } from "./filter.ts";
 import { type LimitDraft, namedLimits, redis } from "./limit.ts";
 import { type ListenerDraft, listener } from "./listener.ts";
 import { namedPlugins, type PluginDraft } from "./plugin.ts";
@@ -33,12 +34,16 @@ const accessLog: z.ZodType<AccessLogSettings | null> = oneOf(
 
 /** A document that fits the schema; whether its references lead anywhere is not known yet. */
 export interface ConfigurationDraft
-  extends Omit<Snapshot, "listeners" | "proxies" | "upstreams" | "limits" | "plugins" | "warnings"> {
+  extends Omit<
+    Snapshot,
+    "listeners" | "proxies" | "upstreams" | "limits" | "plugins" | "filters" | "warnings"
+  > {
   readonly listeners: readonly ListenerDraft[];
   readonly routes: readonly RouteDraft[];
   readonly upstreams: Readonly<Record<string, UpstreamDraft>>;
   readonly limits: Readonly<Record<string, LimitDraft>>;
   readonly plugins: Readonly<Record<string, PluginDraft>>;
+  readonly filters: Readonly<Record<string, FilterDraft>>;
 }
 
 const SECONDS_EXPECTED = "a number of seconds";
@@ -119,6 +124,11 @@ export const configuration: z.ZodType<ConfigurationDraft> = section(
     plugins: namedPlugins
       .optional()
       .describe("Plugins by name, for `plugins` of listeners and routes. A path is enough for one."),
+    filters: namedFilters
+      .optional()
+      .describe(
+        "Filters by name, for `filters` of listeners and routes. The path of a module is enough for one.",
+      ),
   },
 ).transform((document): ConfigurationDraft => {
   return {
@@ -145,5 +155,6 @@ export const configuration: z.ZodType<ConfigurationDraft> = section(
     upstreams: document.upstreams ?? {},
     limits: document.limits ?? {},
     plugins: document.plugins ?? {},
+    filters: document.filters ?? {},
   };
 });

@@ -10,6 +10,7 @@ import type {
 } from "../../filters/settings.ts";
 import { type FaultDraft, fault, finalStatus } from "./fault.ts";
 import { headerChanges, headerFields } from "./fields.ts";
+import { filterReferences } from "./filter.ts";
 import { type LimitReference, limitReferences } from "./limit.ts";
 import { match } from "./match.ts";
 import { mirror } from "./mirror.ts";
@@ -159,11 +160,16 @@ export const route: z.ZodType<RouteDraft> = section(
       .describe(
         "Plugins that its requests and the responses of servers go through, the first of them next to the client. Bodies go through without `Content-Length`.",
       ),
+    filters: filterReferences
+      .optional()
+      .describe(
+        "Filters that its requests and their responses go through, the first of them next to the client, behind those of the listener.",
+      ),
     faults: faults.optional().describe("Faults on its requests. Those that strike one act on it together."),
   },
 ).transform((document): RouteDraft => {
   const { name = null, match: matched = null, request_headers = null, response_headers = null } = document;
-  const { faults: laid = [], limits = [], plugins = [] } = document;
+  const { faults: laid = [], limits = [], plugins = [], filters = [] } = document;
   const action = toAction(document, toRequestChanges(document.rewrite ?? null, request_headers));
   // Without an action it is refused elsewhere; until then it answers nothing.
   return {
@@ -174,6 +180,7 @@ export const route: z.ZodType<RouteDraft> = section(
     faults: laid,
     limits,
     plugins,
+    filters,
     grpcTimeout: document.grpc_timeout,
   };
 });

@@ -23,7 +23,7 @@ export function toPlainSpec(spec: RunSpec): Readonly<Record<string, unknown>> {
 }
 
 function plainSnapshot(snapshot: NonNullable<RunSpec["snapshot"]>): object {
-  const { listeners, proxies, upstreams, limits, process, chaos, warnings, ...rest } = snapshot;
+  const { listeners, proxies, upstreams, limits, filters, process, chaos, warnings, ...rest } = snapshot;
   const { upgradeSocket, ...processSettings } = process;
   const { accessLog, errorLog, logLevel, gracePeriod, ...settings } = rest;
   return {
@@ -38,6 +38,7 @@ function plainSnapshot(snapshot: NonNullable<RunSpec["snapshot"]>): object {
     ],
     upstreams: upstreams.map(plainUpstream),
     limits,
+    filters: filters.map(({ name, module, config }) => ({ name, module, config })),
   };
 }
 

@@ -4,7 +4,7 @@ import { formatHostPort } from "../../net/address.ts";
 import type { HeadVerdict } from "../../plugins/plugin.ts";
 import type { PluginRow } from "../../plugins/plugin-row.ts";
 import type { MaybePromise, ProxyPhases } from "../../proxy/phases.ts";
-import { PHASES } from "../../proxy/plan.ts";
+import { bindPhases } from "../../proxy/plan.ts";
 import type { Session } from "../../proxy/session.ts";
 import { SessionPlugins, toPluginFailure } from "../../proxy/session-plugins.ts";
 import { parseReplacement, takeReplacement, toHeadText } from "./head-text.ts";
@@ -20,7 +20,7 @@ type RequestFilter = (session: Session<unknown>) => MaybePromise<unknown>;
  * @param row the listener's own; null when only routes have some
  */
 export function withPlugins<C>(phases: ProxyPhases<C>, row: PluginRow | null): ProxyPhases<C> {
-  const plugged = bound(phases);
+  const plugged = bindPhases(phases);
   if (row !== null) {
     plugged.earlyRequestFilter = (session) => {
       const next = (isAnswered: unknown): MaybePromise<void> =>
@@ -39,13 +39,6 @@ export function withPlugins<C>(phases: ProxyPhases<C>, row: PluginRow | null): P
     return isThenable(goesOn) ? goesOn.then(next) : next(goesOn);
   };
   return plugged;
-}
-
-/** The same phases, to be called as functions of another object. */
-function bound<C>(phases: ProxyPhases<C>): ProxyPhases<C> {
-  const copy: Record<string, unknown> = {};
-  for (const name of PHASES) if (phases[name] !== undefined) copy[name] = phases[name].bind(phases);
-  return copy as unknown as ProxyPhases<C>;
 }
 
 /**

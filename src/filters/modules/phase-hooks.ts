@@ -1,0 +1,137 @@
+import { describeThrown, isThenable, notPromised, ProxyError } from "../../base/errors.ts";
+import type { FilteredBody, MaybePromise } from "../../proxy/phases.ts";
+import type { Session } from "../../proxy/session.ts";
+import type { SessionFilters } from "./filter-chain.ts";
+import type { FilterSession } from "./filter-session.ts";
+
+/** What a filter does in one phase. */
+export interface Hook {
+  /** Which of the chain's filters it belongs to. */
+  readonly at: number;
+  readonly call: (session: FilterSession, ...more: readonly unknown[]) => unknown;
+  /** Whose it is, which phase, and where: for errors. */
+  readonly place: string;
+}
+
+/** Whether those that are still to come aren't called any more. */
+export type IsOver = (session: Session<unknown>) => boolean;
+
+/** What several filters do in one phase, one after the other: at once where they answer at once. */
+export class PhaseHooks {
+  readonly #hooks: readonly Hook[];
+  readonly #isOver: IsOver;
+  readonly #heedsFalse: boolean;
+
+  /** @param heedsFalse true: a filter that returns false ends it */
+  constructor(hooks: readonly Hook[], isOver: IsOver, heedsFalse: boolean) {
+    this.#hooks = hooks;
+    this.#isOver = isOver;
+    this.#heedsFalse = heedsFalse;
+  }
+
+  /** @returns false when a filter ended it by that */
+  run(session: Session<unknown>, argument?: unknown): MaybePromise<boolean> {
+    return this.#runFrom(0, session, argument);
+  }
+
+  #runFrom(from: number, session: Session<unknown>, argument: unknown): MaybePromise<boolean> {
+    for (let i = from; i < this.#hooks.length; i++) {
+      if (this.#isOver(session)) break;
+      const hook = this.#hooks[i]!;
+      const result = callHook(hook, session, argument, undefined);
+      if (isThenable(result)) return this.#goOn(i, result, session, argument);
+      if (result === false && this.#heedsFalse) return false;
+    }
+    return true;
+  }
+
+  async #goOn(
+    at: number,
+    promise: PromiseLike<unknown>,
+    session: Session<unknown>,
+    argument: unknown,
+  ): Promise<boolean> {
+    const result = await awaitHook(this.#hooks[at]!, promise);
+    if (result === false && this.#heedsFalse) return false;
+    return await this.#runFrom(at + 1, session, argument);
+  }
+
+  /** For phases that nobody could wait for. */
+  tell(session: Session<unknown>, first: unknown, second?: unknown): void {
+    for (const hook of this.#hooks) if (!this.#isOver(session)) callNow(hook, session, first, second);
+  }
+
+  /** The same. @returns what the first filter says that says something */
+  ask(session: Session<unknown>, argument?: unknown): unknown {
+    for (const hook of this.#hooks) {
+      const said = callNow(hook, session, argument, undefined);
+      if (said !== undefined && said !== false) return said;
+    }
+    return undefined;
+  }
+
+  /** Whatever becomes of one, the others are called too, and nobody waits for another. Fails with what the first one did. */
+  runAll(session: Session<unknown>, argument: unknown): MaybePromise<void> {
+    const failures: unknown[] = [];
+    const promises: Promise<unknown>[] = [];
+    for (const hook of this.#hooks) {
+      try {
+        const result = callHook(hook, session, argument, undefined);
+        if (isThenable(result)) promises.push(awaitHook(hook, result));
+      } catch (error) {
+        failures.push(error);
+      }
+    }
+    if (promises.length > 0) return allOf(promises, failures);
+    if (failures.length > 0) throw failures[0];
+  }
+}
+
+async function allOf(promises: readonly Promise<unknown>[], failures: readonly unknown[]): Promise<void> {
+  const settled = await Promise.allSettled(promises);
+  const failed = settled.find(({ status }) => status === "rejected") as PromiseRejectedResult | undefined;
+  if (failures.length > 0) throw failures[0];
+  if (failed !== undefined) throw failed.reason;
+}
+
+/** What a filter does with a chunk of a body, as the engine calls it. */
+export function toBodyFilter(
+  hook: Hook,
+): (session: Session<unknown>, chunk: Buffer | null, endOfStream: boolean) => MaybePromise<FilteredBody> {
+  return (session, chunk, endOfStream) => {
+    const result = callHook(hook, session, chunk, endOfStream) as MaybePromise<FilteredBody>;
+    return isThenable(result) ? awaitHook(hook, result) : result;
+  };
+}
+
+/** @throws ProxyError that says whose error it is */
+function callHook(hook: Hook, session: Session<unknown>, first: unknown, second: unknown): unknown {
+  try {
+    return hook.call((session.bodyFilters as SessionFilters).views[hook.at]!, first, second);
+  } catch (thrown) {
+    throw toFilterError(thrown, hook.place);
+  }
+}
+
+function callNow(hook: Hook, session: Session<unknown>, first: unknown, second: unknown): unknown {
+  const result = callHook(hook, session, first, second);
+  try {
+    return notPromised(result, "it");
+  } catch (thrown) {
+    throw toFilterError(thrown, hook.place);
+  }
+}
+
+async function awaitHook<T>({ place }: Hook, promise: PromiseLike<T>): Promise<T> {
+  try {
+    return await promise;
+  } catch (thrown) {
+    throw toFilterError(thrown, place);
+  }
+}
+
+/** What was thrown on purpose stays what it is. */
+export function toFilterError(thrown: unknown, place: string): ProxyError {
+  if (thrown instanceof ProxyError) return thrown;
+  return new ProxyError("FILTER_FAILED", `${place}: ${describeThrown(thrown)}`, { cause: thrown });
+}

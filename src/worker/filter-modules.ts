@@ -1,0 +1,63 @@
+import { resolve } from "node:path";
+import { isDeepStrictEqual } from "node:util";
+import { formatPath } from "../config/config-error.ts";
+import { asPhases, FilterConfigError, makePhases, type OwnFilter } from "../filters/modules/own-filter.ts";
+import type { FilterSettings } from "../filters/settings.ts";
+import { ProgramError, toProgramError } from "./program-error.ts";
+import { loadProgram } from "./program-loader.ts";
+
+/** A filter that is ready, and what it was made of. */
+interface ReadyFilter extends OwnFilter {
+  readonly settings: FilterSettings;
+}
+
+export type ReadyFilters = ReadonlyMap<string, ReadyFilter>;
+
+export const NO_FILTERS: ReadyFilters = new Map();
+
+/**
+ * Loads the modules of filters and has them make their phases; a filter whose settings are those of before is the same one.
+ * Rejects with a ProgramError that says where what is wrong, in the module or in the configuration.
+ */
+export async function loadFilters(
+  all: readonly FilterSettings[],
+  before: ReadyFilters = NO_FILTERS,
+): Promise<ReadyFilters> {
+  const ready = new Map<string, ReadyFilter>();
+  for (const settings of all) {
+    const known = before.get(settings.name);
+    const isSame = known !== undefined && isSameFilter(known.settings, settings);
+    ready.set(settings.name, isSame ? known : await loadFilter(settings));
+  }
+  return ready;
+}
+
+function isSameFilter(one: FilterSettings, other: FilterSettings): boolean {
+  return one.module === other.module && isDeepStrictEqual(one.config, other.config);
+}
+
+async function loadFilter(settings: FilterSettings): Promise<ReadyFilter> {
+  const { name, module, config } = settings;
+  const file = resolve(module);
+  const exported = await loadProgram(module, "defineFilter(…)");
+  let phases: unknown;
+  try {
+    phases = await makePhases(exported, config);
+  } catch (thrown) {
+    throw thrown instanceof FilterConfigError ? toPlaced(thrown, settings) : toProgramError(thrown, file, []);
+  }
+  try {
+    return { name, module, settings, phases: asPhases(phases) };
+  } catch (error) {
+    throw new ProgramError((error as Error).message, { file }, { cause: error });
+  }
+}
+
+/** In the words of the configuration, at the place where they stand. */
+function toPlaced(
+  { path, message, cause }: FilterConfigError,
+  { name, module, place }: FilterSettings,
+): ProgramError {
+  const where = formatPath(["filters", name, "config", ...path]);
+  return new ProgramError(`${where}: ${message} (says ${module})`, place, { cause });
+}
