@@ -11,21 +11,30 @@ export interface OrderTaker {
 /** Milliseconds that a thread is waited for: whatever it has to do takes a fraction of that. */
 const PATIENCE = 30_000;
 
+const BUSY = "ERR_THREAD_BUSY";
+
 /**
  * Gives an order and waits for the answer, but not for ever: a program may never give its thread back. It does what it was told
  * when it can again, in the order in which it was told.
  * Rejects with an `OrderError`, also when it takes too long.
  */
-export async function patiently(taker: OrderTaker, order: Order): Promise<unknown> {
+export function patiently(taker: OrderTaker, order: Order): Promise<unknown> {
+  return inTime(taker.order(order), `Thread ${taker.thread}`);
+}
+
+/** Waits as long for what threads answer. Rejects with an `OrderError` when it takes too long. */
+export async function inTime<T>(answer: Promise<T>, who: string = "A thread"): Promise<T> {
   const { promise: late, reject } = Promise.withResolvers<never>();
-  const error = new OrderError(
-    `Thread ${taker.thread} doesn't answer: something keeps it busy`,
-    "ERR_THREAD_BUSY",
-  );
+  const error = new OrderError(`${who} doesn't answer: something keeps it busy`, BUSY);
   const timer = setTimeout(reject, PATIENCE, error);
   try {
-    return await Promise.race([taker.order(order), late]);
+    return await Promise.race([answer, late]);
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** True when it only takes too long: it will be done yet. */
+export function isBusy(error: unknown): error is OrderError {
+  return error instanceof OrderError && error.code === BUSY;
 }

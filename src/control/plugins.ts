@@ -10,6 +10,7 @@ import {
   type PluginMaterial,
   type PluginSettings,
 } from "../plugins/plugin-settings.ts";
+import { inTime, isBusy } from "./patiently.ts";
 
 /** A plugin that is used, and what it has done. Plain data. */
 export interface PluginStatus extends PluginTotals {
@@ -141,16 +142,16 @@ export class PluginKeepers implements Plugins {
     const kept = this.#kept.get(name);
     if (kept === undefined) return;
     try {
-      await this.onPlugin?.({ material, counts: kept.counts });
+      await inTime(Promise.resolve(this.onPlugin?.({ material, counts: kept.counts })));
       log.info(
         { version: version.slice(0, VERSION_LENGTH) },
         "Plugin was exchanged: connections begin with the new one",
       );
     } catch (error) {
-      log.error(
-        { problem: (error as Error).message },
-        "A thread can't use this plugin: the one before stays",
-      );
+      const outcome = isBusy(error)
+        ? "Plugin was exchanged, but not in all threads yet"
+        : "A thread can't use this plugin: the one before stays";
+      log.error({ problem: (error as Error).message }, outcome);
     }
     await this.#copies.remove(before.file);
   }

@@ -11,6 +11,7 @@ import {
 } from "../proxy/stream-proxy.ts";
 import type { Order, StandingProxies } from "../worker/orders.ts";
 import { type ProxyTraffic, sumTraffic } from "../worker/traffic-ledger.ts";
+import { inTime, isBusy } from "./patiently.ts";
 import { OrderError, type Planes } from "./planes.ts";
 import { currentSettings, NEW_ENTRY, type ProxyEntry, toStanding, toState } from "./proxy-entry.ts";
 import {
@@ -144,16 +145,10 @@ export class Proxies implements Steering, TrafficSource {
     const settings = currentSettings(entry);
     let address: string;
     try {
-      address = (await this.#planes.orderFirst({ do: "open", settings, isShared })) as string;
+      address = (await inTime(this.#planes.orderFirst({ do: "open", settings, isShared }))) as string;
+      await inTime(this.#planes.orderOthers({ do: "open", settings: { ...settings, listen: address } }));
     } catch (error) {
-      await this.#planes.release(entry.name);
-      throw cannotListen(error);
-    }
-    try {
-      await this.#planes.orderOthers({ do: "open", settings: { ...settings, listen: address } });
-    } catch (error) {
-      await this.#order({ do: "close", proxy: entry.name });
-      await this.#planes.release(entry.name);
+      await this.#closeEverywhere(entry.name);
       throw cannotListen(error);
     }
     entry.address = address;
@@ -162,9 +157,22 @@ export class Proxies implements Steering, TrafficSource {
   }
 
   async #close(entry: ProxyEntry): Promise<void> {
-    await this.#order({ do: "close", proxy: entry.name });
-    await this.#planes.release(entry.name);
+    await this.#closeEverywhere(entry.name);
     entry.address = null;
+  }
+
+  /** A thread that doesn't answer closes it when it can again, even if it was about to open it only then. */
+  async #closeEverywhere(name: string): Promise<void> {
+    const closed = this.#order({ do: "close", proxy: name });
+    try {
+      await inTime(closed);
+    } catch (error) {
+      if (!isBusy(error)) throw error;
+      void closed
+        .then(() => this.#entries.get(name)?.address ?? this.#planes.release(name))
+        .catch(() => undefined);
+    }
+    await this.#planes.release(name);
   }
 
   // ── faults ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -236,13 +244,13 @@ export class Proxies implements Steering, TrafficSource {
 
   async connections(proxy: string): Promise<ConnectionState[]> {
     this.#entryOf(proxy);
-    const answers = (await this.#order({ do: "connections", proxy })) as ConnectionState[][];
+    const answers = (await this.#answers({ do: "connections", proxy })) as ConnectionState[][];
     return answers.flat();
   }
 
   /** Who asks waits out of turn: a thread that never answers mustn't keep others from giving orders, and from reloads. */
   async traffic(): Promise<ProxyTraffic[]> {
-    const asked = await this.#inTurn(async () => ({ answers: this.#order({ do: "traffic" }) }));
+    const asked = await this.#inTurn(async () => ({ answers: this.#answers({ do: "traffic" }) }));
     const answers = (await asked.answers) as ProxyTraffic[][];
     return sumTraffic(answers.flat());
   }
@@ -258,14 +266,17 @@ export class Proxies implements Steering, TrafficSource {
       const known = await this.#httpFaultsOf(listener);
       if (!known.some(({ name }) => name === fault))
         throw new SteeringError("FAULT_NOT_FOUND", `${listener} has no fault ${fault} on its routes`);
-      await this.#order({ do: "setHttpFault", listener, fault, enabled });
+      await this.#answers({ do: "setHttpFault", listener, fault, enabled });
       entry.switched = [...entry.switched.filter(([name]) => name !== fault), [fault, enabled]];
     });
   }
 
   async #httpFaultsOf(listener: string): Promise<HttpFaultState[]> {
     this.#entryOf(listener);
-    const [first = [], ...others] = (await this.#order({ do: "httpFaults", listener })) as HttpFaultState[][];
+    const [first = [], ...others] = (await this.#answers({
+      do: "httpFaults",
+      listener,
+    })) as HttpFaultState[][];
     return first.map((fault, i) => {
       const hits = others.reduce((sum, faults) => sum + (faults[i]?.hits ?? 0), fault.hits);
       return { ...fault, hits };
@@ -294,7 +305,7 @@ export class Proxies implements Steering, TrafficSource {
           this.#entries = new Map(entries);
         },
         check: (toxic) => this.#checked(toxic),
-        order: (order) => this.#order(order),
+        order: (order) => this.#answers(order),
       });
     });
   }
@@ -356,6 +367,15 @@ export class Proxies implements Steering, TrafficSource {
     return [first, ...others].filter((answer) => answer !== undefined);
   }
 
+  /** The same, for those who wait. Rejects when a thread takes too long, which does it all the same when it can again. */
+  async #answers(order: Order): Promise<unknown[]> {
+    try {
+      return await inTime(this.#order(order));
+    } catch (error) {
+      throw isBusy(error) ? new SteeringError("BUSY", error.message, { cause: error }) : error;
+    }
+  }
+
   #entryOf(name: string): ProxyEntry {
     const entry = this.#entries.get(name);
     if (entry === undefined) throw new SteeringError("PROXY_NOT_FOUND", `There is no proxy ${name}`);
@@ -406,7 +426,7 @@ function checkNames(toxics: readonly ToxicSettings[]): void {
 
 function cannotListen(error: unknown): SteeringError {
   const message = error instanceof Error ? error.message : String(error);
-  const code: SteeringProblem =
-    error instanceof OrderError && error.code === "" ? "INVALID" : "CANNOT_LISTEN";
+  const isInvalid = error instanceof OrderError && error.code === "";
+  const code: SteeringProblem = isBusy(error) ? "BUSY" : isInvalid ? "INVALID" : "CANNOT_LISTEN";
   return new SteeringError(code, message, { cause: error });
 }

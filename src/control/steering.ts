@@ -57,6 +57,8 @@ export type SteeringProblem =
   | "INVALID"
   /** The address can't be listened on; `cause` has Node's error. */
   | "CANNOT_LISTEN"
+  /** A thread doesn't answer. */
+  | "BUSY"
   /** An HTTP listener's address, say, which only its configuration can change. */
   | "NOT_CHANGEABLE";
 

@@ -50,6 +50,8 @@ export class StreamProxies {
   readonly #faults = new Map<string, Faults>();
   readonly #modes = new Map<string, Mode>();
   readonly #ledger = new TrafficLedger();
+  /** What is being opened or closed, by name: to be opened takes a while, and what is ordered next may come meanwhile. */
+  readonly #turns = new Map<string, Promise<unknown>>();
 
   constructor(options: StreamProxiesOptions) {
     this.#options = options;
@@ -169,9 +171,11 @@ export class StreamProxies {
   async obey(order: ProxyOrder): Promise<unknown> {
     switch (order.do) {
       case "open":
-        return await this.#openProxy(order.settings, order.isShared === true);
+        return await this.#inTurn(order.settings.name, () =>
+          this.#openProxy(order.settings, order.isShared === true),
+        );
       case "close":
-        this.#closeProxy(order.proxy);
+        await this.#inTurn(order.proxy, () => this.#closeProxy(order.proxy));
         return null;
       case "addToxic":
         this.faultsOf(order.proxy).add(order.toxic);
@@ -216,6 +220,15 @@ export class StreamProxies {
       this.#forget(name);
       throw error;
     }
+  }
+
+  #inTurn<T>(name: string, work: () => T | Promise<T>): Promise<T> {
+    const turn = (this.#turns.get(name) ?? Promise.resolve()).then(work);
+    const settled = turn
+      .catch(() => undefined)
+      .then(() => void (this.#turns.get(name) === settled && this.#turns.delete(name)));
+    this.#turns.set(name, settled);
+    return turn;
   }
 
   #closeProxy(name: string): void {

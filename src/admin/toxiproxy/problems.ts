@@ -15,7 +15,11 @@ const KNOWN: Readonly<Partial<Record<SteeringProblem, readonly [status: number, 
   TOXIC_TYPE_UNKNOWN: [400, "invalid toxic type"],
 };
 
-const STATUSES: Readonly<Partial<Record<SteeringProblem, number>>> = { INVALID: 400, NOT_CHANGEABLE: 409 };
+const STATUSES: Readonly<Partial<Record<SteeringProblem, number>>> = {
+  INVALID: 400,
+  NOT_CHANGEABLE: 409,
+  BUSY: 503,
+};
 
 export function badBody(reason: string): ApiFault {
   return new ApiFault(400, `bad request body: ${reason}`);

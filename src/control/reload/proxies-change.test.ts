@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { PaperPlanes } from "../../../test/kit/paper-planes.ts";
 import { createRegistry } from "../../chaos/toxics/index.ts";
 import { parseConfig } from "../../config/load.ts";
 import type { Order } from "../../worker/orders.ts";
-import type { Planes } from "../planes.ts";
 import { Proxies } from "../proxies.ts";
 import { ProxiesChange, type SteeredPart } from "./proxies-change.ts";
 
@@ -11,39 +11,6 @@ const LATENCY = { type: "latency", stream: "downstream", toxicity: 1 } as const;
 
 /** What only asks, or watches. */
 const NEVER: ReadonlySet<Order["do"]> = new Set<Order["do"]>(["traffic", "httpFaults", "watch"]);
-
-/** Threads on paper: what they are told is written down. */
-class Paper implements Planes {
-  onEvents: Planes["onEvents"] = null;
-  readonly orders: Order[] = [];
-  /** Those that never get an answer. */
-  unanswered: ReadonlySet<Order["do"]> = new Set();
-  #port = 5_000;
-
-  async orderFirst(order: Order): Promise<unknown> {
-    this.orders.push(order);
-    if (this.unanswered.has(order.do)) return await new Promise(() => undefined);
-    if (order.do === "httpFaults") return [{ name: "slow", route: "r", enabled: true, hits: 0 }];
-    return order.do === "open" ? order.settings.listen.replace(/:0$/, () => `:${++this.#port}`) : null;
-  }
-
-  async orderOthers(): Promise<unknown[]> {
-    return [];
-  }
-
-  async release(): Promise<void> {
-    this.orders.length += 0;
-  }
-
-  /** What was told since it was asked last, in short. */
-  get told(): string[] {
-    return this.orders.splice(0).map((order) => {
-      if (order.do === "addToxic") return `+${order.toxic.name} ${order.proxy}`;
-      if (order.do === "removeToxic") return `-${order.toxic} ${order.proxy}`;
-      return order.do === "setMode" ? `${order.mode.kind} ${order.proxy}` : order.do;
-    });
-  }
-}
 
 function parse(text: string): SteeredPart {
   return parseConfig(text, "test.yaml", {});
@@ -53,9 +20,9 @@ const WEB = "  - { name: web, bind: 127.0.0.1:80, respond: 200 }\n";
 const REDIS = "  - { name: redis, protocol: tcp, bind: 127.0.0.1:0, upstream: 127.0.0.1:6379 }\n";
 const CACHE = "  - { name: cache, protocol: tcp, bind: 127.0.0.1:7000, upstream: 127.0.0.1:7379 }\n";
 
-async function start(text: string): Promise<{ paper: Paper; proxies: Proxies; before: SteeredPart }> {
+async function start(text: string): Promise<{ paper: PaperPlanes; proxies: Proxies; before: SteeredPart }> {
   const before = parse(`listeners:\n${text}`);
-  const paper = new Paper();
+  const paper = new PaperPlanes();
   const proxies = new Proxies(paper, createRegistry());
   for (const { name, bind, toxics, mode } of before.listeners) proxies.adopt(name, bind, toxics, mode);
   for (const proxy of before.proxies) await proxies.create(proxy);

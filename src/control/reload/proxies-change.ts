@@ -3,7 +3,7 @@ import type { Mode } from "../../chaos/mode.ts";
 import type { ToxicSettings } from "../../chaos/toxic.ts";
 import type { ListenerSettings, Snapshot } from "../../config/snapshot.ts";
 import type { StreamProxySettings } from "../../proxy/stream-proxy.ts";
-import type { StandingProxies, SwitchedFault } from "../../worker/orders.ts";
+import type { Order, StandingProxies, SwitchedFault } from "../../worker/orders.ts";
 import type { ProxyBook } from "../proxies.ts";
 import { NEW_ENTRY, type ProxyEntry, toStanding } from "../proxy-entry.ts";
 import { SteeringError } from "../steering.ts";
@@ -73,7 +73,10 @@ export class ProxiesChange {
       entry.settings = { ...entry.settings, listen: address };
     }
     this.#book.replaceBy(this.#entries);
-    for (const [name, faults] of this.#faults) await this.#orderFaults(this.#entries.get(name)!, faults);
+    const changes = [...this.#faults].map(([name, faults]) =>
+      this.#orderFaults(this.#entries.get(name)!, faults),
+    );
+    await Promise.all(changes);
   }
 
   async #orderFaults(entry: ProxyEntry, { toxics, mode }: FileFaults): Promise<void> {
@@ -82,10 +85,13 @@ export class ProxiesChange {
     entry.toxics = toxics;
     entry.mode = mode;
     if (entry.settings !== null && entry.address === null) return;
-    const order = this.#book.order;
-    for (const { name } of before) await order({ do: "removeToxic", proxy, toxic: name });
-    for (const toxic of toxics) await order({ do: "addToxic", proxy, toxic });
-    await order({ do: "setMode", proxy, mode });
+    const orders: Order[] = [
+      ...before.map(({ name: toxic }) => ({ do: "removeToxic", proxy, toxic }) as const),
+      ...toxics.map((toxic) => ({ do: "addToxic", proxy, toxic }) as const),
+      { do: "setMode", proxy, mode },
+    ];
+    // Threads do them in this order: one that can't yet does the others too.
+    await Promise.all(orders.map((order) => this.#book.order(order)));
   }
 
   #addListener(listener: ListenerSettings): void {

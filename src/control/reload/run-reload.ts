@@ -172,8 +172,13 @@ export class RunReload {
     const run = { spec, shared: memory.shared, threads };
     const grace = spec.snapshot?.gracePeriod ?? DEFAULT_GRACE;
     const prepared = await engine.prepare({ ...run, standing, grace });
-    groups.inherit();
-    memory.inheritSums();
+    try {
+      groups.inherit();
+      memory.inheritSums();
+    } catch (error) {
+      await prepared.abandon();
+      throw error;
+    }
     await this.#settled(prepared.commit());
     this.#run = run;
     this.listening = prepared.addresses;
