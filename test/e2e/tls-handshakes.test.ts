@@ -45,11 +45,13 @@ describe("a handshake", () => {
   });
 
   test("whose hello comes byte by byte takes no longer than others may", async () => {
-    await using secure = await startSecureProxy({ origin, tls: { handshakeTimeout: 300 } });
+    await using secure = await startSecureProxy({ origin, tls: { handshakeTimeout: 300, handshakes: 1 } });
     const socket = await stall(secure.port, hello.subarray(0, 1));
     let sent = 1;
     const drip = setInterval(() => socket.write(hello.subarray(sent, ++sent)), 20);
     try {
+      const client = await secure.proxy.connect({ tls: TRUST });
+      assert.equal((await client.exchange(request("GET /"))).status, 200, "others are served meanwhile");
       await closed(socket);
     } finally {
       clearInterval(drip);
