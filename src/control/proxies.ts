@@ -168,11 +168,15 @@ export class Proxies implements Steering, TrafficSource {
       await inTime(closed);
     } catch (error) {
       if (!isBusy(error)) throw error;
-      void closed
-        .then(() => this.#entries.get(name)?.address ?? this.#planes.release(name))
-        .catch(() => undefined);
+      void this.#releaseAfter(closed, name);
     }
     await this.#planes.release(name);
+  }
+
+  /** What it was bound to once more meanwhile, unless it is open again. */
+  async #releaseAfter(closed: Promise<unknown>, name: string): Promise<void> {
+    await closed.catch(() => undefined);
+    if ((this.#entries.get(name)?.address ?? null) === null) await this.#planes.release(name);
   }
 
   // ── faults ─────────────────────────────────────────────────────────────────────────────────────────────────────
