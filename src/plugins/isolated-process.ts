@@ -3,10 +3,21 @@ import type { Socket } from "node:net";
 import { fileURLToPath } from "node:url";
 import { Alarm, type AlarmClock } from "../base/alarms.ts";
 import { Fifo } from "../base/fifo.ts";
+import { adoptAccepted } from "../net/onread-socket.ts";
+import { output } from "../net/output.ts";
+import type { Transport, TransportHandler } from "../net/transport.ts";
 import { futureUser } from "./future-user.ts";
 import type { PluginSource } from "./open-here.ts";
 import { type LossListener, PluginError } from "./plugin.ts";
-import { ANSWERS, encodeFrame, encodeText, Frame, FrameReader } from "./plugin-frames.ts";
+import {
+  ANSWERS,
+  encodeFrame,
+  encodeText,
+  FRAME_HEAD,
+  Frame,
+  FrameReader,
+  writeFrameHead,
+} from "./plugin-frames.ts";
 
 /** In a checkout the sources run; a published package has only JavaScript. */
 export const ENTRY: URL = new URL(
@@ -39,7 +50,7 @@ export interface Begun {
 /** An answer that was waited for. */
 export interface Answer {
   readonly kind: number;
-  /** The caller's own. */
+  /** Borrowed until all promises have been told: what the event loop does next may be read into the same memory. */
   readonly payload: Buffer;
 }
 
@@ -58,19 +69,25 @@ export interface IsolatedOptions {
   readonly onOver: (why: PluginError) => void;
 }
 
+/** Where heads of frames are made: they are copied at once. */
+const head = Buffer.alloc(FRAME_HEAD);
+
 /**
  * A process in which one plugin runs. What it is asked before it has begun waits here; from then on the pipe between both is all
  * that anything waits in. Of each direction of a connection one chunk is under way at most, since nothing else is given before its answer is there:
  * that is what bounds it.
  */
-export class IsolatedProcess {
+export class IsolatedProcess implements TransportHandler {
   readonly #options: IsolatedOptions;
   readonly #begun = Promise.withResolvers<Begun>();
   /** Asked and not answered yet, in order. */
   readonly #questions = new Fifo<Question>();
   readonly #alarm: Alarm;
+  readonly #reader = new FrameReader(ANSWERS, (kind, connection, payload) =>
+    this.#take(kind, connection, payload),
+  );
   #child: ChildProcess | null = null;
-  #pipe: Socket | null = null;
+  #pipe: Transport | null = null;
   /** What is sent when the plugin has begun; null from then on. */
   #early: Buffer[] | null = [];
   #opened = 0;
@@ -115,19 +132,12 @@ export class IsolatedProcess {
     const pipe = child.stdio[PIPE] as Socket | null | undefined;
     // There is none where the process couldn't be started.
     if (!pipe) return;
-    this.#pipe = pipe;
-    const reader = new FrameReader(ANSWERS, (kind, connection, payload) =>
-      this.#take(kind, connection, payload),
-    );
-    pipe.on("data", (bytes: Buffer) => this.#read(reader, bytes));
-    // The process tells by its end what has happened.
-    pipe.on("error", () => this.#kill(null));
-    pipe.once("close", () => this.#onPipeClosed());
+    this.#pipe = adoptAccepted(pipe, this);
     const { source, timeout } = this.#options;
     const { path, file, config } = source;
     const lastSeconds = Math.ceil((timeout + LAST_RESORT) / 1000);
     const order = JSON.stringify({ path, file, config, lastSeconds });
-    pipe.write(encodeFrame(Frame.begin, 0, Buffer.from(order)));
+    this.#write(encodeFrame(Frame.begin, 0, Buffer.from(order)));
     this.#wait(START_TIMEOUT);
   }
 
@@ -153,12 +163,17 @@ export class IsolatedProcess {
    * @param payload borrowed until this returns
    * Rejects with a `PluginError` for what the plugin did wrong, or when the process is over first.
    */
-  ask(kind: number, connection: number, payload: Uint8Array, answers: readonly number[]): Promise<Answer> {
+  ask(kind: number, connection: number, payload: Buffer, answers: readonly number[]): Promise<Answer> {
     if (this.#reason !== null) return Promise.reject(this.#reason);
     const question: Question = { ...Promise.withResolvers<Answer>(), connection, answers };
     if (this.#questions.isEmpty) this.#onFirst();
     this.#questions.push(question);
-    this.#send(encodeFrame(kind, connection, payload));
+    if (this.#early !== null) this.#early.push(encodeFrame(kind, connection, payload));
+    else {
+      writeFrameHead(head, kind, connection, payload.length);
+      this.#write(head);
+      this.#write(payload);
+    }
     return question.promise;
   }
 
@@ -174,12 +189,17 @@ export class IsolatedProcess {
 
   #send(frame: Buffer): void {
     if (this.#early !== null) this.#early.push(frame);
-    else this.#pipe?.write(frame);
+    else this.#write(frame);
+  }
+
+  /** Copies it, to leave with all else that is said in this turn. */
+  #write(bytes: Buffer): void {
+    if (this.#pipe !== null) output.copy(this.#pipe, bytes, 0, bytes.length);
   }
 
   /** Something is waited for from here on, which the thread may not end before. */
   #onFirst(): void {
-    this.#pipe?.ref();
+    this.#pipe?.socket.ref();
     if (this.#early !== null) return;
     this.#progressAt = this.#options.clock.now();
     if (!this.#alarm.isSet) this.#wait(this.#options.timeout);
@@ -213,14 +233,34 @@ export class IsolatedProcess {
     else this.#kill(new PluginError(`it didn't answer within ${timeout} ms, and its process was ended`));
   }
 
-  #read(reader: FrameReader, bytes: Buffer): void {
+  /** @internal */
+  onData(bytes: Buffer, start: number, end: number): void {
     // Nothing is believed after the first that was wrong.
     if (this.#reason !== null) return;
+    // The slab that all sockets share is good enough: what comes is copied, or sent on, before the next is read.
+    this.#pipe?.expectLittle();
     try {
-      reader.push(bytes);
+      this.#reader.push(bytes.subarray(start, end));
     } catch (error) {
       this.#kill(new PluginError(`its process answers nonsense: ${(error as Error).message}`));
     }
+  }
+
+  /** @internal */
+  onEnd(): void {
+    this.#pipe?.destroy();
+  }
+
+  /** @internal what waits is bounded by those who ask */
+  onBlocked(): void {}
+
+  /** @internal */
+  onDrain(): void {}
+
+  /** @internal the process tells by its end what has happened */
+  onClose(): void {
+    if (this.#lastWords === null) this.#kill(null);
+    else this.#end(this.#lastWords);
   }
 
   #take(kind: number, connection: number, payload: Buffer): void {
@@ -235,7 +275,7 @@ export class IsolatedProcess {
       throw new PluginError("its answer belongs to another question");
     this.#questions.shift();
     this.#progressAt = this.#options.clock.now();
-    if (this.#questions.isEmpty) this.#pipe?.unref();
+    if (this.#questions.isEmpty) this.#pipe?.socket.unref();
     if (isFailed) question.reject(new PluginError(payload.toString()));
     else question.resolve({ kind, payload });
   }
@@ -249,9 +289,9 @@ export class IsolatedProcess {
     const begun = parseBegun(payload.toString());
     this.#early = null;
     this.#begun.resolve(begun);
-    for (const frame of early) this.#pipe?.write(frame);
+    for (const frame of early) this.#write(frame);
     this.#alarm.clear();
-    if (this.#questions.isEmpty) this.#pipe?.unref();
+    if (this.#questions.isEmpty) this.#pipe?.socket.unref();
     else this.#onFirst();
   }
 
@@ -266,13 +306,8 @@ export class IsolatedProcess {
     this.#lastWords = new PluginError(
       signal === null ? `its process ended with code ${code}` : `its process was ended by ${signal}`,
     );
-    if (this.#pipe === null || this.#pipe.closed) this.#end(this.#lastWords);
+    if (this.#pipe === null || this.#pipe.socket.closed) this.#end(this.#lastWords);
     else this.#wait(LAST_WORDS);
-  }
-
-  #onPipeClosed(): void {
-    if (this.#lastWords === null) this.#kill(null);
-    else this.#end(this.#lastWords);
   }
 
   #end(why: PluginError): void {

@@ -42,6 +42,14 @@ describe("a plugin that a program loads", { skip: withoutCompiler }, () => {
     assert.equal(wrong.filterRequest("GET / HTTP/1.1\r\n\r\n"), null);
   });
 
+  test("in a process of its own gives bytes that stay the caller's, too", async () => {
+    using plugin = await loadPlugin(folder.join("odd.so"), { mode: "twice" }, { isolate: "process" });
+    using connection = plugin.openConnection();
+    const one = await connection.transform("to-client", Buffer.from("a"));
+    const other = await connection.transform("to-client", Buffer.from("b"));
+    assert.deepEqual([String(one), String(other)], ["aa", "bb"]);
+  });
+
   test("is of no use once it is closed, nor are its connections", async () => {
     const plugin = await loadPlugin(folder.join("odd.so"), { mode: "twice", file: folder.join("log") });
     const connection = plugin.openConnection();

@@ -9,6 +9,7 @@ import {
   type PluginConnection,
   type PluginDirection,
   PluginError,
+  type Transformed,
 } from "./plugin.ts";
 import { PluginCopies, readPluginFile } from "./plugin-files.ts";
 import { ANSWER_TIMEOUT, PLUGIN_KINDS, type PluginIsolation } from "./plugin-settings.ts";
@@ -157,8 +158,7 @@ class LoadedConnection implements LoadedPluginConnection {
 
   #transform(direction: PluginDirection, bytes: Buffer): MaybeLater<Buffer | null> {
     const result = this.#inner.transform(direction, bytes, 0, bytes.length);
-    // What comes at once is borrowed.
-    return result === null || isThenable(result) ? result : Buffer.from(result);
+    return isThenable(result) ? result.then(toOwn) : toOwn(result);
   }
 
   /** More than a plugin is given at once; `parts` are what came of it so far. */
@@ -199,4 +199,9 @@ class LoadedConnection implements LoadedPluginConnection {
   [Symbol.dispose](): void {
     this.close();
   }
+}
+
+/** What a plugin gives is borrowed. */
+function toOwn(result: Transformed): Buffer | null {
+  return result === null ? null : Buffer.from(result);
 }

@@ -9,7 +9,9 @@ import { type PipeOwner, PluginPipe } from "./plugin-pipe.ts";
 /** Writes down what comes through, as soon as it does: what is borrowed is gone later. */
 class Recorder implements PipeOwner {
   text = "";
+  /** How often it was held. */
   holds = 0;
+  isHeld = false;
   readonly ends: (string | null)[] = [];
 
   onPiped(bytes: Buffer, start: number, end: number): void {
@@ -22,10 +24,11 @@ class Recorder implements PipeOwner {
 
   onPipeBusy(): void {
     this.holds++;
+    this.isHeld = true;
   }
 
   onPipeIdle(): void {
-    this.holds--;
+    this.isHeld = false;
   }
 
   onPipeFailed(error: Error | null): void {
@@ -108,17 +111,20 @@ describe("bytes on their way through plugins", () => {
     assert.equal(owner.text.length, 300_000);
   });
 
-  test("wait while one takes its time, and the sender is told once", async () => {
+  test("wait while one takes its time, and the sender is told once, not before anything waits", async () => {
     const owner = new Recorder();
     const pipe = new PluginPipe([new Brackets("a", () => true)], TO_UPSTREAM, owner);
     const bytes = Buffer.from("one");
     pipe.push(bytes, 0, 3);
-    assert.deepEqual([owner.holds, pipe.isBusy], [1, true]);
-    bytes.write("two");
-    pipe.push(bytes, 0, 3);
+    assert.deepEqual([owner.isHeld, pipe.isBusy], [false, true]);
+    for (const next of ["two", "ten"]) {
+      bytes.write(next);
+      pipe.push(bytes, 0, 3);
+    }
     bytes.fill(0);
-    await until("it goes on", () => owner.holds === 0);
-    assert.equal(owner.text, "onetwo");
+    assert.deepEqual([owner.isHeld, owner.holds], [true, 1]);
+    await until("it goes on", () => !owner.isHeld);
+    assert.deepEqual([owner.text, owner.holds], ["onetwoten", 1]);
   });
 
   test("end with what a plugin throws, rejects with or asks for, and nothing follows", async () => {

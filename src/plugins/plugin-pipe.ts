@@ -13,8 +13,9 @@ export interface PipeOwner {
   /** Bytes came through. They are borrowed. */
   onPiped(bytes: Buffer, start: number, end: number): void;
   onPipedEnd(): void;
-  /** Nothing should be pushed until `onPipeIdle`; what is pushed all the same waits. */
+  /** Bytes wait for a plugin: nothing should be pushed until `onPipeIdle`; what is pushed all the same waits, too. */
   onPipeBusy(): void;
+  /** No plugin takes its time any more, and nothing waits. Also said where nothing had to wait. */
   onPipeIdle(): void;
   /**
    * Nothing comes through any more.
@@ -35,7 +36,8 @@ const NO_BYTES = Buffer.alloc(0);
 
 /**
  * One direction of a connection through its plugins, in order. Plugins that answer at once cost no promise; while one takes its
- * time, what comes behind waits.
+ * time, what comes behind waits. The sender is only held once something does: to have every chunk held and released would cost
+ * those two system calls each who never send the next one before.
  */
 export class PluginPipe implements LossListener {
   readonly #stages: readonly PluginConnection[];
@@ -60,7 +62,7 @@ export class PluginPipe implements LossListener {
     if (!this.#isEnded) this.#fail(error);
   }
 
-  /** True while bytes wait here for a plugin. */
+  /** True while a plugin takes its time. */
   get isBusy(): boolean {
     return this.#isBusy;
   }
@@ -84,7 +86,11 @@ export class PluginPipe implements LossListener {
   }
 
   #keep(bytes: Buffer, start: number, end: number, at: number): void {
-    if (!this.#isStopped) this.#waiting.push({ bytes: Buffer.from(bytes.subarray(start, end)), at });
+    if (this.#isStopped) return;
+    this.#waiting.push({ bytes: Buffer.from(bytes.subarray(start, end)), at });
+    if (this.#isHeld) return;
+    this.#isHeld = true;
+    this.#owner.onPipeBusy();
   }
 
   /** Takes bytes through the plugins from `at` on, each as much as it can be given at once. */
@@ -136,8 +142,6 @@ export class PluginPipe implements LossListener {
 
   #wait(later: PromiseLike<Transformed>, at: number): void {
     this.#isBusy = true;
-    if (!this.#isHeld) this.#owner.onPipeBusy();
-    this.#isHeld = true;
     later.then(
       (result) => this.#goOn(result, at),
       (error: Error) => this.#fail(error),

@@ -36,6 +36,7 @@ const alarm = ffi.dlopen(null, { alarm: { arguments: ["u32"], return: "u32" } })
   seconds: number,
 ) => number;
 let lastSeconds = 0;
+let isArmed = false;
 
 /** Who takes what comes changes once, when the plugin has begun. */
 let take: FrameTaker;
@@ -45,32 +46,43 @@ const space = Buffer.allocUnsafeSlow(READ_SIZE);
 const order = readOrder();
 const host = order === null ? null : await begin(order);
 if (host !== null) {
-  take = (kind, connection, payload) => host.take(kind, connection, payload);
+  take = (kind, connection, payload) => {
+    arm();
+    host.take(kind, connection, payload);
+  };
   while (readSome());
-  alarm(lastSeconds);
-  host.close();
 }
+arm();
+host?.close();
 process.exit();
 
 /** Waits for bytes; false at their end. */
 function readSome(): boolean {
   const length = readSync(PIPE, space);
-  alarm(lastSeconds);
   reader.push(space.subarray(0, length));
-  alarm(0);
+  disarm();
   return length > 0;
+}
+
+function arm(): void {
+  if (!isArmed) alarm(lastSeconds);
+  isArmed = true;
+}
+
+function disarm(): void {
+  if (isArmed) alarm(0);
+  isArmed = false;
 }
 
 function answer(frame: Buffer): void {
   // Who reads may be slow.
-  alarm(0);
+  disarm();
   try {
     for (let at = 0; at < frame.length; ) at += writeSync(PIPE, frame, at);
   } catch {
     // Nobody is there any more.
     process.exit();
   }
-  alarm(lastSeconds);
 }
 
 /** What is to be run here: the first that comes. Nothing else does before it is answered. */
@@ -84,12 +96,12 @@ function readOrder(): Order | null {
 }
 
 async function begin(wanted: Order): Promise<PluginHost | null> {
-  alarm(LAST_START);
-  lastSeconds = wanted.lastSeconds;
+  lastSeconds = LAST_START;
+  arm();
   try {
     const plugin = await openHere(wanted);
     const begun = new PluginHost(plugin, answer);
-    alarm(0);
+    lastSeconds = wanted.lastSeconds;
     return begun;
   } catch (error) {
     answer(encodeText(Frame.failed, 0, describeThrown(error)));

@@ -17,8 +17,8 @@ export const MOST_CAPACITY: number = 16 * 1024 * 1024;
  * What a plugin makes of bytes: others in their place (none of them, if it holds them back), or null when it wants the
  * connection to be closed.
  *
- * Bytes that come at once are borrowed: good until the plugin is called again in this thread, for whatever connection. Those
- * that come later are the caller's own.
+ * They are borrowed: what comes at once is good until the plugin is called again in this thread, for whatever connection; what comes
+ * later until all promises have been told, for then the event loop goes on reading.
  */
 export type Transformed = Buffer | null;
 
