@@ -83,10 +83,9 @@ export class Exchange<C>
     this.proxy = proxy;
     this.downstream = downstream;
     this.client = client;
-    const { method, protocol } = request;
-    this.#protocol = protocol;
-    this.isConnect = method === "CONNECT";
-    this.#isHead = method === "HEAD";
+    this.#protocol = request.protocol;
+    this.isConnect = request.method === "CONNECT";
+    this.#isHead = request.method === "HEAD";
     this.session = new Session(this, request, proxy.retries);
   }
 
@@ -108,7 +107,8 @@ export class Exchange<C>
     if (beginsCall(session.request)) this.grpc = new GrpcCall(proxy.alarms, this);
     if (plan.newContext !== null && !this.#makeContext(plan.newContext)) return;
     const refusal = proxy.refusalOf(session.request);
-    if (refusal !== null) this.#keepAlive = false;
+    // What follows it may be meant for what it asked for; on a stream that is the stream's affair.
+    if (refusal !== null) this.#keepAlive = this.#protocol === "HTTP/2";
     const problem = refusal ?? this.#beginCall();
     if (problem !== null) this.fail(problem);
     else this.call(plan.earlyRequestFilter, this.#filterRequest, undefined);

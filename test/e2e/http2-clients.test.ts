@@ -145,10 +145,14 @@ describe("responses of the proxy's own to HTTP/2 clients", () => {
     assert.deepEqual(protocols, ["HTTP/2"]);
   });
 
-  test("CONNECT is refused where it isn't allowed", async () => {
+  test("CONNECT is refused where it isn't allowed, and the connection goes on", async () => {
     await using all = await startAll();
+    let goaways = 0;
+    all.client.session.on("goaway", () => goaways++);
     const { status } = await all.client.send({ ":method": "CONNECT", ":authority": "127.0.0.1:1" }, null);
     assert.equal(status, 405);
+    assert.equal((await all.client.get("/")).status, 200);
+    assert.equal(goaways, 0);
   });
 });
 

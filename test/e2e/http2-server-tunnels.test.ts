@@ -378,6 +378,7 @@ describe("CONNECT to a server of HTTP/2", () => {
     const { status, body } = await answer;
     assert.deepEqual([status, body.toString()], [407, "who?"]);
     assert.equal(stage.proxy.count("tunnels"), 0);
+    assert.equal(stage.connections.length, 1);
   });
 
   test("is sent to another connection when its stream is refused", async () => {
