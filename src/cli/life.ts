@@ -15,6 +15,7 @@ import { takeActivation } from "../control/systemd/activation.ts";
 import { Notifier } from "../control/systemd/notifier.ts";
 import { Watchdog, watchdogInterval } from "../control/systemd/watchdog.ts";
 import type { HandedSockets } from "../control/upgrade/inherited-sockets.ts";
+import { setFutureOutput } from "../plugins/future-output.ts";
 import { setFutureUser } from "../plugins/future-user.ts";
 import type { RunSpec } from "../worker/run-spec.ts";
 import { ThreadCaller } from "../worker/thread-calls.ts";
@@ -69,7 +70,10 @@ export class Life implements Disposable {
     this.#log = log;
     this.#identity = identityOf(settings.process);
     if (this.#identity !== null) setFutureUser(this.#identity);
-    if (isInBackground) checkLogs(settings.spec);
+    if (isInBackground) {
+      checkLogs(settings.spec);
+      setFutureOutput(settings.spec.errorLog.path);
+    }
     const { sockets, refused } = takeActivation(process.env, process.pid);
     for (const socket of refused) log.warn({ socket }, "A socket of the service manager can't be used");
     this.sockets = sockets;

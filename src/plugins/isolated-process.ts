@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, type StdioOptions, spawn } from "node:child_process";
 import type { Socket } from "node:net";
 import { fileURLToPath } from "node:url";
 import { Alarm, type AlarmClock } from "../base/alarms.ts";
@@ -6,6 +6,7 @@ import { Fifo } from "../base/fifo.ts";
 import { adoptAccepted } from "../net/onread-socket.ts";
 import { output } from "../net/output.ts";
 import type { Transport, TransportHandler } from "../net/transport.ts";
+import { withFutureOutput } from "./future-output.ts";
 import { futureUser } from "./future-user.ts";
 import type { PluginSource } from "./open-here.ts";
 import { type LossListener, PluginError } from "./plugin.ts";
@@ -38,7 +39,10 @@ const LAST_WORDS = 200;
 const LAST_RESORT = 10_000;
 
 /** What belongs to the process that started this one, and not to others of its. */
-const OWN_VARIABLES = ["NODE_OPTIONS", "NODE_CHANNEL_FD", "NOTIFY_SOCKET", "LISTEN_FDS", "LISTEN_PID"];
+const OWN_VARIABLES = [
+  ...["NODE_OPTIONS", "NODE_CHANNEL_FD", "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"],
+  ...["LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"],
+];
 
 /** What a process says of its plugin when that has begun. */
 export interface Begun {
@@ -118,11 +122,7 @@ export class IsolatedProcess implements TransportHandler {
   /** To be called once, not necessarily at once: what it is asked before waits. */
   start(): void {
     if (this.#isEnding) return;
-    const env = { ...process.env };
-    for (const name of OWN_VARIABLES) delete env[name];
-    const stdio = ["ignore", "inherit", "inherit", "pipe"] as const;
-    const options = { env, stdio: [...stdio], ...futureUser() };
-    const child = spawn(process.execPath, [fileURLToPath(ENTRY)], options);
+    const child = spawnHere();
     this.#child = child;
     child.unref();
     child.once("error", (error) =>
@@ -324,6 +324,15 @@ export class IsolatedProcess implements TransportHandler {
     for (const listener of this.#connections.values()) listener.onLost(this.#reason);
     this.#connections.clear();
   }
+}
+
+function spawnHere(): ChildProcess {
+  const env = { ...process.env };
+  for (const name of OWN_VARIABLES) delete env[name];
+  return withFutureOutput(([stdout, stderr]) => {
+    const stdio: StdioOptions = ["ignore", stdout, stderr, "pipe"];
+    return spawn(process.execPath, [fileURLToPath(ENTRY)], { env, stdio, ...futureUser() });
+  });
 }
 
 /** @throws PluginError */
