@@ -58,7 +58,7 @@
  *
  * WebAssembly. The same functions make a module of WebAssembly, for wasm32 and without imports:
  *
- *     clang --target=wasm32 -nostdlib -O3 -I path/to/native -Wl,--no-entry -Wl,--export-dynamic -o name.wasm name.c
+ *     clang --target=wasm32 -msimd128 -nostdlib -O3 -I path/to/native -Wl,--no-entry -Wl,--export-dynamic -o name.wasm name.c
  */
 #ifndef SLUICE_PLUGIN_H
 #define SLUICE_PLUGIN_H
