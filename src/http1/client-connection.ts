@@ -3,6 +3,7 @@ import { holdMore } from "../base/held-bytes.ts";
 import { Deadline, type DeadlineOwner, type TimeoutQueue } from "../base/timeouts.ts";
 import type { BodyLength, RequestHead, ResponseHead } from "../http/heads.ts";
 import { HttpHeaders } from "../http/http-headers.ts";
+import { MAX_INTERIM, MAX_INTERIM_BYTES } from "../http/interim-limits.ts";
 import type {
   ByteSink,
   ByteStream,
@@ -35,9 +36,6 @@ const State = {
   Tunnel: 4,
   Closed: 5,
 } as const;
-
-/** Interim responses before a final one; more are a fault or an attack. */
-const MAX_INTERIM = 32;
 
 /** Bytes of a body that nobody wants: reading more of them costs more than another connection. */
 const MAX_DISMISSED = 64 * 1024;
@@ -77,6 +75,7 @@ export class ClientConnection
   #requestSent = false;
   #reusable = false;
   #interim = 0;
+  #interimBytes = 0;
   #trailers: HttpHeaders | null = null;
   #decoder: BodyDecoder | null = null;
   #writer: BodyWriter | null = null;
@@ -120,6 +119,7 @@ export class ClientConnection
     this.#requestSent = false;
     this.#reusable = false;
     this.#interim = 0;
+    this.#interimBytes = 0;
     this.bytesReceived = 0;
   }
 
@@ -275,7 +275,9 @@ export class ClientConnection
   #takeInterim(scan: HeadScan): void {
     const head = toResponseHead(scan, this.#toHead);
     const mayCome = scan.status !== 101 || (this.#asksUpgrade && this.#requestSent && isSwitch(scan));
-    if (typeof head === "string" || !mayCome || !this.#isAnswer(head) || ++this.#interim > MAX_INTERIM) {
+    this.#interimBytes += scan.end - scan.start;
+    const isTooMuch = ++this.#interim > MAX_INTERIM || this.#interimBytes > MAX_INTERIM_BYTES;
+    if (typeof head === "string" || !mayCome || !this.#isAnswer(head) || isTooMuch) {
       this.#fail(new ProxyError("UPSTREAM_BAD_RESPONSE", `interim response ${scan.status}`));
       return;
     }

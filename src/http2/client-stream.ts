@@ -2,6 +2,7 @@ import { ProxyError } from "../base/errors.ts";
 import { Deadline, type DeadlineOwner, type TimeoutQueue } from "../base/timeouts.ts";
 import { type BodyLength, type RequestHead, ResponseHead } from "../http/heads.ts";
 import type { HttpHeaders } from "../http/http-headers.ts";
+import { MAX_INTERIM, MAX_INTERIM_BYTES } from "../http/interim-limits.ts";
 import { isBodiless } from "../http/status.ts";
 import type {
   ByteSink,
@@ -44,9 +45,6 @@ export interface ClientStreamOwner extends StreamOwner {
   readonly takenBytes: number;
 }
 
-/** Interim responses before a final one; more are a fault or an attack. */
-const MAX_INTERIM = 32;
-
 /** Bytes of a body that nobody wants: more of them are stopped by a reset. */
 const MAX_DISMISSED = 64 * 1024;
 
@@ -71,6 +69,7 @@ export class Http2ClientStream extends StreamCore implements UpstreamStream, Dea
   #isSwitched = false;
   #tunnel: StreamTunnel | null = null;
   #interim = 0;
+  #interimBytes = 0;
   /** The response's body as its head declares it. */
   #body: BodyLength = "unknown";
   /** What came of it in DATA. */
@@ -251,7 +250,9 @@ export class Http2ClientStream extends StreamCore implements UpstreamStream, Dea
   }
 
   #takeInterim(block: FieldBlock, isEndStream: boolean): string | null {
-    if (isEndStream || ++this.#interim > MAX_INTERIM) return `interim response ${block.status}`;
+    this.#interimBytes += block.listSize;
+    const isTooMuch = ++this.#interim > MAX_INTERIM || this.#interimBytes > MAX_INTERIM_BYTES;
+    if (isEndStream || isTooMuch) return `interim response ${block.status}`;
     const head = new ResponseHead(new BlockResponse(block), block.status, "none");
     head.present = block.present;
     if (this.#requestSent) this.#options.firstByteTimeout.set(this.#deadline);

@@ -227,6 +227,16 @@ const ofStream: readonly Breach[] = [
   ],
   ["PRIORITY of a wrong length", "FRAME_SIZE_ERROR", frame(FrameType.Priority, 0, FIRST, "abcd")],
   ["interim responses without an end", "PROTOCOL_ERROR", ...Array(33).fill(head([[":status", "103"]]))],
+  [
+    "interim responses of more than a head may have",
+    "PROTOCOL_ERROR",
+    ...Array(6).fill(
+      head([
+        [":status", "103"],
+        ["link", "a".repeat(12_000)],
+      ]),
+    ),
+  ],
 ];
 
 /** Fields that come to far more than the bytes that say them: one that is remembered, and its index again and again. */
