@@ -34,6 +34,7 @@ export {
   type FilterCheck,
   type FilterMaker,
   type FilterPhases,
+  type FilterSite,
   type StandardCheck,
 } from "./filters/modules/filter-module.ts";
 export { type BodyLength, RequestHead, ResponseHead } from "./http/heads.ts";

@@ -22,6 +22,7 @@ test("flags make the simplest proxy there is", () => {
       faults: [],
       limits: [],
       plugins: [],
+      filters: [],
       grpcTimeout: 0,
     },
   ]);

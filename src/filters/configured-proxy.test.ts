@@ -10,6 +10,7 @@ import { DEFAULT_RETRY_POLICY } from "../proxy/retries.ts";
 import type { Session } from "../proxy/session.ts";
 import { DEFAULT_GROUP } from "../upstream/group-settings.ts";
 import { createConfiguredProxy, type RouteContext } from "./configured-proxy.ts";
+import type { FilterPhases } from "./modules/filter-module.ts";
 import type { Action, ProxySettings, RouteSettings, UpstreamSettings } from "./settings.ts";
 
 function toUpstream(upstream: string, request: (Action & { kind: "upstream" })["request"] = null): Action {
@@ -103,6 +104,30 @@ describe("a listener with one upstream", () => {
     const phases = proxy({ faults: listeners[0]!.routes[0]!.faults });
     assert.deepEqual(Object.keys(phases).sort(), ["requestFilter", "upstreamPeer"]);
     assert.equal(run(phases).answer?.status, 503);
+  });
+
+  test("has the phases of its filters and no others", () => {
+    const named: Record<string, FilterPhases<unknown>> = {
+      header: { responseFilter() {} },
+      body: { newContext: () => 1, responseBodyFilter() {} },
+      plain: { logging() {} },
+    };
+    const filters = new Map(
+      Object.entries(named).map(([name, phases]) => [name, { name, module: `${name}.ts`, phases }]),
+    );
+    const phasesOf = (own: readonly string[], ofRoute: readonly string[] = []): string[] => {
+      const all = settings({ action: toUpstream("one"), filters: ofRoute });
+      const [listener] = all.listeners;
+      const filtered = { ...all, listeners: [{ ...listener!, filters: own }] };
+      return Object.keys(
+        createConfiguredProxy(filtered, "main", { ...proxyMeans(filtered, "main"), filters }),
+      ).sort();
+    };
+    const always = ["requestFilter", "upstreamPeer"];
+    assert.deepEqual(phasesOf([], ["header"]), [...always, "responseFilter"].sort());
+    assert.deepEqual(phasesOf([], ["body"]), always);
+    assert.deepEqual(phasesOf(["plain"], ["body"]), ["logging", "newContext", ...always]);
+    assert.throws(() => phasesOf(["nobody"]), RangeError);
   });
 
   test("counts a repeated attempt for the server that failed before it", () => {

@@ -42,7 +42,7 @@ interface Route extends TableEntry {
   /** What happens to its requests before they go upstream: an answer, limits, faults. Null: nothing. */
   readonly filter: ((session: Session<unknown>) => MaybePromise<unknown>) | null;
   /** The filters that a configuration names for it, those of its listener included. */
-  readonly own: FilterChain | null;
+  readonly chain: FilterChain | null;
   readonly rewrite: RequestRewrite | null;
   readonly response: FieldChanges | null;
   /** What counts its traffic; null: nothing does. */
@@ -69,15 +69,15 @@ export function createConfiguredProxy(
   const routes = listener.routes.map((route, i): Route => {
     const compiled = compiler.compile(route);
     const limits = compiler.compileLimits(route);
-    const own = toChain(toFilters(route.filters, means), `the route ${route.name}`, filters);
-    const filtered = behindChain(own, compiled.filter);
+    const chain = toChain(toFilters(route.filters, means), `the route ${route.name}`, filters);
+    const filtered = behindChain(chain, compiled.filter);
     const plugged = behindPlugins(toRow(route.plugins, means), filtered, plugins);
     const proceed = behindLimits(limits, means.faults.before(i, plugged));
     const filter = withTime(route.grpcTimeout, proceed);
     const traffic = means.traffic?.row("route", route.name, listenerName) ?? null;
-    return { ...compiled, limits, filter, own, traffic };
+    return { ...compiled, limits, filter, chain, traffic };
   });
-  const chains = routes.flatMap(({ own }) => own ?? []);
+  const chains = routes.flatMap(({ chain }) => chain ?? []);
   const before = toChain(filters, `the listener ${listenerName}`);
   const phases = withFilters(toPhases(routes, listener.forwarding.trustedProxies), before, chains);
   const isPlugged = plugins !== null || listener.routes.some((route) => route.plugins.length > 0);
@@ -137,8 +137,8 @@ function behindLimits(limits: RouteLimits | null, proceed: RequestFilter | null)
 }
 
 function isEverything(route: Route): boolean {
-  const { match, group, mirror, filter, own, rewrite, response } = route;
-  if (group === null || group.isSticky || own !== null) return false;
+  const { match, group, mirror, filter, chain, rewrite, response } = route;
+  if (group === null || group.isSticky || chain !== null) return false;
   return match === null && mirror === null && filter === null && rewrite === null && response === null;
 }
 
@@ -159,7 +159,7 @@ function toRoutes(routes: readonly Route[], trustedProxies: readonly string[]): 
       if (route === null) throw new ProxyError("NO_ROUTE");
       session.routeTraffic = route.traffic;
       session.context = route.split === null ? route : route.split.choose(session);
-      return route.own === null ? route.filter?.(session) : route.own.begin(session, route.filter);
+      return route.chain === null ? route.filter?.(session) : route.chain.begin(session, route.filter);
     },
     upstreamPeer: (session) => session.context!.group!.peerFor(session),
   };
@@ -224,7 +224,7 @@ class RouteCompiler {
       mirror: null,
       limits: null,
       filter: null,
-      own: null,
+      chain: null,
       rewrite: null,
       traffic: null,
     };

@@ -3,9 +3,9 @@ import { seededRandom } from "../base/random.ts";
 import type { PluginSet } from "../plugins/plugin-set.ts";
 import type { Service, ServiceContext } from "../proxy/service.ts";
 import { Connector } from "../upstream/connector.ts";
-import { watchIdentities } from "../upstream/identity-files.ts";
+import { watchPeerFiles } from "../upstream/peer-tls-files.ts";
 import { buildServices, hasOwnServices } from "./build-services.ts";
-import { loadFilters, type ReadyFilters } from "./filter-modules.ts";
+import { endFilters, loadFilters, NO_FILTERS, type ReadyFilters } from "./filter-modules.ts";
 import { ListenerFaultTable } from "./listener-faults.ts";
 import type { SameMemory } from "./orders.ts";
 import { peersTlsOf } from "./peers-tls.ts";
@@ -66,9 +66,10 @@ export async function compose(
   const limits = isLimitedAsBefore ? before.composition.limits : new RemoteLimits(run, logs.log);
   const connector =
     known !== null && hasSamePool(known.run.spec, spec) ? known.connector : createConnector(spec);
+  let filters = NO_FILTERS;
   try {
-    const filters = await loadFilters(spec.snapshot?.filters ?? [], known?.filters);
-    await watchIdentities(peersTlsOf(spec), context.tls);
+    filters = await loadFilters(spec.snapshot?.filters ?? [], known?.filters);
+    await watchPeerFiles(peersTlsOf(spec), context.tls);
     const isKept = known !== null && (await hasOwnServices(spec));
     const means = {
       ...{ faults, thread: row, groups: groups.byName, limits: shared.limits, connector, plugins, filters },
@@ -80,16 +81,17 @@ export async function compose(
     for (const { name, switched } of standing.listeners) faults.catchUp(name, switched);
     return { run, services, connector, faults, groups, limits, filters };
   } catch (error) {
-    discard({ groups, limits, connector }, known);
+    discard({ groups, limits, connector, filters }, known);
     throw error;
   }
 }
 
-type Parts = Pick<Composition, "groups" | "limits" | "connector">;
+type Parts = Pick<Composition, "groups" | "limits" | "connector" | "filters">;
 
 /** Ends what a composition has that isn't `other`'s too. */
 export function discard(parts: Parts, other: Parts | null): void {
   parts.groups.retire(other?.groups);
+  endFilters(parts.filters, other?.filters);
   if (parts.limits !== other?.limits) parts.limits.close();
   if (parts.connector !== other?.connector) parts.connector.close();
 }

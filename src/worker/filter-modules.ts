@@ -9,6 +9,7 @@ import { loadProgram } from "./program-loader.ts";
 /** A filter that is ready, and what it was made of. */
 interface ReadyFilter extends OwnFilter {
   readonly settings: FilterSettings;
+  readonly end: AbortController;
 }
 
 export type ReadyFilters = ReadonlyMap<string, ReadyFilter>;
@@ -17,19 +18,29 @@ export const NO_FILTERS: ReadyFilters = new Map();
 
 /**
  * Loads the modules of filters and has them make their phases; a filter whose settings are those of before is the same one.
- * Rejects with a ProgramError that says where what is wrong, in the module or in the configuration.
+ * Rejects with a ProgramError that says where what is wrong, in the module or in the configuration; nothing is left behind.
  */
 export async function loadFilters(
   all: readonly FilterSettings[],
   before: ReadyFilters = NO_FILTERS,
 ): Promise<ReadyFilters> {
   const ready = new Map<string, ReadyFilter>();
-  for (const settings of all) {
-    const known = before.get(settings.name);
-    const isSame = known !== undefined && isSameFilter(known.settings, settings);
-    ready.set(settings.name, isSame ? known : await loadFilter(settings));
+  try {
+    for (const settings of all) {
+      const known = before.get(settings.name);
+      const isSame = known !== undefined && isSameFilter(known.settings, settings);
+      ready.set(settings.name, isSame ? known : await loadFilter(settings));
+    }
+    return ready;
+  } catch (error) {
+    endFilters(ready, before);
+    throw error;
   }
-  return ready;
+}
+
+/** Tells filters that they aren't used any more, but those that `others` has too. */
+export function endFilters(filters: ReadyFilters, others: ReadyFilters = NO_FILTERS): void {
+  for (const [name, filter] of filters) if (others.get(name) !== filter) filter.end.abort();
 }
 
 function isSameFilter(one: FilterSettings, other: FilterSettings): boolean {
@@ -37,18 +48,20 @@ function isSameFilter(one: FilterSettings, other: FilterSettings): boolean {
 }
 
 async function loadFilter(settings: FilterSettings): Promise<ReadyFilter> {
-  const { name, module, config } = settings;
+  const { name, module } = settings;
   const file = resolve(module);
+  const end = new AbortController();
   const exported = await loadProgram(module, "defineFilter(…)");
-  let phases: unknown;
+  let made: unknown;
   try {
-    phases = await makePhases(exported, config);
+    made = await makePhases(exported, settings.config, { name, signal: end.signal });
   } catch (thrown) {
     throw thrown instanceof FilterConfigError ? toPlaced(thrown, settings) : toProgramError(thrown, file, []);
   }
   try {
-    return { name, module, settings, phases: asPhases(phases) };
+    return { name, module, settings, end, phases: asPhases(made) };
   } catch (error) {
+    end.abort();
     throw new ProgramError((error as Error).message, { file }, { cause: error });
   }
 }

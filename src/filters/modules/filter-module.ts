@@ -30,8 +30,19 @@ export interface CheckIssue {
   readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
 }
 
-/** Makes the phases of a filter. Called once in each thread for each filter of the configuration, and again when its `config` has changed. */
-export type FilterMaker<T, C> = (config: T) => MaybePromise<FilterPhases<C>>;
+/** What a filter is told beside its config. */
+export interface FilterSite {
+  /** What the configuration calls it. */
+  readonly name: string;
+  /** Aborted when no request goes through it any more: another one has taken its place, or the thread ends. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Makes the phases of a filter. Called once in each thread for each filter of the configuration, and again when its settings have
+ * changed.
+ */
+export type FilterMaker<T, C> = (config: T, site: FilterSite) => MaybePromise<FilterPhases<C>>;
 
 /** A filter with a check of its config: what `defineFilter(check, create)` makes. */
 export interface CheckedFilter<T = unknown, C = unknown> {

@@ -27,6 +27,7 @@ export function withFilters<C>(
   routes: readonly FilterChain[],
 ): ProxyPhases<C> {
   const chains = listener === null ? routes : [listener, ...routes];
+  if (chains.length === 0) return phases;
   const filtered = bindPhases(phases as Phases);
   for (const phase of HOOKED_PHASES) {
     if (phase === "earlyRequestFilter" || phase === "requestFilter") continue;

@@ -1,5 +1,5 @@
 import { checkPhases, PHASES } from "../../proxy/plan.ts";
-import type { CheckedFilter, CheckIssue, FilterCheck, FilterPhases } from "./filter-module.ts";
+import type { CheckedFilter, CheckIssue, FilterCheck, FilterPhases, FilterSite } from "./filter-module.ts";
 
 /** A filter of a configuration, made ready in one thread. */
 export interface OwnFilter {
@@ -26,9 +26,9 @@ export class FilterConfigError extends Error {
  * Makes the phases of what a module exports by default, for a config; undefined: there is none.
  * Rejects with a FilterConfigError when the module has something against the config, and with what it throws itself.
  */
-export async function makePhases(exported: unknown, config: unknown): Promise<unknown> {
-  if (typeof exported === "function") return await exported(config);
-  if (isChecked(exported)) return await exported.create(await checked(exported.check, config));
+export async function makePhases(exported: unknown, config: unknown, site: FilterSite): Promise<unknown> {
+  if (typeof exported === "function") return await exported(config, site);
+  if (isChecked(exported)) return await exported.create(await checked(exported.check, config), site);
   if (config !== undefined) throw new FilterConfigError("this filter takes no config");
   return exported;
 }
