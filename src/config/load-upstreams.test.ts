@@ -198,7 +198,11 @@ describe("a health check", () => {
       "listeners: [{ bind: 1, upstream: app }]\nupstreams: { app: { servers: [1, 2], health_check: { tls: { ca: ca.pem } } } }\n",
     );
     const [check] = loadConfig(file, {}).upstreams[0]!.checks;
-    assert.deepEqual(check, { kind: "tls", ...times, tls: { ca: [`${ca}\n`] } });
+    assert.deepEqual(check, {
+      kind: "tls",
+      ...times,
+      tls: { ca: [`${ca}\n`], caFiles: [folder.join("ca.pem")] },
+    });
   });
 });
 

@@ -36,7 +36,9 @@ export function readUpstreamTls(
   const own = identity && readIdentity(identity, files);
   return {
     ...draft.options,
-    ...(ca.length === 0 ? {} : { ca: ca.flatMap((blocks) => blocks ?? []) }),
+    ...(ca.length === 0
+      ? {}
+      : { ca: ca.flatMap((blocks) => blocks ?? []), caFiles: files.pathsOf(draft.ca) }),
     ...(own === null ? {} : { identity: own }),
   };
 }
@@ -95,6 +97,10 @@ class NamedFiles {
   constructor(path: readonly PropertyKey[], around: FileSurroundings) {
     this.#path = path;
     this.#around = around;
+  }
+
+  pathsOf(files: readonly string[]): readonly string[] {
+    return files.map((file) => resolveIn(this.#around.folder, file));
   }
 
   sourceOf({ cert, key, passphrase }: NonNullable<UpstreamTlsDraft["identity"]>): CertificateSource {

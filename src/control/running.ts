@@ -5,7 +5,7 @@ import { createRegistry } from "../chaos/toxics/index.ts";
 import type { ListenerSettings } from "../config/snapshot.ts";
 import type { BoundElsewhere } from "../net/listener.ts";
 import { TrafficKeeper, type TrafficStats } from "../observe/traffic/traffic-keeper.ts";
-import { renewIdentity } from "../upstream/identity-files.ts";
+import { renewPeerTls } from "../upstream/peer-tls-files.ts";
 import type { LoadedModule } from "../worker/loaded-modules.ts";
 import type { Order } from "../worker/orders.ts";
 import { type RunSpec, routedSnapshot, trafficOf } from "../worker/run-spec.ts";
@@ -283,7 +283,7 @@ function keepUpstreams(spec: RunSpec, shared: SharedMemory, engine: Engine, log:
 function tellMaterial(tls: TlsKeepers, engine: Engine, log: Logger): void {
   tls.onMaterial = (owner, material) => {
     // Health checks are made here, whoever asked for the files to be watched.
-    renewIdentity(owner, material);
+    renewPeerTls(owner, material);
     orderAll(engine, { do: "setTls", owner, material }).catch((error: Error) =>
       log.error({ listener: owner, cause: error.message }, "A thread can't use these certificates"),
     );

@@ -183,7 +183,7 @@ function logChange(change: TlsChange, log: Logger): void {
       }
       return;
     case "clients":
-      log.info({ files: change.files }, "Other clients' certificates are let in");
+      log.info({ files: change.files }, "Other certificates are trusted");
       return;
     case "tickets":
       log.debug("Session tickets have a new key");

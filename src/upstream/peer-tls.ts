@@ -12,6 +12,8 @@ import type { TlsParameters } from "../net/tls/tls-parameters.ts";
 export interface PeerTlsOptions extends TlsParameters, IdentitySettings {
   /** PEM: who may have signed the server's certificate, instead of Node's list of authorities. */
   readonly ca?: string | readonly string[];
+  /** @internal the files that `ca` came from: new connections use what these hold then. Default: it doesn't change. */
+  readonly caFiles?: readonly string[];
   /** PEM: the certificate with its chain, and its key, for servers that ask who we are. Default: none. */
   readonly identity?: {
     readonly chain: string;
@@ -42,24 +44,37 @@ const MOST_CLIENTS = 1024;
 
 const clients = new Map<string, TlsClient>();
 
+/** What files hold that settings came from. */
+export interface RenewedTls {
+  readonly settings: Pick<TlsClientSettings, "ca" | "identity">;
+  /** Another one for other settings. */
+  readonly digest: string;
+}
+
 /** What a thread's connections to servers with TLS have in common. */
 export const tlsMeans: {
   /** Gets every secret, as lines for the file that SSLKEYLOGFILE names; null: nobody does. */
   keyLog: ((line: Buffer) => void) | null;
-  /** What the files of our certificates hold now, by `identitySource`. */
-  readonly identities: Map<string, NonNullable<TlsClientSettings["identity"]>>;
-} = { keyLog: null, identities: new Map() };
+  /** What files hold now, by what they are called. */
+  readonly renewed: Map<string, RenewedTls>;
+} = { keyLog: null, renewed: new Map() };
 
 const IDENTITY = "certificate for servers";
+const AUTHORITIES = "authorities of servers";
 
 /** What the files of a certificate for servers are called. */
 export function identitySource({ cert, key }: CertificateSource): string {
   return `${IDENTITY} ${cert === key ? cert : `${cert} ${key}`}`;
 }
 
-/** Whether something called so are the files of a certificate for servers. */
-export function isIdentitySource(owner: string): boolean {
-  return owner.startsWith(`${IDENTITY} `);
+/** What files with authorities of servers are called. */
+export function authoritiesSource(files: readonly string[]): string {
+  return `${AUTHORITIES} ${files.join(" ")}`;
+}
+
+/** Whether something is called as files are that the TLS of peers came from. */
+export function isPeerSource(owner: string): boolean {
+  return owner.startsWith(`${IDENTITY} `) || owner.startsWith(`${AUTHORITIES} `);
 }
 
 /** A peer's TLS: what tells it from that of others, and who shakes hands by it. */
@@ -67,21 +82,24 @@ export class PeerTls {
   /** Equal for equal settings only. Certificates and keys stand in it as digests. */
   readonly key: string;
   readonly #settings: TlsClientSettings;
-  /** Where a newer identity may be found; null: nowhere. */
-  readonly #source: string | null;
+  /** Where newer settings may be found. */
+  readonly #sources: readonly string[];
 
   constructor(options: PeerTlsOptions) {
-    const { ca, identity, ...others } = options;
+    const { ca, caFiles, identity, ...others } = options;
     const authorities = ca === undefined ? null : typeof ca === "string" ? [ca] : [...ca];
     this.#settings = {
       ...others,
       ...(authorities === null ? {} : { ca: authorities }),
       ...(identity === undefined ? {} : { identity: { chain: identity.chain, key: identity.key } }),
     };
-    this.#source = identity?.source === undefined ? null : identitySource(identity.source);
+    this.#sources = [
+      ...(identity?.source === undefined ? [] : [identitySource(identity.source)]),
+      ...(caFiles === undefined ? [] : [authoritiesSource(caFiles)]),
+    ];
     this.key = JSON.stringify({
       ...others,
-      source: this.#source,
+      sources: this.#sources,
       ca: authorities?.map(digestOf),
       identity: identity && [digestOf(identity.chain), digestOf(identity.key)],
     });
@@ -92,14 +110,12 @@ export class PeerTls {
    * @throws Error when OpenSSL refuses a certificate, an authority or a parameter
    */
   clientFor(protocols: Protocols): TlsClient {
-    const renewed = this.#source === null ? undefined : tlsMeans.identities.get(this.#source);
-    const key = `${protocols.join()} ${this.key} ${renewed === undefined ? "" : digestOf(renewed.chain)}`;
+    const renewed = this.#sources.flatMap((source) => tlsMeans.renewed.get(source) ?? []);
+    const key = [protocols.join(), this.key, ...renewed.map(({ digest }) => digest)].join(" ");
     const known = clients.get(key);
     if (known !== undefined) return known;
-    const client = new TlsClient(
-      { ...this.#settings, ...(renewed === undefined ? {} : { identity: renewed }), alpn: protocols },
-      tlsMeans.keyLog,
-    );
+    const settings = Object.assign({}, this.#settings, ...renewed.map((one) => one.settings));
+    const client = new TlsClient({ ...settings, alpn: protocols }, tlsMeans.keyLog);
     if (clients.size >= MOST_CLIENTS) dropOldest(clients);
     clients.set(key, client);
     return client;

@@ -1,3 +1,4 @@
+import type { HealthCheckSettings } from "../upstream/group-settings.ts";
 import type { PeerOptions } from "../upstream/peer.ts";
 import { type RunSpec, routedSnapshot } from "./run-spec.ts";
 
@@ -7,6 +8,11 @@ export function peersTlsOf(spec: RunSpec): PeerOptions["tls"][] {
   const proxies = spec.snapshot?.proxies ?? [];
   return [
     ...upstreams.map(({ peer }) => peer.tls),
+    ...upstreams.flatMap(({ checks }) => checks.map(tlsOf)),
     ...proxies.map(({ upstreamTls }) => upstreamTls ?? false),
   ];
+}
+
+function tlsOf(check: HealthCheckSettings): PeerOptions["tls"] {
+  return (check.kind !== "tcp" && check.tls) || false;
 }

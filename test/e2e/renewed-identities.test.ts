@@ -2,24 +2,29 @@ import assert from "node:assert/strict";
 import { rename } from "node:fs/promises";
 import { describe, test } from "node:test";
 import type { TLSSocket } from "node:tls";
-import { createAuthority } from "../kit/certificates.ts";
+import { type Authority, createAuthority } from "../kit/certificates.ts";
 import { until } from "../kit/deadline.ts";
 import { createTemporaryDirectory } from "../kit/files.ts";
 import { startOrigin } from "../kit/origins.ts";
 import { get, startListening } from "./sluice.ts";
 
 const authority = await createAuthority();
+const strangers = await createAuthority();
 
-describe("a certificate for servers", () => {
+describe("files of TLS with servers", () => {
   for (const threads of [0, 2]) {
-    test(`is shown anew when its files change, with ${threads} threads`, async () => {
+    test(`are taken up when they change, with ${threads} threads`, async () => {
       await using folder = await createTemporaryDirectory();
       const replace = async (commonName: string): Promise<void> => {
         const { cert, key } = await authority.issue({ commonName });
         await folder.write("new.pem", `${cert}\n${key}`);
         await rename(folder.join("new.pem"), folder.join("proxy.pem"));
       };
-      await folder.write("ca.pem", authority.cert);
+      const trust = async (file: string, signer: Authority): Promise<void> => {
+        await folder.write("new.pem", signer.cert);
+        await rename(folder.join("new.pem"), folder.join(file));
+      };
+      await trust("ca.pem", authority);
       await replace("first");
       const rules = { requestCert: true, rejectUnauthorized: true, ca: authority.cert };
       await using origin = await startOrigin({ tls: { ...(await authority.issue()), ...rules } });
@@ -53,6 +58,12 @@ upstreams:
         return shown.get("/request") === "second";
       });
       await until("checks do, too", () => shown.get("/check") === "second");
+      await trust("ca.pem", strangers);
+      await until("nobody trusts the server any more", async () => {
+        return (await get(sluice.port, "/request")).status >= 502;
+      });
+      await trust("ca.pem", authority);
+      await until("it is trusted again", async () => (await get(sluice.port, "/request")).status === 200);
     });
   }
 });

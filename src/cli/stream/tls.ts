@@ -106,7 +106,7 @@ function toUpstreamTls({
   if (insecure && ca.length > 0) throw new UsageError("--ca and --insecure exclude each other");
   return {
     ...(sni.name === null ? {} : { sni: sni.name }),
-    ...(ca.length === 0 ? {} : { ca: ca.flatMap(readAuthorities) }),
+    ...(ca.length === 0 ? {} : { ca: ca.flatMap(readAuthorities), caFiles: ca }),
     ...(insecure ? { verifyCertificate: false } : {}),
   };
 }

@@ -1,17 +1,17 @@
 import { accessSync, constants } from "node:fs";
 import { isDeepStrictEqual } from "node:util";
 import type { TlsListenerSettings } from "../../net/tls/listener-settings.ts";
-import { identityOwners } from "../../upstream/identity-files.ts";
+import { peerFileOwners } from "../../upstream/peer-tls-files.ts";
 import { peersTlsOf } from "../../worker/peers-tls.ts";
 import type { RunSpec } from "../../worker/run-spec.ts";
 
 /**
  * Whose TLS files are read and watched for what is run, by the names under which threads ask for them: listeners, TCP proxies,
- * and what is shown to servers. A program's own listeners aren't known here.
+ * and what is shown to servers, or by whom theirs are signed. A program's own listeners aren't known here.
  */
 export function tlsOwners(spec: RunSpec): Map<string, TlsListenerSettings> {
   const { listeners = [], proxies = [] } = spec.snapshot ?? {};
-  const owners = identityOwners(peersTlsOf(spec));
+  const owners = peerFileOwners(peersTlsOf(spec));
   for (const { name, tls } of listeners) if (tls !== null) owners.set(name, tls);
   for (const { name, tls } of proxies) if (tls !== null) owners.set(`proxy ${name}`, tls);
   return owners;
