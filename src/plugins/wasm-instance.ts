@@ -119,9 +119,11 @@ export class WasmInstance {
 
   #grow(area: Area, size: number): void {
     const { release } = this.functions;
-    if (area.size > 0 && release !== null) this.call(release, area.at);
+    const before = area.size > 0 ? area.at : null;
+    // First, since there may be no room: what there was is still good then.
     area.at = this.#allocate(size);
     area.size = size;
+    if (before !== null && release !== null) this.call(release, before);
   }
 
   #allocate(size: number): number {

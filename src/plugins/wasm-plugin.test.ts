@@ -121,6 +121,25 @@ describe("a plugin in WebAssembly", () => {
     );
   });
 
+  test("keeps the room that it has when it has no more", async () => {
+    const most = 100_000;
+    const allocate = wasmFunction("sluice_allocate", 1, [
+      ...[op.get(0), op.i32(most), op.atLeast, op.if, op.i32(0), op.return, op.end],
+      // Input and output are asked for once each: the second stands behind the first.
+      ...[op.i32(128), op.i32(128), op.loadByte, op.i32(1), op.add, op.storeByte],
+      ...[op.i32(128), op.loadByte, op.i32(17), op.shiftLeft],
+    ]);
+    const release = wasmFunction("sluice_release", 1, [op.i32(129), op.i32(1), op.storeByte], []);
+    const transform = transformBy(
+      ...[op.get(P.input), op.loadByte, op.i32(0x2b), op.equal, op.if, op.i64(-2 - most), op.return, op.end],
+      ...[op.get(P.output), op.i32(129), op.loadByte, op.i32(0x30), op.add, op.storeByte, op.i64(1)],
+    );
+    const plugin = await load(wasmPlugin("full", [allocate, release, transform], { memory: [8] }));
+    const connection = plugin.openConnection("");
+    assert.throws(() => through(connection, "+"), /its sluice_allocate has no room for 131072 bytes/);
+    assert.equal(through(connection, "a"), "0");
+  });
+
   test("is told its configuration and clients, and begins and ends", async () => {
     // The configuration's first letter is remembered at 128, the client's in its connection.
     const init = wasmFunction("sluice_plugin_init", 1, [

@@ -15,7 +15,7 @@ import { type InsideSluice, startInside } from "./inside.ts";
 const EXAMPLES = ["pass-through", "upper-case", "xor", "byte-counter", "header-filter"];
 /** What the odd plugin does on connections and bodies, and on heads. */
 const MODES = ["twice", "hold", "close", "too-many", "negative", "log"];
-const HEAD_MODES = ["smuggle", "late", "target", "status", "no-status"];
+const HEAD_MODES = ["smuggle", "late", "target", "status", "empty", "no-status"];
 
 let folder: TemporaryDirectory;
 let echo: RawOrigin;
@@ -240,6 +240,8 @@ describe("plugins on heads of requests", { skip: withoutCompiler }, () => {
     assert.ok((await echoed("/echo")).rawHeaders.includes("X-Filtered-By"));
     assert.equal((await get("/private/a")).status, 403);
     assert.equal((await get("/status/")).status, 418);
+    const empty = await get("/empty/");
+    assert.deepEqual([empty.status, await empty.text(), empty.headers.get("content-type")], [205, "", null]);
     await using client = new Http2Client(sluice.port);
     assert.equal((await client.get("/private")).status, 403);
     const answer = JSON.parse(String((await client.get("/echo")).body)) as EchoAnswer;

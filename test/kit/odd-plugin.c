@@ -12,6 +12,7 @@
  *     late       makes a head with something behind it
  *     target     sends every request to /other, as PUT
  *     status     answers with 418
+ *     empty      answers with 205
  *     no-status  answers with what is no status
  *     deadly     a ! among what comes ends the process by a segmentation fault, and after a ? it never answers; a # writes
  *                nonsense where a process of its own answers, and a % half an answer, with which it ends
@@ -127,6 +128,7 @@ int32_t sluice_filter_request(void *plugin, const char *head, size_t len, char *
     const char *line_end = strstr(head, "\r\n");
     const char *added = "";
     if (is_mode(plugin, "status")) return -418;
+    if (is_mode(plugin, "empty")) return -205;
     if (is_mode(plugin, "no-status")) return -7;
     if (is_mode(plugin, "too-many")) return (int32_t)out_capacity + 1;
     if (is_mode(plugin, "target"))

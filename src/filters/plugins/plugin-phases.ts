@@ -1,5 +1,5 @@
 import { isThenable } from "../../base/errors.ts";
-import { reasonPhrase } from "../../http/status.ts";
+import { isBodiless, reasonPhrase } from "../../http/status.ts";
 import { formatHostPort } from "../../net/address.ts";
 import type { HeadVerdict } from "../../plugins/plugin.ts";
 import type { PluginRow } from "../../plugins/plugin-row.ts";
@@ -8,6 +8,9 @@ import { bindPhases } from "../../proxy/plan.ts";
 import type { Session } from "../../proxy/session.ts";
 import { SessionPlugins, toPluginFailure } from "../../proxy/session-plugins.ts";
 import { parseReplacement, takeReplacement, toHeadText } from "./head-text.ts";
+
+/** A response of this status has a body like any other as far as its end goes, but nothing may stand in it (RFC 9110 §15.3.6). */
+const RESET_CONTENT = 205;
 
 type RequestFilter = (session: Session<unknown>) => MaybePromise<unknown>;
 
@@ -85,6 +88,7 @@ function obey(verdict: HeadVerdict, session: Session<unknown>): boolean {
     takeReplacement(session.request, parseReplacement(verdict, session.request));
     return false;
   }
+  if (isBodiless(verdict) || verdict === RESET_CONTENT) return session.respond({ status: verdict });
   const headers = { "Content-Type": "text/plain; charset=utf-8" };
   return session.respond({
     status: verdict,
