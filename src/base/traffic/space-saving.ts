@@ -1,4 +1,4 @@
-import { SlotWord, WORD_STRIDE } from "./top-memory.ts";
+import { NUMBER_STRIDE, SlotWord, type TopMemory, WORD_STRIDE } from "./top-memory.ts";
 
 /**
  * Which of the keys that come again and again came most often, with memory for a few of them: the algorithm "Space-Saving"
@@ -8,37 +8,41 @@ import { SlotWord, WORD_STRIDE } from "./top-memory.ts";
  *     a 90 · b 41 · c 7      d comes ──▶      a 90 · b 41 · d 8, of which at most 7 were others'
  *
  * So no count is too low, each says by how much it may be too high, and that is never more than all that came divided by the
- * slots: whoever came more often than that is in the list. Counts lie in a heap, the least on top.
+ * slots: whoever came more often than that is in the list.
+ *
+ * Who has the least is found by a heap of what the counts were when it was last looked at: they only grow, so that the least of
+ * these is the least of all unless it has grown since. Counting a key that is known moves nothing.
  */
 export class SpaceSaving {
   /** True when the slot that was entered last is the key's only now: what else is noted of it is another's. */
   isFresh = false;
   readonly slots: number;
   used = 0;
-  /** By slot: how often it was met, and behind that how much of it may be another's. */
-  readonly #counts: Float64Array;
-  readonly #stride: number;
-  /** By slot: the hash of its key, who else has the same remainder, and its place in the heap. */
+  /** How often a slot's key was met stands at `numbersAt + slot * NUMBER_STRIDE`, and behind it how much may be another's. */
+  readonly #numbers: Float64Array;
+  readonly #numbersAt: number;
+  /** By slot: the hash of its key, and who else has the same remainder. */
   readonly #words: Int32Array;
+  readonly #wordsAt: number;
   /** By remainder: the first slot; -1 for none. */
   readonly #first: Int32Array;
   readonly #mask: number;
-  /** Slots, the least count first. */
+  /** Slots by what is known of their counts, the least first. */
   readonly #heap: Int32Array;
+  /** By slot: its count as the heap knows it. */
+  readonly #known: Float64Array;
 
-  /**
-   * @param counts where the two numbers of a slot begin at `slot * stride`
-   * @param words where those of a slot begin at `slot * WORD_STRIDE`
-   */
-  constructor(slots: number, counts: Float64Array, stride: number, words: Int32Array) {
+  constructor({ slots, numbers, numbersAt, words, wordsAt }: TopMemory) {
     this.slots = slots;
-    this.#counts = counts;
-    this.#stride = stride;
+    this.#numbers = numbers;
+    this.#numbersAt = numbersAt;
     this.#words = words;
+    this.#wordsAt = wordsAt;
     const remainders = 2 ** Math.ceil(Math.log2(slots * 2));
     this.#first = new Int32Array(remainders).fill(-1);
     this.#mask = remainders - 1;
     this.#heap = new Int32Array(slots);
+    this.#known = new Float64Array(slots);
   }
 
   /** Counts a key, known by the 64 bits of its hash. @returns its slot */
@@ -50,7 +54,7 @@ export class SpaceSaving {
       return known;
     }
     const slot = this.used < this.slots ? this.#take() : this.#seize();
-    const at = slot * WORD_STRIDE;
+    const at = this.#wordsOf(slot);
     const remainder = low & this.#mask;
     this.#words[at + SlotWord.low] = low;
     this.#words[at + SlotWord.high] = high;
@@ -61,90 +65,89 @@ export class SpaceSaving {
 
   /** Counts the key of a slot once more. */
   again(slot: number): void {
-    this.#counts[slot * this.#stride]! += 1;
-    this.#sink(this.#words[slot * WORD_STRIDE + SlotWord.place]!, slot);
+    this.#numbers[this.#countOf(slot)]! += 1;
   }
 
   #find(low: number, high: number): number {
     const words = this.#words;
     let slot = this.#first[low & this.#mask]!;
     while (slot !== -1) {
-      const at = slot * WORD_STRIDE;
+      const at = this.#wordsOf(slot);
       if (words[at + SlotWord.low] === low && words[at + SlotWord.high] === high) return slot;
       slot = words[at + SlotWord.next]!;
     }
     return -1;
   }
 
-  /** A slot that was nobody's. */
+  /** A slot that was nobody's. There is no heap to keep yet: until all are taken, nobody asks who has the least. */
   #take(): number {
     const slot = this.used++;
-    this.#counts[slot * this.#stride] = 1;
-    this.#counts[slot * this.#stride + 1] = 0;
-    this.#rise(slot, slot);
+    const at = this.#countOf(slot);
+    this.#numbers[at] = 1;
+    this.#numbers[at + 1] = 0;
+    this.#known[slot] = 1;
+    this.#heap[slot] = slot;
     return slot;
   }
 
   /** The slot of the key that was met least often. */
   #seize(): number {
-    const slot = this.#heap[0]!;
+    const slot = this.#least();
     this.#unlink(slot);
-    const at = slot * this.#stride;
-    this.#counts[at + 1] = this.#counts[at]!;
-    this.#counts[at]! += 1;
-    this.#sink(0, slot);
+    const at = this.#countOf(slot);
+    this.#numbers[at + 1] = this.#numbers[at]!;
+    this.#numbers[at]! += 1;
+    this.#sink();
     return slot;
+  }
+
+  #least(): number {
+    for (;;) {
+      const slot = this.#heap[0]!;
+      if (this.#numbers[this.#countOf(slot)] === this.#known[slot]) return slot;
+      this.#sink();
+    }
   }
 
   #unlink(slot: number): void {
     const words = this.#words;
-    const after = words[slot * WORD_STRIDE + SlotWord.next]!;
-    const remainder = words[slot * WORD_STRIDE + SlotWord.low]! & this.#mask;
+    const nextOf = (other: number): number => this.#wordsOf(other) + SlotWord.next;
+    const after = words[nextOf(slot)]!;
+    const remainder = words[this.#wordsOf(slot) + SlotWord.low]! & this.#mask;
     let other = this.#first[remainder]!;
     if (other === slot) {
       this.#first[remainder] = after;
       return;
     }
-    while (words[other * WORD_STRIDE + SlotWord.next] !== slot) {
-      other = words[other * WORD_STRIDE + SlotWord.next]!;
-    }
-    words[other * WORD_STRIDE + SlotWord.next] = after;
+    while (words[nextOf(other)] !== slot) other = words[nextOf(other)]!;
+    words[nextOf(other)] = after;
   }
 
+  /** Where a slot's count stands. */
   #countOf(slot: number): number {
-    return this.#counts[slot * this.#stride]!;
+    return this.#numbersAt + slot * NUMBER_STRIDE;
   }
 
-  #put(place: number, slot: number): void {
-    this.#heap[place] = slot;
-    this.#words[slot * WORD_STRIDE + SlotWord.place] = place;
+  #wordsOf(slot: number): number {
+    return this.#wordsAt + slot * WORD_STRIDE;
   }
 
-  #rise(from: number, slot: number): void {
-    const count = this.#countOf(slot);
-    let place = from;
-    while (place > 0) {
-      const above = (place - 1) >> 1;
-      const parent = this.#heap[above]!;
-      if (this.#countOf(parent) <= count) break;
-      this.#put(place, parent);
-      place = above;
-    }
-    this.#put(place, slot);
-  }
-
-  #sink(from: number, slot: number): void {
-    const { used } = this;
-    const count = this.#countOf(slot);
-    let place = from;
-    for (let below = 2 * place + 1; below < used; below = 2 * place + 1) {
-      if (below + 1 < used && this.#countOf(this.#heap[below + 1]!) < this.#countOf(this.#heap[below]!))
-        below++;
-      const child = this.#heap[below]!;
-      if (this.#countOf(child) >= count) break;
-      this.#put(place, child);
+  /** Takes the count of the slot on top as it is now, and puts it where it belongs. */
+  #sink(): void {
+    const { slots } = this;
+    const heap = this.#heap;
+    const known = this.#known;
+    const slot = heap[0]!;
+    const count = this.#numbers[this.#countOf(slot)]!;
+    known[slot] = count;
+    let place = 0;
+    for (let below = 1; below < slots; below = 2 * place + 1) {
+      if (below + 1 < slots && known[heap[below + 1]!]! < known[heap[below]!]!) below++;
+      const child = heap[below]!;
+      if (known[child]! >= count) break;
+      heap[place] = child;
       place = below;
     }
-    this.#put(place, slot);
+    heap[place] = slot;
   }
 }

@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { TopList } from "./top-list.ts";
 import type { TopMemory } from "./top-memory.ts";
 import {
+  HISTOGRAM_WORD,
   NAME_BYTES,
   NAME_HEAD,
   NUMBER_STRIDE,
@@ -12,6 +13,7 @@ import {
   TOP_BUCKETS,
   TopCount,
   topBytes,
+  viewsOf,
 } from "./top-memory.ts";
 
 interface Made {
@@ -20,13 +22,18 @@ interface Made {
 }
 
 function make(slots: number): Made {
-  const memory = openTopMemory(new SharedArrayBuffer(topBytes(slots)), 0, slots);
+  const memory = openTopMemory(viewsOf(new SharedArrayBuffer(topBytes(slots))), 0, slots);
   return { list: new TopList(memory, 0x1234_5678), memory };
 }
 
 /** That of the only slot. */
-function histogramOf({ histograms }: TopMemory): Uint32Array {
-  return histograms.subarray(0, TOP_BUCKETS.count);
+function histogramOf({ words, wordsAt }: TopMemory): Int32Array {
+  return words.subarray(wordsAt + HISTOGRAM_WORD, wordsAt + HISTOGRAM_WORD + TOP_BUCKETS.count);
+}
+
+/** A number of the only slot. */
+function numberOf({ numbers, numbersAt }: TopMemory, count: TopCount): number {
+  return numbers[numbersAt + count]!;
 }
 
 interface Entry {
@@ -36,15 +43,16 @@ interface Entry {
 
 /** What the list says, by name. */
 function read({ memory }: Made): Map<string, Entry> {
-  const { names, numbers } = memory;
+  const { bytes, numbers } = memory;
   const entries = new Map<string, Entry>();
-  for (let slot = 0; slot < memory.used[0]!; slot++) {
-    const at = nameAt(slot) + NAME_HEAD;
-    const length = names[at - NAME_HEAD]! | (names[at - NAME_HEAD + 1]! << 8);
-    const name = Buffer.from(names.slice(at, at + length)).toString("latin1");
-    const isCut = names[at - 1] === 1;
-    const count = numbers[slot * NUMBER_STRIDE + TopCount.count]!;
-    entries.set(isCut ? `${name}…` : name, { count, error: numbers[slot * NUMBER_STRIDE + TopCount.error]! });
+  for (let slot = 0; slot < memory.words[memory.usedAt]!; slot++) {
+    const at = nameAt(memory, slot) + NAME_HEAD;
+    const length = bytes[at - NAME_HEAD]! | (bytes[at - NAME_HEAD + 1]! << 8);
+    const name = Buffer.from(bytes.slice(at, at + length)).toString("latin1");
+    const isCut = bytes[at - 1] === 1;
+    const numbersAt = memory.numbersAt + slot * NUMBER_STRIDE;
+    const count = numbers[numbersAt + TopCount.count]!;
+    entries.set(isCut ? `${name}…` : name, { count, error: numbers[numbersAt + TopCount.error]! });
   }
   return entries;
 }
@@ -120,18 +128,18 @@ describe("what is noted of a key", () => {
     list.note(a, end, 2, 2000);
     list.add(a, TopCount.connections, 1);
     assert.deepEqual(
-      [TopCount.bytesOut, TopCount.responses5xx, TopCount.failed, TopCount.connections].map(
-        (at) => memory.numbers[at],
+      [TopCount.bytesOut, TopCount.responses5xx, TopCount.failed, TopCount.connections].map((count) =>
+        numberOf(memory, count),
       ),
       [10, 1, 1, 1],
     );
     const b = list.enterText("b");
-    assert.equal(memory.numbers[TopCount.bytesOut], 0);
+    assert.equal(numberOf(memory, TopCount.bytesOut), 0);
     assert.ok(histogramOf(memory).every((count) => count === 0));
     list.note(a, end, 2, 2000);
-    assert.equal(memory.numbers[TopCount.bytesOut], 0, "who was pushed out notes nothing any more");
+    assert.equal(numberOf(memory, TopCount.bytesOut), 0, "who was pushed out notes nothing any more");
     list.note(b, end, -1, 0);
-    assert.equal(memory.numbers[TopCount.bytesOut], 10);
+    assert.equal(numberOf(memory, TopCount.bytesOut), 10);
     assert.ok(histogramOf(memory).every((count) => count === 0));
   });
 });

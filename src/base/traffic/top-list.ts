@@ -1,5 +1,6 @@
 import { SpaceSaving } from "./space-saving.ts";
 import {
+  HISTOGRAM_WORD,
   NAME_BYTES,
   NAME_HEAD,
   NUMBER_STRIDE,
@@ -34,13 +35,21 @@ const QUESTION_MARK = 0x3f;
  */
 export class TopList {
   readonly #memory: TopMemory;
+  readonly #numbers: Float64Array;
+  readonly #numbersAt: number;
+  readonly #words: Int32Array;
+  readonly #wordsAt: number;
   readonly #saving: SpaceSaving;
   readonly #seed: number;
+
   /** @param seed the same for nobody else, 32 bits */
   constructor(memory: TopMemory, seed: number) {
     this.#memory = memory;
-    const { numbers, slots, words } = memory;
-    this.#saving = new SpaceSaving(slots, numbers.subarray(TopCount.count), NUMBER_STRIDE, words);
+    this.#numbers = memory.numbers;
+    this.#numbersAt = memory.numbersAt;
+    this.#words = memory.words;
+    this.#wordsAt = memory.wordsAt;
+    this.#saving = new SpaceSaving(memory);
     this.#seed = seed | 0;
   }
 
@@ -94,23 +103,32 @@ export class TopList {
   note(mark: number, end: RequestEnd, milliseconds: number, microseconds: number): void {
     const slot = mark & SLOT_MASK;
     if (this.#markOf(slot) !== mark) return;
-    const { numbers, histograms } = this.#memory;
-    const at = slot * NUMBER_STRIDE;
+    const numbers = this.#numbers;
+    const at = this.#numbersOf(slot);
     const { status } = end;
-    numbers[at + TopCount.bytesIn]! += end.bytesIn;
+    if (end.bytesIn !== 0) numbers[at + TopCount.bytesIn]! += end.bytesIn;
     numbers[at + TopCount.bytesOut]! += end.bytesOut;
     if (status !== 0) numbers[at + TopCount.responses1xx + classOf(status)]! += 1;
     if (end.failed) numbers[at + TopCount.failed]! += 1;
     if (milliseconds < 0) return;
     numbers[at + TopCount.latencySum]! += milliseconds;
-    if (milliseconds > numbers[at + TopCount.latencyMax]!) numbers[at + TopCount.latencyMax] = milliseconds;
-    histograms[slot * WORD_STRIDE + TOP_BUCKETS.indexOf(microseconds)]! += 1;
+    const maxAt = at + TopCount.latencyMax;
+    if (milliseconds > numbers[maxAt]!) numbers[maxAt] = milliseconds;
+    this.#words[this.#wordsOf(slot) + HISTOGRAM_WORD + TOP_BUCKETS.indexOf(microseconds)]! += 1;
   }
 
   /** Notes something else of what was counted; nothing when the key was pushed out meanwhile. */
   add(mark: number, count: TopCount, by: number): void {
     const slot = mark & SLOT_MASK;
-    if (this.#markOf(slot) === mark) this.#memory.numbers[slot * NUMBER_STRIDE + count]! += by;
+    if (this.#markOf(slot) === mark) this.#numbers[this.#numbersOf(slot) + count]! += by;
+  }
+
+  #numbersOf(slot: number): number {
+    return this.#numbersAt + slot * NUMBER_STRIDE;
+  }
+
+  #wordsOf(slot: number): number {
+    return this.#wordsAt + slot * WORD_STRIDE;
   }
 
   #enter(low: number, high: number): number {
@@ -118,29 +136,31 @@ export class TopList {
   }
 
   #markOf(slot: number): number {
-    return ((this.#memory.words[slot * WORD_STRIDE + SlotWord.version]! & VERSION_MASK) << SLOT_BITS) | slot;
+    return ((this.#words[this.#wordsOf(slot) + SlotWord.version]! & VERSION_MASK) << SLOT_BITS) | slot;
   }
 
   /** Another key moves in. */
   #name(slot: number, bytes: Uint8Array, start: number, end: number): void {
-    const { words, names, numbers, histograms, used } = this.#memory;
-    const version = slot * WORD_STRIDE + SlotWord.version;
-    Atomics.add(words, version, 1);
-    const at = nameAt(slot);
+    const words = this.#words;
+    const wordsAt = this.#wordsOf(slot);
+    Atomics.add(words, wordsAt + SlotWord.version, 1);
+    const names = this.#memory.bytes;
+    const at = nameAt(this.#memory, slot);
     const length = Math.min(end - start, NAME_BYTES);
     names[at] = length & 0xff;
     names[at + 1] = length >> 8;
     names[at + 2] = end - start > length ? 1 : 0;
-    names.set(bytes.subarray(start, start + length), at + NAME_HEAD);
-    const numbersAt = slot * NUMBER_STRIDE;
-    numbers.fill(0, numbersAt + TopCount.bytesIn, numbersAt + TOP_NUMBERS);
-    histograms.fill(0, slot * WORD_STRIDE, slot * WORD_STRIDE + TOP_BUCKETS.count);
-    Atomics.add(words, version, 1);
-    Atomics.store(used, 0, this.#saving.used);
+    for (let i = 0; i < length; i++) names[at + NAME_HEAD + i] = bytes[start + i]!;
+    const numbersAt = this.#numbersOf(slot);
+    this.#numbers.fill(0, numbersAt + TopCount.bytesIn, numbersAt + TOP_NUMBERS);
+    words.fill(0, wordsAt + HISTOGRAM_WORD, wordsAt + HISTOGRAM_WORD + TOP_BUCKETS.count);
+    Atomics.add(words, wordsAt + SlotWord.version, 1);
+    Atomics.store(words, this.#memory.usedAt, this.#saving.used);
   }
 }
 
 /** Statuses that are none of the five classes are the last one's. */
 function classOf(status: number): number {
-  return Math.min(Math.max(Math.floor(status / 100), 1), 5) - 1;
+  if (status < 200) return 0;
+  return status < 500 ? Math.trunc(status / 100) - 1 : 4;
 }

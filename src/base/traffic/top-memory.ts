@@ -54,25 +54,41 @@ const HISTOGRAM_AT = WORDS_AT + SLOT_WORDS * WORD;
 const NAME_AT: number = HISTOGRAM_AT + TOP_BUCKETS.count * WORD;
 const SLOT_BYTES: number = Math.ceil((NAME_AT + NAME_HEAD + NAME_BYTES) / 64) * 64;
 
-/** From one slot to the next, in the view of its numbers, and in those of its words and of its histogram. */
+/** From one slot to the next, among numbers and among words. */
 export const NUMBER_STRIDE: number = SLOT_BYTES / NUMBER;
 export const WORD_STRIDE: number = SLOT_BYTES / WORD;
+/** Where a slot's histogram begins, from its words on. */
+export const HISTOGRAM_WORD: number = SLOT_WORDS;
 
-/** What is kept of a slot beside its numbers: by whom it is found, and where it stands. All but the version is its writer's. */
-export const SlotWord = { version: 0, low: 1, high: 2, next: 3, place: 4 } as const;
+/** What is kept of a slot beside its numbers: by whom it is found. All but the version is its writer's. */
+export const SlotWord = { version: 0, low: 1, high: 2, next: 3 } as const;
 
-/** Views of one list, each beginning where the first slot has what it is a view of. */
-export interface TopMemory {
-  readonly slots: number;
-  /** How many slots are somebody's. */
-  readonly used: Int32Array;
-  /** That of a slot begin at `slot * NUMBER_STRIDE`. */
+/**
+ * A piece of shared memory, in three ways. There is one set of them for all that a thread counts: whatever is read through
+ * a view of its own is one more thing that a request has to fetch, and to fetch costs more than to count.
+ */
+export interface MemoryViews {
   readonly numbers: Float64Array;
-  /** At `slot * WORD_STRIDE`, as in the histograms. */
   readonly words: Int32Array;
-  readonly histograms: Uint32Array;
-  /** At `nameAt(slot)`. */
-  readonly names: Uint8Array;
+  readonly bytes: Uint8Array;
+}
+
+export function viewsOf(buffer: SharedArrayBuffer): MemoryViews {
+  return {
+    numbers: new Float64Array(buffer),
+    words: new Int32Array(buffer),
+    bytes: new Uint8Array(buffer),
+  };
+}
+
+/** Where one list lies in a memory. */
+export interface TopMemory extends MemoryViews {
+  readonly slots: number;
+  /** Of the word that says how many slots are somebody's. */
+  readonly usedAt: number;
+  /** Where slots have their numbers and their words: that of a slot begin at `numbersAt + slot * NUMBER_STRIDE`. */
+  readonly numbersAt: number;
+  readonly wordsAt: number;
 }
 
 /** Bytes that a list of so many keys takes: a multiple of eight. */
@@ -80,20 +96,19 @@ export function topBytes(slots: number): number {
   return slots === 0 ? 0 : HEADER_WORDS * WORD + slots * SLOT_BYTES;
 }
 
-/** @param at where it begins */
-export function openTopMemory(buffer: SharedArrayBuffer, at: number, slots: number): TopMemory {
+/** @param at where it begins, in bytes */
+export function openTopMemory(views: MemoryViews, at: number, slots: number): TopMemory {
   const slotsAt = at + HEADER_WORDS * WORD;
-  const left = (offset: number, unit: number): number => (slots * SLOT_BYTES - offset) / unit;
+  const { numbers, words, bytes } = views;
   return {
-    slots,
-    used: new Int32Array(buffer, at, HEADER_WORDS),
-    numbers: new Float64Array(buffer, slotsAt, left(0, NUMBER)),
-    words: new Int32Array(buffer, slotsAt + WORDS_AT, left(WORDS_AT, WORD)),
-    histograms: new Uint32Array(buffer, slotsAt + HISTOGRAM_AT, left(HISTOGRAM_AT, WORD)),
-    names: new Uint8Array(buffer, slotsAt + NAME_AT, left(NAME_AT, 1)),
+    ...{ numbers, words, bytes, slots },
+    usedAt: at / WORD,
+    numbersAt: slotsAt / NUMBER,
+    wordsAt: (slotsAt + WORDS_AT) / WORD,
   };
 }
 
-export function nameAt(slot: number): number {
-  return slot * SLOT_BYTES;
+/** Where a slot's name begins, in bytes. */
+export function nameAt({ numbersAt }: TopMemory, slot: number): number {
+  return numbersAt * NUMBER + slot * SLOT_BYTES + NAME_AT;
 }

@@ -27,7 +27,7 @@ export class TrafficBook {
     const memory = new TrafficMemory(buffer);
     this.#memory = memory;
     memory.assign(0, "other", Buffer.alloc(0));
-    this.others = new TrafficRow(memory.row(0));
+    this.others = new TrafficRow(memory.numbers, memory.rowAt(0));
     this.clients = memory.clients === null ? null : new TopList(memory.clients, memory.seed);
     this.paths = memory.paths === null ? null : new TopList(memory.paths, ~memory.seed);
   }
@@ -49,7 +49,7 @@ export class TrafficBook {
     const place = this.#used < this.#memory.rows ? this.#used++ : this.#evict();
     if (place === 0) return this.others;
     this.#memory.assign(place, kind, key);
-    const row = new TrafficRow(this.#memory.row(place));
+    const row = new TrafficRow(this.#memory.numbers, this.#memory.rowAt(place));
     this.#open.set(id, { row, place, of });
     return row;
   }
@@ -62,7 +62,7 @@ export class TrafficBook {
     // A route's traffic is its listener's too.
     const whole = of === "" ? undefined : this.#open.get(idOf("listener", toKey(of)));
     if (whole !== undefined) addRow(this.#memory.row(whole.place), this.#memory.row(place));
-    row.move(this.#memory.row(0));
+    row.move(this.#memory.rowAt(0));
     return place;
   }
 }

@@ -1,5 +1,5 @@
 import { randomFillSync } from "node:crypto";
-import { openTopMemory, type TopMemory, topBytes } from "./top-memory.ts";
+import { openTopMemory, type TopMemory, topBytes, viewsOf } from "./top-memory.ts";
 import { ROW_NUMBERS } from "./traffic-row.ts";
 
 /*
@@ -37,7 +37,7 @@ export const KEY_BYTES: number = ENTRY_BYTES - KEY_AT;
  */
 export function allocateTraffic(rows: number, top: number): SharedArrayBuffer {
   const places = rows + 1;
-  const size = HEADER_WORDS * WORD + places * (ENTRY_BYTES + ROW_NUMBERS * NUMBER) + 2 * topBytes(top);
+  const size = entryAt(places) + places * ROW_NUMBERS * NUMBER + 2 * topBytes(top);
   const buffer = new SharedArrayBuffer(size);
   writeHeader(buffer, places, top);
   return buffer;
@@ -73,39 +73,42 @@ export class TrafficMemory {
   /** Null when they aren't looked at. */
   readonly clients: TopMemory | null;
   readonly paths: TopMemory | null;
-  readonly #header: Int32Array;
+  /** All of it as numbers: rows begin at `rowAt`. */
+  readonly numbers: Float64Array;
   readonly #words: Int32Array;
   readonly #bytes: Uint8Array;
-  readonly #numbers: Float64Array;
 
   constructor(buffer: SharedArrayBuffer) {
-    this.#header = new Int32Array(buffer, 0, HEADER_WORDS);
-    this.rows = this.#header[TrafficHeader.rows]!;
-    this.seed = this.#header[TrafficHeader.seed]!;
-    const entriesAt = HEADER_WORDS * WORD;
-    this.#words = new Int32Array(buffer, entriesAt, (this.rows * ENTRY_BYTES) / WORD);
-    this.#bytes = new Uint8Array(buffer, entriesAt, this.rows * ENTRY_BYTES);
-    const rowsAt = entriesAt + this.#bytes.byteLength;
-    this.#numbers = new Float64Array(buffer, rowsAt, this.rows * ROW_NUMBERS);
-    const slots = this.#header[TrafficHeader.top]!;
-    const topAt = rowsAt + this.#numbers.byteLength;
-    this.clients = slots === 0 ? null : openTopMemory(buffer, topAt, slots);
-    this.paths = slots === 0 ? null : openTopMemory(buffer, topAt + topBytes(slots), slots);
+    const views = viewsOf(buffer);
+    this.numbers = views.numbers;
+    this.#words = views.words;
+    this.#bytes = views.bytes;
+    this.rows = this.#words[TrafficHeader.rows]!;
+    this.seed = this.#words[TrafficHeader.seed]!;
+    const slots = this.#words[TrafficHeader.top]!;
+    const topAt = this.rowAt(this.rows) * NUMBER;
+    this.clients = slots === 0 ? null : openTopMemory(views, topAt, slots);
+    this.paths = slots === 0 ? null : openTopMemory(views, topAt + topBytes(slots), slots);
   }
 
   /** Rows that have been somebody's, row 0 included. */
   get used(): number {
-    return Atomics.load(this.#header, TrafficHeader.used);
+    return Atomics.load(this.#words, TrafficHeader.used);
+  }
+
+  /** Where a row begins in `numbers`. */
+  rowAt(place: number): number {
+    return entryAt(this.rows) / NUMBER + place * ROW_NUMBERS;
   }
 
   /** The numbers of a row. */
   row(place: number): Float64Array {
-    return this.#numbers.subarray(place * ROW_NUMBERS, (place + 1) * ROW_NUMBERS);
+    return this.numbers.subarray(this.rowAt(place), this.rowAt(place + 1));
   }
 
   /** A row is somebody else's from now on, and begins with nothing. */
   assign(place: number, kind: TrafficKind, key: Uint8Array): void {
-    const at = place * ENTRY_BYTES;
+    const at = entryAt(place);
     Atomics.add(this.#words, at / WORD, 1);
     this.#bytes[at + KIND_AT] = TRAFFIC_KINDS.indexOf(kind);
     this.#bytes[at + LENGTH_AT] = key.length & 0xff;
@@ -113,12 +116,12 @@ export class TrafficMemory {
     this.#bytes.set(key, at + KEY_AT);
     this.row(place).fill(0);
     Atomics.add(this.#words, at / WORD, 1);
-    if (place >= this.used) Atomics.store(this.#header, TrafficHeader.used, place + 1);
+    if (place >= this.used) Atomics.store(this.#words, TrafficHeader.used, place + 1);
   }
 
   /** Null while it changes. */
   entry(place: number): TrafficEntry | null {
-    const at = place * ENTRY_BYTES;
+    const at = entryAt(place);
     const version = this.version(place);
     if (version % 2 === 1) return null;
     const length = this.#bytes[at + LENGTH_AT]! | (this.#bytes[at + LENGTH_AT + 1]! << 8);
@@ -129,6 +132,11 @@ export class TrafficMemory {
   }
 
   version(place: number): number {
-    return Atomics.load(this.#words, (place * ENTRY_BYTES) / WORD);
+    return Atomics.load(this.#words, entryAt(place) / WORD);
   }
+}
+
+/** Where an entry begins, in bytes; the rows begin where the last one ends. */
+function entryAt(place: number): number {
+  return HEADER_WORDS * WORD + place * ENTRY_BYTES;
 }

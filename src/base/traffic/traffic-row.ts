@@ -46,7 +46,9 @@ const MOST_MICROSECONDS = 2 ** 32 - 1;
 
 /** Milliseconds as whole microseconds that have a bucket. */
 export function toMicroseconds(milliseconds: number): number {
-  return Math.min(Math.max(Math.round(milliseconds * 1000), 0), MOST_MICROSECONDS);
+  const microseconds = milliseconds * 1000 + 0.5;
+  if (microseconds < 0) return 0;
+  return microseconds < MOST_MICROSECONDS ? microseconds >>> 0 : MOST_MICROSECONDS;
 }
 
 /** The status at a place; 0 for those that are none. */
@@ -74,45 +76,55 @@ export interface RequestEnd {
  * count is exact; whoever reads sees the values of a moment ago.
  */
 export class TrafficRow {
-  #numbers: Float64Array;
+  readonly #numbers: Float64Array;
+  #at: number;
 
-  constructor(numbers: Float64Array) {
+  /**
+   * @param numbers the same view for all rows, for each one more is one more thing that a request reads
+   * @param at where this row begins
+   */
+  constructor(numbers: Float64Array, at: number) {
     this.#numbers = numbers;
+    this.#at = at;
   }
 
-  /** @internal another place gets the memory: what is counted from now on is counted in `numbers` */
-  move(numbers: Float64Array): void {
-    this.#numbers = numbers;
+  /** @internal another place gets the memory: what is counted from now on is counted where another row begins */
+  move(at: number): void {
+    this.#at = at;
   }
 
   add(count: TrafficCount, by: number = 1): void {
-    this.#numbers[count]! += by;
+    this.#numbers[this.#at + count]! += by;
   }
 
   addBytes(bytesIn: number, bytesOut: number): void {
     const numbers = this.#numbers;
-    numbers[TrafficCount.bytesIn]! += bytesIn;
-    numbers[TrafficCount.bytesOut]! += bytesOut;
+    const at = this.#at;
+    numbers[at + TrafficCount.bytesIn]! += bytesIn;
+    numbers[at + TrafficCount.bytesOut]! += bytesOut;
   }
 
   /** A request is over, or an attempt. */
   addRequest({ bytesIn, bytesOut, status, failed, aborted, retries }: RequestEnd): void {
     const numbers = this.#numbers;
-    numbers[TrafficCount.requests]! += 1;
-    numbers[TrafficCount.bytesIn]! += bytesIn;
-    numbers[TrafficCount.bytesOut]! += bytesOut;
-    if (status !== 0) numbers[STATUSES_AT + placeOf(status)]! += 1;
-    if (failed) numbers[TrafficCount.failed]! += 1;
-    if (aborted) numbers[TrafficCount.aborted]! += 1;
-    if (retries !== 0) numbers[TrafficCount.retries]! += retries;
+    const at = this.#at;
+    numbers[at + TrafficCount.requests]! += 1;
+    if (bytesIn !== 0) numbers[at + TrafficCount.bytesIn]! += bytesIn;
+    numbers[at + TrafficCount.bytesOut]! += bytesOut;
+    if (status !== 0) numbers[at + STATUSES_AT + placeOf(status)]! += 1;
+    if (failed) numbers[at + TrafficCount.failed]! += 1;
+    if (aborted) numbers[at + TrafficCount.aborted]! += 1;
+    if (retries !== 0) numbers[at + TrafficCount.retries]! += retries;
   }
 
   /** @param microseconds the same as `toMicroseconds` makes of them */
   addLatency(milliseconds: number, microseconds: number = toMicroseconds(milliseconds)): void {
     const numbers = this.#numbers;
-    numbers[HISTOGRAM_AT + LATENCY_BUCKETS.indexOf(microseconds)]! += 1;
-    numbers[TrafficCount.latencySum]! += milliseconds;
-    if (milliseconds > numbers[TrafficCount.latencyMax]!) numbers[TrafficCount.latencyMax] = milliseconds;
+    const at = this.#at;
+    numbers[at + HISTOGRAM_AT + LATENCY_BUCKETS.indexOf(microseconds)]! += 1;
+    numbers[at + TrafficCount.latencySum]! += milliseconds;
+    const maxAt = at + TrafficCount.latencyMax;
+    if (milliseconds > numbers[maxAt]!) numbers[maxAt] = milliseconds;
   }
 }
 

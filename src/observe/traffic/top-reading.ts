@@ -1,4 +1,5 @@
 import {
+  HISTOGRAM_WORD,
   NAME_HEAD,
   NUMBER_STRIDE,
   nameAt,
@@ -34,11 +35,11 @@ export const NOBODY: TopReading = { total: 0, least: 0, keys: new Map() };
 /** What a list says at the moment. Keys that just give way to others are left out. */
 export function readTop(memory: TopMemory): TopReading {
   const keys = new Map<string, ReadKey>();
-  const used = Atomics.load(memory.used, 0);
+  const used = Atomics.load(memory.words, memory.usedAt);
   let least = Number.POSITIVE_INFINITY;
   let total = 0;
   for (let slot = 0; slot < used; slot++) {
-    const count = memory.numbers[slot * NUMBER_STRIDE + TopCount.count]!;
+    const count = memory.numbers[memory.numbersAt + slot * NUMBER_STRIDE + TopCount.count]!;
     least = Math.min(least, count);
     total += count;
     const read = readSlot(memory, slot);
@@ -47,19 +48,25 @@ export function readTop(memory: TopMemory): TopReading {
   return { total, least: used < memory.slots ? 0 : least, keys };
 }
 
-function readSlot({ words, names, numbers, histograms }: TopMemory, slot: number): ReadKey | null {
-  const versionAt = slot * WORD_STRIDE + SlotWord.version;
+function readSlot(memory: TopMemory, slot: number): ReadKey | null {
+  const { words, bytes, numbers } = memory;
+  const wordsAt = memory.wordsAt + slot * WORD_STRIDE;
+  const versionAt = wordsAt + SlotWord.version;
   const version = Atomics.load(words, versionAt);
   if (version === 0 || version % 2 === 1) return null;
-  const at = nameAt(slot);
-  const length = names[at]! | (names[at + 1]! << 8);
-  const name = names.slice(at + NAME_HEAD, at + NAME_HEAD + length);
+  const at = nameAt(memory, slot);
+  const length = bytes[at]! | (bytes[at + 1]! << 8);
+  const name = bytes.slice(at + NAME_HEAD, at + NAME_HEAD + length);
+  const numbersAt = memory.numbersAt + slot * NUMBER_STRIDE;
+  const histogramAt = wordsAt + HISTOGRAM_WORD;
   const read = {
     key: Buffer.from(name).toString("latin1"),
-    isCut: names[at + 2] === 1,
-    numbers: Float64Array.from(numbers.subarray(slot * NUMBER_STRIDE, slot * NUMBER_STRIDE + TOP_NUMBERS)),
+    isCut: bytes[at + 2] === 1,
+    numbers: numbers.slice(numbersAt, numbersAt + TOP_NUMBERS),
+    // Counts have all 32 bits of their words.
     histogram: Float64Array.from(
-      histograms.subarray(slot * WORD_STRIDE, slot * WORD_STRIDE + TOP_BUCKETS.count),
+      words.subarray(histogramAt, histogramAt + TOP_BUCKETS.count),
+      (count) => count >>> 0,
     ),
   };
   return Atomics.load(words, versionAt) === version ? read : null;
