@@ -18,3 +18,12 @@ export function readPid(file: string): number {
   if (!/^\d+$/.test(text)) throw new ClientFailure(`${file} holds no process id`);
   return Number(text);
 }
+
+/** The number that a file holds, if there is one. */
+export function pidIn(file: string): number | null {
+  try {
+    return readPid(file);
+  } catch {
+    return null;
+  }
+}

@@ -20,7 +20,7 @@ export async function serveUntilSignal(settings: ServeSettings): Promise<void> {
   const log = await createErrorLog(settings.spec.errorLog, "sluice");
   using life = new Life(settings, log);
   if (settings.spec.keyLog !== undefined) warnOfKeyLog(settings.spec.keyLog, log);
-  const predecessor = await meetPredecessor(settings.succession, log);
+  const predecessor = await meetPredecessor(settings, log);
   try {
     await serve(settings, predecessor, life, log);
   } catch (error) {

@@ -8,7 +8,10 @@ import type { Introduction } from "../control/upgrade/manners.ts";
 import { Predecessor } from "../control/upgrade/predecessor.ts";
 import { privateSocketOf, UpgradeSocket } from "../control/upgrade/upgrade-socket.ts";
 import { DEFAULT_UPGRADE_TIMEOUT, Upgrader } from "../control/upgrade/upgrader.ts";
+import { identityOf } from "./accounts.ts";
 import { UsageError } from "./errors.ts";
+import { pidIn } from "./pid.ts";
+import type { ServeSettings } from "./serve-settings.ts";
 import { version } from "./version.ts";
 
 /** How a process takes another one's place, and leaves its own. */
@@ -44,7 +47,7 @@ function ownCommand(): CommandLine {
  * up to whoever sends it a signal.
  */
 export async function meetPredecessor(
-  { takesOver, socket }: SuccessionSettings,
+  { succession: { takesOver, socket }, pidFile, process: settings }: ServeSettings,
   log: Logger,
 ): Promise<Predecessor | null> {
   const descriptor = takeSuccession(process.env);
@@ -54,7 +57,8 @@ export async function meetPredecessor(
     throw new UsageError("-u needs to know where the process listens that it succeeds: upgrade_sock: PATH");
   if (!canPassDescriptors) throw new Error("Sockets can be handed over on Linux only, on x64 and arm64");
   log.info({ upgrade_sock: socket }, "Waiting for the sockets of the process that runs: send it SIGQUIT");
-  return await Predecessor.waitAt(socket, introduction());
+  const expected = { pid: pidFile === null ? null : pidIn(pidFile), uid: identityOf(settings)?.uid ?? null };
+  return await Predecessor.waitAt(socket, introduction(), expected);
 }
 
 /** What an upgrade needs of a process that runs. */

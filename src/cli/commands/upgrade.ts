@@ -1,8 +1,10 @@
 import type { Command } from "commander";
 import { loadConfig } from "../../config/load.ts";
 import { askForUpgrade } from "../../control/upgrade/ask-for-upgrade.ts";
+import type { ExpectedOwner } from "../../control/upgrade/trust.ts";
 import { privateSocketOf } from "../../control/upgrade/upgrade-socket.ts";
 import { DEFAULT_UPGRADE_TIMEOUT, type OnProgress } from "../../control/upgrade/upgrader.ts";
+import { identityOf } from "../accounts.ts";
 import { UsageError } from "../errors.ts";
 import { seconds } from "../options.ts";
 import { readPid, toPid } from "../pid.ts";
@@ -53,27 +55,37 @@ async function upgrade({ client, flags }: ClientContext<UpgradeFlags>): Promise<
   const tell: OnProgress = (text) => {
     process.stdout.write(json ? jsonLine({ event: "progress", text }) : `${text}\n`);
   };
-  const path = socketOf(flags);
+  const place = placeOf(flags);
   try {
-    const pid = await (path === null
+    const pid = await (place === null
       ? upgradeByApi(client, timeout, tell)
-      : askForUpgrade(path, timeout * 1_000, tell));
+      : askForUpgrade(place.path, timeout * 1_000, tell, place));
     return json ? jsonLine({ event: "upgraded", pid }) : `Process ${pid} has taken the place\n`;
   } catch (error) {
     throw new ClientFailure(explain(error as NodeJS.ErrnoException), { cause: error });
   }
 }
 
+/** A socket, and who should listen there. */
+interface AskedPlace extends ExpectedOwner {
+  readonly path: string;
+}
+
 /** Where the process is asked; null: by its API. */
-function socketOf({ pid, pidFile, config }: UpgradeFlags): string | null {
-  if (pid !== undefined) return privateSocketOf(pid);
-  if (pidFile !== undefined) return privateSocketOf(readPid(pidFile));
+function placeOf({ pid, pidFile, config }: UpgradeFlags): AskedPlace | null {
+  if (pid !== undefined) return placeOfProcess(pid);
+  if (pidFile !== undefined) return placeOfProcess(readPid(pidFile));
   if (config === undefined) return null;
   const snapshot = loadConfig(config, process.env);
   const { upgradeSocket } = snapshot.process;
-  if (upgradeSocket !== null) return upgradeSocket;
-  if (snapshot.pidFile !== null) return privateSocketOf(readPid(snapshot.pidFile));
+  if (upgradeSocket !== null)
+    return { path: upgradeSocket, pid: null, uid: identityOf(snapshot.process)?.uid ?? null };
+  if (snapshot.pidFile !== null) return placeOfProcess(readPid(snapshot.pidFile));
   throw new UsageError(`${config} has neither pid_file nor upgrade_sock: name the process by --pid`);
+}
+
+function placeOfProcess(pid: number): AskedPlace {
+  return { path: privateSocketOf(pid), pid, uid: null };
 }
 
 /** Sockets that nobody listens on: there is no such process, or none that can be asked. */

@@ -1,18 +1,28 @@
 import { Channel } from "./channel.ts";
 import { connectTo } from "./connect-to.ts";
 import { expect } from "./manners.ts";
-import { isTrustedOwner } from "./trust.ts";
+import { type ExpectedOwner, isTrustedOwner } from "./trust.ts";
 import type { OnProgress } from "./upgrader.ts";
 
 /**
  * Asks the process that listens at `path` to have itself succeeded; resolves with the process id of the one that has its place.
  * Rejects in that process's words, which goes on then, or with why it couldn't be asked.
  * @param timeout milliseconds for the new one to get ready
+ * @param expected who should listen there
  */
-export async function askForUpgrade(path: string, timeout: number, onProgress: OnProgress): Promise<number> {
+export async function askForUpgrade(
+  path: string,
+  timeout: number,
+  onProgress: OnProgress,
+  expected: ExpectedOwner = { pid: null, uid: null },
+): Promise<number> {
   const channel = new Channel(await connectTo(path));
   try {
-    if (!isTrustedOwner(channel.peer)) throw new Error("it belongs to another user");
+    const { peer } = channel;
+    if (expected.pid !== null && peer.pid !== expected.pid)
+      throw new Error(`process ${peer.pid} listens there, and not process ${expected.pid}`);
+    if (!isTrustedOwner(peer, expected))
+      throw new Error(`it belongs to user ${peer.uid}, of whom nothing is known here`);
     channel.send({ type: "upgrade", timeout });
     for (;;) {
       const message = await channel.receive();

@@ -5,7 +5,7 @@ import { closeAll } from "./descriptors.ts";
 import { type Estate, fromEstateMessage } from "./estate.ts";
 import type { Message } from "./frames.ts";
 import { expect, type Introduction, PROTOCOL } from "./manners.ts";
-import { isTrustedOwner } from "./trust.ts";
+import { type ExpectedOwner, isTrustedOwner } from "./trust.ts";
 
 /**
  * The process whose place this one takes, seen from here.
@@ -40,13 +40,21 @@ export class Predecessor {
   /**
    * The one that listens at `path`, as soon as it is told to hand over. Rejects when nobody listens there, or when it ends
    * without having been told to.
+   * @param expected who should listen there
    */
-  static async waitAt(path: string, self: Introduction): Promise<Predecessor> {
+  static async waitAt(
+    path: string,
+    self: Introduction,
+    expected: ExpectedOwner = { pid: null, uid: null },
+  ): Promise<Predecessor> {
     const channel = await findAt(path);
-    const { peer } = channel;
-    if (!isTrustedOwner(peer)) {
+    const { pid, uid } = channel.peer;
+    if (!isTrustedOwner({ pid, uid }, expected)) {
       channel.close();
-      throw new Error(`Nothing is taken over at ${path}: user ${peer.uid} listens there`);
+      const whose = "neither this one nor the one that this process becomes";
+      throw new Error(
+        `Nothing is taken over at ${path}: process ${pid} listens there, of user ${uid}, which is ${whose}`,
+      );
     }
     return await Predecessor.#meet(channel, self);
   }

@@ -166,6 +166,10 @@ describe("handing over to a successor that somebody starts", { skip: process.pla
       assert.equal(type, "refused");
       assert.match(String(message), answer);
     }
+    await assert.rejects(
+      askForUpgrade(old.path, SOON, assert.fail, { pid: 1, uid: null }),
+      /process \d+ listens there, and not process 1$/,
+    );
     await assert.rejects(Predecessor.waitAt(`${old.path}.not`, NEW), /There is nobody to take over from at/);
   });
 });
