@@ -2,7 +2,14 @@ import type { ConfigText } from "../config/load.ts";
 import type { Scenario } from "../config/scenario.ts";
 import type { AdminSettings, ProcessSettings } from "../config/snapshot.ts";
 import type { RunSpec } from "../worker/run-spec.ts";
-import type { SuccessionSettings } from "./succession.ts";
+
+/** How a process takes another one's place, and leaves its own. */
+export interface SuccessionSettings {
+  /** True: it begins on the sockets of the process that listens at `socket`. */
+  readonly takesOver: boolean;
+  /** The path of a Unix socket; null: there is none. */
+  readonly socket: string | null;
+}
 
 /** All that a process that serves goes by. */
 export interface ServeSettings {

@@ -11,16 +11,8 @@ import { DEFAULT_UPGRADE_TIMEOUT, Upgrader } from "../control/upgrade/upgrader.t
 import { identityOf } from "./accounts.ts";
 import { UsageError } from "./errors.ts";
 import { pidIn } from "./pid.ts";
-import type { ServeSettings } from "./serve-settings.ts";
+import type { ServeSettings, SuccessionSettings } from "./serve-settings.ts";
 import { version } from "./version.ts";
-
-/** How a process takes another one's place, and leaves its own. */
-export interface SuccessionSettings {
-  /** True: it begins on the sockets of the process that listens at `socket`. */
-  readonly takesOver: boolean;
-  /** The path of a Unix socket; null: there is none. */
-  readonly socket: string | null;
-}
 
 /** Before anybody has left for another folder: a successor is started where this process was. */
 const STARTED_IN = process.cwd();
