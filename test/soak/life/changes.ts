@@ -17,7 +17,7 @@ function changed(change: (stage: Stage) => Promise<void>): Act {
   return async (stage, proxy) => {
     await change(stage);
     await proxy.expectReload("/reload", 200);
-    await proxy.expectCode(stage.code);
+    await proxy.expectCode(stage);
   };
 }
 
@@ -30,11 +30,19 @@ export const RELOADS: readonly (readonly [name: string, act: Act])[] = [
   ["broken configuration", broken((stage) => stage.breakConfiguration(), asBefore)],
   ["certificate", changed((stage) => stage.changeCertificate())],
   ["plugin", changed((stage) => stage.changePlugin())],
+  ["filter", changed((stage) => stage.changeFilter())],
   [
     "broken code",
     broken(
       (stage) => stage.breakCode(),
       (stage) => stage.mendCode(),
+    ),
+  ],
+  [
+    "broken filter",
+    broken(
+      (stage) => stage.breakFilter(),
+      (stage) => stage.mendFilter(),
     ),
   ],
   ["configuration", changed((stage) => stage.changeConfiguration())],

@@ -20,14 +20,16 @@ export class Http1Asker implements Asker {
     this.#tally = tally;
   }
 
-  async ask(): Promise<void> {
+  /** Resolves with the whole answer. */
+  async ask(): Promise<string> {
     this.#socket ??= await this.#connect();
     const socket = this.#socket;
     const text = await answerOn(socket, this.#isKept ? KEPT : LAST);
     if (!text.startsWith("HTTP/1.1 200 ")) throw new Error(text.slice(0, text.indexOf("\r\n")));
-    if (this.#isKept && !/\r\nconnection: close\r\n/i.test(text)) return;
+    if (this.#isKept && !/\r\nconnection: close\r\n/i.test(text)) return text;
     socket.destroy();
     this.#socket = null;
+    return text;
   }
 
   async #connect(): Promise<Socket> {

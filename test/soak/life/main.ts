@@ -1,7 +1,7 @@
 // The life of a process under load: node test/soak/life/main.ts --seconds 300 --rate 10000 --reloads 100 --upgrades 10
 //
 // Clients ask over HTTP/1 and HTTP/2, with TLS and without, on connections that are kept and on new ones, and talk over WebSockets.
-// Meanwhile its configuration, its program, its certificate and its plugin change and are reloaded, are rolled back, or are broken; and other
+// Meanwhile its configuration, its program, a filter, its certificate and its plugin change and are reloaded, are rolled back, or are broken; and other
 // processes take its place. Nobody may notice. `make -C native` builds the plugin.
 //
 // Says what happens on stderr and what came of it on stdout; exits with 1 when anything was not as it should be.

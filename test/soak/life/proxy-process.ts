@@ -43,10 +43,13 @@ export class ProxyProcess {
     await delay(BREATH);
   }
 
-  async expectCode(code: number): Promise<void> {
+  /** What of the stage's code answers. */
+  async expectCode({ code, filter }: Pick<Stage, "code" | "filter">): Promise<void> {
     const { headers } = await get(this.#ports.web);
-    const found = headers.find(([name]) => name.toLowerCase() === "x-code")?.[1];
-    if (found !== String(code)) throw new Error(`code ${code} should answer, and ${found} did`);
+    for (const [name, expected] of Object.entries({ "x-code": code, "x-filter": filter })) {
+      const found = headers.find((field) => field[0].toLowerCase() === name)?.[1];
+      if (found !== String(expected)) throw new Error(`${name} should be ${expected}, and is ${found}`);
+    }
   }
 
   async expectUpgrade(event: "upgraded" | "refused"): Promise<void> {

@@ -50,7 +50,7 @@ export async function runLife(options: LifeOptions): Promise<LifeReport> {
   const args = ["run", stage.join("gateway.ts"), "-c", "sluice.yaml", "--threads", String(options.threads)];
   await using _ = await startListening(args, { listeners: 2, cwd: folder.path });
   const proxy = new ProxyProcess(ports, stage);
-  await proxy.expectCode(stage.code);
+  await proxy.expectCode(stage);
   const rest = async (): Promise<Holdings> => {
     origin.tell("close idle connections");
     await delay(REST);

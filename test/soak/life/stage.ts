@@ -21,6 +21,8 @@ export class Stage {
   readonly #authority: Authority;
   /** What answers are signed with: the number of the code. */
   code = 0;
+  /** And the number of the filter before it. */
+  filter = 0;
   #turn = 0;
 
   private constructor(folder: TemporaryDirectory, ports: Ports, authority: Authority) {
@@ -33,6 +35,7 @@ export class Stage {
     const stage = new Stage(folder, ports, await createAuthority());
     await folder.write("gateway.ts", gateway(ports.origin));
     await stage.changeCode();
+    await stage.changeFilter();
     await stage.changeCertificate();
     await copyFile(PLUGIN, folder.join("plugin.so"));
     await stage.changeConfiguration();
@@ -52,8 +55,9 @@ export class Stage {
     const configuration = {
       ...{ admin, pid_file: "pid", grace_period_seconds: 5, log_level: "warn", error_log: "error.log" },
       plugins: { pass: plugin },
+      filters: { sign: { module: "sign.ts", config: this.#turn } },
       listeners: [
-        { name: "web", bind: `127.0.0.1:${web}`, timeouts, plugins: ["pass"] },
+        { name: "web", bind: `127.0.0.1:${web}`, timeouts, plugins: ["pass"], filters: ["sign"] },
         { name: "secure", bind: `127.0.0.1:${secure}`, timeouts, tls: { cert, key: "key.pem" } },
       ],
     };
@@ -76,6 +80,19 @@ export class Stage {
     await this.#folder.write("code.ts", `export const code = "${this.code}";\n`);
   }
 
+  async changeFilter(): Promise<void> {
+    this.filter++;
+    await this.mendFilter();
+  }
+
+  async breakFilter(): Promise<void> {
+    await this.#folder.write("sign.ts", "export default { responseFiltr() {} };\n");
+  }
+
+  async mendFilter(): Promise<void> {
+    await this.#folder.write("sign.ts", signature(this.filter));
+  }
+
   /** The key stays: both files don't change at one moment. */
   async changeCertificate(): Promise<void> {
     const { cert, key } = await this.#authority.issue();
@@ -88,6 +105,23 @@ export class Stage {
     const bytes = await readFile(PLUGIN);
     await writeFile(this.join("plugin.so"), Buffer.concat([bytes, Buffer.from(`${++this.#turn}`)]));
   }
+}
+
+/** Answers go through it as heads and bodies, and stay what they are. */
+function signature(number: number): string {
+  return `
+import { defineFilter } from "sluice";
+export default defineFilter((turn: unknown) => ({
+  newContext: () => ({ bytes: 0 }),
+  responseFilter(_session, { headers }) {
+    headers.set("x-filter", "${number}");
+    headers.set("x-turn", String(turn));
+  },
+  responseBodyFilter({ context }, chunk) {
+    context.bytes += chunk?.length ?? 0;
+  },
+}));
+`;
 }
 
 function gateway(origin: number): string {

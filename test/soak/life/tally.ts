@@ -3,7 +3,7 @@ import type { LoadCounts } from "./messages.ts";
 /** Asks again and again, in its own way. */
 export interface Asker {
   /** Rejects when it isn't answered as it should be. */
-  ask(): Promise<void>;
+  ask(): Promise<unknown>;
   /** Leaves its connection. */
   forget(): void;
 }
