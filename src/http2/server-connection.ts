@@ -288,10 +288,20 @@ export class Http2ServerConnection
   retire(): void {
     if (this.#state !== State.Open) return;
     this.#state = State.Retiring;
-    this.writeGoaway(MAX_31_BITS, Http2Error.NoError, "");
-    this.writePing();
     this.#retirement = new Deadline(this);
     this.options.linger.set(this.#retirement);
+    if (this.hasPeerSettings) this.#tellRetirement();
+  }
+
+  /** A client that has only just connected has sent its first request by then, mostly together with its settings. */
+  protected override onPeerSettings(isFirst: boolean): void {
+    if (isFirst && this.#state === State.Retiring) this.#tellRetirement();
+  }
+
+  /** What crosses with this is answered still: the answer to the PING comes behind it. */
+  #tellRetirement(): void {
+    this.writeGoaway(MAX_31_BITS, Http2Error.NoError, "");
+    this.writePing();
   }
 
   /** Takes no new requests, and closes as soon as those under way are answered. */
@@ -370,7 +380,7 @@ export class Http2ServerConnection
     if (queue === headTimeout) {
       this.#application.onHeadTimeout(this);
       this.fail(Http2Error.NoError, "What began did not go on in time");
-    } else if (queue === keepAliveTimeout) this.fail(Http2Error.NoError, "");
+    } else if (queue === keepAliveTimeout) this.retire();
     else if (this.#state === State.Retiring) this.#finish();
     else this.transport.destroy();
   }

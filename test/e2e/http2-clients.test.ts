@@ -1,15 +1,21 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { constants } from "node:http2";
+import { connect } from "node:net";
 import { describe, test } from "node:test";
 import { Counter } from "../../src/base/counters.ts";
+import { FrameFlag, FrameType } from "../../src/http2/frames.ts";
 import type { Session } from "../../src/proxy/session.ts";
 import { until } from "../kit/deadline.ts";
 import { Http2Client, readAnswer } from "../kit/http2-client.ts";
+import { connectFrames, FrameClient } from "../kit/http2-frame-client.ts";
+import { frame } from "../kit/http2-frames.ts";
 import type { EchoAnswer, UploadAnswer } from "../kit/origin-routes.ts";
 import { startOrigin } from "../kit/origins.ts";
 import { patternBytes } from "../kit/pattern.ts";
 import { type ProxyOptions, type ProxyUnderTest, startProxy } from "./proxy.ts";
+
+const answering = { requestFilter: (session: Session) => session.respond({ status: 200, body: "ok" }) };
 
 /** A proxy before an HTTP/1 server, and a client that speaks HTTP/2 with it. */
 async function startAll(options: ProxyOptions<undefined> = {}): Promise<{
@@ -230,7 +236,33 @@ describe("the end of an HTTP/2 connection", () => {
     await using all = await startAll({ settings: { keepAliveTimeout: 200 } });
     assert.equal((await all.client.get("/")).status, 200);
     await until("the connection is closed", () => all.client.closed);
-    assert.deepEqual(all.client.goaways, [0]);
+    assert.deepEqual([...new Set(all.client.goaways)], [0]);
+  });
+
+  test("a request that crosses with that is answered", async () => {
+    await using proxy = await startProxy({ phases: answering, settings: { keepAliveTimeout: 150 } });
+    await using client = await connectFrames(proxy.port);
+    client.mutesPings = true;
+    await client.until(() => client.goaway !== "");
+    client.request(1, true);
+    await client.until(() => client.endOf(1) === "end");
+    client.sendRaw(frame(FrameType.Ping, FrameFlag.Ack, 0, Buffer.alloc(8)));
+    await until("the connection is closed", () => client.closed);
+    const goaways = client.notes.filter((note) => note.startsWith("goaway"));
+    assert.deepEqual(goaways, ["goaway 2147483647 NO_ERROR ", "goaway 1 NO_ERROR "]);
+  });
+
+  test("one that has said nothing yet hears of it behind its first request", async () => {
+    await using proxy = await startProxy({ phases: answering, http2: { only: true } });
+    const socket = connect(proxy.port, "127.0.0.1");
+    await until("it is accepted", () => proxy.count("connectionsOpen") === 1);
+    const stopped = proxy.server.drain(10_000);
+    await using client = new FrameClient(socket);
+    client.request(1, true);
+    await client.until(() => client.endOf(1) === "end" && client.goaway !== "");
+    const told = client.notes.filter((note) => /^(settings ack|goaway)/.test(note));
+    assert.equal(told[0], "settings ack");
+    await stopped;
   });
 
   test("only so many requests", async () => {
