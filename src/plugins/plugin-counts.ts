@@ -1,3 +1,4 @@
+import { addRow, ROW_NUMBERS, TrafficCount, TrafficRow } from "../base/traffic/traffic-row.ts";
 import { type PluginDirection, TO_UPSTREAM } from "./plugin.ts";
 
 /** What is counted of a plugin by each thread, by its place in the shared layout. */
@@ -9,15 +10,16 @@ const Count = {
   calls: 4,
   errors: 5,
   timedCalls: 6,
-  timedNanoseconds: 7,
   /** In and out towards servers, then in and out towards clients. */
   bytes: 8,
   restarts: 12,
 } as const;
 
 const BYTES_PER_COUNT = 8;
-/** A row is two cache lines, so that two threads never write the same one. */
-const ROW = 16;
+/** Counts are two cache lines, so that two threads never write the same one. */
+const COUNTS = 16;
+/** Behind them stands what is known of how long calls took. */
+const ROW = COUNTS + ROW_NUMBERS;
 /** Every so many calls one is timed: to look at the clock twice costs a third of what a call costs. */
 const TIMED_SHARE = 8;
 
@@ -41,15 +43,19 @@ export interface PluginTotals {
   readonly bytesOutDown: number;
   /** Time spent in its calls: reckoned from every eighth of them. */
   readonly nanoseconds: number;
+  /** A row of the traffic's, in which nothing but the latencies of every eighth call are. */
+  readonly latencies: Float64Array;
 }
 
 /** One thread's counts of one plugin in shared memory; only that thread writes them. */
 export class PluginCounts {
   readonly #values: Float64Array;
+  readonly #latencies: TrafficRow;
   #untimed = 0;
 
   constructor(memory: SharedArrayBuffer, thread: number) {
     this.#values = new Float64Array(memory, thread * ROW * BYTES_PER_COUNT, ROW);
+    this.#latencies = new TrafficRow(this.#values, COUNTS);
     // What a thread had open that died is open no more.
     this.#values[Count.connectionsOpen] = 0;
   }
@@ -102,7 +108,7 @@ export class PluginCounts {
   endCall(began: number): void {
     if (began === 0) return;
     this.#values[Count.timedCalls]! += 1;
-    this.#values[Count.timedNanoseconds]! += (performance.now() - began) * 1e6;
+    this.#latencies.addLatency(performance.now() - began);
   }
 }
 
@@ -119,6 +125,9 @@ export function sumPluginCounts(memory: SharedArrayBuffer): PluginTotals {
     for (let at = place; at < values.length; at += ROW) total += values[at]!;
     return total;
   };
+  const latencies = new Float64Array(ROW_NUMBERS);
+  for (let at = COUNTS; at < values.length; at += ROW)
+    addRow(latencies, values.subarray(at, at + ROW_NUMBERS));
   const calls = sum(Count.calls);
   const timed = sum(Count.timedCalls);
   return {
@@ -133,6 +142,7 @@ export function sumPluginCounts(memory: SharedArrayBuffer): PluginTotals {
     bytesOutUp: sum(Count.bytes + 1),
     bytesInDown: sum(Count.bytes + 2),
     bytesOutDown: sum(Count.bytes + 3),
-    nanoseconds: timed === 0 ? 0 : Math.round((sum(Count.timedNanoseconds) / timed) * calls),
+    nanoseconds: timed === 0 ? 0 : Math.round((latencies[TrafficCount.latencySum]! / timed) * calls * 1e6),
+    latencies,
   };
 }

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { sumOf } from "../base/traffic/log-buckets.ts";
+import { HISTOGRAM_AT, TrafficCount } from "../base/traffic/traffic-row.ts";
 import { type Plugin, PluginError, TO_CLIENT, TO_UPSTREAM } from "./plugin.ts";
 import { allocatePluginCounts, PluginCounts, sumPluginCounts } from "./plugin-counts.ts";
 import { PluginRow } from "./plugin-row.ts";
@@ -83,8 +85,11 @@ describe("the place of a plugin", () => {
     await assert.rejects(async () => slot!.filterRequest(""), { message: "Plugin p: later" });
     slot!.replace(stamp("no", log, { filterRequest: () => 403 }));
     assert.equal(slot!.filterRequest(""), 403);
-    const { nanoseconds, ...counts } = sumPluginCounts(memory);
+    const { nanoseconds, latencies, ...counts } = sumPluginCounts(memory);
     assert.ok(nanoseconds > 0);
+    // The first of each thread, and then every eighth: those that failed have no end.
+    assert.equal(sumOf(latencies.subarray(HISTOGRAM_AT)), 2);
+    assert.ok(latencies[TrafficCount.latencyMax]! > 0);
     assert.deepEqual(counts, {
       ...{ connections: 2, connectionsOpen: 1, requests: 3, refusals: 1, calls: 8, errors: 2, restarts: 0 },
       ...{ bytesInUp: 2, bytesOutUp: 4, bytesInDown: 2, bytesOutDown: 4 },

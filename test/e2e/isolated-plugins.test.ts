@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { after, before, describe, test } from "node:test";
+import type { ApiPlugin } from "../../src/cli/steering/plugins-client.ts";
 import { until } from "../kit/deadline.ts";
 import { createTemporaryDirectory, type TemporaryDirectory } from "../kit/files.ts";
 import type { EchoAnswer } from "../kit/origin-routes.ts";
 import { type Origin, startOrigin } from "../kit/origins.ts";
 import { compilePlugin, examplePlugin, oddPlugin, withoutCompiler } from "../kit/plugins.ts";
+import { freePort } from "../kit/ports.ts";
 import { connectRaw, type RawClient } from "../kit/raw-client.ts";
 import { type RawOrigin, startRawOrigin } from "../kit/raw-origin.ts";
 import { upperCase, wasmPlugin } from "../kit/wasm-plugins.ts";
@@ -17,6 +19,7 @@ let folder: TemporaryDirectory;
 let echo: RawOrigin;
 let origin: Origin;
 let sluice: InsideSluice;
+let admin: string;
 
 /** Everything in one process, but for what is isolated: a TCP listener for each plugin, and HTTP with a route for each. */
 function configuration(): string {
@@ -26,6 +29,7 @@ function configuration(): string {
     name === "plain" || (!isC && !name.includes("wasm")) ? "" : `, plugins: [${name}]`;
   return [
     `error_log: ${folder.join("errors.log")}`,
+    `admin: ${admin}`,
     "plugins:",
     "  wasm: upper.wasm",
     "  boxed-wasm: { path: upper.wasm, isolate: process }",
@@ -52,6 +56,7 @@ before(async () => {
   folder = await createTemporaryDirectory();
   echo = await startRawOrigin(({ socket }) => void socket.pipe(socket));
   origin = await startOrigin();
+  admin = `127.0.0.1:${await freePort()}`;
   await folder.write("upper.wasm", wasmPlugin("upper", [upperCase]));
   if (withoutCompiler === false)
     await Promise.all([
@@ -180,6 +185,12 @@ describe("a plugin in a process of its own", { skip: withoutCompiler }, () => {
     await logged(/Plugin deadly: its process was ended by SIGSEGV/);
     await assert.rejects(get("/deadly/echo", { method: "POST", body: "!" }).then(throwUnlessOk));
     assert.equal((await get("/deadly/")).status, 200);
+    const { stdout } = await runInside(["status", "--json", "--host", admin]);
+    const { plugins } = JSON.parse(stdout) as { readonly plugins: readonly ApiPlugin[] };
+    const told = plugins.find(({ name }) => name === "deadly");
+    assert.deepEqual([told?.title, told?.restarts], ["odd", 4]);
+    const top = await runInside(["top", "--once", "--host", admin]);
+    assert.match(top.stdout, /\nPLUGIN .* RESTARTS /);
   });
 
   test("that answers nonsense, or half, is replaced too, and nothing of it goes on", async () => {

@@ -26,11 +26,12 @@ export function statsView({ since, time, total, places }: TrafficReport, hasHist
 }
 
 function placeView(place: PlaceReport, hasHistory: boolean): object {
-  const { kind, name, listener, counts, statuses, latency, windows, history } = place;
+  const { kind, name, listener, counts, statuses, latency, windows, history, details } = place;
   return {
     ...(kind === "total" ? {} : { name }),
     ...(kind === "route" ? { listener } : {}),
     ...snakeKeys(counts),
+    ...details,
     statuses: { ...classesOf(statuses), codes: codesOf(statuses) },
     latency: latencyView(latency),
     windows: Object.fromEntries(windows.map((window, i) => [`${WINDOWS[i]}s`, windowView(window)])),

@@ -10,9 +10,10 @@ import {
   orFail,
 } from "../steering/client-command.ts";
 import { stdoutPaint } from "../steering/paint.ts";
+import { listPlugins } from "../steering/plugins-client.ts";
 import { reloadStatus } from "../steering/reload-client.ts";
 import { reloadStatusText } from "../steering/reload-text.ts";
-import { limitsText, upstreamsText } from "../steering/status-text.ts";
+import { limitsText, pluginsText, upstreamsText } from "../steering/status-text.ts";
 import { listLimits, listUpstreams } from "../steering/upstreams-client.ts";
 
 interface StatusFlags {
@@ -28,11 +29,11 @@ Examples:
 
 It asks the admin API of a running process: admin: in its configuration, or sluice http --admin.`;
 
-/** `sluice status`: groups of servers, how each server is and why, limits, and generations of threads. */
+/** `sluice status`: groups of servers, how each server is and why, limits, plugins, and generations of threads. */
 export function addStatus(program: Command): void {
   addClientOptions(program.command("status"))
     .description(
-      "show the upstreams of a running process: servers, their health, counters; limits; generations",
+      "show the upstreams of a running process: servers, their health, counters; limits; plugins; generations",
     )
     .option("-w, --watch", "show it again every second")
     .addHelpText("after", EXAMPLES)
@@ -68,13 +69,14 @@ function show(text: string): void {
 }
 
 async function statusText({ client, flags }: ClientContext<StatusFlags>): Promise<string> {
-  const [upstreams, limits, reload] = await orFail(
-    Promise.all([listUpstreams(client), listLimits(client), reloadStatus(client)]),
+  const [upstreams, limits, plugins, reload] = await orFail(
+    Promise.all([listUpstreams(client), listLimits(client), listPlugins(client), reloadStatus(client)]),
     (reason) => `Failed to ask for the status: ${reason}`,
   );
-  if (flags.json) return jsonLine({ upstreams, limits, reload });
+  if (flags.json) return jsonLine({ upstreams, limits, plugins, reload });
   const room = { width: process.stdout.columns ?? Number.POSITIVE_INFINITY, now: Date.now() };
   const paint = stdoutPaint();
   const generations = reload === null ? "" : reloadStatusText(reload, paint, room);
-  return upstreamsText(upstreams, paint, room) + limitsText(limits, paint, room) + generations;
+  const tables = [limitsText(limits, paint, room), pluginsText(plugins, paint, room)];
+  return [upstreamsText(upstreams, paint, room), ...tables, generations].join("");
 }

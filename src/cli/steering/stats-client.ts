@@ -33,6 +33,7 @@ const placeShape: z.ZodType<Place> = z.looseObject({
   bytes_in: z.number(),
   bytes_out: z.number(),
   failed: z.number(),
+  restarts: z.number().optional(),
   windows: z.looseObject({ "1s": windowShape, "10s": windowShape, "60s": windowShape }),
   history: z.array(z.number()),
 });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { createPaint, type Paint } from "./paint.ts";
-import { limitsText, listText, upstreamsText } from "./status-text.ts";
+import { limitsText, listText, pluginsText, upstreamsText } from "./status-text.ts";
 import type { ApiLimit, ApiServer, ApiUpstream } from "./upstreams-client.ts";
 
 const PIPE = createPaint(false, true);
@@ -118,4 +118,21 @@ test("limits are told by how they limit and what they refused", () => {
     "",
   ]);
   assert.equal(limitsText([], PIPE, ROOM), "");
+});
+
+test("plugins are told with how often their processes ended", () => {
+  const plugin = {
+    ...{ name: "rot", title: "rot13", version: "0123456789ab", isolate: "process", connections: 12 },
+    ...{ connections_open: 3, calls: 4000, failed: 2, restarts: 1 },
+  };
+  const inside = { ...plugin, name: "odd\u001b", isolate: "none", restarts: 0 };
+  assert.deepEqual(pluginsText([plugin, inside], PIPE, ROOM).split("\n"), [
+    "",
+    "Plugins",
+    "NAME PLUGIN VERSION      OPEN CONNECTIONS CALLS ERRORS RESTARTS",
+    "rot  rot13  0123456789ab    3          12  4000      2        1",
+    "odd· rot13  0123456789ab    3          12  4000      2        -",
+    "",
+  ]);
+  assert.equal(pluginsText([], PIPE, ROOM), "");
 });

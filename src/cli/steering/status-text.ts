@@ -1,6 +1,7 @@
 import { type Column, formatTable } from "../../tui/table.ts";
 import { formatAge, printable } from "../../tui/units.ts";
 import type { Colour, Paint } from "./paint.ts";
+import type { ApiPlugin } from "./plugins-client.ts";
 import type { ApiLimit, ApiServer, ApiUpstream } from "./upstreams-client.ts";
 
 const COLOURS: Readonly<Record<ApiServer["state"], Colour>> = {
@@ -132,6 +133,28 @@ function limitColumns(limits: readonly ApiLimit[]): Column[] {
     column("ERRORS", { ...RIGHT, rank: 2 }, ({ counts }) => String(counts.errors)),
     column("WHERE", { ...LEFT, rank: 5 }, ({ is_remote }) => (is_remote ? "redis" : "here")),
   ];
+}
+
+/** Plugins and what became of them; "" when there are none. */
+export function pluginsText(plugins: readonly ApiPlugin[], paint: Paint, { width }: TextRoom): string {
+  if (plugins.length === 0) return "";
+  const column = (
+    title: string,
+    kind: Omit<Column, "title" | "cells">,
+    cell: (plugin: ApiPlugin) => string | number,
+  ) => ({ ...kind, title, cells: plugins.map((plugin) => printable(String(cell(plugin)))) });
+  const columns = [
+    column("NAME", LEFT, ({ name }) => name),
+    column("PLUGIN", { ...LEFT, rank: 3 }, ({ title }) => title),
+    column("VERSION", { ...LEFT, rank: 4 }, ({ version }) => version),
+    column("OPEN", { ...RIGHT, rank: 1 }, (plugin) => plugin.connections_open),
+    column("CONNECTIONS", { ...RIGHT, rank: 2 }, ({ connections }) => connections),
+    column("CALLS", { ...RIGHT, rank: 3 }, ({ calls }) => calls),
+    column("ERRORS", RIGHT, ({ failed }) => failed),
+    column("RESTARTS", RIGHT, ({ isolate, restarts }) => (isolate === "none" ? "-" : restarts)),
+  ];
+  const lines = formatTable(columns, width).map((line) => line.trimEnd());
+  return `\n${paint.colour("blue", "Plugins")}\n${lines.join("\n")}\n`;
 }
 
 /** `5 in 1m00s`, `100 in 1s, bursts of 200`, `50 at once` */

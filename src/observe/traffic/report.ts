@@ -43,6 +43,9 @@ export interface WindowReport {
 /** The windows that are told of, in seconds. */
 export const WINDOWS: readonly number[] = [1, 10, 60];
 
+/** What is told of a place beside what is counted of all of them: by the names that the API has for it. */
+export type PlaceDetails = Readonly<Record<string, string | number>>;
+
 /** A place that traffic passes. Plain data. */
 export interface PlaceReport {
   readonly kind: TrafficKind | "total";
@@ -58,6 +61,7 @@ export interface PlaceReport {
   readonly windows: readonly WindowReport[];
   /** Requests a second in each of the last seconds, oldest first, at most 60; connections where there are no requests. */
   readonly history: readonly number[];
+  readonly details: PlaceDetails;
 }
 
 /** All that is counted. Plain data. */

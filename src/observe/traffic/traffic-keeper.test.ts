@@ -6,7 +6,7 @@ import { freshBook } from "../../../test/kit/traffic.ts";
 import type { TrafficThreadData } from "../../../test/kit/traffic-thread.ts";
 import { ManualAlarmClock } from "../../base/alarms.ts";
 import { TrafficBook } from "../../base/traffic/traffic-book.ts";
-import { TrafficCount } from "../../base/traffic/traffic-row.ts";
+import { ROW_NUMBERS, TrafficCount, TrafficRow } from "../../base/traffic/traffic-row.ts";
 import type { PlaceReport } from "./report.ts";
 import { TrafficKeeper } from "./traffic-keeper.ts";
 
@@ -186,11 +186,17 @@ test("what is counted elsewhere is told beside the rest", () => {
   const keeper = new TrafficKeeper(undefined, clock, () => 0);
   freshBook(keeper).book.row("listener", "web").addRequest(END);
   let connections = 2;
-  keeper.others = () => [{ kind: "plugin", name: "xor", counts: { connections, bytesIn: 5 } }];
+  const latencies = new Float64Array(ROW_NUMBERS);
+  new TrafficRow(latencies, 0).addLatency(3);
+  const details = { restarts: 4 };
+  keeper.others = () => [
+    { kind: "plugin", name: "xor", counts: { connections, bytesIn: 5 }, latencies, details },
+  ];
   clock.advance(1000);
   connections = 7;
   clock.advance(1000);
-  const { counts, windows } = placeOf(keeper, "plugin", "xor");
+  const { counts, windows, latency, details: told } = placeOf(keeper, "plugin", "xor");
+  assert.deepEqual([latency.count, latency.max, told], [1, 3, details]);
   assert.deepEqual([counts.connections, counts.bytesIn, counts.requests], [7, 5, 0]);
   assert.equal(windows[0]?.rates.connections, 5);
   assert.equal(keeper.report().total.counts.requests, 1);

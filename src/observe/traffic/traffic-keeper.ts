@@ -21,7 +21,14 @@ import { DEFAULT_TRAFFIC, type TrafficSettings } from "../../base/traffic/traffi
 import { latencyReport } from "./latency-report.ts";
 import { type PlaceSum, PlaceSums } from "./place-sums.ts";
 import { PlaceWindow, SECONDS } from "./place-window.ts";
-import { type PlaceReport, type TopKind, type TopReport, type TrafficReport, WINDOWS } from "./report.ts";
+import {
+  type PlaceDetails,
+  type PlaceReport,
+  type TopKind,
+  type TopReport,
+  type TrafficReport,
+  WINDOWS,
+} from "./report.ts";
 import { mergeTop, NOBODY, readTop, type TopReading, topReport } from "./top-reading.ts";
 
 /** What has passed the data plane since the process began, and lately. */
@@ -37,6 +44,10 @@ export interface OtherPlace {
   readonly kind: TrafficKind;
   readonly name: string;
   readonly counts: Readonly<Partial<Record<TrafficCountName, number>>>;
+  /** A row whose latencies are its. */
+  readonly latencies?: Float64Array;
+  /** What else is to be told of it, as it is. */
+  readonly details?: PlaceDetails;
 }
 
 /** Rows of each thread: listeners, routes, upstreams and plugins that are told apart there. Who has none takes no memory. */
@@ -44,6 +55,7 @@ const ROWS = 1024;
 /** Milliseconds between two samples. */
 const PERIOD = 1_000;
 const TOTAL = "total";
+const NO_DETAILS: PlaceDetails = {};
 /** Pieces of memory that wait for another worker. */
 const MOST_SPARE = 64;
 
@@ -63,6 +75,8 @@ export class TrafficKeeper implements TrafficStats {
   /** For who comes next: pieces of this size that come and go would leave the heap of the system in pieces. */
   readonly #spare: SharedArrayBuffer[] = [];
   readonly #windows = new Map<string, PlaceWindow>();
+  /** Of places whose counts are kept elsewhere, as they were read last. */
+  #details: ReadonlyMap<string, PlaceDetails> = new Map();
   /** What threads have met that are gone. */
   readonly #gone: Record<TopKind, TopReading> = { client: NOBODY, path: NOBODY };
 
@@ -132,10 +146,12 @@ export class TrafficKeeper implements TrafficStats {
   }
 
   #read(): ReadonlyMap<string, PlaceSum> {
-    const others = this.others().map((place): [string, PlaceSum] => [
-      `${place.kind} ${place.name}`,
+    const found = this.others();
+    const others = found.map((place): [string, PlaceSum] => [
+      idOf(place),
       { kind: place.kind, name: place.name, listener: "", row: rowOf(place) },
     ]);
+    this.#details = new Map(found.map((place) => [idOf(place), place.details ?? NO_DETAILS]));
     return others.length === 0 ? this.#sums.read() : new Map([...this.#sums.read(), ...others]);
   }
 
@@ -162,6 +178,7 @@ export class TrafficKeeper implements TrafficStats {
       latency: latencyReport(LATENCY_BUCKETS, histogram, { sum: latencySum, max: latencyMax }),
       windows: WINDOWS.map((seconds) => window.report(seconds)),
       history: window.history(counts.requests > 0 ? "requests" : "connections"),
+      details: this.#details.get(id) ?? NO_DETAILS,
     };
   }
 
@@ -203,8 +220,12 @@ function statusesOf(row: Float64Array): Map<number, number> {
   return statuses;
 }
 
-function rowOf({ counts }: OtherPlace): Float64Array {
-  const row = new Float64Array(ROW_NUMBERS);
-  for (const name of TRAFFIC_COUNTS) row[TrafficCount[name]] = counts[name] ?? 0;
+function idOf({ kind, name }: OtherPlace): string {
+  return `${kind} ${name}`;
+}
+
+function rowOf({ counts, latencies }: OtherPlace): Float64Array {
+  const row = latencies === undefined ? new Float64Array(ROW_NUMBERS) : latencies.slice();
+  for (const name of TRAFFIC_COUNTS) row[TrafficCount[name]] = counts[name] ?? row[TrafficCount[name]]!;
   return row;
 }

@@ -98,6 +98,9 @@ function placeColumns(title: string, places: readonly Place[], window: WindowNam
     column("IN", { ...RIGHT, least: 9, rank: 4 }, (place) => formatRate(of(place).rates.bytes_in)),
     column("OUT", { ...RIGHT, least: 9, rank: 1 }, (place) => formatRate(of(place).rates.bytes_out)),
     column("ERR", { ...RIGHT, least: 5, rank: 1 }, (place) => formatPercent(errorShare(place, window))),
+    ...(places.some(({ restarts }) => restarts !== undefined)
+      ? [column("RESTARTS", { ...RIGHT, rank: 4 }, ({ restarts = 0 }) => formatCount(restarts))]
+      : []),
     column("P50", { ...RIGHT, rank: 2 }, (place) => formatLatency(of(place).latency, "p50")),
     column("P90", { ...RIGHT, rank: 3 }, (place) => formatLatency(of(place).latency, "p90")),
     column("P99", { ...RIGHT, rank: 1 }, (place) => formatLatency(of(place).latency, "p99")),

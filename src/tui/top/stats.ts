@@ -40,6 +40,8 @@ export interface Place {
   readonly bytes_in: number;
   readonly bytes_out: number;
   readonly failed: number;
+  /** Of a plugin: how often its process ended by itself. */
+  readonly restarts?: number | undefined;
   readonly windows: Readonly<Record<WindowName, PlaceWindow>>;
   /** In each of the last seconds, oldest first. */
   readonly history: readonly number[];
