@@ -8,17 +8,12 @@ import type { Order, Standing } from "../worker/orders.ts";
 import type { RunSpec } from "../worker/run-spec.ts";
 import { type SharedMemory, takeBackFrom } from "../worker/shared-memory.ts";
 import type { ProxyTraffic } from "../worker/traffic-ledger.ts";
+import { CrashDelays, type CrashedLife } from "./crash-delays.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { type OrderTaker, patiently } from "./patiently.ts";
 import type { GenerationStatus } from "./planes.ts";
 import { type Keepers, WorkerHandle } from "./worker-handle.ts";
 import type { WorkerRows } from "./worker-rows.ts";
-
-/** Milliseconds before a crashed worker is replaced: doubled with each crash, up to the longest. */
-const FIRST_BACKOFF = 100;
-const LONGEST_BACKOFF = 10_000;
-/** A worker that lived that long has not crashed because of how it starts. */
-const STABLE_AFTER = 60_000;
 
 /** What all generations of workers have in common. */
 export interface GenerationMeans {
@@ -61,7 +56,7 @@ export class Generation {
   readonly #means: GenerationMeans;
   readonly #since = Date.now();
   readonly #workers = new Map<number, WorkerHandle>();
-  readonly #backoff = new Map<number, number>();
+  readonly #delays = new CrashDelays();
   readonly #replacements = new Set<NodeJS.Timeout>();
   readonly #ended = Promise.withResolvers<void>();
   /** True once nobody is replaced any more. */
@@ -248,11 +243,11 @@ export class Generation {
     onTraffic(traffic);
     // A failed start is told by whoever asked for it.
     if (end.kind === "crashed" && (isReady || !this.#isReserve))
-      this.#onCrash(thread, end.error, performance.now() - started);
+      this.#onCrash(thread, end.error, { isReady, lived: performance.now() - started });
     this.#noteEnd();
   }
 
-  #onCrash(thread: number, error: Error, lived: number): void {
+  #onCrash(thread: number, error: Error, life: CrashedLife): void {
     const { rows, log } = this.#means;
     const cause = error.stack ?? error.message;
     rows.own.add(Counter.workerCrashes);
@@ -267,10 +262,9 @@ export class Generation {
       );
       return;
     }
-    const known = lived > STABLE_AFTER ? FIRST_BACKOFF : (this.#backoff.get(thread) ?? FIRST_BACKOFF);
-    this.#backoff.set(thread, Math.min(known * 2, LONGEST_BACKOFF));
-    log.error({ thread, cause, replaced_in_ms: known }, "A worker crashed");
-    this.#replaceIn(known, thread);
+    const delay = this.#delays.next(thread, life);
+    log.error({ thread, cause, replaced_in_ms: delay }, "A worker crashed");
+    this.#replaceIn(delay, thread);
   }
 
   #replaceIn(delay: number, thread: number): void {
