@@ -213,6 +213,7 @@ export class HttpService<C> implements Http1Application<ClientConnection>, Hands
     this.#connections.add(successor);
     this.proxy.counters.add(Counter.http2Connections);
     successor.onBytes(bytes, start, end);
+    if (this.draining) successor.retire();
     return true;
   }
 

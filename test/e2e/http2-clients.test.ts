@@ -252,18 +252,21 @@ describe("the end of an HTTP/2 connection", () => {
     assert.deepEqual(goaways, ["goaway 2147483647 NO_ERROR ", "goaway 1 NO_ERROR "]);
   });
 
-  test("one that has said nothing yet hears of it behind its first request", async () => {
-    await using proxy = await startProxy({ phases: answering, http2: { only: true } });
-    const socket = connect(proxy.port, "127.0.0.1");
-    await until("it is accepted", () => proxy.count("connectionsOpen") === 1);
-    const stopped = proxy.server.drain(10_000);
-    await using client = new FrameClient(socket);
-    client.request(1, true);
-    await client.until(() => client.endOf(1) === "end" && client.goaway !== "");
-    const told = client.notes.filter((note) => /^(settings ack|goaway)/.test(note));
-    assert.equal(told[0], "settings ack");
-    await stopped;
-  });
+  for (const http2 of [true, { only: true }]) {
+    const where = http2 === true ? ", where it might be HTTP/1" : "";
+    test(`one that has said nothing yet hears of it behind its first request${where}`, async () => {
+      await using proxy = await startProxy({ phases: answering, http2 });
+      const socket = connect(proxy.port, "127.0.0.1");
+      await until("it is accepted", () => proxy.count("connectionsOpen") === 1);
+      const stopped = proxy.server.drain(10_000);
+      await using client = new FrameClient(socket);
+      client.request(1, true);
+      await client.until(() => client.endOf(1) === "end" && client.goaway !== "");
+      const told = client.notes.filter((note) => /^(settings ack|goaway)/.test(note));
+      assert.equal(told[0], "settings ack");
+      await stopped;
+    });
+  }
 
   test("only so many requests", async () => {
     await using all = await startAll({ settings: { requestsPerConnection: 3 } });
