@@ -46,7 +46,8 @@ async function serve(
     setEngineFlags();
     const ending = new Ending();
     await using companions = new AsyncDisposableStack();
-    const succession = await openSuccession(settings, { running, ending, life, log }, companions);
+    const surroundings = { running, ending, life, log, pidFile };
+    const succession = await openSuccession(settings, surroundings, companions);
     const { upgrader } = succession;
     const means = { running, health: life.health, upgrader, reloads, log, json: settings.json };
     const beside = companions.use(await Beside.open(settings, pidFile, means));
@@ -86,14 +87,16 @@ async function takePlace(
 ): Promise<void> {
   try {
     await predecessor.takeOver();
+    pidFile.write(settings.pidFile, predecessor.pid);
+    await predecessor.confirm();
   } catch (error) {
+    predecessor.renounce((error as Error).message);
+    pidFile.giveBack(predecessor.pid);
     // What was accepted meanwhile is answered; the sockets are the other one's, with their files.
     running.succeed();
     await running.retire(settings.grace);
     throw error;
   }
-  pidFile.write(settings.pidFile, predecessor.pid);
-  predecessor.confirm();
 }
 
 /** Milliseconds in which the last words about an upgrade reach who asked for it by the admin API. */
@@ -112,12 +115,13 @@ interface Surroundings {
   readonly ending: Ending;
   readonly life: Life;
   readonly log: Logger;
+  readonly pidFile: HeldPidFile;
 }
 
 /** Lets others take the place of this process. */
 async function openSuccession(
   settings: ServeSettings,
-  { running, ending, life, log }: Surroundings,
+  { running, ending, life, log, pidFile }: Surroundings,
   companions: AsyncDisposableStack,
 ): Promise<Succession> {
   const succession = await Succession.open({
@@ -128,6 +132,7 @@ async function openSuccession(
       // What listens beside the proxy makes room at once, and not only when the last connection is over.
       setTimeout(() => void companions.disposeAsync(), LAST_WORDS);
     },
+    onKept: (pid) => pidFile.reclaim(pid),
   });
   companions.defer(() => succession.close());
   return succession;

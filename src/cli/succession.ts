@@ -61,6 +61,8 @@ export interface SuccessionMeans {
   readonly log: Logger;
   /** Hears of the successor, as soon as it has everything. */
   onSucceeded(pid: number): void;
+  /** Hears of one that was given the place and hasn't taken it. @throws Error when what it left can't be put right */
+  onKept(pid: number): void;
 }
 
 /** What lets another process take the place of this one, until it is closed. */
@@ -81,6 +83,13 @@ export class Succession {
         running.succeed();
         means.onSucceeded(pid);
         ending.want("handover");
+      },
+      onKept: (pid) => {
+        try {
+          means.onKept(pid);
+        } catch (error) {
+          log.error({ cause: (error as Error).message }, "The pid file can't be had back");
+        }
       },
     });
   }

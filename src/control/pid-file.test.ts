@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { createTemporaryDirectory } from "../../test/kit/files.ts";
 import { startProgram } from "../../test/kit/process.ts";
 import { PidFile } from "./pid-file.ts";
+import { HeldPidFile } from "./reload/held-pid-file.ts";
 
 test("a pid file is written, and removed by who wrote it", async () => {
   await using folder = await createTemporaryDirectory();
@@ -38,6 +39,27 @@ test("a successor takes the file over from a process that runs still", async () 
   const path = await folder.write("sluice.pid", `${process.ppid}\n`);
   PidFile.write(path, process.ppid);
   assert.equal(readFileSync(path, "utf8"), `${process.pid}\n`);
+});
+
+test("a place that wasn't taken after all is its owner's again, on either side", async () => {
+  await using folder = await createTemporaryDirectory();
+  const path = await folder.write("sluice.pid", `${process.ppid}\n`);
+  const read = (): string => readFileSync(path, "utf8");
+  const successor = new HeldPidFile();
+  successor.write(path, process.ppid);
+  successor.giveBack(process.ppid);
+  assert.equal(read(), `${process.ppid}\n`);
+  successor.remove();
+  assert.equal(read(), `${process.ppid}\n`, "it isn't this one's any more");
+
+  // The successor runs still, and will never say anything again.
+  const predecessor = new HeldPidFile();
+  predecessor.write(path, process.ppid);
+  await folder.write("sluice.pid", `${process.ppid}\n`);
+  predecessor.reclaim(process.ppid);
+  assert.equal(read(), `${process.pid}\n`);
+  predecessor.remove();
+  assert.equal(existsSync(path), false);
 });
 
 test("of several processes that find an old file at the same moment one gets it", async () => {

@@ -1,4 +1,16 @@
-import { linkSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  ftruncateSync,
+  linkSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 
 /** How often another one may be quicker before it is plain that something else is wrong. */
 const MOST_ATTEMPTS = 10;
@@ -32,11 +44,16 @@ export class PidFile {
 
   static #overwrite(path: string): PidFile {
     try {
-      writeFileSync(path, `${process.pid}\n`);
+      putNumber(path, process.pid);
     } catch (error) {
       throw unusable(path, error);
     }
     return new PidFile(path);
+  }
+
+  /** Gives the file to another process, unless one has taken it over. @throws Error when it can't be written */
+  giveTo(pid: number): void {
+    if (readPid(this.#path) === process.pid) putNumber(this.#path, pid);
   }
 
   /** Removes the file, unless another process has taken it over. Where that isn't allowed any more it is left empty. */
@@ -47,6 +64,18 @@ export class PidFile {
     } catch {
       truncateSync(this.#path);
     }
+  }
+}
+
+/** In the place of what the file holds, which it goes on to hold where the disk is full. */
+function putNumber(path: string, pid: number): void {
+  const text = `${pid}\n`;
+  const descriptor = openSync(path, constants.O_WRONLY | constants.O_CREAT);
+  try {
+    writeSync(descriptor, text);
+    ftruncateSync(descriptor, text.length);
+  } finally {
+    closeSync(descriptor);
   }
 }
 

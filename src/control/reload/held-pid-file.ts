@@ -27,6 +27,17 @@ export class HeldPidFile {
     };
   }
 
+  /** A process that was to take our place may have written its number, and hasn't the place. @throws as `PidFile.write` */
+  reclaim(from: number): void {
+    if (this.#path !== null) this.#file = PidFile.write(this.#path, from);
+  }
+
+  /** It is the former process's again, whose place wasn't to be had. @throws Error when it can't be written */
+  giveBack(former: number): void {
+    this.#file?.giveTo(former);
+    this.#file = null;
+  }
+
   remove(): void {
     this.#file?.remove();
   }

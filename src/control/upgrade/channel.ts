@@ -57,7 +57,7 @@ export class Channel {
   }
 
   send(message: Message): void {
-    if (!this.#socket.destroyed) this.#socket.write(encodeFrame(message));
+    if (this.#socket.writable) this.#socket.write(encodeFrame(message));
   }
 
   /**

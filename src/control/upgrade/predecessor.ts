@@ -1,4 +1,5 @@
 import { Socket } from "node:net";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { Channel } from "./channel.ts";
 import { connectTo } from "./connect-to.ts";
 import { closeAll } from "./descriptors.ts";
@@ -84,8 +85,18 @@ export class Predecessor {
     }
   }
 
-  /** Everything that was the other one's is ours: it may leave. */
-  confirm(): void {
+  /**
+   * Everything that was the other one's is ours: it may leave. Rejects when it has decided otherwise meanwhile, for this process may
+   * have been held up.
+   */
+  async confirm(): Promise<void> {
+    const refusal = this.#channel.receive().then(
+      ({ message }) => String(message),
+      // It is gone, or leaves it to us to say the last word.
+      () => null,
+    );
+    const reason = await Promise.race([refusal, allHeard()]);
+    if (reason !== null) throw new Error(`The place of process ${this.pid} couldn't be taken: ${reason}`);
     this.#channel.send({ type: "taken" });
     this.#channel.close();
   }
@@ -95,6 +106,13 @@ export class Predecessor {
     this.#channel.send({ type: "failed", message: reason });
     this.#channel.close();
   }
+}
+
+/** What has come by now is heard: of two turns the second looks at sockets first. */
+async function allHeard(): Promise<null> {
+  await nextTurn();
+  await nextTurn();
+  return null;
 }
 
 /** @throws Error in words for people */

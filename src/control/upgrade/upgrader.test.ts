@@ -9,7 +9,7 @@ import { duplicateDescriptor } from "../duplicate.ts";
 import { askForUpgrade } from "./ask-for-upgrade.ts";
 import { Channel } from "./channel.ts";
 import { connectTo } from "./connect-to.ts";
-import type { Estate } from "./estate.ts";
+import { type Estate, toEstateMessage } from "./estate.ts";
 import { encodeFrame } from "./frames.ts";
 import type { CommandLine } from "./launch.ts";
 import { Predecessor } from "./predecessor.ts";
@@ -26,6 +26,7 @@ class OldProcess implements AsyncDisposable {
   readonly upgrader: Upgrader;
   readonly path: string;
   readonly succeededBy: number[] = [];
+  readonly keptFrom: number[] = [];
   estate: Estate = NOTHING;
   readonly #folder: TemporaryDirectory;
   #socket: UpgradeSocket | null = null;
@@ -38,6 +39,7 @@ class OldProcess implements AsyncDisposable {
       command,
       estate: async () => this.estate,
       onSucceeded: (pid) => this.succeededBy.push(pid),
+      onKept: (pid) => this.keptFrom.push(pid),
     });
   }
 
@@ -88,7 +90,7 @@ describe("handing over to a successor that somebody starts", { skip: process.pla
 
     await predecessor.takeOver();
     assert.deepEqual(old.succeededBy, [], "before the new one has everything");
-    predecessor.confirm();
+    await predecessor.confirm();
     assert.equal(await handedOver, NEW.pid);
     assert.deepEqual(old.succeededBy, [NEW.pid]);
     await assert.rejects(old.upgrader.handOver(SOON), /taken the place already/);
@@ -108,11 +110,12 @@ describe("handing over to a successor that somebody starts", { skip: process.pla
     );
     predecessor.renounce("no port 80 here");
     await assert.rejects(handedOver, { name: "UpgradeError", message: "No upgrade: no port 80 here" });
+    assert.deepEqual(old.keptFrom, [], "it never had the place");
 
     const again = old.upgrader.handOver(SOON);
     const next = await Predecessor.waitAt(old.path, NEW);
     await next.takeOver();
-    next.confirm();
+    await next.confirm();
     assert.equal(await again, NEW.pid);
   });
 
@@ -138,7 +141,34 @@ describe("handing over to a successor that somebody starts", { skip: process.pla
     assert.equal((await channel.receive()).type, "go");
     socket.destroy();
     await assert.rejects(handedOver, /No upgrade: the other process has closed the connection/);
-    assert.deepEqual(old.succeededBy, []);
+    assert.deepEqual([old.succeededBy, old.keptFrom], [[], [33]]);
+  });
+
+  test("isn't for who was held up until it was decided otherwise", async () => {
+    await using folder = await createTemporaryDirectory();
+    const path = folder.join("old.sock");
+    const server = createServer((socket) => {
+      const channel = new Channel(socket);
+      void (async () => {
+        await channel.receive();
+        channel.send({ type: "offer", pid: OLD.pid });
+        await channel.receive();
+        channel.send(toEstateMessage(NOTHING));
+        await channel.receive();
+        channel.send({ type: "go" });
+        channel.send({ type: "refused", message: "it wasn't ready within 10 seconds" });
+        channel.close();
+      })();
+    }).listen(path);
+    await once(server, "listening");
+    const predecessor = await Predecessor.waitAt(path, NEW);
+    await predecessor.takeOver();
+    await assert.rejects(
+      predecessor.confirm(),
+      /The place of process 11 couldn't be taken: it wasn't ready within 10 seconds/,
+    );
+    predecessor.renounce("too late");
+    server.close();
   });
 
   test("takes nothing back that is given, because time is over", async () => {
@@ -148,7 +178,7 @@ describe("handing over to a successor that somebody starts", { skip: process.pla
     const predecessor = await Predecessor.waitAt(old.path, NEW);
     await predecessor.takeOver();
     await over;
-    predecessor.confirm();
+    await predecessor.confirm();
     assert.equal(await handedOver, NEW.pid);
   });
 
@@ -197,7 +227,7 @@ test("another user gets nothing", { skip: otherUsers }, async () => {
   });
   const predecessor = await Predecessor.waitAt(old.path, NEW);
   await predecessor.takeOver();
-  predecessor.confirm();
+  await predecessor.confirm();
   assert.equal(await handedOver, NEW.pid);
   socket.close();
 });
@@ -210,7 +240,7 @@ const TAKE_OVER = `
 
 describe("starting a successor", { skip: process.platform !== "linux" }, () => {
   test("tests it, starts it and gives it the place", async () => {
-    const script = `${TAKE_OVER} await predecessor.takeOver(); predecessor.confirm();`;
+    const script = `${TAKE_OVER} await predecessor.takeOver(); await predecessor.confirm();`;
     await using old = await OldProcess.startAs(script);
     const steps: string[] = [];
     const pid = await askForUpgrade(old.path, SOON, (step) => steps.push(step));

@@ -22,6 +22,8 @@ export interface UpgraderMeans {
   estate(): Promise<Estate>;
   /** Another process has taken the place: this one stops accepting, finishes what it has and ends. */
   onSucceeded(pid: number): void;
+  /** A process that was given the place hasn't taken it: whatever it wrote down of that already isn't so. */
+  onKept(pid: number): void;
 }
 
 /** Milliseconds. */
@@ -44,6 +46,8 @@ export class Upgrader {
   /** A successor that somebody started, and that waits to be told to take over. */
   #waiting: Successor | null = null;
   #arrival: PromiseWithResolvers<Successor> | null = null;
+  /** Whom the place is given to; null: nobody yet. */
+  #appointed: number | null = null;
 
   constructor(means: UpgraderMeans) {
     this.#means = means;
@@ -114,8 +118,10 @@ export class Upgrader {
     try {
       return await work();
     } catch (error) {
+      if (this.#appointed !== null) this.#means.onKept(this.#appointed);
       throw new UpgradeError(`No upgrade: ${(error as Error).message}`, { cause: error });
     } finally {
+      this.#appointed = null;
       this.#isBusy = false;
     }
   }
@@ -161,6 +167,7 @@ export class Upgrader {
    * both think so: it has time of its own.
    */
   async #appoint(successor: Successor): Promise<number> {
+    this.#appointed = successor.pid;
     await inTime(successor.appoint(), LONGEST_APPOINTMENT, (reason) => successor.refuse(reason));
     this.#isSucceeded = true;
     this.#means.onSucceeded(successor.pid);
