@@ -112,6 +112,12 @@ describe("phases", () => {
     }
   });
 
+  test("are refused with settings of HTTP/2 that there aren't", () => {
+    const http2 = { floods: { ping: { burst: 0, perSecond: 1 } } };
+    const message = "http2.floods.ping.burst has to be a number from 1 on";
+    assert.throws(() => httpProxy({ phases: { upstreamPeer }, http2 }), { message });
+  });
+
   test("may stand beside what else an object has, and be absent in every way", () => {
     const others = {
       upstreamPeer,
