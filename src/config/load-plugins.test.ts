@@ -12,19 +12,29 @@ test("plugins are those that something goes through, with their files and what t
 plugins:
   upper: build/upper-case.so
   xor: { path: /opt/xor.so, config: { key: secret }, isolate: process, answer_timeout: 2s }
+  gate: gate.wasm
   idle: nobody.wasm
 listeners:
   - { bind: 1, protocol: tcp, upstream: 2, plugins: [upper, xor, upper] }
   - bind: 3
-    plugins: [xor]
+    plugins: [xor, gate]
     routes: [{ match: { path: /a }, upstream: 4, plugins: [upper] }, { respond: 404 }]
 `);
+  const usual = { config: "null", isolate: "none", timeout: 5000, mustTransform: true };
   assert.deepEqual(snapshot.plugins, [
-    { name: "upper", path: "conf/build/upper-case.so", config: "null", isolate: "none", timeout: 5000 },
-    { name: "xor", path: "/opt/xor.so", config: '{"key":"secret"}', isolate: "process", timeout: 2000 },
+    { ...usual, name: "upper", path: "conf/build/upper-case.so" },
+    {
+      ...usual,
+      name: "xor",
+      path: "/opt/xor.so",
+      config: '{"key":"secret"}',
+      isolate: "process",
+      timeout: 2000,
+    },
+    { ...usual, name: "gate", path: "conf/gate.wasm", mustTransform: false },
   ]);
   assert.deepEqual(snapshot.proxies[0]?.plugins, ["upper", "xor", "upper"]);
-  assert.deepEqual(snapshot.listeners[0]?.plugins, ["xor"]);
+  assert.deepEqual(snapshot.listeners[0]?.plugins, ["xor", "gate"]);
   assert.deepEqual(
     snapshot.listeners[0]?.routes.map(({ plugins }) => plugins),
     [["upper"], []],

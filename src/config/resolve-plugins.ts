@@ -11,7 +11,11 @@ export function resolvePlugins(
 ): readonly PluginSettings[] {
   const users = [...listeners, ...listeners.flatMap(({ routes }) => routes), ...proxies];
   const used = new Set(users.flatMap(({ plugins }) => plugins));
+  const onStreams = new Set(proxies.flatMap(({ plugins }) => plugins));
   return Object.entries(defined)
     .filter(([name]) => used.has(name))
-    .map(([name, draft]) => ({ ...draft, name, path: resolveIn(folder, draft.path) }));
+    .map(([name, draft]) => {
+      const path = resolveIn(folder, draft.path);
+      return { ...draft, name, path, mustTransform: onStreams.has(name) };
+    });
 }

@@ -48,6 +48,7 @@ async function start(name = "odd", timeout = 30_000): Promise<IsolatedPlugin> {
     digest: "",
     isolate: "process",
     timeout,
+    mustTransform: false,
   } as const;
   return await IsolatedPlugin.start(material, { onRestart: (why) => void restarts.push(why) });
 }

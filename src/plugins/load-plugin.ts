@@ -72,7 +72,14 @@ export async function loadPlugin(
   try {
     const { bytes, digest } = await readPluginFile(path);
     const file = await copies.add(path, { bytes, digest });
-    const settings = { name: path, path, config: JSON.stringify(config), isolate, timeout };
+    const settings = {
+      name: path,
+      path,
+      config: JSON.stringify(config),
+      isolate,
+      timeout,
+      mustTransform: false,
+    };
     const plugin = await openPlugin({ ...settings, file, digest });
     // What is loaded here needs its file no more, and a thread that is ended couldn't remove it.
     if (isolate === "none") copies.close();

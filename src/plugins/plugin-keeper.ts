@@ -97,9 +97,10 @@ export class PluginKeeper {
   async #try(material: PluginMaterial): Promise<Tried> {
     try {
       const plugin = await openPlugin(material);
-      const title = plugin.name;
+      const { name: title, transforms } = plugin;
       plugin.close();
-      return { material, title };
+      if (transforms || !material.mustTransform) return { material, title };
+      throw new PluginError("it has no sluice_transform, without which it does nothing on a TCP listener");
     } catch (error) {
       await this.#copies.remove(material.file);
       // Nobody knows the copy, and each has another name.

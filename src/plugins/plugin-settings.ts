@@ -10,6 +10,8 @@ export interface PluginSettings {
   readonly isolate: PluginIsolation;
   /** Milliseconds that its process may take for an answer, where it has one. */
   readonly timeout: number;
+  /** Whether it is named where only bytes come by: one that looks at nothing but heads of requests would do nothing there. */
+  readonly mustTransform: boolean;
 }
 
 /** Milliseconds. */
@@ -41,5 +43,6 @@ export function isSamePlugin(a: PluginMaterial, b: PluginMaterial): boolean {
 
 /** The same, whatever their files have in them. */
 export function isSameSettings(a: PluginSettings, b: PluginSettings): boolean {
-  return a.path === b.path && a.config === b.config && a.isolate === b.isolate && a.timeout === b.timeout;
+  const isSameCode = a.path === b.path && a.config === b.config && a.isolate === b.isolate;
+  return isSameCode && a.timeout === b.timeout && a.mustTransform === b.mustTransform;
 }

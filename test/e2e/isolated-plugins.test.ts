@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { after, before, describe, test } from "node:test";
-import type { ApiPlugin } from "../../src/cli/steering/plugins-client.ts";
+import type { ApiPlugin } from "../../src/cli/steering/counted-client.ts";
 import { until } from "../kit/deadline.ts";
 import { createTemporaryDirectory, type TemporaryDirectory } from "../kit/files.ts";
 import type { EchoAnswer } from "../kit/origin-routes.ts";
@@ -10,7 +10,8 @@ import { compilePlugin, examplePlugin, oddPlugin, withoutCompiler } from "../kit
 import { freePort } from "../kit/ports.ts";
 import { connectRaw, type RawClient } from "../kit/raw-client.ts";
 import { type RawOrigin, startRawOrigin } from "../kit/raw-origin.ts";
-import { upperCase, wasmPlugin } from "../kit/wasm-plugins.ts";
+import { op } from "../kit/wasm-module.ts";
+import { upperCase, wasmFunction, wasmPlugin } from "../kit/wasm-plugins.ts";
 import { type InsideSluice, runInside, startInside } from "./inside.ts";
 
 const TCP = ["wasm", "boxed-wasm", "deadly", "safe", "plain"];
@@ -133,17 +134,20 @@ describe("plugins in WebAssembly", () => {
 
   test("are tried with the configuration", async () => {
     await folder.write("bad.wasm", wasmPlugin("bad", [upperCase], { imports: ["env", "now"] }));
-    for (const isolate of ["none", "process"]) {
+    const gate = wasmFunction("sluice_filter_request", 5, [op.i32(-403)]);
+    await folder.write("gate.wasm", wasmPlugin("gate", [gate]));
+    for (const [plugin, reason] of [
+      ["bad.wasm", /bad\.wasm\) can't be used: it imports env\.now, and nothing is there to be imported/],
+      ["bad.wasm, isolate: process", /bad\.wasm\) can't be used: it imports env\.now/],
+      ["gate.wasm", /gate\.wasm\) can't be used: it has no sluice_transform, without which .* TCP listener/],
+    ] as const) {
       const file = await folder.write(
         "bad.yaml",
-        `plugins: { bad: { path: bad.wasm, isolate: ${isolate} } }\nlisteners: [{ bind: 1, protocol: tcp, upstream: 2, plugins: [bad] }]\n`,
+        `plugins: { bad: { path: ${plugin} } }\nlisteners: [{ bind: 1, protocol: tcp, upstream: 2, plugins: [bad] }]\n`,
       );
       const { code, stderr } = await runInside(["run", "-t", file]);
       assert.equal(code, 2);
-      assert.match(
-        stderr,
-        /bad\.wasm\) can't be used: it imports env\.now, and nothing is there to be imported/,
-      );
+      assert.match(stderr, reason);
     }
   });
 });

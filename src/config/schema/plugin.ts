@@ -10,7 +10,7 @@ import { durationFrom } from "./units.ts";
 import { choice, entryName, list, oneOf, parsedBy, section, text } from "./values.ts";
 
 /** A plugin whose file is named as the document names it. */
-export type PluginDraft = Omit<PluginSettings, "name">;
+export type PluginDraft = Omit<PluginSettings, "name" | "mustTransform">;
 
 const ENDINGS = [...PLUGIN_KINDS.keys()].join(", ");
 const PATH_EXPECTED = `a path of a file that ends in ${ENDINGS}`;
