@@ -3,6 +3,7 @@ import { describe, test } from "node:test";
 import { status as Status } from "@grpc/grpc-js";
 import { ManualAlarmClock } from "../../src/base/alarms.ts";
 import type { Session } from "../../src/proxy/session.ts";
+import { until } from "../kit/deadline.ts";
 import { GrpcClient, GrpcOrigin, statusOf } from "../kit/grpc.ts";
 import { type Http2Answer, Http2Client, readAnswer } from "../kit/http2-client.ts";
 import { startOrigin } from "../kit/origins.ts";
@@ -118,6 +119,34 @@ describe("the time of a call", () => {
     assert.equal(record.headers["grpc-timeout"], "2500m");
     origin.release();
     await answer;
+  });
+
+  test("goes on while attempts fail and are waited for", async () => {
+    const alarms = new ManualAlarmClock();
+    await using origin = await startOrigin({ http2: true });
+    origin.handle("/busy", ({ response }) => {
+      response.setHeader("content-type", "application/grpc");
+      response.setHeader("grpc-status", Status.UNAVAILABLE);
+      response.end();
+    });
+    const retries = {
+      maxTries: 9,
+      onGrpcStatus: [Status.UNAVAILABLE],
+      backoff: 10_000,
+      longestBackoff: 10_000,
+    };
+    await using proxy = await startProxy({ origin, peer, alarms, retries, random: { next: () => 1 } });
+    await using client = new Http2Client(proxy.port);
+    const answer = client.send({ ...CALL, ":path": "/busy", "grpc-timeout": "1H" }, "");
+    await until("the second attempt is there", () => {
+      alarms.advance(1_000);
+      return origin.requests.length === 2;
+    });
+    alarms.advance(3_600_000);
+    assert.deepEqual(statusIn(await answer), ["head", String(Status.DEADLINE_EXCEEDED)]);
+    const [first, second] = origin.requests.map(({ headers }) => String(headers["grpc-timeout"]));
+    assert.equal(first, "1H");
+    assert.ok(Number.parseInt(second ?? "", 10) <= 3_590_000, second);
   });
 
   test("has a longest that the proxy or a program sets, told to servers", async () => {
