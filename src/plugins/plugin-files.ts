@@ -4,6 +4,7 @@ import { chmod, mkdtemp, open, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { futureUser } from "./future-user.ts";
+import { folderPrefix, removeLeftCopies } from "./left-copies.ts";
 import { PluginError } from "./plugin.ts";
 
 /** A file of a plugin as it was read. */
@@ -90,7 +91,8 @@ export class PluginCopies {
   }
 
   async #makeFolder(): Promise<string> {
-    const path = await mkdtemp(join(tmpdir(), "sluice-plugins-"));
+    await removeLeftCopies(tmpdir());
+    const path = await mkdtemp(join(tmpdir(), folderPrefix()));
     // The user that the process becomes has to read from it before it is his. Otherwise it is nobody else's business what plugins are.
     if ("uid" in futureUser()) await chmod(path, 0o711);
     if (this.#path === null) process.once("exit", this.#removeAtExit);
