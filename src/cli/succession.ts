@@ -77,6 +77,7 @@ export class Succession {
     this.upgrader = new Upgrader({
       self: introduction(),
       command: canPassDescriptors ? ownCommand() : null,
+      pause: () => running.pause(),
       estate: () => running.estate(),
       onSucceeded: (pid) => {
         log.info({ successor: pid }, "Another process has taken the place of this one");

@@ -60,6 +60,8 @@ export interface Running {
    * @param others what runs beside it and is to be changed with it
    */
   reload(spec: RunSpec, threads: number, others?: readonly PreparePart[]): Promise<ReloadReport>;
+  /** Kept when nothing is reloaded; whoever wants to waits until the function is called that it is kept with. */
+  pause(): Promise<() => void>;
   /** What `reload` would do. Rejects with what is wrong, as far as that can be told without doing it. */
   preview(spec: RunSpec, threads: number): Promise<ReloadPreview>;
   /**
@@ -169,6 +171,7 @@ function toRunning(
       return engine.modules;
     },
     reload: (next, threads, others) => reload.reload(next, threads, others),
+    pause: () => reload.pause(),
     preview: (next, threads) => reload.preview(next, threads),
     lend: (address, owner, isPrivate) => sockets.lend(address, BESIDE, owner, isPrivate),
     giveBack: (owner, boundTo) => sockets.release(owner, boundTo),

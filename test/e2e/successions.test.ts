@@ -27,4 +27,19 @@ describe("a data plane that takes the place of another one", { skip }, () => {
       await running.stop();
     }
   });
+
+  test("isn't disturbed by reloads, which wait", async () => {
+    const text = (status: number): string => `listeners: [{ bind: "127.0.0.1:0", respond: ${status} }]`;
+    await using old = await Reloading.start(text(204), 0);
+    const [first, goOn] = await Promise.all([old.reload(text(205)), old.running.pause()]);
+    assert.equal(first.kind, "swap", "what is under way is waited for");
+    let isOver = false;
+    const second = old.reload(text(206)).finally(() => {
+      isOver = true;
+    });
+    await old.running.estate();
+    assert.equal(isOver, false);
+    goOn();
+    assert.equal((await second).kind, "swap");
+  });
 });

@@ -58,6 +58,8 @@ export class RunReload {
   /** What it was started with is the first. */
   #number = 1;
   #underWay: Promise<unknown> | null = null;
+  /** Until when nothing is reloaded; null: nothing is in the way. */
+  #pause: Promise<void> | null = null;
   #isClosed = false;
 
   constructor(parts: RunParts, run: Run, listening: readonly string[]) {
@@ -76,10 +78,22 @@ export class RunReload {
    * Rejects with what is wrong: then nothing has changed. One at a time.
    */
   async reload(wanted: RunSpec, threads: number, others: readonly PreparePart[] = []): Promise<ReloadReport> {
+    while (this.#pause !== null) await this.#pause;
     if (this.#isClosed) throw new Error("It is about to end: nothing else is run any more");
     const reload = this.#reload(wanted, threads, others);
     this.#underWay = reload.catch(() => undefined);
     return await reload;
+  }
+
+  /** What is under way is waited for, and no other begins until the function is called that is returned. One at a time. */
+  async pause(): Promise<() => void> {
+    const pause = Promise.withResolvers<void>();
+    this.#pause = pause.promise;
+    await this.#underWay;
+    return () => {
+      this.#pause = null;
+      pause.resolve();
+    };
   }
 
   /** Nothing else is to be run any more. Kept when what is under way is done. */

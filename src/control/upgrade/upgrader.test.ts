@@ -28,6 +28,8 @@ class OldProcess implements AsyncDisposable {
   readonly succeededBy: number[] = [];
   readonly keptFrom: number[] = [];
   estate: Estate = NOTHING;
+  /** That aren't over. */
+  pauses = 0;
   readonly #folder: TemporaryDirectory;
   #socket: UpgradeSocket | null = null;
 
@@ -37,6 +39,12 @@ class OldProcess implements AsyncDisposable {
     this.upgrader = new Upgrader({
       self: OLD,
       command,
+      pause: async () => {
+        this.pauses++;
+        return () => {
+          this.pauses--;
+        };
+      },
       estate: async () => this.estate,
       onSucceeded: (pid) => this.succeededBy.push(pid),
       onKept: (pid) => this.keptFrom.push(pid),
@@ -78,6 +86,7 @@ describe("handing over to a successor that somebody starts", { skip: process.pla
     bound.close();
     const { sockets, memories } = predecessor.estate;
     assert.equal(predecessor.pid, OLD.pid);
+    assert.equal(old.pauses, 1, "nothing else changes meanwhile");
     assert.deepEqual(memories, old.estate.memories);
     assert.deepEqual(
       sockets.map((one) => [one.owner, one.address]),
@@ -92,7 +101,7 @@ describe("handing over to a successor that somebody starts", { skip: process.pla
     assert.deepEqual(old.succeededBy, [], "before the new one has everything");
     await predecessor.confirm();
     assert.equal(await handedOver, NEW.pid);
-    assert.deepEqual(old.succeededBy, [NEW.pid]);
+    assert.deepEqual([old.succeededBy, old.pauses], [[NEW.pid], 0]);
     await assert.rejects(old.upgrader.handOver(SOON), /taken the place already/);
     await assert.rejects(Predecessor.waitAt(old.path, NEW), /taken the place already/);
   });
@@ -126,7 +135,7 @@ describe("handing over to a successor that somebody starts", { skip: process.pla
     const slow = await Predecessor.waitAt(old.path, NEW);
     await assert.rejects(handedOver, /wasn't ready within 0.3 seconds/);
     await assert.rejects(slow.takeOver(), /The place of process 11 couldn't be taken: it wasn't ready/);
-    assert.deepEqual(old.succeededBy, []);
+    assert.deepEqual([old.succeededBy, old.pauses], [[], 0]);
   });
 
   test("changes nothing when the successor is gone before it has everything", async () => {

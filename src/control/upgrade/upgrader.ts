@@ -18,6 +18,8 @@ export interface UpgraderMeans {
   readonly self: Introduction;
   /** How a successor is started; null: sockets can't be handed over here. */
   readonly command: CommandLine | null;
+  /** Kept when nothing else changes what this process runs, until the function is called that it is kept with. */
+  pause(): Promise<() => void>;
   /** What a successor gets; its descriptors are closed here afterwards. */
   estate(): Promise<Estate>;
   /** Another process has taken the place: this one stops accepting, finishes what it has and ends. */
@@ -85,10 +87,8 @@ export class Upgrader {
       if (this.#waiting === null) onProgress("Waiting for a successor");
       const successor = await this.#nextSuccessor(timeout);
       onProgress(`Handing over to process ${successor.pid}`);
-      await inTime(this.#settle(successor), deadline - performance.now(), (reason) =>
-        successor.refuse(reason),
-      );
-      return await this.#appoint(successor);
+      const left = deadline - performance.now();
+      return await this.#giveTo(Promise.resolve(successor), left, (reason) => successor.refuse(reason));
     });
   }
 
@@ -139,9 +139,8 @@ export class Upgrader {
 
   async #install(launched: Launched, timeout: number): Promise<number> {
     try {
-      const settled = Successor.meet(launched.channel).then((successor) => this.#settle(successor));
       const giveUp = (reason: string): void => launched.channel.close(new Error(reason));
-      const pid = await this.#appoint(await inTime(settled, timeout, giveUp));
+      const pid = await this.#giveTo(Successor.meet(launched.channel), timeout, giveUp);
       launched.release();
       return pid;
     } catch (error) {
@@ -152,11 +151,37 @@ export class Upgrader {
     }
   }
 
-  async #settle(successor: Successor): Promise<Successor> {
+  /** @param timeout milliseconds for it to get ready */
+  async #giveTo(
+    meeting: Promise<Successor>,
+    timeout: number,
+    giveUp: (reason: string) => void,
+  ): Promise<number> {
+    const { successor, goOn } = await inTime(this.#settle(meeting), timeout, giveUp);
+    try {
+      return await this.#appoint(successor);
+    } finally {
+      goOn();
+    }
+  }
+
+  /** What is handed over stays as it is until it is decided whose it is: a reload would bind and close sockets. */
+  async #settle(meeting: Promise<Successor>): Promise<{ successor: Successor; goOn: () => void }> {
+    const successor = await meeting;
+    const goOn = await this.#means.pause();
+    try {
+      await this.#handOverTo(successor);
+      return { successor, goOn };
+    } catch (error) {
+      goOn();
+      throw error;
+    }
+  }
+
+  async #handOverTo(successor: Successor): Promise<void> {
     const estate = await this.#means.estate();
     try {
       await successor.settle(estate, this.#means.self);
-      return successor;
     } finally {
       closeAll(estate.sockets.flatMap(({ descriptors }) => descriptors));
     }
