@@ -4,7 +4,8 @@ import { dirname, join } from "node:path";
 import { describe, test } from "node:test";
 
 const root = join(import.meta.dirname, "..", "..");
-const guide = join(root, "docs", "programming.md");
+/** Those that show code, and how many pieces at the least. */
+const guides = { "programming.md": 11, "filters.md": 5 };
 
 interface Snippet {
   /** The example that it is taken from; empty when the page names none. */
@@ -32,23 +33,27 @@ function toAnchor(heading: string): string {
   return text.toLowerCase().replaceAll(" ", "-");
 }
 
-describe("the guide for programs", () => {
-  test("shows only code that is part of an example, which the tests run", async () => {
-    const snippets = findSnippets(await readFile(guide, "utf8"));
-    assert.ok(snippets.length > 10, `${snippets.length} snippets`);
-    for (const { source, lines } of snippets) {
-      assert.match(source, /^examples\/[\w-]+\.ts$/, `which example is this from?\n${lines.join("\n")}`);
-      const whole = toLines(await readFile(join(root, source), "utf8"));
-      assert.ok(isPart(lines, whole), `not in ${source}:\n${lines.join("\n")}`);
-    }
-  });
+for (const [name, least] of Object.entries(guides)) {
+  const guide = join(root, "docs", name);
 
-  test("has no link that leads nowhere", async () => {
-    const page = await readFile(guide, "utf8");
-    const anchors = new Set([...page.matchAll(/^#+ (.+)$/gm)].map(([, heading = ""]) => toAnchor(heading)));
-    for (const [, target = ""] of page.matchAll(/\]\(([^)]+)\)/g)) {
-      if (target.startsWith("#")) assert.ok(anchors.has(target.slice(1)), target);
-      else await access(join(dirname(guide), target));
-    }
+  describe(`the guide ${name}`, () => {
+    test("shows only code that is part of an example, which the tests run", async () => {
+      const snippets = findSnippets(await readFile(guide, "utf8"));
+      assert.ok(snippets.length >= least, `${snippets.length} snippets`);
+      for (const { source, lines } of snippets) {
+        assert.match(source, /^examples\/[\w/-]+\.ts$/, `which example is this from?\n${lines.join("\n")}`);
+        const whole = toLines(await readFile(join(root, source), "utf8"));
+        assert.ok(isPart(lines, whole), `not in ${source}:\n${lines.join("\n")}`);
+      }
+    });
+
+    test("has no link that leads nowhere", async () => {
+      const page = await readFile(guide, "utf8");
+      const anchors = new Set([...page.matchAll(/^#+ (.+)$/gm)].map(([, heading = ""]) => toAnchor(heading)));
+      for (const [, target = ""] of page.matchAll(/\]\(([^)]+)\)/g)) {
+        if (target.startsWith("#")) assert.ok(anchors.has(target.slice(1)), target);
+        else if (!target.startsWith("https:")) await access(join(dirname(guide), target.replace(/#.*$/, "")));
+      }
+    });
   });
-});
+}

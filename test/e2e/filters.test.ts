@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { until } from "../kit/deadline.ts";
 import { createTemporaryDirectory, type TemporaryDirectory } from "../kit/files.ts";
 import type { EchoAnswer } from "../kit/origin-routes.ts";
 import { type Origin, startOrigin } from "../kit/origins.ts";
+import { startRawOrigin } from "../kit/raw-origin.ts";
 import { type InsideSluice, runInside, startInside } from "./inside.ts";
 import { Reloading } from "./reloading.ts";
 import { get as getOnce } from "./sluice.ts";
@@ -282,6 +284,39 @@ test("what is wrong with a filter is told with its place, and nothing runs", asy
       ", config: { realm: x }",
     ),
     /^a\.yaml:2:34: filters\.own\.config: x\? \(says .*own\.ts\)/,
+  );
+});
+
+test("the example lets in who knows a password, and replaces words however they are cut", async () => {
+  await using server = await startRawOrigin(async (connection) => {
+    const request = await connection.readRequest();
+    const user = request.header("x-user") ?? "nobody";
+    const body = ["Ac", "me C\u00f6rp. and Acm", "e ", user, " Acm"];
+    const { socket } = connection;
+    socket.write("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\n");
+    for (const piece of body) {
+      socket.write(piece);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    socket.end();
+  });
+  const env = { LISTEN: "127.0.0.1:0", APP: server.address, PASSWORD: "secret" };
+  await using running = await startInside(
+    ["run", join(import.meta.dirname, "../../examples/filters.yaml")],
+    env,
+  );
+  const ask = (path: string, password: string): Promise<Response> =>
+    fetch(`http://127.0.0.1:${running.port}${path}`, {
+      headers: { Authorization: `Basic ${Buffer.from(`ada:${password}`).toString("base64")}` },
+    });
+  assert.equal(await (await ask("/docs/", "")).text(), "Umbrella C\u00f6rp. and Umbrella nobody Acm");
+  const admin = await ask("/admin", "secret");
+  assert.equal(await admin.text(), "Acme C\u00f6rp. and Acme ada Acm");
+  assert.match(admin.headers.get("x-request-id") ?? "", /^[0-9a-f-]{36}$/);
+  const refused = await ask("/admin", "guess");
+  assert.deepEqual(
+    [refused.status, refused.headers.get("www-authenticate")?.slice(0, 19)],
+    [401, 'Basic realm="staff"'],
   );
 });
 

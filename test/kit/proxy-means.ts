@@ -38,5 +38,14 @@ export function proxyMeans(
     forwarding: new Forwarding(NO_FORWARDING),
     counters: Counters.local(),
     plugins: { row: () => null },
+    filters: new Map(filtersOf(settings).map((name) => [name, { name, module: `${name}.ts`, phases: {} }])),
   };
+}
+
+/** They do nothing here. */
+function filtersOf({ listeners }: ProxySettings): string[] {
+  return listeners.flatMap(({ filters, routes }) => [
+    ...filters,
+    ...routes.flatMap((route) => route.filters),
+  ]);
 }

@@ -1,4 +1,4 @@
-import type { Action, RouteSettings, UpstreamSettings } from "../../filters/settings.ts";
+import type { Action, FilterSettings, RouteSettings, UpstreamSettings } from "../../filters/settings.ts";
 import type { RunSpec } from "../../worker/run-spec.ts";
 
 /*
@@ -38,7 +38,7 @@ function plainSnapshot(snapshot: NonNullable<RunSpec["snapshot"]>): object {
     ],
     upstreams: upstreams.map(plainUpstream),
     limits,
-    filters: filters.map(({ name, module, config }) => ({ name, module, config })),
+    filters: filters.map(plainFilter),
   };
 }
 
@@ -58,6 +58,11 @@ function plainRoute({ name, action, faults, limits, ...route }: RouteSettings): 
 function plainAction(action: Action): object {
   const { kind, ...settings } = action;
   return kind === "upstream" ? settings : { [kind]: settings };
+}
+
+/** Of a config nobody but its module knows what is a secret: it is one value. */
+function plainFilter({ name, module, config }: FilterSettings): object {
+  return { name, module, config: JSON.stringify(config) ?? null };
 }
 
 /** Where servers are written down, how many there may be follows from them. */
