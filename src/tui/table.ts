@@ -1,3 +1,5 @@
+import { printable } from "./units.ts";
+
 /** A column of text, before it is known how much room there is. */
 export interface Column {
   readonly title: string;
@@ -11,6 +13,16 @@ export interface Column {
   readonly most: number;
   /** Columns with the greatest number are the first to go when there is no room; 0 stays. */
   readonly rank: number;
+}
+
+/** What a column is like, whatever stands in it. */
+export type ColumnKind = Omit<Column, "title" | "cells">;
+
+/** Makes columns of a list, with a cell for each of its rows. What stands in cells can't command the terminal. */
+export function columnMaker<T>(
+  rows: readonly T[],
+): (title: string, kind: ColumnKind, cell: (row: T) => string | number) => Column {
+  return (title, kind, cell) => ({ ...kind, title, cells: rows.map((row) => printable(String(cell(row)))) });
 }
 
 /** Spaces between columns. */

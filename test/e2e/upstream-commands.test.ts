@@ -58,6 +58,7 @@ describe("with health checks", () => {
     const text = await stage.print("status");
     assert.match(text, /^api: round_robin, 2 of 2 servers up, 0 requests under way\nSTATE /);
     assert.match(text, new RegExp(`^up +${RegExp.escape(a.address)} +\\ds +1 +0 +10 +0 `, "m"));
+    assert.match(text, /^Listeners\nNAME .*\n\S+ +20 +0 /m);
     const port = b.port;
     await b[Symbol.asyncDispose]();
     await until("b is down", async () => (await balancer.servers())[1]?.state === "down");

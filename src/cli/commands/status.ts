@@ -9,11 +9,11 @@ import {
   jsonLine,
   orFail,
 } from "../steering/client-command.ts";
+import { readCounted } from "../steering/counted-client.ts";
 import { stdoutPaint } from "../steering/paint.ts";
-import { listPlugins } from "../steering/plugins-client.ts";
 import { reloadStatus } from "../steering/reload-client.ts";
 import { reloadStatusText } from "../steering/reload-text.ts";
-import { limitsText, pluginsText, upstreamsText } from "../steering/status-text.ts";
+import { limitsText, listenersText, pluginsText, upstreamsText } from "../steering/status-text.ts";
 import { listLimits, listUpstreams } from "../steering/upstreams-client.ts";
 
 interface StatusFlags {
@@ -69,14 +69,19 @@ function show(text: string): void {
 }
 
 async function statusText({ client, flags }: ClientContext<StatusFlags>): Promise<string> {
-  const [upstreams, limits, plugins, reload] = await orFail(
-    Promise.all([listUpstreams(client), listLimits(client), listPlugins(client), reloadStatus(client)]),
+  const [upstreams, limits, { listeners, plugins }, reload] = await orFail(
+    Promise.all([listUpstreams(client), listLimits(client), readCounted(client), reloadStatus(client)]),
     (reason) => `Failed to ask for the status: ${reason}`,
   );
-  if (flags.json) return jsonLine({ upstreams, limits, plugins, reload });
+  if (flags.json) return jsonLine({ upstreams, listeners, limits, plugins, reload });
   const room = { width: process.stdout.columns ?? Number.POSITIVE_INFINITY, now: Date.now() };
   const paint = stdoutPaint();
   const generations = reload === null ? "" : reloadStatusText(reload, paint, room);
-  const tables = [limitsText(limits, paint, room), pluginsText(plugins, paint, room)];
-  return [upstreamsText(upstreams, paint, room), ...tables, generations].join("");
+  return [
+    upstreamsText(upstreams, paint, room),
+    listenersText(listeners, paint, room),
+    limitsText(limits, paint, room),
+    pluginsText(plugins, paint, room),
+    generations,
+  ].join("");
 }

@@ -1,6 +1,6 @@
 import { type Change, describeChange } from "../../control/reload/diff.ts";
 import type { ReloadPreview, ReloadReport } from "../../control/reload/report.ts";
-import { type Column, formatTable } from "../../tui/table.ts";
+import { type Column, columnMaker, formatTable } from "../../tui/table.ts";
 import { formatAge, printable } from "../../tui/units.ts";
 import type { Colour, Paint } from "./paint.ts";
 import type { ApiReloadStatus } from "./reload-client.ts";
@@ -74,14 +74,12 @@ function generationColumns(
   generations: ApiReloadStatus["generations"],
   age: (time: number) => string,
 ): Column[] {
-  const column = (title: string, cell: (one: (typeof generations)[number]) => string): Column => {
-    return { ...RIGHT, title, cells: generations.map(cell) };
-  };
+  const column = columnMaker(generations);
   return [
-    column("GENERATION", ({ number }) => String(number)),
-    column("SINCE", ({ since }) => age(since)),
-    column("THREADS", ({ threads }) => String(threads)),
-    column("CONNECTIONS", ({ connections }) => String(connections)),
-    { ...column("STATE", ({ draining }) => (draining ? "draining" : "serving")), ...LEFT },
+    column("GENERATION", RIGHT, ({ number }) => number),
+    column("SINCE", RIGHT, ({ since }) => age(since)),
+    column("THREADS", RIGHT, ({ threads }) => threads),
+    column("CONNECTIONS", RIGHT, ({ connections }) => connections),
+    column("STATE", LEFT, ({ draining }) => (draining ? "draining" : "serving")),
   ];
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { createPaint, type Paint } from "./paint.ts";
-import { limitsText, listText, pluginsText, upstreamsText } from "./status-text.ts";
+import { limitsText, listenersText, listText, pluginsText, upstreamsText } from "./status-text.ts";
 import type { ApiLimit, ApiServer, ApiUpstream } from "./upstreams-client.ts";
 
 const PIPE = createPaint(false, true);
@@ -118,6 +118,21 @@ test("limits are told by how they limit and what they refused", () => {
     "",
   ]);
   assert.equal(limitsText([], PIPE, ROOM), "");
+});
+
+test("listeners are told with all that has come to them", () => {
+  const listener = {
+    ...{ name: "web", connections: 20, connections_open: 3, connections_refused: 1, requests: 12_345 },
+    ...{ bytes_in: 1_234, bytes_out: 56_789_000, failed: 7 },
+  };
+  assert.deepEqual(listenersText([listener], PIPE, ROOM).split("\n"), [
+    "",
+    "Listeners",
+    "NAME REQUESTS FAILED CONNECTIONS OPEN REFUSED     IN     OUT",
+    "web     12345      7          20    3       1 1.2 kB 56.8 MB",
+    "",
+  ]);
+  assert.equal(listenersText([], PIPE, ROOM), "");
 });
 
 test("plugins are told with how often their processes ended", () => {

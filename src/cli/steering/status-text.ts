@@ -1,7 +1,7 @@
-import { type Column, formatTable } from "../../tui/table.ts";
-import { formatAge, printable } from "../../tui/units.ts";
+import { type Column, columnMaker, formatTable } from "../../tui/table.ts";
+import { formatAge, formatBytes, printable } from "../../tui/units.ts";
+import type { ApiListener, ApiPlugin } from "./counted-client.ts";
 import type { Colour, Paint } from "./paint.ts";
-import type { ApiPlugin } from "./plugins-client.ts";
 import type { ApiLimit, ApiServer, ApiUpstream } from "./upstreams-client.ts";
 
 const COLOURS: Readonly<Record<ApiServer["state"], Colour>> = {
@@ -70,13 +70,7 @@ const RIGHT = { ...LEFT, align: "right" } as const;
 
 /** What matters less goes first when there is no room. */
 function serverColumns(servers: readonly ApiServer[], now: number): Column[] {
-  const column = (
-    title: string,
-    kind: Omit<Column, "title" | "cells">,
-    cell: (server: ApiServer) => string,
-  ) => {
-    return { ...kind, title, cells: servers.map((server) => printable(cell(server))) };
-  };
+  const column = columnMaker(servers);
   const hasZones = servers.some(({ zone }) => zone !== null);
   const hasRanks = servers.some(({ priority }) => priority !== 0);
   return [
@@ -84,16 +78,14 @@ function serverColumns(servers: readonly ApiServer[], now: number): Column[] {
     column("SERVER", { ...LEFT, cut: "start" }, ({ address }) => address),
     column("SINCE", { ...RIGHT, rank: 1 }, ({ since }) => formatAge(Math.max(now - since, 0))),
     column("WEIGHT", { ...RIGHT, rank: 4 }, weightText),
-    ...(hasRanks ? [column("PRIORITY", { ...RIGHT, rank: 6 }, ({ priority }) => String(priority))] : []),
+    ...(hasRanks ? [column("PRIORITY", { ...RIGHT, rank: 6 }, ({ priority }) => priority)] : []),
     ...(hasZones ? [column("ZONE", { ...LEFT, rank: 7 }, ({ zone }) => zone ?? "")] : []),
-    column("ACTIVE", { ...RIGHT, rank: 2 }, ({ requests }) => String(requests)),
-    column("REQUESTS", { ...RIGHT, rank: 3 }, ({ counts }) => String(counts.requests)),
-    column("5XX", { ...RIGHT, rank: 5 }, ({ counts }) => String(counts.responses_5xx)),
-    column("FAILED", { ...RIGHT, rank: 5 }, ({ counts }) =>
-      String(counts.failures + counts.connect_failures),
-    ),
-    column("RETRIED", { ...RIGHT, rank: 8 }, ({ counts }) => String(counts.retries)),
-    column("EJECTED", { ...RIGHT, rank: 8 }, ({ counts }) => String(counts.ejections)),
+    column("ACTIVE", { ...RIGHT, rank: 2 }, ({ requests }) => requests),
+    column("REQUESTS", { ...RIGHT, rank: 3 }, ({ counts }) => counts.requests),
+    column("5XX", { ...RIGHT, rank: 5 }, ({ counts }) => counts.responses_5xx),
+    column("FAILED", { ...RIGHT, rank: 5 }, ({ counts }) => counts.failures + counts.connect_failures),
+    column("RETRIED", { ...RIGHT, rank: 8 }, ({ counts }) => counts.retries),
+    column("EJECTED", { ...RIGHT, rank: 8 }, ({ counts }) => counts.ejections),
     column("LATENCY", { ...RIGHT, rank: 6 }, ({ latency }) => latencyText(latency)),
     column("WHY", { ...LEFT, most: 2 * WIDEST, rank: 1 }, ({ reason }) => reason),
   ];
@@ -111,38 +103,50 @@ function latencyText(latency: number | null): string {
 /** Limits and what became of the requests at them; "" when there are none. */
 export function limitsText(limits: readonly ApiLimit[], paint: Paint, { width }: TextRoom): string {
   if (limits.length === 0) return "";
-  const lines = formatTable(limitColumns(limits), width).map((line) => line.trimEnd());
-  return `\n${paint.colour("blue", "Limits")}\n${lines.join("\n")}\n`;
+  return table("Limits", limitColumns(limits), paint, width);
+}
+
+/** A table with a heading of its own, apart from what stands before. */
+function table(heading: string, columns: readonly Column[], paint: Paint, width: number): string {
+  const lines = formatTable(columns, width).map((line) => line.trimEnd());
+  return `\n${paint.colour("blue", heading)}\n${lines.join("\n")}\n`;
 }
 
 function limitColumns(limits: readonly ApiLimit[]): Column[] {
-  const column = (
-    title: string,
-    kind: Omit<Column, "title" | "cells">,
-    cell: (limit: ApiLimit) => string,
-  ) => {
-    return { ...kind, title, cells: limits.map((limit) => printable(cell(limit))) };
-  };
+  const column = columnMaker(limits);
   return [
     column("NAME", LEFT, ({ name }) => name),
     column("ALGORITHM", { ...LEFT, rank: 3 }, ({ algorithm }) => algorithm),
     column("LIMIT", { ...LEFT, rank: 1 }, limitText),
-    column("ALLOWED", { ...RIGHT, rank: 1 }, ({ counts }) => String(counts.allowed)),
-    column("REFUSED", RIGHT, ({ counts }) => String(counts.refused)),
-    column("SHADOWED", { ...RIGHT, rank: 4 }, ({ counts }) => String(counts.shadowed)),
-    column("ERRORS", { ...RIGHT, rank: 2 }, ({ counts }) => String(counts.errors)),
+    column("ALLOWED", { ...RIGHT, rank: 1 }, ({ counts }) => counts.allowed),
+    column("REFUSED", RIGHT, ({ counts }) => counts.refused),
+    column("SHADOWED", { ...RIGHT, rank: 4 }, ({ counts }) => counts.shadowed),
+    column("ERRORS", { ...RIGHT, rank: 2 }, ({ counts }) => counts.errors),
     column("WHERE", { ...LEFT, rank: 5 }, ({ is_remote }) => (is_remote ? "redis" : "here")),
   ];
+}
+
+/** What has come to listeners since the process began; "" where nothing is counted. */
+export function listenersText(listeners: readonly ApiListener[], paint: Paint, { width }: TextRoom): string {
+  if (listeners.length === 0) return "";
+  const column = columnMaker(listeners);
+  const columns = [
+    column("NAME", LEFT, ({ name }) => name),
+    column("REQUESTS", RIGHT, ({ requests }) => requests),
+    column("FAILED", RIGHT, ({ failed }) => failed),
+    column("CONNECTIONS", { ...RIGHT, rank: 2 }, ({ connections }) => connections),
+    column("OPEN", { ...RIGHT, rank: 1 }, (listener) => listener.connections_open),
+    column("REFUSED", { ...RIGHT, rank: 4 }, (listener) => listener.connections_refused),
+    column("IN", { ...RIGHT, rank: 3 }, ({ bytes_in }) => formatBytes(bytes_in)),
+    column("OUT", { ...RIGHT, rank: 3 }, ({ bytes_out }) => formatBytes(bytes_out)),
+  ];
+  return table("Listeners", columns, paint, width);
 }
 
 /** Plugins and what became of them; "" when there are none. */
 export function pluginsText(plugins: readonly ApiPlugin[], paint: Paint, { width }: TextRoom): string {
   if (plugins.length === 0) return "";
-  const column = (
-    title: string,
-    kind: Omit<Column, "title" | "cells">,
-    cell: (plugin: ApiPlugin) => string | number,
-  ) => ({ ...kind, title, cells: plugins.map((plugin) => printable(String(cell(plugin)))) });
+  const column = columnMaker(plugins);
   const columns = [
     column("NAME", LEFT, ({ name }) => name),
     column("PLUGIN", { ...LEFT, rank: 3 }, ({ title }) => title),
@@ -153,8 +157,7 @@ export function pluginsText(plugins: readonly ApiPlugin[], paint: Paint, { width
     column("ERRORS", RIGHT, ({ failed }) => failed),
     column("RESTARTS", RIGHT, ({ isolate, restarts }) => (isolate === "none" ? "-" : restarts)),
   ];
-  const lines = formatTable(columns, width).map((line) => line.trimEnd());
-  return `\n${paint.colour("blue", "Plugins")}\n${lines.join("\n")}\n`;
+  return table("Plugins", columns, paint, width);
 }
 
 /** `5 in 1m00s`, `100 in 1s, bursts of 200`, `50 at once` */

@@ -1,6 +1,6 @@
 import { sparkline } from "../sparkline.ts";
-import { type Column, formatTable } from "../table.ts";
-import { formatBytes, formatRate, printable } from "../units.ts";
+import { type Column, columnMaker, formatTable } from "../table.ts";
+import { formatBytes, formatRate } from "../units.ts";
 import { formatCount, formatLatency, formatPercent } from "./numbers.ts";
 import type { Place, Stats, TopEntry, TopList, WindowName } from "./stats.ts";
 
@@ -84,11 +84,7 @@ const SPARKLINE = 12;
 
 /** What matters less goes first when there is no room. */
 function placeColumns(title: string, places: readonly Place[], window: WindowName): Column[] {
-  const column = (
-    heading: string,
-    kind: Omit<Column, "title" | "cells">,
-    cell: (place: Place) => string,
-  ): Column => ({ ...kind, title: heading, cells: places.map(cell) });
+  const column = columnMaker(places);
   const of = ({ windows }: Place): Place["windows"][WindowName] => windows[window];
   return [
     column(title, LEFT, nameOf),
@@ -113,7 +109,7 @@ function placeColumns(title: string, places: readonly Place[], window: WindowNam
 
 /** A route is told from those of other listeners by its own. */
 function nameOf({ name = "", listener }: Place): string {
-  return printable(listener === undefined ? name : `${listener} ${name}`);
+  return listener === undefined ? name : `${listener} ${name}`;
 }
 
 function openOf({ connections_open, requests_open }: Place): string {
@@ -125,13 +121,9 @@ function topColumns(
   entries: readonly RatedEntry[],
   { total }: { readonly total: number },
 ): Column[] {
-  const column = (
-    heading: string,
-    kind: Omit<Column, "title" | "cells">,
-    cell: (entry: RatedEntry) => string,
-  ): Column => ({ ...kind, title: heading, cells: entries.map(cell) });
+  const column = columnMaker(entries);
   return [
-    column(title, LEFT, ({ key, isCut }) => (key === "" ? "(unix)" : printable(isCut ? `${key}…` : key))),
+    column(title, LEFT, ({ key, isCut }) => (key === "" ? "(unix)" : isCut ? `${key}…` : key)),
     column("REQ/S", RIGHT, ({ rate }) => (rate === null ? "-" : formatCount(rate))),
     column("COUNT", RIGHT, ({ count }) => formatCount(count)),
     column("±", { ...RIGHT, least: 1, rank: 4 }, ({ count, atLeast }) => formatCount(count - atLeast)),

@@ -3,8 +3,8 @@ import { createElement as h, type ReactElement } from "react";
 import { isModeToxic } from "../../chaos/modes.ts";
 import type { MeteredConnection } from "../connection-meter.ts";
 import { sparkline } from "../sparkline.ts";
-import { type Column, formatTable } from "../table.ts";
-import { formatAge, formatBytes, formatRate, printable } from "../units.ts";
+import { type Column, columnMaker, formatTable } from "../table.ts";
+import { formatAge, formatBytes, formatRate } from "../units.ts";
 import { line, rule } from "./parts.ts";
 
 export interface ConnectionTableProps {
@@ -38,42 +38,24 @@ function describeCount(count: number, start: number, shown: number): string {
 const SPARKLINE = 6;
 
 function toColumns(connections: readonly MeteredConnection[]): Column[] {
-  const text = { align: "left", cut: "end", least: 0 } as const;
+  const column = columnMaker(connections);
+  const text = { align: "left", cut: "end", least: 0, most: 40, rank: 3 } as const;
   const address = { ...text, cut: "start", most: 24 } as const;
-  const number = { align: "right", cut: "end", least: 7, most: 9 } as const;
+  const number = { align: "right", cut: "end", least: 7, most: 9, rank: 1 } as const;
+  const bars = { ...text, least: SPARKLINE, most: SPARKLINE, rank: 5 } as const;
   return [
-    { ...address, title: "client", rank: 0, cells: connections.map(({ client }) => addressText(client)) },
-    {
-      ...address,
-      title: "upstream",
-      rank: 4,
-      cells: connections.map(({ upstream }) => addressText(upstream)),
-    },
-    { ...number, title: "up", rank: 1, cells: connections.map(({ bytesUp }) => formatBytes(bytesUp)) },
-    { ...number, title: "down", rank: 1, cells: connections.map(({ bytesDown }) => formatBytes(bytesDown)) },
-    { ...number, title: "rate", least: 9, rank: 2, cells: connections.map(({ rate }) => formatRate(rate)) },
-    {
-      ...text,
-      title: "",
-      rank: 5,
-      least: SPARKLINE,
-      most: SPARKLINE,
-      cells: connections.map(({ history }) => sparkline(history, SPARKLINE)),
-    },
-    { ...number, title: "age", least: 5, rank: 3, cells: connections.map(({ age }) => formatAge(age)) },
-    {
-      ...text,
-      title: "toxics",
-      rank: 3,
-      most: 40,
-      cells: connections.map(({ toxics }) =>
-        printable(toxics.filter((name) => !isModeToxic(name)).join(" ")),
-      ),
-    },
+    column("client", { ...address, rank: 0 }, ({ client }) => addressText(client)),
+    column("upstream", { ...address, rank: 4 }, ({ upstream }) => addressText(upstream)),
+    column("up", number, ({ bytesUp }) => formatBytes(bytesUp)),
+    column("down", number, ({ bytesDown }) => formatBytes(bytesDown)),
+    column("rate", { ...number, least: 9, rank: 2 }, ({ rate }) => formatRate(rate)),
+    column("", bars, ({ history }) => sparkline(history, SPARKLINE)),
+    column("age", { ...number, least: 5, rank: 3 }, ({ age }) => formatAge(age)),
+    column("toxics", text, ({ toxics }) => toxics.filter((name) => !isModeToxic(name)).join(" ")),
   ];
 }
 
 /** A Unix socket's client has no address. */
 function addressText(address: string): string {
-  return address === "" ? "–" : printable(address);
+  return address === "" ? "–" : address;
 }
