@@ -41,6 +41,7 @@ export { type BodyLength, RequestHead, ResponseHead } from "./http/heads.ts";
 export { type HeadersInit, HttpHeaders } from "./http/http-headers.ts";
 export type { Malformation } from "./http/streams.ts";
 export type { ServerSettings } from "./http1/server-options.ts";
+export type { FloodLimit, FloodLimits } from "./http2/flood-limits.ts";
 export type { Http2Settings } from "./http2/server-options.ts";
 export { Estimator, type EstimatorOptions } from "./limits/estimators/estimator.ts";
 export { Inflight, type InflightGuard } from "./limits/estimators/inflight.ts";
