@@ -1,12 +1,6 @@
 import type { DynamicLibrary, FunctionSignature } from "node:ffi";
 import { ffi } from "./ffi.ts";
-import { PluginError } from "./plugin.ts";
-
-/** The version of `native/sluice_plugin.h` that plugins have to be built with. */
-const ABI_VERSION = 1;
-
-/** Bytes of a plugin's name in its logs. */
-const LONGEST_NAME = 64;
+import { ABI_VERSION, LONGEST_NAME, PluginError } from "./plugin.ts";
 
 type Pointer = bigint;
 

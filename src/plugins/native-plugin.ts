@@ -2,6 +2,7 @@ import { lendMemory } from "../net/slabs.ts";
 import { ffi } from "./ffi.ts";
 import { type NativeFunctions, NativeLibrary } from "./native-library.ts";
 import {
+  HEAD_ROOM,
   type HeadVerdict,
   LEAST_CAPACITY,
   MOST_CAPACITY,
@@ -13,8 +14,6 @@ import {
 } from "./plugin.ts";
 import { CLOSE_ASKED, roomAskedFor, tooMuchWritten, toVerdict } from "./plugin-answers.ts";
 
-/** Room that a plugin has for a request's head beside what the head takes itself. */
-const HEAD_ROOM = 64 * 1024;
 /** Room that was asked for once is kept for the next call up to this. */
 const KEPT_CAPACITY = 1024 * 1024;
 

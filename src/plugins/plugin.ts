@@ -7,6 +7,13 @@ export type PluginDirection = 0 | 1;
 export const TO_UPSTREAM: PluginDirection = 0;
 export const TO_CLIENT: PluginDirection = 1;
 
+/** The version of `native/sluice_plugin.h` that plugins have to be built with. */
+export const ABI_VERSION = 1;
+/** Bytes of a plugin's name. */
+export const LONGEST_NAME = 64;
+
+/** Room that a plugin has for a request's head beside what the head takes itself. */
+export const HEAD_ROOM: number = 64 * 1024;
 /** Bytes that a plugin is given in one call. */
 export const MOST_INPUT: number = 64 * 1024;
 /** Bytes of room that it finds at first, and that it may ask for. */

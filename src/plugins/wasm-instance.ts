@@ -1,12 +1,7 @@
 import { describeThrown } from "../base/errors.ts";
-import { LEAST_CAPACITY, MOST_INPUT, PluginError } from "./plugin.ts";
+import { ABI_VERSION, LEAST_CAPACITY, LONGEST_NAME, MOST_INPUT, PluginError } from "./plugin.ts";
 import { WASM_PAGE } from "./wasm-memory.ts";
 import { type WasmMemory, type WasmModule, webAssembly } from "./web-assembly.ts";
-
-/** The version of `native/sluice_plugin.h`, whose calls these are too. */
-const ABI_VERSION = 1;
-/** Bytes of a plugin's name in its logs. */
-const LONGEST_NAME = 64;
 
 type Call = (...values: number[]) => unknown;
 

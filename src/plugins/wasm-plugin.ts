@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { describeThrown } from "../base/errors.ts";
 import { LentSpace } from "./lent-space.ts";
 import {
+  HEAD_ROOM,
   type HeadVerdict,
   MOST_CAPACITY,
   type Plugin,
@@ -14,9 +15,6 @@ import { CLOSE_ASKED, roomAskedFor, tooMuchWritten, toVerdict } from "./plugin-a
 import { WasmInstance } from "./wasm-instance.ts";
 import { limitMemory } from "./wasm-memory.ts";
 import { type WasmModule, webAssembly } from "./web-assembly.ts";
-
-/** Room that a plugin has for a request's head beside what the head takes itself. */
-const HEAD_ROOM = 64 * 1024;
 
 /** A plugin in WebAssembly, in this thread: the same calls as in C, but what it does to memory is done to its own alone. */
 export class WasmPlugin implements Plugin {
