@@ -228,7 +228,7 @@ export interface FilterSettings {
 }
 
 /** A place in a configuration; lines and columns count from 1. */
-export interface TextPlace {
+interface TextPlace {
   readonly file: string;
   readonly line: number;
   readonly column: number;

@@ -2,20 +2,19 @@ import type { BodyFilter } from "./phases.ts";
 import type { Plan } from "./plan.ts";
 import type { Session } from "./session.ts";
 
-/** @internal what the bodies of a session go through beside the filters of its proxy: it depends on the route. */
-export interface BodyFilters {
-  /** In the order in which the bytes meet them: before those of the proxy. */
-  readonly requestBody: readonly BodyFilter<never>[];
-  /** Behind those of the proxy. */
-  readonly responseBody: readonly BodyFilter<never>[];
-}
+/*
+ * The filters of bodies: those of the proxy, and those that a session brings by its route. A session that brings none costs one comparison.
+ */
+
+const NONE: readonly never[] = [];
 
 /** What a request's body goes through, the first next to the client. */
 export function requestBodyFilters<C>(
   { bodyFilters }: Session<C>,
   own: BodyFilter<C> | null,
 ): readonly BodyFilter<C>[] {
-  const others = (bodyFilters?.requestBody ?? []) as readonly BodyFilter<C>[];
+  if (bodyFilters === null) return own === null ? NONE : [own];
+  const others = bodyFilters.requestBody as readonly BodyFilter<C>[];
   return own === null ? others : [...others, own];
 }
 

@@ -5,7 +5,6 @@ import type { HeadersInit, HttpHeaders } from "../http/http-headers.ts";
 import type { TlsDigest } from "../net/tls/digest.ts";
 import type { PluginRow } from "../plugins/plugin-row.ts";
 import type { HttpPeer } from "../upstream/peer.ts";
-import type { BodyFilters } from "./body-filters.ts";
 import type { ResponseFaults } from "./response-faults.ts";
 import type { RetryPolicy } from "./retries.ts";
 import type { SessionPlugins } from "./session-plugins.ts";
@@ -99,6 +98,17 @@ export interface SessionAttendant {
   /** The session is over, well or not. Comes once; must not throw. */
   onSessionEnd(): void;
 }
+
+/** @internal what a session goes through beside the filters of its proxy: it depends on the route. */
+export interface BodyFilters {
+  /** In the order in which the bytes meet them: before those of the proxy. */
+  readonly requestBody: readonly ChunkFilter[];
+  /** Behind those of the proxy. */
+  readonly responseBody: readonly ChunkFilter[];
+}
+
+/** @internal a `BodyFilter` */
+export type ChunkFilter = (session: never, chunk: Buffer | null, endOfStream: boolean) => unknown;
 
 /**
  * One downstream request with its response: what every phase gets. It may be kept as long as one likes; once the session

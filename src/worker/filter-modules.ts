@@ -4,7 +4,7 @@ import { formatPath } from "../config/config-error.ts";
 import { asPhases, FilterConfigError, makePhases, type OwnFilter } from "../filters/modules/own-filter.ts";
 import type { FilterSettings } from "../filters/settings.ts";
 import { ProgramError, toProgramError } from "./program-error.ts";
-import { loadProgram } from "./program-loader.ts";
+import { beforeIdle, loadProgram } from "./program-loader.ts";
 
 /** A filter that is ready, and what it was made of. */
 interface ReadyFilter extends OwnFilter {
@@ -54,7 +54,8 @@ async function loadFilter(settings: FilterSettings): Promise<ReadyFilter> {
   const exported = await loadProgram(module, "defineFilter(…)");
   let made: unknown;
   try {
-    made = await makePhases(exported, settings.config, { name, signal: end.signal });
+    const making = makePhases(exported, settings.config, { name, signal: end.signal });
+    made = await beforeIdle(making, file, "makes its phases");
   } catch (thrown) {
     throw thrown instanceof FilterConfigError ? toPlaced(thrown, settings) : toProgramError(thrown, file, []);
   }

@@ -28,7 +28,7 @@ export async function loadProgram(path: string, example: string = "defineProxy(â
   const file = resolve(path);
   let program: object;
   try {
-    program = await beforeIdle(import(pathToFileURL(file).href) as Promise<object>, file);
+    program = await beforeIdle(import(pathToFileURL(file).href) as Promise<object>, file, "finishes loading");
   } catch (thrown) {
     throw toProgramError(thrown, file, failedImports);
   }
@@ -36,13 +36,14 @@ export async function loadProgram(path: string, example: string = "defineProxy(â
 }
 
 /**
- * A module may wait at its top level for what never comes. When nothing else is left to do, the process would end
- * without a word and as if all were well.
+ * A module may wait for what never comes, at its top level or in what it exports. When nothing else is left to do, the process would
+ * end without a word and as if all were well.
+ * @param what it never does then
  */
-async function beforeIdle<T>(loading: Promise<T>, file: string): Promise<T> {
+export async function beforeIdle<T>(loading: Promise<T>, file: string, what: string): Promise<T> {
   const idle = Promise.withResolvers<never>();
   const onIdle = (): void =>
-    idle.reject(new ProgramError("it never finishes loading: it awaits what never comes", { file }));
+    idle.reject(new ProgramError(`it never ${what}: it awaits what never comes`, { file }));
   process.once("beforeExit", onIdle);
   try {
     return await Promise.race([loading, idle.promise]);

@@ -1,7 +1,6 @@
 import { isThenable, notPromised } from "../../base/errors.ts";
-import type { BodyFilters } from "../../proxy/body-filters.ts";
-import type { BodyFilter, MaybePromise } from "../../proxy/phases.ts";
-import type { Session } from "../../proxy/session.ts";
+import type { MaybePromise } from "../../proxy/phases.ts";
+import type { BodyFilters, ChunkFilter, Session } from "../../proxy/session.ts";
 import type { FilterPhases } from "./filter-module.ts";
 import { FilterSession } from "./filter-session.ts";
 import type { OwnFilter } from "./own-filter.ts";
@@ -61,8 +60,8 @@ export class FilterChain {
   readonly filters: readonly OwnFilter[];
   /** What is called in each phase; null: nothing. */
   readonly hooks: Readonly<Record<HookedPhase, PhaseHooks | null>>;
-  readonly requestBody: readonly BodyFilter<never>[];
-  readonly responseBody: readonly BodyFilter<never>[];
+  readonly requestBody: readonly ChunkFilter[];
+  readonly responseBody: readonly ChunkFilter[];
   /** What the route's own do as soon as it is chosen; null: nothing. */
   readonly #early: PhaseHooks | null;
   readonly #place: string;
@@ -169,11 +168,11 @@ export class SessionFilters implements BodyFilters {
     this.chain = chain;
   }
 
-  get requestBody(): readonly BodyFilter<never>[] {
+  get requestBody(): readonly ChunkFilter[] {
     return this.chain.requestBody;
   }
 
-  get responseBody(): readonly BodyFilter<never>[] {
+  get responseBody(): readonly ChunkFilter[] {
     return this.chain.responseBody;
   }
 }

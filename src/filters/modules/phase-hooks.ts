@@ -1,7 +1,6 @@
 import { describeThrown, isThenable, notPromised, ProxyError } from "../../base/errors.ts";
 import type { FilteredBody, MaybePromise } from "../../proxy/phases.ts";
 import type { Session } from "../../proxy/session.ts";
-import type { SessionFilters } from "./filter-chain.ts";
 import type { FilterSession } from "./filter-session.ts";
 
 /** What a filter does in one phase. */
@@ -11,6 +10,11 @@ export interface Hook {
   readonly call: (session: FilterSession, ...more: readonly unknown[]) => unknown;
   /** Whose it is, which phase, and where: for errors. */
   readonly place: string;
+}
+
+/** What a session has where its filters are called: how each of them sees it. */
+interface Seen {
+  readonly views: readonly FilterSession[];
 }
 
 /** Whether those that are still to come aren't called any more. */
@@ -107,7 +111,7 @@ export function toBodyFilter(
 /** @throws ProxyError that says whose error it is */
 function callHook(hook: Hook, session: Session<unknown>, first: unknown, second: unknown): unknown {
   try {
-    return hook.call((session.bodyFilters as SessionFilters).views[hook.at]!, first, second);
+    return hook.call((session.bodyFilters as unknown as Seen).views[hook.at]!, first, second);
   } catch (thrown) {
     throw toFilterError(thrown, hook.place);
   }
