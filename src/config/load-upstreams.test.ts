@@ -192,7 +192,8 @@ describe("a health check", () => {
   test("has the certificates themselves that it trusts", async () => {
     await using folder = await createTemporaryDirectory();
     const { cert: ca } = await createAuthority();
-    await folder.write("ca.pem", ca);
+    // Who wrote it may have written something else than UTF-8 around it.
+    await folder.write("ca.pem", Buffer.from(`Zoë\n${ca}`, "latin1"));
     const file = await folder.write(
       "a.yaml",
       "listeners: [{ bind: 1, upstream: app }]\nupstreams: { app: { servers: [1, 2], health_check: { tls: { ca: ca.pem } } } }\n",

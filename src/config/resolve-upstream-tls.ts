@@ -1,12 +1,11 @@
 import { parseAddress } from "../net/address.ts";
 import type { CertificateSource } from "../net/tls/certificate-files.ts";
 import { CertificateError, readCertificate, readChain } from "../net/tls/pem-certificate.ts";
+import { readNamedFileSync } from "../net/tls/read-named-file.ts";
 import { expectIdentity } from "../net/tls/server-identity.ts";
 import { authorityFor } from "../upstream/connect-proxy.ts";
 import type { PeerOptions } from "../upstream/peer.ts";
 import { hostToVerify, type PeerTlsOptions } from "../upstream/peer-tls.ts";
-import { ConfigError } from "./config-error.ts";
-import { readText } from "./read-text.ts";
 import { resolveIn } from "./resolve-in.ts";
 import type { UpstreamTlsDraft } from "./schema/upstream-tls.ts";
 import type { Finding } from "./source-document.ts";
@@ -117,7 +116,8 @@ class NamedFiles {
     read: (name: string, text: string) => T,
   ): T | undefined {
     try {
-      return read(file, readText(resolveIn(this.#around.folder, file)));
+      const bytes = readNamedFileSync(resolveIn(this.#around.folder, file), file);
+      return read(file, bytes.toString("latin1"));
     } catch (error) {
       this.#around.note({ path: [...this.#path, ...key], message: problemOf(file, error), expected });
       return undefined;
@@ -127,5 +127,5 @@ class NamedFiles {
 
 function problemOf(file: string, error: unknown): string {
   if (error instanceof CertificateError) return error.message;
-  return `${file}: ${error instanceof ConfigError ? error.entries[0]!.message : (error as Error).message}`;
+  return `${file}: ${(error as Error).message}`;
 }

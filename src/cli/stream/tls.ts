@@ -1,8 +1,8 @@
-import { readFileSync } from "node:fs";
 import { type Command, InvalidArgumentError } from "commander";
 import type { ProxyInit } from "../../control/steering.ts";
 import type { TlsPassthrough } from "../../net/tls/listener-settings.ts";
 import { readChain } from "../../net/tls/pem-certificate.ts";
+import { readNamedFileSync } from "../../net/tls/read-named-file.ts";
 import { toServerName, toServerPattern } from "../../net/tls/server-name.ts";
 import { toTlsSettings } from "../../proxy/tls/tls-options.ts";
 import type { PeerTlsOptions } from "../../upstream/peer-tls.ts";
@@ -113,7 +113,7 @@ function toUpstreamTls({
 
 function readAuthorities(file: string): string[] {
   try {
-    return readChain(file, readFileSync(file, "latin1")).map((one) => one.toString());
+    return readChain(file, readNamedFileSync(file, file).toString("latin1")).map((one) => one.toString());
   } catch (error) {
     throw new UsageError(`--ca: ${(error as Error).message}`);
   }
