@@ -18,7 +18,7 @@ import { PluginKeepers, type Plugins } from "./plugins.ts";
 import { Proxies } from "./proxies.ts";
 import type { PreparePart } from "./reload/part.ts";
 import { NOTHING_STEERED } from "./reload/proxies-change.ts";
-import type { ReloadPreview, ReloadReport } from "./reload/report.ts";
+import type { ReloadPreview, RunReport } from "./reload/report.ts";
 import { type RunParts, RunReload } from "./reload/run-reload.ts";
 import { type Share, SocketKeeper } from "./sockets.ts";
 import type { Steering } from "./steering.ts";
@@ -59,7 +59,7 @@ export interface Running {
    * Runs something else: all of it, or, when it rejects with what is wrong, nothing of it. One at a time.
    * @param others what runs beside it and is to be changed with it
    */
-  reload(spec: RunSpec, threads: number, others?: readonly PreparePart[]): Promise<ReloadReport>;
+  reload(spec: RunSpec, threads: number, others?: readonly PreparePart[]): Promise<RunReport>;
   /** Kept when nothing is reloaded; whoever wants to waits until the function is called that it is kept with. */
   pause(): Promise<() => void>;
   /** What `reload` would do. Rejects with what is wrong, as far as that can be told without doing it. */

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { createServer, type Server, type Socket } from "node:net";
 import { pino } from "pino";
 import { parseConfig } from "../../src/config/load.ts";
-import type { ReloadReport } from "../../src/control/reload/report.ts";
+import type { RunReport } from "../../src/control/reload/report.ts";
 import { type Running, startRunning } from "../../src/control/running.ts";
 import type { RunSpec } from "../../src/worker/run-spec.ts";
 import { listen } from "../kit/ports.ts";
@@ -40,7 +40,7 @@ export class Reloading implements AsyncDisposable {
   reload(
     text: string,
     { threads = this.#threads, ...change }: SpecChange & { threads?: number } = {},
-  ): Promise<ReloadReport> {
+  ): Promise<RunReport> {
     return this.running.reload(toSpec(text, change), threads);
   }
 

@@ -4,7 +4,7 @@ import { setImmediate as turn } from "node:timers/promises";
 import { pino } from "pino";
 import { ConfigError } from "../../config/config-error.ts";
 import { Reloader } from "./reloader.ts";
-import type { ReloadReport } from "./report.ts";
+import type { RunReport } from "./report.ts";
 
 /** A reloader of words: what is read, what is run, and what was logged. */
 class Rig {
@@ -16,7 +16,6 @@ class Rig {
   /** What reading waits for. */
   gate: Promise<void> | null = null;
   time = 100;
-  #number = 1;
   readonly reloader: Reloader<string> = new Reloader<string>({
     first: "one",
     load: async () => {
@@ -31,14 +30,11 @@ class Rig {
     wallClock: () => this.time,
   });
 
-  #apply(next: string): ReloadReport {
+  #apply(next: string): RunReport {
     if (next.startsWith("bad")) throw new Error(`${next} can't be run`);
     const kind = this.run.at(-1) === next ? "nothing" : "swap";
-    if (kind === "swap") {
-      this.run.push(next);
-      this.#number++;
-    }
-    return { kind, number: this.#number, changes: [], notes: [], warnings: [], took: 1 };
+    if (kind === "swap") this.run.push(next);
+    return { kind, changes: [], notes: [], warnings: [], took: 1 };
   }
 }
 
@@ -117,14 +113,29 @@ describe("a rollback", () => {
       rig.file = word;
       await rig.reloader.reload();
     }
-    await rig.reloader.rollback();
+    assert.equal((await rig.reloader.rollback()).number, 2);
     assert.deepEqual([rig.run.at(-1), rig.reloader.status.isRolledBack], ["two", true]);
     assert.equal(rig.reloader.status.current.number, 2);
     await rig.reloader.rollback();
     assert.equal(rig.run.at(-1), "one");
     await assert.rejects(rig.reloader.rollback(), { name: "NothingEarlierError" });
-    await rig.reloader.reload();
+    assert.equal((await rig.reloader.reload()).number, 4);
     assert.deepEqual([rig.run.at(-1), rig.reloader.status.isRolledBack], ["three", false]);
+    assert.deepEqual(rig.reloader.status.earlier, [{ number: 1, since: 100 }]);
+  });
+
+  test("is done once for all who ask while it is wanted, also amid reloads", async () => {
+    const rig = new Rig();
+    for (const word of ["two", "three"]) {
+      rig.file = word;
+      await rig.reloader.reload();
+    }
+    rig.file = "four";
+    const { reloader } = rig;
+    const work = [reloader.reload(), reloader.rollback(), reloader.reload(), reloader.rollback()];
+    const numbers = (await Promise.all(work)).map(({ number }) => number);
+    assert.deepEqual(numbers, [4, 3, 5, 3]);
+    assert.deepEqual(rig.run, ["one", "two", "three", "four", "three", "four"]);
   });
 
   test("remembers no more than five", async () => {

@@ -1,7 +1,7 @@
 import type { Logger } from "pino";
 import { describeThrown } from "../../base/errors.ts";
 import { ConfigError, formatProblem } from "../../config/config-error.ts";
-import type { ReloadReport } from "./report.ts";
+import type { ReloadReport, RunReport } from "./report.ts";
 
 export interface ReloaderOptions<L> {
   /** What the process was started with. */
@@ -9,7 +9,7 @@ export interface ReloaderOptions<L> {
   /** Reads anew what is to be run. Rejects with what is wrong: a `ConfigError` says where. */
   load(): Promise<L>;
   /** Has it run. Rejects with what is wrong, having changed nothing. */
-  apply(next: L): Promise<ReloadReport>;
+  apply(next: L): Promise<RunReport>;
   /** Hears of the beginning and the end of each attempt, whatever comes of it. */
   onReloading?(isReloading: boolean): void;
   readonly log: Logger;
@@ -68,12 +68,16 @@ export class Reloader<L> {
   /** The latest first. */
   #earlier: readonly Kept<L>[] = [];
   #isRolledBack = false;
+  /** The highest number that was given. */
+  #latest = 1;
   #lastError: ReloadStatus["lastError"] = null;
   #lastReport: ReloadReport | null = null;
   /** What is under way; null: nothing. */
   #running: Promise<unknown> | null = null;
   /** The reload after that, which all wait for who asked meanwhile. */
   #next: Promise<ReloadReport> | null = null;
+  /** Wanted or under way: who asks once more sees what the first one saw, and wants no more. */
+  #rollingBack: Promise<ReloadReport> | null = null;
 
   constructor(options: ReloaderOptions<L>) {
     this.#options = options;
@@ -95,9 +99,10 @@ export class Reloader<L> {
    * Rejects with a `NothingEarlierError`, or with what is wrong with it by now, having changed nothing.
    */
   rollback(): Promise<ReloadReport> {
-    return this.#running === null
-      ? this.#begin(() => this.#rollback())
-      : this.#afterwards(() => this.#rollback());
+    this.#rollingBack ??= this.#afterwards(() => this.#rollback()).finally(() => {
+      this.#rollingBack = null;
+    });
+    return this.#rollingBack;
   }
 
   get status(): ReloadStatus {
@@ -138,15 +143,14 @@ export class Reloader<L> {
     return await this.#attempt(async () => {
       const loaded = await this.#options.load();
       const report = await this.#options.apply(loaded);
-      const { number } = report;
       // What changed besides counts too: whoever rolls back to it has it again.
       if (report.kind === "nothing") this.#current = { ...this.#current, loaded };
       else {
         this.#earlier = [this.#current, ...this.#earlier].slice(0, MOST_KEPT);
-        this.#current = { number, since: this.#now(), loaded };
+        this.#current = { number: ++this.#latest, since: this.#now(), loaded };
       }
       this.#isRolledBack = false;
-      return report;
+      return { ...report, number: this.#current.number };
     });
   }
 
@@ -158,7 +162,7 @@ export class Reloader<L> {
       this.#current = { ...last, since: this.#now() };
       this.#earlier = others;
       this.#isRolledBack = true;
-      return report;
+      return { ...report, number: last.number };
     });
   }
 

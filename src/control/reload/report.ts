@@ -7,12 +7,10 @@ export interface ReloadNote {
   readonly message: string;
 }
 
-/** What came of a reload. Plain data. */
-export interface ReloadReport {
+/** What came of running something else. Plain data. */
+export interface RunReport {
   /** `nothing`: there was nothing to change. */
   readonly kind: "nothing" | "swap" | "generation";
-  /** Which one since the process began is run now, from 1: what it was started with. */
-  readonly number: number;
   readonly changes: readonly Change[];
   /** What lives on otherwise than one might think. */
   readonly notes: readonly ReloadNote[];
@@ -20,6 +18,12 @@ export interface ReloadReport {
   readonly warnings: readonly ReloadNote[];
   /** Milliseconds that it took. */
   readonly took: number;
+}
+
+/** What came of a reload or a rollback. Plain data. */
+export interface ReloadReport extends RunReport {
+  /** Which one since the process began is run now, from 1: what it was started with. Who is rolled back to keeps its number. */
+  readonly number: number;
 }
 
 /** What a reload would do. Plain data. */

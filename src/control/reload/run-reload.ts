@@ -15,7 +15,7 @@ import type { KeptUpstreams } from "../upstreams.ts";
 import { type Change, diffSpecs } from "./diff.ts";
 import { type PreparePart, ReadyParts } from "./part.ts";
 import { NOTHING_STEERED, ProxiesChange, type SteeredPart } from "./proxies-change.ts";
-import type { ReloadNote, ReloadPreview, ReloadReport } from "./report.ts";
+import type { ReloadNote, ReloadPreview, RunReport } from "./report.ts";
 import { tlsOwners, toBeChecked } from "./tls-owners.ts";
 import { UpstreamsChange } from "./upstreams-change.ts";
 
@@ -55,8 +55,6 @@ export class RunReload {
   listening: readonly string[];
   readonly #parts: RunParts;
   #run: Run;
-  /** What it was started with is the first. */
-  #number = 1;
   #underWay: Promise<unknown> | null = null;
   /** Until when nothing is reloaded; null: nothing is in the way. */
   #pause: Promise<void> | null = null;
@@ -77,7 +75,7 @@ export class RunReload {
    * @param others what runs beside it, to be changed with it
    * Rejects with what is wrong: then nothing has changed. One at a time.
    */
-  async reload(wanted: RunSpec, threads: number, others: readonly PreparePart[] = []): Promise<ReloadReport> {
+  async reload(wanted: RunSpec, threads: number, others: readonly PreparePart[] = []): Promise<RunReport> {
     while (this.#pause !== null) await this.#pause;
     if (this.#isClosed) throw new Error("It is about to end: nothing else is run any more");
     const reload = this.#reload(wanted, threads, others);
@@ -102,7 +100,7 @@ export class RunReload {
     await this.#underWay;
   }
 
-  async #reload(wanted: RunSpec, threads: number, others: readonly PreparePart[]): Promise<ReloadReport> {
+  async #reload(wanted: RunSpec, threads: number, others: readonly PreparePart[]): Promise<RunReport> {
     const began = performance.now();
     const before = this.#run;
     const { changes, spec } = comparedTo(before.spec, wanted);
@@ -111,11 +109,10 @@ export class RunReload {
     const parts = new ReadyParts();
     try {
       const kind = await this.#exchange({ spec, threads: count, others, changes, parts });
-      if (kind !== "nothing") this.#number++;
       const took = performance.now() - began;
       const warnings = changes.filter(({ applied }) => applied === "restart").map(toWarning);
       return {
-        ...{ kind, number: this.#number, changes, notes: parts.notes, took },
+        ...{ kind, changes, notes: parts.notes, took },
         warnings: [...threadWarnings, ...warnings],
       };
     } catch (error) {
@@ -137,7 +134,7 @@ export class RunReload {
     return { kind, changes, modules: changed.map(({ path }) => path) };
   }
 
-  async #exchange(wanted: Wanted): Promise<ReloadReport["kind"]> {
+  async #exchange(wanted: Wanted): Promise<RunReport["kind"]> {
     const { spec, threads, others, changes, parts } = wanted;
     const { engine, proxies, tls, plugins } = this.#parts;
     const before = this.#run;
