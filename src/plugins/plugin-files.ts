@@ -25,16 +25,20 @@ const REASONS: Readonly<Record<string, string>> = {
 /** Reads a plugin's file. Rejects with a `PluginError` when it can't be read, or isn't whole. */
 export async function readPluginFile(path: string): Promise<PluginFile> {
   const bytes = await read(path);
-  if (isCutOff(bytes)) throw new PluginError("it isn't whole: is it still being written?");
+  if (bytes === null || isCutOff(bytes)) throw new PluginError("it isn't whole: is it still being written?");
   return { bytes, digest: createHash("sha256").update(bytes).digest("hex") };
 }
 
-async function read(path: string): Promise<Buffer> {
+/** Null for a file that was written to meanwhile: a part of one and a part of another would end the process that loads it. */
+async function read(path: string): Promise<Buffer | null> {
   try {
     await using file = await open(path);
-    const found = await file.stat();
-    if (found.isFile() && found.size <= LARGEST_FILE) return await file.readFile();
-    throw new PluginError(found.isFile() ? `it has ${found.size} bytes` : "it is no regular file");
+    const found = await file.stat({ bigint: true });
+    if (!found.isFile()) throw new PluginError("it is no regular file");
+    if (found.size > LARGEST_FILE) throw new PluginError(`it has ${found.size} bytes`);
+    const bytes = await file.readFile();
+    const { mtimeNs } = await file.stat({ bigint: true });
+    return mtimeNs === found.mtimeNs ? bytes : null;
   } catch (error) {
     if (error instanceof PluginError) throw error;
     const { code = "", message } = error as NodeJS.ErrnoException;

@@ -1,0 +1,40 @@
+import assert from "node:assert/strict";
+import { mkdirSync, utimesSync } from "node:fs";
+import { test } from "node:test";
+import { createTemporaryDirectory } from "../../test/kit/files.ts";
+import { PluginError } from "./plugin.ts";
+import { readPluginFile } from "./plugin-files.ts";
+
+test("a file is read as a whole, or not at all", async () => {
+  await using folder = await createTemporaryDirectory();
+  const file = await folder.write("a.wasm", "bytes");
+  assert.equal(String((await readPluginFile(file)).bytes), "bytes");
+  mkdirSync(folder.join("b.so"));
+  await folder.write("empty.so", "");
+  for (const [name, problem] of [
+    ["missing.so", /^there is no such file$/],
+    ["b.so", /^it is no regular file$/],
+    ["empty.so", /^it isn't whole/],
+  ] as const)
+    await assert.rejects(
+      readPluginFile(folder.join(name)),
+      (error) => error instanceof PluginError && problem.test(error.message),
+    );
+});
+
+test("a file that is written to while it is read isn't used", async () => {
+  await using folder = await createTemporaryDirectory();
+  const file = await folder.write("a.wasm", "bytes");
+  let time = 1;
+  let isRead = false;
+  const touch = (): void => {
+    if (isRead) return;
+    utimesSync(file, time, time++);
+    setImmediate(touch);
+  };
+  touch();
+  const reading = readPluginFile(file).finally(() => {
+    isRead = true;
+  });
+  await assert.rejects(reading, /^PluginError: it isn't whole: is it still being written\?$/);
+});
