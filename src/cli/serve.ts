@@ -64,6 +64,7 @@ async function serve(
     const mortal: Pick<Life, "end"> = {
       end: (how) => {
         reloads.end();
+        upgrader.end();
         life.end(how);
       },
     };

@@ -133,9 +133,11 @@ describe("handing over to a successor that somebody starts", { skip: process.pla
     await assert.rejects(old.upgrader.handOver(1), /wasn't ready within 0 seconds/);
     const handedOver = old.upgrader.handOver(300);
     const slow = await Predecessor.waitAt(old.path, NEW);
+    old.upgrader.end();
     await assert.rejects(handedOver, /wasn't ready within 0.3 seconds/);
     await assert.rejects(slow.takeOver(), /The place of process 11 couldn't be taken: it wasn't ready/);
     assert.deepEqual([old.succeededBy, old.pauses], [[], 0]);
+    await assert.rejects(old.upgrader.handOver(SOON), /^UpgradeError: The process ends/);
   });
 
   test("changes nothing when the successor is gone before it has everything", async () => {

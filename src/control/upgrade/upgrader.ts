@@ -45,6 +45,7 @@ export class Upgrader {
   readonly #means: UpgraderMeans;
   #isBusy = false;
   #isSucceeded = false;
+  #isOver = false;
   /** A successor that somebody started, and that waits to be told to take over. */
   #waiting: Successor | null = null;
   #arrival: PromiseWithResolvers<Successor> | null = null;
@@ -104,6 +105,11 @@ export class Upgrader {
     }
   }
 
+  /** The process ends, and no other is to take its place; one that is about to isn't held up. */
+  end(): void {
+    this.#isOver = true;
+  }
+
   #letWait(successor: Successor): void {
     this.#waiting = successor;
     void successor.gone.then(() => {
@@ -113,6 +119,7 @@ export class Upgrader {
 
   async #exclusively(work: () => Promise<number>): Promise<number> {
     if (this.#isSucceeded) throw new UpgradeError("Another process has taken the place already");
+    if (this.#isOver) throw new UpgradeError("The process ends: no other takes its place any more");
     if (this.#isBusy) throw new UpgradeError("An upgrade is under way already");
     this.#isBusy = true;
     try {
