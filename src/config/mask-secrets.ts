@@ -23,6 +23,9 @@ const CREDENTIALS = /([a-z][a-z0-9+.-]*:\/\/)[^/?#\s"]*@/gi;
 /** Settings whose keys are names of header fields, cookies and parameters. */
 const FIELDS: ReadonlySet<string> = new Set(["set", "add", "header", "headers", "query", "cookie"]);
 
+/** Settings that are lists of names, which may sound like fields of secrets. */
+const NAMES: ReadonlySet<string> = new Set(["filters", "limits", "plugins"]);
+
 /** A value as JSON has it, without secrets. @param name that of the setting it belongs to */
 export function maskSecrets(value: unknown, name: string = ""): unknown {
   if (value === null || typeof value === "boolean") return value;
@@ -31,7 +34,7 @@ export function maskSecrets(value: unknown, name: string = ""): unknown {
   if (typeof value === "string") return value.includes(PEM) ? MASK : maskCredentials(value);
   if (ArrayBuffer.isView(value)) return MASK;
   if (Array.isArray(value))
-    return isField(value) ? maskField(value) : value.map((one) => maskSecrets(one, name));
+    return isField(value) && !NAMES.has(name) ? maskField(value) : value.map((one) => maskSecrets(one, name));
   if (typeof value !== "object") return null;
   const masked = Object.fromEntries(
     Object.entries(value).map(([key, inner]) => [key, maskSecrets(inner, key)]),

@@ -126,6 +126,16 @@ listeners:
   });
 });
 
+test("filters are named, and what they are told isn't", () => {
+  const text = (password: string, names: string): string => `
+filters: { auth: { module: "${import.meta.filename}", config: { users: { ada: ${password} } } }, log: "${import.meta.filename}" }
+listeners: [{ bind: 0, name: web, respond: 200, filters: [${names}] }]`;
+  assert.deepEqual(diff(text("hidden", "auth, log"), text("covered", "log, auth")), [
+    '~ listeners[web].filters: ["auth","log"] → ["log","auth"]',
+    '~ filters[auth].config: "***" → "***"',
+  ]);
+});
+
 describe("how a change comes into effect", () => {
   const of = (changes: readonly Change[]): unknown => changes.map(({ path, applied }) => [path, applied]);
 
