@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
 import { closeSync, constants, openSync, readSync } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
 import { test } from "node:test";
 import { createTemporaryDirectory } from "../../../test/kit/files.ts";
+import { findProgram } from "../../../test/kit/peer.ts";
+import { runProgram } from "../../../test/kit/process.ts";
 import { openKeyLog } from "./key-log.ts";
 
 test("secrets are appended to a file that only its owner can read", async () => {
@@ -22,7 +23,7 @@ test("secrets are appended to a file that only its owner can read", async () => 
 test("a pipe is written to while somebody reads it, and is waited for by nobody", async () => {
   await using folder = await createTemporaryDirectory();
   const pipe = folder.join("pipe");
-  execFileSync("mkfifo", [pipe]);
+  await runProgram(findProgram("mkfifo")!, [pipe]);
   assert.throws(
     () => openKeyLog(pipe),
     /^Error: the log of TLS keys can't be written: nobody reads the pipe .*pipe$/,
