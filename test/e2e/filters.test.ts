@@ -8,7 +8,7 @@ import type { EchoAnswer } from "../kit/origin-routes.ts";
 import { type Origin, startOrigin } from "../kit/origins.ts";
 import { startRawOrigin } from "../kit/raw-origin.ts";
 import { type InsideSluice, runInside, startInside } from "./inside.ts";
-import { Reloading } from "./reloading.ts";
+import { Reloading, toSpec } from "./reloading.ts";
 import { get as getOnce } from "./sluice.ts";
 
 /** Writes its name wherever it is called, and has a context of its own, whatever happens between two phases. */
@@ -27,6 +27,7 @@ export default defineFilter((name: unknown) => ({
     session.context.trace.push("request");
     const { headers } = session.request;
     headers.append("X-Asked", String(name));
+    if (headers.has("x-read")) headers.set("x-read", String(await session.readBody()));
     if (headers.get("x-answer") === name) return session.respond({ status: 418, body: "by " + name });
     return undefined;
   },
@@ -170,8 +171,8 @@ describe("the filters of a configuration", () => {
 
   test("change bodies as they come, and those of their routes alone", async () => {
     assert.equal(await (await get(1, "/slow?head=0&body=20")).text(), "SLOW\n THE END");
-    const posted = await get(1, "/both", { method: "POST", body: "banana" });
-    assert.match(await posted.text(), /"BODY":"BBNBNB".* THE END$/);
+    const posted = await get(1, "/both", { method: "POST", body: "banana", headers: { "X-Read": "" } });
+    assert.match(await posted.text(), /"X-READ","BANANA".*"BODY":"BBNBNB".* THE END$/);
     const echoed = (await (await get(1, "/echo", { method: "POST", body: "banana" })).json()) as EchoAnswer;
     assert.equal(echoed.body, "banana");
   });
@@ -357,15 +358,15 @@ listeners: [{ bind: "127.0.0.1:0", respond: 404, filters: [words${more}] }]\n`;
   await files.write("word.ts", "export const word: string = nothing.like.it;\n");
   await assert.rejects(plane.reload(text("c")), /word\.ts:1:29: ReferenceError: nothing is not defined/);
   assert.equal(await says(), "one b 2");
+  await files.write("word.ts", 'export const word: string = "one";\n');
+  // Another module is other code, too.
+  const added = await plane.running.preview(toSpec(text("b", ", other")), 1);
+  assert.equal(added.kind, "generation");
+  const change = added.changes.find(({ path }) => path === "filters[other]");
+  assert.equal(change?.applied, "new generation");
   await files.write("word.ts", 'export const word: string = "two";\n');
   assert.deepEqual((await plane.running.preview(plane.running.spec, 1)).modules, [files.join("word.ts")]);
-  assert.equal((await plane.reload(text("b"))).kind, "generation");
+  assert.equal((await plane.reload(text("b", ", other"))).kind, "generation");
   assert.equal(await says(), "two b 1");
-
-  const added = await plane.reload(text("b", ", other"));
-  assert.equal(added.kind, "generation");
-  assert.ok(
-    added.changes.some(({ path, applied }) => path === "filters[other]" && applied === "new generation"),
-  );
   assert.ok(plane.running.modules.some(({ path }) => path === other));
 });
