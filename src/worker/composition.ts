@@ -86,10 +86,11 @@ export async function compose(
   }
 }
 
-type Parts = Pick<Composition, "groups" | "limits" | "connector" | "filters">;
+/** What a composition stands on, and what has to be ended. */
+export type CompositionParts = Pick<Composition, "groups" | "limits" | "connector" | "filters">;
 
 /** Ends what a composition has that isn't `other`'s too. */
-export function discard(parts: Parts, other: Parts | null): void {
+export function discard(parts: CompositionParts, other: CompositionParts | null): void {
   parts.groups.retire(other?.groups);
   endFilters(parts.filters, other?.filters);
   if (parts.limits !== other?.limits) parts.limits.close();

@@ -10,7 +10,13 @@ test("a proxy that is closed before it is open isn't there in the end, and may c
   const proxies = new StreamProxies({
     source: (address, owner) => sockets.lend(address, { thread: 0, threads: 1 }, owner),
     context: { counters: new Counters(allocateCounters(1), 0), thread: 0 } as never,
-    ...{ plugins: { row: () => null }, isShared: false, isFirst: true, seed: "test", onEvent: () => undefined },
+    ...{
+      plugins: { row: () => null },
+      isShared: false,
+      isFirst: true,
+      seed: "test",
+      onEvent: () => undefined,
+    },
   });
   const settings = { ...PROXY_SETTINGS, upstreams: ["127.0.0.1:1"] };
   const open = (): Promise<unknown> => proxies.obey({ do: "open", settings });

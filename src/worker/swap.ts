@@ -1,4 +1,3 @@
-import { Alarm, idleAlarms } from "../base/alarms.ts";
 import type { StagedPlugins } from "../plugins/plugin-set.ts";
 import type { Server, Succession } from "../proxy/server.ts";
 import { type Composition, compose, discard } from "./composition.ts";
@@ -65,7 +64,7 @@ export async function readySwap(
       composition,
       addresses: steps.server?.addresses ?? server.addresses,
       proxies: proxies.addresses,
-      commit: () => commit(steps, before, next.grace, () => keepPlugins(parts, next)),
+      commit: () => commit(steps, next.grace, () => letGo(parts, before, next, composition)),
       abandon: () => abandon(steps, before),
     };
   } catch (error) {
@@ -74,19 +73,13 @@ export async function readySwap(
   }
 }
 
-async function commit(
-  steps: Steps,
-  before: Composition,
-  grace: number,
-  letPluginsGo: () => void,
-): Promise<void> {
+async function commit(steps: Steps, grace: number, letFormerGo: () => void): Promise<void> {
   steps.tls.commit();
   steps.plugins?.commit();
   steps.logs?.commit();
   steps.server?.commit(grace);
   const bound = steps.proxies?.commit(grace);
-  letGo(before, steps.composition!);
-  letPluginsGo();
+  letFormerGo();
   await bound;
 }
 
@@ -99,17 +92,15 @@ function abandon(steps: Steps, before: Composition): void {
   steps.proxies?.abandon();
 }
 
-/** Requests that are under way don't come back to what is no more: those that have begun with a plugin keep it. */
-function keepPlugins({ plugins }: ThreadParts, { standing }: NextForThread): void {
-  plugins.keepOnly(standing.plugins.map(({ material }) => material.name));
-}
-
-/** Milliseconds that requests may still choose servers as they could when they began, and wait for them, and repeat. */
-const LATE_CHOICES = 60_000;
-
 /** Requests that are under way use what they began with; connections to servers aren't kept for the next ones any more. */
-function letGo(before: Composition, after: Composition): void {
+function letGo(
+  { former, plugins }: ThreadParts,
+  before: Composition,
+  { standing }: NextForThread,
+  after: Composition,
+): void {
   if (before.connector !== after.connector) before.connector.close();
-  const alarm = new Alarm(idleAlarms, () => discard(before, after));
-  alarm.set(idleAlarms.now() + LATE_CHOICES);
+  former.add(before, after);
+  // Those that have begun with a plugin keep it.
+  plugins.keepOnly(standing.plugins.map(({ material }) => material.name));
 }

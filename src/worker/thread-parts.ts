@@ -8,6 +8,7 @@ import type { StreamEvent } from "../proxy/stream-proxy.ts";
 import { tlsMeans } from "../upstream/peer-tls.ts";
 import type { CompositionMeans } from "./composition.ts";
 import { EventFeed } from "./event-feed.ts";
+import { FormerParts } from "./former-parts.ts";
 import type { WorkerStart } from "./messages.ts";
 import { OrderedTls, renamed, type TlsAsker } from "./ordered-tls.ts";
 import { ownerOfProxy } from "./owners.ts";
@@ -33,6 +34,7 @@ export interface ThreadParts extends CompositionMeans {
   readonly control: ControlLink;
   readonly tls: OrderedTls;
   readonly events: EventFeed;
+  readonly former: FormerParts;
   readonly stopping: AbortController;
 }
 
@@ -55,7 +57,8 @@ export function createParts(start: WorkerStart, control: ControlLink, logs: Thre
     isShared: control.sharesPorts,
     onEvent: (event) => events.add(event),
   });
-  return { start, control, logs, tls, context, events, proxies, plugins, stopping };
+  const former = new FormerParts();
+  return { start, control, logs, tls, context, events, proxies, plugins, former, stopping };
 }
 
 interface ContextMeans {
