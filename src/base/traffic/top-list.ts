@@ -53,10 +53,18 @@ export class TopList {
     this.#seed = seed | 0;
   }
 
-  /** Counts a text, which has no query. @returns its mark, for `note` */
+  /** Counts a text, which becomes no bytes where it is known. @returns its mark, for `note` */
   enterText(text: string): number {
-    const bytes = Buffer.from(text, "latin1");
-    return this.enterPath(bytes, 0, bytes.length);
+    const length = Math.min(text.length, NAME_BYTES);
+    let low = this.#seed;
+    let high = ~low;
+    for (let i = 0; i < length; i++) {
+      low = Math.imul(low ^ text.charCodeAt(i), LOW_FACTOR);
+      high = Math.imul(high ^ text.charCodeAt(i) ^ (low >>> 15), HIGH_FACTOR);
+    }
+    const slot = this.#enter(low, high);
+    if (this.#saving.isFresh) this.#name(slot, Buffer.from(text, "latin1"), 0, text.length);
+    return this.#markOf(slot);
   }
 
   /** Counts a path: bytes up to a query. @returns its mark, for `note` */
@@ -71,7 +79,7 @@ export class TopList {
       low = Math.imul(low ^ byte, LOW_FACTOR);
       high = Math.imul(high ^ byte ^ (low >>> 15), HIGH_FACTOR);
     }
-    const slot = this.#saving.enter(low ^ (low >>> 15), high);
+    const slot = this.#enter(low, high);
     if (!this.#saving.isFresh) return this.#markOf(slot);
     // One that is as long as a name may be and is followed by its query wasn't cut.
     const isCut = stop < end && bytes[stop] !== QUESTION_MARK;
@@ -121,6 +129,10 @@ export class TopList {
 
   #wordsOf(slot: number): number {
     return this.#wordsAt + slot * WORD_STRIDE;
+  }
+
+  #enter(low: number, high: number): number {
+    return this.#saving.enter(low ^ (low >>> 15), high);
   }
 
   #markOf(slot: number): number {
