@@ -92,7 +92,7 @@ async function takePlace(
     await predecessor.confirm();
   } catch (error) {
     predecessor.renounce((error as Error).message);
-    pidFile.giveBack(predecessor.pid);
+    pidFile.giveBack();
     // What was accepted meanwhile is answered; the sockets are the other one's, with their files.
     running.succeed();
     await running.retire(settings.grace);

@@ -47,10 +47,15 @@ test("a place that wasn't taken after all is its owner's again, on either side",
   const read = (): string => readFileSync(path, "utf8");
   const successor = new HeldPidFile();
   successor.write(path, process.ppid);
-  successor.giveBack(process.ppid);
+  successor.giveBack();
   assert.equal(read(), `${process.ppid}\n`);
   successor.remove();
   assert.equal(read(), `${process.ppid}\n`, "it isn't this one's any more");
+
+  const other = folder.join("other.pid");
+  successor.write(other, process.ppid);
+  successor.giveBack();
+  assert.equal(existsSync(other), false, "it was nobody's before");
 
   // The successor runs still, and will never say anything again.
   const predecessor = new HeldPidFile();

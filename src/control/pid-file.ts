@@ -18,9 +18,12 @@ const MOST_ATTEMPTS = 10;
 /** A file with our process number in it, for whoever sends us signals. */
 export class PidFile {
   readonly #path: string;
+  /** Whose it was before, and may be again; null: nobody's. */
+  readonly #former: number | null;
 
-  private constructor(path: string) {
+  private constructor(path: string, former: number | null = null) {
     this.#path = path;
+    this.#former = former;
   }
 
   /**
@@ -32,7 +35,7 @@ export class PidFile {
     for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
       const other = readPid(path);
       if (other === process.pid) return new PidFile(path);
-      if (other !== null && other === former) return PidFile.#overwrite(path);
+      if (other !== null && other === former) return PidFile.#overwrite(path, former);
       if (other !== null && isRunning(other))
         throw new Error(`${path} belongs to process ${other}, which is running`);
       const outcome = createWhole(path);
@@ -42,18 +45,19 @@ export class PidFile {
     throw new Error(`${path} can't hold the process id: others write it, too`);
   }
 
-  static #overwrite(path: string): PidFile {
+  static #overwrite(path: string, former: number | null = null): PidFile {
     try {
       putNumber(path, process.pid);
     } catch (error) {
       throw unusable(path, error);
     }
-    return new PidFile(path);
+    return new PidFile(path, former);
   }
 
-  /** Gives the file to another process, unless one has taken it over. @throws Error when it can't be written */
-  giveTo(pid: number): void {
-    if (readPid(this.#path) === process.pid) putNumber(this.#path, pid);
+  /** Gives the file back to whom it was taken from, unless another process has it by now. @throws Error when it can't be written */
+  giveBack(): void {
+    if (this.#former === null) this.remove();
+    else if (readPid(this.#path) === process.pid) putNumber(this.#path, this.#former);
   }
 
   /** Removes the file, unless another process has taken it over. Where that isn't allowed any more it is left empty. */

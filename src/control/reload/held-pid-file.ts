@@ -32,9 +32,9 @@ export class HeldPidFile {
     if (this.#path !== null) this.#file = PidFile.write(this.#path, from);
   }
 
-  /** It is the former process's again, whose place wasn't to be had. @throws Error when it can't be written */
-  giveBack(former: number): void {
-    this.#file?.giveTo(former);
+  /** The place wasn't to be had: it is again whose it was before. @throws Error when it can't be written */
+  giveBack(): void {
+    this.#file?.giveBack();
     this.#file = null;
   }
 
