@@ -69,7 +69,11 @@ export function createConfiguredProxy(
   const routes = listener.routes.map((route, i): Route => {
     const compiled = compiler.compile(route);
     const limits = compiler.compileLimits(route);
-    const chain = toChain(toFilters(route.filters, means), `the route ${route.name}`, filters);
+    const chain = toChain(
+      toFilters(route.filters, means),
+      `the route ${route.name} of the listener ${listenerName}`,
+      filters,
+    );
     const filtered = behindChain(chain, compiled.filter);
     const plugged = behindPlugins(toRow(route.plugins, means), filtered, plugins);
     const proceed = behindLimits(limits, means.faults.before(i, plugged));

@@ -192,7 +192,7 @@ describe("the filters of a configuration", () => {
       assert.deepEqual(await thrown(phase), [500, "HTTP 500 Internal Server Error\n"]);
       await logged(
         new RegExp(
-          `${phase} of the filter trouble \\([^)]*trouble\\.ts\\) on the route troubled: as it was told`,
+          `${phase} of the filter trouble \\([^)]*trouble\\.ts\\) on the route troubled of the listener mixed: as it was told`,
         ),
       );
     }

@@ -67,7 +67,7 @@ export class FilterChain {
   readonly #place: string;
 
   /**
-   * @param place for errors: `the route pages`
+   * @param place for errors: `the route pages of the listener web`
    * @param before those of its listener, which come first
    */
   constructor(own: readonly OwnFilter[], place: string, before: readonly OwnFilter[] = []) {

@@ -22,13 +22,17 @@ describe("what a module exports", () => {
       undefined,
       site,
     );
-    await makePhases(defineFilter(schema, create), {}, site);
+    await makePhases(
+      defineFilter(schema, ({ realm }) => create(realm.toUpperCase(), site)),
+      {},
+      site,
+    );
     await makePhases(
       defineFilter((config) => String(config), create),
       3,
       site,
     );
-    assert.deepEqual(told, [{ a: 1 }, "own", undefined, "own", { realm: "staff" }, "own", "3", "own"]);
+    assert.deepEqual(told, [{ a: 1 }, "own", undefined, "own", "STAFF", "own", "3", "own"]);
   });
 
   test("refuses a config in its own words, and says where", async () => {
