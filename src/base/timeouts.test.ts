@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { describe, test } from "node:test";
+import { setImmediate } from "node:timers/promises";
 import fc from "fast-check";
-import { Deadline, type DeadlineOwner, TimeoutClock, TimeoutQueue } from "./timeouts.ts";
+import { Deadline, type DeadlineOwner, TimeoutClock, TimeoutQueue, threadClock } from "./timeouts.ts";
 
 const TICK = 100;
 
@@ -195,4 +198,28 @@ test("a clock lets its interval go when nothing waits", async () => {
   clearTimeout(alive);
   assert.ok(performance.now() - start >= 50);
   assert.ok(clock.now >= start);
+});
+
+test("what came while the loop was held up is read before anybody's time is over", async () => {
+  const server = createServer();
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const client = connect((server.address() as AddressInfo).port, "127.0.0.1");
+  const [socket] = (await once(server, "connection")) as [Socket];
+  const log: string[] = [];
+  const queue = new TimeoutQueue(300);
+  const { deadline } = new Waiter("late", log);
+  queue.set(deadline);
+  const set = threadClock.now;
+  socket.once("data", () => {
+    log.push("read");
+    deadline.clear();
+  });
+  while (threadClock.now === set) await setImmediate();
+  client.write("in time");
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 600);
+  while (log.length === 0) await setImmediate();
+  client.destroy();
+  server.close();
+  assert.deepEqual(log, ["read"]);
 });

@@ -1,5 +1,7 @@
 /** How often timeouts are looked at, milliseconds: none fires early, each at most two ticks late. */
 const TICK = 100;
+/** So long after the tick before, the loop was held up. */
+const HELD_UP = 2 * TICK;
 
 /**
  * Something that may take too long. One object serves a whole connection: it stands in at most one queue at a time.
@@ -132,9 +134,16 @@ export class TimeoutClock {
     this.#watched.add(queue);
     if (this.#interval !== null) return;
     this.#now = this.#readTime();
-    this.#interval = setInterval(() => this.advance(this.#readTime()), TICK);
+    this.#interval = setInterval(() => this.#wake(), TICK);
     // A pending timeout alone is no reason to stay alive: the sockets it guards are.
     this.#interval.unref();
+  }
+
+  /** What came while the loop was held up lies in sockets: it is read first, or it would be taken for what never came. */
+  #wake(): void {
+    const now = this.#readTime();
+    if (now - this.#now > HELD_UP) setImmediate(() => this.advance(this.#readTime()));
+    else this.advance(now);
   }
 
   /** Moves the clock to `now` and fires what is due. */
@@ -142,7 +151,7 @@ export class TimeoutClock {
     const before = this.#now;
     this.#now = now;
     // The loop was held up: without this a busy process would take its own slowness for its clients'.
-    if (now - before > 2 * TICK) for (const queue of this.#watched) queue.postpone(before, now);
+    if (now - before > HELD_UP) for (const queue of this.#watched) queue.postpone(before, now);
     for (const queue of this.#watched) if (!queue.tick(now)) this.#watched.delete(queue);
     if (this.#watched.size > 0 || this.#interval === null) return;
     clearInterval(this.#interval);
