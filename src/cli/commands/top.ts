@@ -31,7 +31,7 @@ export function addTop(program: Command): void {
     .description("show live what passes a running process: listeners, routes, upstreams, clients and paths")
     .option("-1, --once", "print it once, as text; so it does where there is no terminal")
     .addOption(
-      new Option("--window <time>", "how far back rates and latencies look, with --once")
+      new Option("--window <time>", "how far back rates and latencies look (w changes it)")
         .choices(WINDOW_NAMES)
         .default("10s"),
     )
@@ -44,7 +44,8 @@ async function showTop({ client, flags }: ClientContext<TopFlags>): Promise<stri
   const { stdin, stdout } = process;
   if (flags.once !== true && flags.json !== true && stdin.isTTY && stdout.isTTY) {
     const { openTop } = await import("../../tui/top/open-top.ts");
-    await openTop({ source, stdin, stdout, isColoured: !process.env["NO_COLOR"] }).closed;
+    const isColoured = !process.env["NO_COLOR"];
+    await openTop({ source, stdin, stdout, isColoured, window: flags.window }).closed;
     return "";
   }
   const picture = await orFail(

@@ -60,24 +60,28 @@ export function sectionLines(
   options: SectionOptions,
   { first = 0, most = Number.POSITIVE_INFINITY }: { readonly first?: number; readonly most?: number } = {},
 ): string[] {
+  const end = first + most;
   const columns =
     name === "clients" || name === "paths"
       ? topColumns(
           TITLES[name],
-          sortEntries(picture[name].entries, options.sort).slice(first, first + most),
-          {
-            total: picture[name].total,
-          },
+          sortEntries(picture[name].entries, options.sort).slice(first, end),
+          picture[name].total,
         )
       : placeColumns(
           TITLES[name],
-          sortPlaces(picture.stats[name], options).slice(first, first + most),
+          sortPlaces(picture.stats[name], options).slice(first, end),
           options.window,
         );
-  return formatTable(columns, options.width).map((line) => line.trimEnd());
+  // What is told of a long path matters more than its end.
+  const widest = Math.min(WIDEST, Math.max(Math.floor(options.width * LARGEST_SHARE), LEFT.least));
+  const [names, ...rest] = columns;
+  return formatTable([{ ...names!, most: widest }, ...rest], options.width).map((line) => line.trimEnd());
 }
 
+/** Of a name, in characters and as a share of the line. */
 const WIDEST = 80;
+const LARGEST_SHARE = 0.4;
 const LEFT = { align: "left", cut: "end", least: 10, most: WIDEST, rank: 0 } as const;
 const RIGHT = { align: "right", cut: "end", least: 6, most: 10, rank: 0 } as const;
 const SPARKLINE = 12;
@@ -116,11 +120,7 @@ function openOf({ connections_open, requests_open }: Place): string {
   return formatCount(Math.max(connections_open, requests_open));
 }
 
-function topColumns(
-  title: string,
-  entries: readonly RatedEntry[],
-  { total }: { readonly total: number },
-): Column[] {
+function topColumns(title: string, entries: readonly RatedEntry[], total: number): Column[] {
   const column = columnMaker(entries);
   return [
     column(title, LEFT, ({ key, isCut }) => (key === "" ? "(unix)" : isCut ? `${key}…` : key)),

@@ -22,9 +22,11 @@ export class TopControls {
   readonly #watch: TopWatch;
   readonly #quit: () => void;
   readonly #subscribers = new Set<() => void>();
-  #state: TopState = { view: "all", sort: "rate", window: "10s", first: 0 };
+  #state: TopState;
 
-  constructor(watch: TopWatch, quit: () => void) {
+  /** @param window how far back is looked at first */
+  constructor(watch: TopWatch, window: WindowName, quit: () => void) {
+    this.#state = { view: "all", sort: "rate", window, first: 0 };
     this.#watch = watch;
     this.#quit = quit;
   }
@@ -64,6 +66,7 @@ export class TopControls {
       pageUp: -this.pageLength,
       pageDown: this.pageLength,
       home: Number.NEGATIVE_INFINITY,
+      end: Number.POSITIVE_INFINITY,
     };
     const step = steps[key];
     if (step === undefined) return null;

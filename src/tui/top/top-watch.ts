@@ -126,7 +126,7 @@ export class TopWatch {
       // Another process counts from the beginning.
       if (picture.stats.since !== this.#since && this.#since !== 0) this.#rates = newRates();
       this.#since = picture.stats.since;
-      if (!this.#isPaused) this.#publish({ picture, problem: "" });
+      this.#publish({ picture: this.#isPaused ? this.#sight.picture : picture, problem: "" });
     } catch (error) {
       this.#publish({ ...this.#sight, problem: error instanceof Error ? error.message : String(error) });
     }

@@ -26,7 +26,7 @@ function show(source: FakeStats = new FakeStats(), columns = 80, rows = 24): Sho
   const terminal = new FakeTerminal(columns, rows);
   const clock = new ManualAlarmClock();
   const watch = new TopWatch(source, clock);
-  const controls = new TopControls(watch, () => shown.quits++);
+  const controls = new TopControls(watch, "10s", () => shown.quits++);
   const { stdin, stdout } = terminal;
   const screen = h(TopScreen, { watch, controls, palette: createPalette(true) });
   // Ink's debug mode writes every frame as a whole.
@@ -109,6 +109,15 @@ describe("the screen", () => {
     await until("it quits", () => shown.quits === 1);
   });
 
+  test("cuts a long name rather than what is told of it", async () => {
+    const source = new FakeStats();
+    source.met = { ...source.met, path: [topEntry(`/${"long".repeat(40)}`, 9000)] };
+    using shown = show(source);
+    shown.terminal.type("p");
+    await shown.shows("PATH", "paths 1");
+    assert.match(shown.terminal.screen, / \/longlong\S+… +- +9k +\d+% /);
+  });
+
   test("tells how often clients come from how often they came", async () => {
     using shown = show();
     await shown.shows("203.0.113.7");
@@ -125,8 +134,12 @@ describe("the screen", () => {
     shown.terminal.type(" ");
     await shown.shows("PAUSED");
     shown.source.upstreams = [place("another", 1)];
+    shown.source.problem = new Error("can't reach it");
     await shown.second();
+    await shown.shows("Trying again");
+    shown.source.problem = null;
     await shown.second();
+    await until("there is no problem", () => !shown.terminal.screen.includes("Trying again"));
     assert.ok(!shown.terminal.screen.includes("another"));
     shown.terminal.type(" ");
     await shown.second();
@@ -138,10 +151,10 @@ describe("the screen", () => {
     await shown.shows("120 req/s");
     shown.source.problem = new Error("can't reach it");
     await shown.second();
-    await shown.shows("can't reach it: trying again", "120 req/s", "web api");
+    await shown.shows("Trying again: can't reach it", "120 req/s", "web api");
     shown.source.problem = null;
     await shown.second();
-    await until("there is no problem", () => !shown.terminal.screen.includes("trying again"));
+    await until("there is no problem", () => !shown.terminal.screen.includes("Trying again"));
   });
 });
 

@@ -67,7 +67,7 @@ function head(
   const paused = watch.isPaused ? "  PAUSED" : "";
   const how = `${printable(watch.source.url)}${age}  last ${window}, by ${sort}${paused}`;
   const history = picture?.stats.total.history ?? [];
-  const trouble = problem === "" ? "" : `${printable(problem)}: trying again`;
+  const trouble = problem === "" ? "" : `Trying again: ${printable(problem)}`;
   return [
     line("what", h(Text, { bold: true }, " sluice top "), ` ${how}`),
     line("totals", picture === null ? " …" : ` ${totalsText(picture.stats, window)}`),
