@@ -148,8 +148,13 @@ function isEnd(goesOn: boolean | undefined, session: Session<unknown>): boolean 
 function logging(phases: Phases): void {
   const { logging: own } = phases;
   phases.logging = (session, error) => {
-    const done = own?.(session, error);
-    const others = hooksOf(session, "logging")?.runAll(session, error);
+    let done: MaybePromise<void>;
+    let others: MaybePromise<void>;
+    try {
+      done = own?.(session, error);
+    } finally {
+      others = hooksOf(session, "logging")?.runAll(session, error);
+    }
     return isThenable(done) ? Promise.all([done, others]).then(() => undefined) : others;
   };
 }
