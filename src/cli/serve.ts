@@ -92,10 +92,13 @@ async function takePlace(
     await predecessor.confirm();
   } catch (error) {
     predecessor.renounce((error as Error).message);
-    pidFile.giveBack();
     // What was accepted meanwhile is answered; the sockets are the other one's, with their files.
     running.succeed();
-    await running.retire(settings.grace);
+    try {
+      pidFile.giveBack();
+    } finally {
+      await running.retire(settings.grace);
+    }
     throw error;
   }
 }

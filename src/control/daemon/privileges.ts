@@ -1,4 +1,5 @@
 import {
+  chownSync,
   closeSync,
   constants,
   fchownSync,
@@ -46,19 +47,27 @@ interface GroupStarter {
  */
 function giveAway(file: string, { uid, gid }: Identity): void {
   const found = lstatSync(file, { throwIfNoEntry: false });
-  if (found?.isSocket() === true || found?.isDirectory() === true) {
+  const isPlain = found?.isFile() === true;
+  if (found === undefined || !(isPlain || found.isSocket() || found.isDirectory())) return;
+  if (!isPlain && process.platform !== "linux") {
     lchownSync(file, uid, gid);
     return;
   }
-  if (found?.isFile() !== true) return;
-  const descriptor = openSync(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  const how = isPlain ? constants.O_RDONLY | constants.O_NONBLOCK : TO_HOLD;
+  const descriptor = openSync(file, how | constants.O_NOFOLLOW);
   try {
-    const { nlink, ino } = fstatSync(descriptor);
-    if (nlink === 1 && ino === found.ino) fchownSync(descriptor, uid, gid);
+    const { nlink, ino, dev } = fstatSync(descriptor);
+    if (ino !== found.ino || dev !== found.dev || (nlink !== 1 && !found.isDirectory())) return;
+    if (isPlain) fchownSync(descriptor, uid, gid);
+    // By its descriptor, too: what is only held can be changed by this name of it alone.
+    else chownSync(`/proc/self/fd/${descriptor}`, uid, gid);
   } finally {
     closeSync(descriptor);
   }
 }
+
+/** `O_PATH` of open(2) on Linux, for what can't be opened: its name may come to mean something else meanwhile, the descriptor can't. */
+const TO_HOLD = 0o10000000;
 
 /** What there is of former rights; null for nothing. */
 function rightsLeft({ uid, gid }: Identity): string | null {
