@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
-import { mkdirSync, utimesSync } from "node:fs";
+import { existsSync, mkdirSync, statSync, utimesSync } from "node:fs";
 import { test } from "node:test";
 import { createTemporaryDirectory } from "../../test/kit/files.ts";
+import { ManualAlarmClock } from "../base/alarms.ts";
 import { PluginError } from "./plugin.ts";
-import { readPluginFile } from "./plugin-files.ts";
+import { PluginCopies, readPluginFile } from "./plugin-files.ts";
 
 test("a file is read as a whole, or not at all", async () => {
   await using folder = await createTemporaryDirectory();
@@ -37,4 +38,21 @@ test("a file that is written to while it is read isn't used", async () => {
     isRead = true;
   });
   await assert.rejects(reading, /^PluginError: it isn't whole: is it still being written\?$/);
+});
+
+test("copies look new as long as they are wanted", async () => {
+  const clock = new ManualAlarmClock();
+  const copies = new PluginCopies(clock);
+  const bytes = Buffer.from("bytes");
+  const file = await copies.add("a.so", { bytes, digest: "" });
+  const other = await copies.add("b.so", { bytes, digest: "" });
+  await copies.remove(other);
+  for (let hour = 0; hour < 2; hour++) {
+    utimesSync(file, 1, 1);
+    clock.advance(3_600_000);
+    assert.ok(statSync(file).mtimeMs > 1_000_000);
+  }
+  copies.close();
+  clock.advance(3_600_000);
+  assert.equal(existsSync(file), false);
 });

@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
-import { rmSync } from "node:fs";
+import { lutimesSync, rmSync } from "node:fs";
 import { chmod, mkdtemp, open, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
+import { Alarm, type AlarmClock, idleAlarms } from "../base/alarms.ts";
 import { futureUser } from "./future-user.ts";
 import { folderPrefix, removeLeftCopies } from "./left-copies.ts";
 import { PluginError } from "./plugin.ts";
@@ -66,15 +67,27 @@ function isCutOff(bytes: Buffer): boolean {
   return sections + count * bytes.readUInt16LE(SECTION_SIZE_AT) > bytes.length;
 }
 
+/** Milliseconds. Many systems remove what nobody has touched for days from folders for temporary files (tmpfiles.d(5)). */
+const TOUCHED_EVERY = 3_600_000;
+
 /**
  * Copies of plugins' files, which nobody changes: a library that is overwritten while it is loaded takes the process with it. They
- * stand in a folder of this process, which goes with it.
+ * stand in a folder of this process, which goes with it. A thread that takes the place of another loads them again, however
+ * late that is.
  */
 export class PluginCopies {
+  readonly #clock: AlarmClock;
+  readonly #alarm: Alarm;
+  readonly #files = new Set<string>();
   #folder: Promise<string> | null = null;
   #count = 0;
   readonly #removeAtExit = (): void => this.#removeNow();
   #path: string | null = null;
+
+  constructor(clock: AlarmClock = idleAlarms) {
+    this.#clock = clock;
+    this.#alarm = new Alarm(clock, () => this.#touch());
+  }
 
   /** Where they stand; null while there are none. */
   get folder(): string | null {
@@ -87,6 +100,8 @@ export class PluginCopies {
       this.#folder ??= this.#makeFolder();
       const path = join(await this.#folder, `${++this.#count}-${basename(name)}`);
       await writeFile(path, bytes, { mode: 0o755, flag: "wx" });
+      this.#files.add(path);
+      if (!this.#alarm.isSet) this.#alarm.set(this.#clock.now() + TOUCHED_EVERY);
       return path;
     } catch (error) {
       this.#folder = null;
@@ -106,14 +121,29 @@ export class PluginCopies {
 
   /** Removes a copy that nobody loads any more. Those who have loaded it don't notice. */
   async remove(path: string): Promise<void> {
+    this.#files.delete(path);
     await rm(path, { force: true }).catch(() => undefined);
   }
 
   /** Removes all of them. */
   close(): void {
+    this.#alarm.clear();
+    this.#files.clear();
     this.#folder = null;
     process.off("exit", this.#removeAtExit);
     this.#removeNow();
+  }
+
+  #touch(): void {
+    const now = new Date();
+    for (const file of this.#files) {
+      try {
+        lutimesSync(file, now, now);
+      } catch {
+        // Who loads it says that it is gone.
+      }
+    }
+    this.#alarm.set(this.#clock.now() + TOUCHED_EVERY);
   }
 
   #removeNow(): void {
