@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, symlinkSync } from "node:fs";
 import { test } from "node:test";
 import { createTemporaryDirectory } from "../../test/kit/files.ts";
 import { startProgram } from "../../test/kit/process.ts";
@@ -17,6 +17,16 @@ test("a pid file is written, and removed by who wrote it", async () => {
   await folder.write("sluice.pid", "999999999\n");
   taken.remove();
   assert.equal(existsSync(path), true);
+});
+
+test("nothing is written through links that others have put beside it", async () => {
+  await using folder = await createTemporaryDirectory();
+  const path = folder.join("sluice.pid");
+  const precious = await folder.write("precious", "all that I have");
+  symlinkSync(precious, `${path}.${process.pid}`);
+  PidFile.write(path);
+  assert.equal(readFileSync(precious, "utf8"), "all that I have");
+  assert.deepEqual(readdirSync(folder.path), ["precious", "sluice.pid"]);
 });
 
 test("a pid file that can't be used is named", async () => {

@@ -90,7 +90,9 @@ const CLOSED: ReadonlySet<string> = new Set(["EACCES", "EPERM", "EROFS"]);
 function createWhole(path: string): "made" | "there" | "closed" {
   const draft = `${path}.${process.pid}`;
   try {
-    writeFileSync(draft, `${process.pid}\n`);
+    rmSync(draft, { force: true });
+    // Never through a link that somebody has put there.
+    writeFileSync(draft, `${process.pid}\n`, { flag: "wx" });
     linkSync(draft, path);
     return "made";
   } catch (error) {
