@@ -89,7 +89,7 @@ export class RunReload {
     this.#pause = pause.promise;
     await this.#underWay;
     return () => {
-      this.#pause = null;
+      if (this.#pause === pause.promise) this.#pause = null;
       pause.resolve();
     };
   }
