@@ -148,13 +148,7 @@ function isEnd(goesOn: boolean | undefined, session: Session<unknown>): boolean 
 function logging(phases: Phases): void {
   const { logging: own } = phases;
   phases.logging = (session, error) => {
-    let done: MaybePromise<void>;
-    let others: MaybePromise<void>;
-    try {
-      done = own?.(session, error);
-    } finally {
-      others = hooksOf(session, "logging")?.runAll(session, error);
-    }
-    return isThenable(done) ? Promise.all([done, others]).then(() => undefined) : others;
+    const hooks = hooksOf(session, "logging");
+    return hooks === null ? own?.(session, error) : hooks.runAll(session, error, own);
   };
 }

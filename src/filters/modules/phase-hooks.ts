@@ -74,14 +74,27 @@ export class PhaseHooks {
     return undefined;
   }
 
-  /** Whatever becomes of one, the others are called too, and nobody waits for another. Fails with what the first one did. */
-  runAll(session: Session<unknown>, argument: unknown): MaybePromise<void> {
+  /**
+   * Whatever becomes of one, the others are called too, and nobody waits for another. Fails with what the first one did.
+   * @param before what is called before them
+   */
+  runAll<A>(
+    session: Session<unknown>,
+    argument: A,
+    before?: (session: Session<unknown>, argument: A) => unknown,
+  ): MaybePromise<void> {
     const failures: unknown[] = [];
-    const promises: Promise<unknown>[] = [];
+    const promises: PromiseLike<unknown>[] = [];
+    try {
+      const done = before?.(session, argument);
+      if (isThenable(done)) promises.push(done);
+    } catch (error) {
+      failures.push(error);
+    }
     for (const hook of this.#hooks) {
       try {
-        const result = callHook(hook, session, argument, undefined);
-        if (isThenable(result)) promises.push(awaitHook(hook, result));
+        const done = callHook(hook, session, argument, undefined);
+        if (isThenable(done)) promises.push(awaitHook(hook, done));
       } catch (error) {
         failures.push(error);
       }
@@ -91,7 +104,7 @@ export class PhaseHooks {
   }
 }
 
-async function allOf(promises: readonly Promise<unknown>[], failures: readonly unknown[]): Promise<void> {
+async function allOf(promises: readonly PromiseLike<unknown>[], failures: readonly unknown[]): Promise<void> {
   const settled = await Promise.allSettled(promises);
   const failed = settled.find(({ status }) => status === "rejected") as PromiseRejectedResult | undefined;
   if (failures.length > 0) throw failures[0];
