@@ -20,11 +20,10 @@ const SECRET_FIELD = /auth|cookie|token|secret|passw|session|api-?key/i;
 const PEM = "-----BEGIN ";
 /** Credentials in a URL, wherever it stands in a text. */
 const CREDENTIALS = /([a-z][a-z0-9+.-]*:\/\/)[^/?#\s"]*@/gi;
-/** Settings whose keys are names of header fields, cookies and parameters. */
+/** Parameters of a URL or of a path that carry one. */
+const SECRET_PARAMETER = /([?&][^=&#\s"]*(?:auth|token|secret|passw|session|key|sig)[^=&#\s"]*=)[^&#\s"]+/gi;
+/** Settings whose entries are header fields, cookies and parameters with their names. */
 const FIELDS: ReadonlySet<string> = new Set(["set", "add", "header", "headers", "query", "cookie"]);
-
-/** Settings that are lists of names, which may sound like fields of secrets. */
-const NAMES: ReadonlySet<string> = new Set(["filters", "limits", "plugins"]);
 
 /** A value as JSON has it, without secrets. @param name that of the setting it belongs to */
 export function maskSecrets(value: unknown, name: string = ""): unknown {
@@ -34,7 +33,7 @@ export function maskSecrets(value: unknown, name: string = ""): unknown {
   if (typeof value === "string") return value.includes(PEM) ? MASK : maskCredentials(value);
   if (ArrayBuffer.isView(value)) return MASK;
   if (Array.isArray(value))
-    return isField(value) && !NAMES.has(name) ? maskField(value) : value.map((one) => maskSecrets(one, name));
+    return FIELDS.has(name) && isField(value) ? maskField(value) : value.map((one) => maskSecrets(one, name));
   if (typeof value !== "object") return null;
   const masked = Object.fromEntries(
     Object.entries(value).map(([key, inner]) => [key, maskSecrets(inner, key)]),
@@ -49,9 +48,9 @@ export function isSecretTest(value: object): boolean {
   );
 }
 
-/** A text without the credentials of URLs in it. */
+/** A text without the credentials that URLs in it have. */
 export function maskCredentials(text: string): string {
-  return text.replace(CREDENTIALS, `$1${MASK}@`);
+  return text.replace(CREDENTIALS, `$1${MASK}@`).replace(SECRET_PARAMETER, `$1${MASK}`);
 }
 
 /** True where whatever stands below is a secret. */

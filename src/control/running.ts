@@ -11,6 +11,7 @@ import type { Order } from "../worker/orders.ts";
 import { type RunSpec, routedSnapshot, trafficOf } from "../worker/run-spec.ts";
 import { allocateSharedMemory, openGroupMemory, type SharedMemory } from "../worker/shared-memory.ts";
 import { loadToxics } from "../worker/toxic-modules.ts";
+import { findServers } from "./find-servers.ts";
 import { type Limits, SharedLimits } from "./limits.ts";
 import type { Engine, GenerationStatus } from "./planes.ts";
 import { pluginPlace } from "./plugin-place.ts";
@@ -232,7 +233,7 @@ async function startAll(assembly: Assembly, memories: Memories): Promise<readonl
   try {
     const plugged = await plugins.stage(spec.snapshot?.plugins ?? []);
     await plugged.commit();
-    await findServers(upstreams, log);
+    await findServers(upstreams.find(), log);
     upstreams.remember(memories["upstreams"]);
     const listening = await startPatiently(engine, log);
     for (const [index, { name, bind }] of listeners.entries())
@@ -295,18 +296,6 @@ function tellMaterial(tls: TlsKeepers, engine: Engine, log: Logger): void {
 
 async function orderAll(engine: Engine, order: Order): Promise<void> {
   await Promise.all([engine.orderFirst(order), engine.orderOthers(order)]);
-}
-
-/** Milliseconds that listening waits for servers to be found. */
-const LONGEST_SEARCH = 3_000;
-
-/** Without servers the first requests would be refused; but somebody who isn't asked in time may be asked for ever. */
-async function findServers(upstreams: KeptUpstreams, log: Logger): Promise<void> {
-  const { promise: late, resolve } = Promise.withResolvers<"late">();
-  const patience = setTimeout(resolve, LONGEST_SEARCH, "late");
-  const found = await Promise.race([upstreams.find(), late]);
-  clearTimeout(patience);
-  if (found === "late") log.warn("Not all servers could be looked for yet: what is known is used");
 }
 
 /** HTTP listeners of a configuration open themselves; their faults are steered all the same. */

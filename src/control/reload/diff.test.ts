@@ -67,6 +67,36 @@ describe("what differs between two configurations", () => {
       ['~ listeners[redis].bind: "127.0.0.1:6380" → "127.0.0.1:6381"'],
     ],
     ["a secret, without telling it", "a-token-of", "b-token-of", ['~ admin.token: "***" → "***"']],
+    ["a time, as it is written", "admin:", "shutdown_delay: 5s\nadmin:", ['~ shutdown_delay: 0 → "5s"']],
+    [
+      "what stands in groups, by the words of the file",
+      "bind: 127.0.0.1:8080",
+      "bind: 127.0.0.1:8080\n    timeouts: { keepalive: 90s }\n    limits: { connections: 9, head: 32k }",
+      [
+        "~ listeners[web].limits.connections: 0 → 9",
+        "~ listeners[web].limits.head: 65536 → 32768",
+        '~ listeners[web].timeouts.keepalive: "1m" → "90s"',
+      ],
+    ],
+    [
+      "how an upstream is treated",
+      "  pages: {",
+      "  pages: { retry: { max_backoff: 1500ms }, timeouts: { read: 2m }, balance: maglev,",
+      [
+        '~ upstreams[pages].balance: "round_robin" → {"policy":"maglev","by":[{"kind":"client","v6_prefix":64}]}',
+        '~ upstreams[pages].retry.max_backoff: "1s" → "1500ms"',
+        '~ upstreams[pages].timeouts.read: "1m" → "2m"',
+      ],
+    ],
+    [
+      "a TCP listener's limits and toxics",
+      "name: redis,",
+      "name: redis, limits: { connections: 5 }, toxics: [{ type: latency, attributes: { latency: 50 } }],",
+      [
+        '+ listeners[redis].toxics[latency_downstream]: {"type":"latency","name":"latency_downstream","stream":"downstream","toxicity":1,"attributes":{"latency":50}}',
+        "~ listeners[redis].limits.connections: 0 → 5",
+      ],
+    ],
     ["the log", "admin:", "log_level: debug\nadmin:", []],
   ];
   for (const [what, from, to, changes] of cases) {
@@ -119,6 +149,7 @@ listeners:
     routes:
       - { match: { header: { authorization: ${secret}-asked-for } }, respond: 200 }
       - { match: { query: { token: ${secret}-asked-for }, header: { a: b } }, respond: 200 }
+      - { redirect: "https://a.example/?next=1&access_token=${secret}-in-target" }
       - { upstream: api, request_headers: { set: { Authorization: ${secret}-in-field } } }`;
     const changes = diffSpecs(specOf(text("hidden")), specOf(text("covered")));
     assert.ok(changes.length >= 5, JSON.stringify(changes));
@@ -134,6 +165,16 @@ listeners: [{ bind: 0, name: web, respond: 200, filters: [${names}] }]`;
     '~ listeners[web].filters: ["auth","log"] → ["log","auth"]',
     '~ filters[auth].config: "***" → "***"',
   ]);
+
+  test("hides nothing that only looks like a header field", () => {
+    const text = (hosts: string): string =>
+      `listeners: [{ bind: 0, routes: [{ match: { host: [${hosts}] }, respond: 200 }] }]`;
+    const [change] = diffSpecs(
+      specOf(text("auth.example, a.example")),
+      specOf(text("auth.example, b.example")),
+    );
+    assert.deepEqual(change?.after, ["auth.example", "b.example"]);
+  });
 });
 
 describe("how a change comes into effect", () => {

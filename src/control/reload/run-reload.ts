@@ -4,6 +4,7 @@ import type { Snapshot } from "../../config/snapshot.ts";
 import { changedModules } from "../../worker/loaded-modules.ts";
 import { type RunSpec, routedSnapshot } from "../../worker/run-spec.ts";
 import { allocateGroup, nextSharedMemory, type SharedMemory } from "../../worker/shared-memory.ts";
+import { findServers } from "../find-servers.ts";
 import type { SharedLimits } from "../limits.ts";
 import type { Engine, Prepared } from "../planes.ts";
 import type { PluginKeepers, PluginStage } from "../plugins.ts";
@@ -39,8 +40,6 @@ interface Run {
 
 /** Milliseconds that connections get whose listener is no more, where no configuration says something else. */
 const DEFAULT_GRACE = 30_000;
-/** Milliseconds that servers are looked for before it goes on without. */
-const LONGEST_SEARCH = 3_000;
 
 /**
  * Has a running data plane run something else. All of it is got ready first; then it is exchanged at once, or nothing has
@@ -152,7 +151,7 @@ export class RunReload {
       (upstream) => allocateGroup(upstream, before.shared),
     );
     await parts.add({ commit: () => groups.commit(), abandon: () => groups.abandon() });
-    await this.#find(groups);
+    await findServers(groups.find(), this.#parts.log);
     const owners = tlsOwners(spec);
     const stage = await tls.stage(owners);
     const gone = [...tlsOwners(before.spec).keys()].filter((owner) => !owners.has(owner));
@@ -211,16 +210,6 @@ export class RunReload {
     } catch (error) {
       this.#parts.log.error({ cause: describeThrown(error) }, failure);
     }
-  }
-
-  /** Whoever can't be asked in time is asked later: what is known is used until then. */
-  async #find(groups: UpstreamsChange): Promise<void> {
-    const { promise: late, resolve } = Promise.withResolvers<"late">();
-    const patience = setTimeout(resolve, LONGEST_SEARCH, "late");
-    const found = await Promise.race([groups.find(), late]);
-    clearTimeout(patience);
-    if (found === "late")
-      this.#parts.log.warn("Not all servers could be looked for yet: what is known is used");
   }
 }
 
