@@ -264,7 +264,7 @@ export class Http2ServerConnection
     if (this.#state >= State.Closing) return;
     this.#watchIdle();
     // Answers to what it sends would pile up.
-    if (this.transport.blocked && this.transport.socket.writableLength > UNSENT_LIMIT) this.transport.pause();
+    if (this.transport.blocked && this.transport.unsentBytes > UNSENT_LIMIT) this.transport.pause();
   }
 
   /** A connection waits for the rest of what has begun, or without a stream for the next one. */

@@ -140,7 +140,7 @@ describe("two transports joined", () => {
     await until("nothing moves any more", async () => {
       const before = written;
       await delay(100);
-      waiting = Math.max(waiting, near.transport.socket.writableLength);
+      waiting = Math.max(waiting, near.transport.unsentBytes);
       return before > 0 && before === written;
     });
     assert.ok(waiting > 0 && waiting < 1024 * 1024, `${waiting} bytes wait`);

@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
 import { beginTurn, endTurn } from "../base/turn-clock.ts";
-import { endsUnsaid, takenBytes, wantDrain } from "./node-sockets.ts";
+import { endsUnsaid, takenBytes } from "./node-sockets.ts";
 import { type OutputOwner, output } from "./output.ts";
 import {
   holdLent,
@@ -12,6 +12,7 @@ import {
   sharedReadSlab,
   takeBulkSlab,
 } from "./slabs.ts";
+import { SocketWriter, type SocketWriterOwner } from "./socket-writer.ts";
 import type { TlsDigest } from "./tls/digest.ts";
 import type { SecuredSocket } from "./tls/secured-socket.ts";
 import type { Wire, WireDirection } from "./wire.ts";
@@ -47,7 +48,7 @@ let reading: Slab | null = null;
  *
  *     shared slab ── a read fills it ──▶ bulk slab of its own (no copies) ── a small read, a pause ──▶ shared slab
  */
-export class Transport implements OutputOwner {
+export class Transport implements OutputOwner, SocketWriterOwner {
   readonly socket: Socket;
   handler: TransportHandler;
   /** True between `onBlocked` and `onDrain`. */
@@ -78,11 +79,13 @@ export class Transport implements OutputOwner {
 
   /** Where `socket` encrypts: what lies beneath it. */
   readonly #secured: SecuredSocket | null;
+  readonly #writer: SocketWriter;
 
   constructor(socket: Socket, handler: TransportHandler, secured: SecuredSocket | null = null) {
     this.socket = socket;
     this.handler = handler;
     this.#secured = secured;
+    this.#writer = new SocketWriter(socket, this);
   }
 
   /** What is known of its TLS; null without. */
@@ -134,29 +137,28 @@ export class Transport implements OutputOwner {
       return true;
     }
     // Behind a write that waits already, a right-sized copy is better than to give a whole slab away.
-    if (this.socket.writableLength === 0) return this.#write(view, slab);
+    if (this.#writer.unsent === 0) return this.#write(view, slab);
     this.#write(Buffer.from(view), null);
     return true;
   }
 
   /** True when nothing of it has to wait; `slab` is the output slab it lies in. */
   #write(view: Buffer, slab: OutputSlab | null): boolean {
-    const { socket } = this;
+    const writer = this.#writer;
     if (this.closed) return true;
     // TLS encrypts, or copies, within the call what it gets while nothing waits, although it says later that it is done.
-    const isTaken = this.#secured !== null && socket.writableLength === 0;
-    const isBelowMark = socket.write(view);
-    if (socket.writableLength === 0) return true;
-    if (isTaken) {
-      if (!isBelowMark) this.#waitForDrain();
-      return true;
-    }
+    const isTaken = this.#secured !== null && writer.unsent === 0;
+    if (writer.write(view)) return true;
+    if (!isTaken) this.#holdFor(view, slab);
+    if (writer.unsent >= this.socket.writableHighWaterMark) this.#waitForDrain();
+    return isTaken;
+  }
+
+  /** Keeps what `view` lies in from being used again before it is written. */
+  #holdFor(view: Buffer, slab: OutputSlab | null): void {
     if (slab !== null) this.#heldOutput = slab;
     else if (reading !== null && view.buffer === reading.buffer.buffer) this.#hold(reading);
     else holdLent(view);
-    if (isBelowMark) wantDrain(socket);
-    else this.#waitForDrain();
-    return false;
   }
 
   #waitForDrain(): void {
@@ -179,7 +181,12 @@ export class Transport implements OutputOwner {
 
   /** True while something waits for the kernel to take it. */
   get hasUnsent(): boolean {
-    return this.socket.writableLength > 0 || (this.#wire !== null && this.#wire.outgoing.held > 0);
+    return this.#writer.unsent > 0 || (this.#wire !== null && this.#wire.outgoing.held > 0);
+  }
+
+  /** Bytes that wait to be taken by the kernel, or by TLS. */
+  get unsentBytes(): number {
+    return this.#writer.unsent;
   }
 
   /** Bytes the kernel has taken so far: as long as this grows, the peer takes something. */
@@ -191,7 +198,7 @@ export class Transport implements OutputOwner {
   end(): void {
     if (this.closed) return;
     output.flushFor(this);
-    if (this.#wire === null) this.socket.end();
+    if (this.#wire === null) this.#writer.end();
     else this.#wire.outgoing.end();
   }
 
@@ -272,35 +279,32 @@ export class Transport implements OutputOwner {
     const slab = this.#slab;
     reading = slab;
     this.#expectsLittle = false;
-    output.beginTurn();
-    beginTurn();
-    try {
-      this.#receive(slab.buffer, size);
-    } finally {
-      reading = null;
-      output.endTurn();
-      endTurn();
-    }
+    this.#takeTurn(slab.buffer, size);
     return this.#nextSlab(slab, size);
   }
 
   /** @internal a read into a buffer that is already ours alone. */
   handleOwnedRead(bytes: Buffer): void {
-    if (this.closed) return;
+    if (!this.closed) this.#takeTurn(bytes, bytes.length);
+  }
+
+  /** @internal what was read last, to be handed on later */
+  copyRead(size: number): Buffer {
+    return Buffer.from(this.#slab.buffer.subarray(0, size));
+  }
+
+  #takeTurn(bytes: Buffer, size: number): void {
+    const wire = this.#wire;
     output.beginTurn();
     beginTurn();
     try {
-      this.#receive(bytes, bytes.length);
+      if (wire === null || wire.incoming.isClear) this.handler.onData(bytes, 0, size);
+      else wire.incoming.push(bytes, 0, size);
     } finally {
+      reading = null;
       output.endTurn();
       endTurn();
     }
-  }
-
-  #receive(bytes: Buffer, size: number): void {
-    const wire = this.#wire;
-    if (wire === null || wire.incoming.isClear) this.handler.onData(bytes, 0, size);
-    else wire.incoming.push(bytes, 0, size);
   }
 
   #nextSlab(slab: Slab, size: number): Buffer | null {
@@ -415,7 +419,7 @@ export class Transport implements OutputOwner {
     if (this.#paused) wire.incoming.pause();
     if (this.blocked) wire.outgoing.pause();
     if (this.#endCame) wire.incoming.end();
-    if (this.socket.writableEnded) wire.outgoing.end();
+    if (this.#writer.isEnded) wire.outgoing.end();
   }
 
   /** The way out through the wire; null while bytes may go past it. */
@@ -442,7 +446,7 @@ export class Transport implements OutputOwner {
   }
 
   endThrough(): void {
-    if (!this.closed) this.socket.end();
+    if (!this.closed) this.#writer.end();
   }
 
   holdReading(): void {
@@ -462,7 +466,7 @@ export class Transport implements OutputOwner {
 
   releaseWriting(): void {
     this.#wireHoldsWriting = false;
-    if (!this.socket.writableNeedDrain) this.#unblock();
+    if (this.#writer.unsent < this.socket.writableHighWaterMark) this.#unblock();
   }
 
   /**
@@ -483,7 +487,7 @@ export class Transport implements OutputOwner {
     if (this.closed) return;
     output.flushFor(this);
     this.closed = true;
-    this.socket.end();
+    this.#writer.end();
     this.socket.resume();
   }
 }
