@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { existsSync, mkdirSync, statSync, utimesSync } from "node:fs";
 import { test } from "node:test";
 import { createTemporaryDirectory } from "../../test/kit/files.ts";
+import { runProgram } from "../../test/kit/process.ts";
 import { ManualAlarmClock } from "../base/alarms.ts";
 import { PluginError } from "./plugin.ts";
 import { PluginCopies, readPluginFile } from "./plugin-files.ts";
@@ -12,9 +13,11 @@ test("a file is read as a whole, or not at all", async () => {
   assert.equal(String((await readPluginFile(file)).bytes), "bytes");
   mkdirSync(folder.join("b.so"));
   await folder.write("empty.so", "");
+  await runProgram("mkfifo", [folder.join("pipe.so")]);
   for (const [name, problem] of [
     ["missing.so", /^there is no such file$/],
     ["b.so", /^it is no regular file$/],
+    ["pipe.so", /^it is no regular file$/],
     ["empty.so", /^it isn't whole/],
   ] as const)
     await assert.rejects(

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { lutimesSync, rmSync } from "node:fs";
+import { constants, lutimesSync, rmSync } from "node:fs";
 import { chmod, mkdtemp, open, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
@@ -13,6 +13,8 @@ export interface PluginFile {
   readonly bytes: Buffer;
   readonly digest: string;
 }
+
+const { O_RDONLY, O_NONBLOCK } = constants;
 
 /** Bytes. Whatever is larger is another file than was meant. */
 const LARGEST_FILE = 256 * 1024 * 1024;
@@ -33,7 +35,8 @@ export async function readPluginFile(path: string): Promise<PluginFile> {
 /** Null for a file that was written to meanwhile: a part of one and a part of another would end the process that loads it. */
 async function read(path: string): Promise<Buffer | null> {
   try {
-    await using file = await open(path);
+    // Without waiting for somebody at the other end, where it is a pipe.
+    await using file = await open(path, O_RDONLY | O_NONBLOCK);
     const found = await file.stat({ bigint: true });
     if (!found.isFile()) throw new PluginError("it is no regular file");
     if (found.size > LARGEST_FILE) throw new PluginError(`it has ${found.size} bytes`);
