@@ -50,6 +50,8 @@ const EARLY_PRIORITIES = 128;
 const DEAF: TransportHandler = { onData() {}, onEnd() {}, onBlocked() {}, onDrain() {}, onClose() {} };
 /** Bytes that may wait for a client which doesn't read, before nothing more is heard from it. */
 const UNSENT_LIMIT = 256 * 1024;
+/** How often a client with requests under way is waited for that is to hear that it shall go, each time as long as one closes. */
+const MOST_WAITS = 15;
 /** Milliseconds after which a client that takes no answer any more isn't one that never wanted it. */
 const PATIENCE = 1_000;
 
@@ -75,6 +77,8 @@ export class Http2ServerConnection
   readonly #deadline: Deadline = new Deadline(this);
   /** Waits for the client to hear that it shall go. */
   #retirement: Deadline | null = null;
+  /** How often that was in vain. */
+  #waits = 0;
   #watch: WriteWatch | null = null;
   readonly #liveness: Liveness;
   /** Null while the client told none before its requests, which is usual. */
@@ -343,6 +347,12 @@ export class Http2ServerConnection
     if (this.#state === State.Retiring && this.pingsOwed === 0) this.#finish();
   }
 
+  /** As long as it has to stay anyway: what it should hear may lie behind megabytes that it is still reading. */
+  #waitOn(): void {
+    if (this.streams.size === 0 || ++this.#waits >= MOST_WAITS) this.#finish();
+    else this.options.linger.set(this.#retirement!);
+  }
+
   /** The client has heard of it: what it sends now, it sends knowing that. */
   #finish(): void {
     this.#retirement?.clear();
@@ -381,7 +391,7 @@ export class Http2ServerConnection
       this.#application.onHeadTimeout(this);
       this.fail(Http2Error.NoError, "What began did not go on in time");
     } else if (queue === keepAliveTimeout) this.retire();
-    else if (this.#state === State.Retiring) this.#finish();
+    else if (this.#state === State.Retiring) this.#waitOn();
     else this.transport.destroy();
   }
 

@@ -3,10 +3,12 @@ import { once } from "node:events";
 import { constants } from "node:http2";
 import { connect } from "node:net";
 import { describe, test } from "node:test";
+import { setTimeout } from "node:timers/promises";
 import { Counter } from "../../src/base/counters.ts";
 import { FrameFlag, FrameType } from "../../src/http2/frames.ts";
 import type { Session } from "../../src/proxy/session.ts";
 import { until } from "../kit/deadline.ts";
+import type { Pair } from "../kit/hpack.ts";
 import { Http2Client, readAnswer } from "../kit/http2-client.ts";
 import { connectFrames, FrameClient } from "../kit/http2-frame-client.ts";
 import { frame } from "../kit/http2-frames.ts";
@@ -16,6 +18,12 @@ import { patternBytes } from "../kit/pattern.ts";
 import { type ProxyOptions, type ProxyUnderTest, startProxy } from "./proxy.ts";
 
 const answering = { requestFilter: (session: Session) => session.respond({ status: 200, body: "ok" }) };
+
+const GET: readonly Pair[] = [
+  [":method", "GET"],
+  [":scheme", "http"],
+  [":authority", "a"],
+];
 
 /** A proxy before an HTTP/1 server, and a client that speaks HTTP/2 with it. */
 async function startAll(options: ProxyOptions<undefined> = {}): Promise<{
@@ -250,6 +258,25 @@ describe("the end of an HTTP/2 connection", () => {
     await until("the connection is closed", () => client.closed);
     const goaways = client.notes.filter((note) => note.startsWith("goaway"));
     assert.deepEqual(goaways, ["goaway 2147483647 NO_ERROR ", "goaway 1 NO_ERROR "]);
+  });
+
+  test("is waited for as long as something is under way on it", async () => {
+    await using all = await startAll();
+    await using client = await connectFrames(all.proxy.port);
+    client.mutesPings = true;
+    client.request(1, true, [...GET, [":path", "/held"]]);
+    await all.origin.request(0);
+    const stopped = all.proxy.server.drain(20_000);
+    await client.until(() => client.goaway !== "");
+    // Longer than without anything.
+    await setTimeout(2_300);
+    client.request(3, true, [...GET, [":path", "/"]]);
+    await client.until(() => client.endOf(3) === "end");
+    client.sendRaw(frame(FrameType.Ping, FrameFlag.Ack, 0, Buffer.alloc(8)));
+    await client.until(() => client.notes.includes("goaway 3 NO_ERROR "));
+    all.origin.release();
+    await stopped;
+    assert.equal(client.endOf(1), "end");
   });
 
   for (const http2 of [true, { only: true }]) {
