@@ -10,6 +10,7 @@ import type { Http2Settings } from "../http2/server-options.ts";
 import type { CertificateCallback } from "../net/tls/certificate-store.ts";
 import { Connector } from "../upstream/connector.ts";
 import { DEFAULT_POOL_OPTIONS, type PoolOptions } from "../upstream/pool.ts";
+import type { ClientCounts } from "./client-counts.ts";
 import { type ForwardingPolicy, NO_FORWARDING } from "./forwarding.ts";
 import type { GrpcWebSettings } from "./grpc/web-cors.ts";
 import { HttpProxy } from "./http-proxy.ts";
@@ -91,6 +92,8 @@ class HttpProxyService<C> implements Service {
   #services = new Map<string, HttpService<C>>();
   /** Null without TLS. */
   #handshakes: HttpHandshakes | null;
+  /** What clients have open, by listener, whatever settings they began with. */
+  #clients = new Map<string, ClientCounts>();
   /** Those of connections that began when other settings held for them. */
   #earlier = new Set<HttpService<C>>();
   /** What their handshakes go through, and what was passed on unopened. */
@@ -161,8 +164,10 @@ class HttpProxyService<C> implements Service {
     const name = this.listen.length > 1 ? `${this.name} ${listener}` : this.name;
     const traffic = this.#traffic?.row("listener", name) ?? null;
     const options = { settings, http2, ...limits, faults, handshakes: this.#handshakes, traffic };
-    const service = new HttpService(this.#proxy!, listener, options);
+    const clientsBefore = this.#clients.get(listener) ?? null;
+    const service = new HttpService(this.#proxy!, listener, { ...options, clientsBefore });
     this.#services.set(listener, service);
+    this.#clients.set(listener, service.clients);
     return service;
   }
 
@@ -186,6 +191,7 @@ class HttpProxyService<C> implements Service {
     this.#predecessor = null;
     this.#earlier = before.#earlier;
     this.#earlierHandshakes = before.#earlierHandshakes;
+    this.#clients = before.#clients;
     const services = before.#services;
     before.#services = new Map();
     for (const service of [...services.values(), ...this.#earlier]) service.proxy = this.#proxy!;

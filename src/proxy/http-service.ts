@@ -36,6 +36,8 @@ export interface HttpServiceOptions {
   readonly besides?: () => number;
   /** Open connections from one client address. 0: no limit. Holds for each thread. */
   readonly maxConnectionsPerClient?: number;
+  /** By which those are counted that began with earlier settings; null: there are none. */
+  readonly clientsBefore?: ClientCounts | null;
   /** Decides before a byte is read whether a client may connect. */
   readonly connectionFilter?: ((address: string) => boolean) | null;
   /** Faults that are laid on clients' connections; null for none. */
@@ -59,7 +61,8 @@ export class HttpService<C> implements Http1Application<ClientConnection>, Hands
   readonly #connections = new Set<ClientConnection>();
   /** Connections of which it isn't known yet what they speak. */
   #underWay = 0;
-  readonly #clients: ClientCounts;
+  /** What clients have open here, and with earlier settings. */
+  readonly clients: ClientCounts;
   readonly #listener: string;
   readonly #faults: Faults | null;
   readonly #handshakes: HttpHandshakes | null;
@@ -74,7 +77,7 @@ export class HttpService<C> implements Http1Application<ClientConnection>, Hands
     this.#options = options;
     this.#server = new ServerOptions(options.settings);
     this.#http2 = toHttp2Options(this.#server.settings, options.http2 ?? true);
-    this.#clients = new ClientCounts(options.maxConnectionsPerClient ?? 0);
+    this.clients = new ClientCounts(options.maxConnectionsPerClient ?? 0, options.clientsBefore);
     this.#handshakes = options.handshakes ?? null;
     this.#traffic = options.traffic ?? null;
     this.#faults = options.faults ?? null;
@@ -92,13 +95,13 @@ export class HttpService<C> implements Http1Application<ClientConnection>, Hands
     const address = plainAddress(socket.remoteAddress ?? "");
     counters.add(Counter.connectionsAccepted);
     this.#traffic?.add(TrafficCount.connections);
-    if (!this.#admits(address) || !this.#clients.add(address)) {
+    if (!this.#admits(address) || !this.clients.add(address)) {
       this.#countRefused();
       socket.destroy();
       return;
     }
     if (this.#faults?.admit().refuse === true) {
-      this.#clients.remove(address);
+      this.clients.remove(address);
       this.#countRefused();
       socket.resetAndDestroy();
       return;
@@ -143,7 +146,7 @@ export class HttpService<C> implements Http1Application<ClientConnection>, Hands
     this.#connections.add(connection);
     if (this.#faults?.isActive === true) layFaults(this.#faults, connection.transport);
     // A closed connection doesn't know any more whose it was.
-    if (this.#clients.areCounted) this.#note(connection);
+    if (this.clients.areCounted) this.#note(connection);
     if (!this.draining) return;
     if (this.isPatient) connection.retire?.();
     else connection.drain();
@@ -172,7 +175,7 @@ export class HttpService<C> implements Http1Application<ClientConnection>, Hands
     if (failure !== null) this.proxy.reportHandshake(this.#listener, address, failure);
     this.#underWay--;
     this.#countOpen(-1);
-    this.#clients.remove(address);
+    this.clients.remove(address);
     this.#noteEnd();
   }
 
@@ -241,7 +244,7 @@ export class HttpService<C> implements Http1Application<ClientConnection>, Hands
   onClosed(connection: ClientConnection): void {
     if (!this.#connections.delete(connection)) return;
     this.#countOpen(-1);
-    if (this.#clients.areCounted) this.#clients.remove((connection.note as HttpClientInfo).address);
+    if (this.clients.areCounted) this.clients.remove((connection.note as HttpClientInfo).address);
     this.#noteEnd();
   }
 

@@ -20,6 +20,8 @@ export class TcpProxyService implements Service {
   #upstreams: UpstreamRotation | null;
   #context: ServiceContext | null = null;
   #draining = false;
+  /** How many connections are open with earlier settings; null: there are none. */
+  #besides: (() => number) | null = null;
 
   /** @throws RangeError when an upstream's address can't be read; TypeError when there is none */
   constructor(settings: StreamProxySettings, options: StreamServiceOptions) {
@@ -41,9 +43,13 @@ export class TcpProxyService implements Service {
     await this.#handshakes?.start(context);
   }
 
-  /** Connections that come here from now on are told apart from those of the other, on the same address. */
-  continue(before: TcpProxyService): void {
+  /**
+   * Connections that come here from now on are told apart from those of the other, on the same address.
+   * @param besides how many are open with earlier settings, which count too
+   */
+  continue(before: TcpProxyService, besides: () => number): void {
     this.#relays.continue(before.#relays);
+    this.#besides = besides;
   }
 
   /** Where connections lead that come from now on. @throws as the constructor does */
@@ -59,7 +65,7 @@ export class TcpProxyService implements Service {
     counters.add(Counter.connectionsAccepted);
     this.#relays.meter?.row.add(TrafficCount.connections);
     if (this.#draining || signal.aborted) relays.refuse(socket, "shutting down", false);
-    else if (maxConnections > 0 && this.#size >= maxConnections)
+    else if (maxConnections > 0 && this.size + (this.#besides?.() ?? 0) >= maxConnections)
       relays.refuse(socket, `connection limit of ${maxConnections} reached`, false);
     else {
       const admission = relays.faults?.admit();
@@ -69,7 +75,7 @@ export class TcpProxyService implements Service {
   }
 
   /** Connections that are open. */
-  get #size(): number {
+  get size(): number {
     return this.#relays.size + (this.#handshakes?.size ?? 0);
   }
 

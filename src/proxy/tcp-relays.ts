@@ -47,7 +47,7 @@ export class TcpRelays implements RelayHost {
   readonly #onPluginFailed: ((error: Error) => void) | null;
   readonly #plugins: PluginRow | null;
   readonly #relays = new Map<string, TcpRelay>();
-  readonly #clients: ClientCounts;
+  #clients: ClientCounts;
   readonly #leaveFaults: (() => void) | undefined;
   readonly #rotations = new WeakMap<readonly string[], UpstreamRotation>();
   meter: StreamMeter | null = null;
@@ -88,6 +88,7 @@ export class TcpRelays implements RelayHost {
   /** Goes on counting where others for the same listener are. */
   continue(others: TcpRelays): void {
     this.#opened = others.#opened;
+    this.#clients = new ClientCounts(this.settings.maxConnectionsPerClient, others.#clients);
   }
 
   /** A name for the next connection, unique within the listener. */

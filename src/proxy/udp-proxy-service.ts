@@ -110,7 +110,7 @@ export class UdpProxyService implements Service, UdpHost, DatagramHandler {
     const { upstreams, connectTimeout, sendProxyProtocol, maxConnectionsPerClient } = settings;
     this.#upstreams = new UpstreamRotation(upstreams, connectTimeout);
     if (maxConnectionsPerClient !== this.settings.maxConnectionsPerClient)
-      this.#clients = new ClientCounts(maxConnectionsPerClient);
+      this.#clients = new ClientCounts(maxConnectionsPerClient, this.#clients);
     if (settings.idleTimeout !== this.settings.idleTimeout) this.idle = idleQueue(settings.idleTimeout);
     this.sendsProxyProtocol = sendProxyProtocol === 2;
     this.settings = settings;

@@ -181,7 +181,8 @@ class OpenTcp implements OpenProxy {
     const before = this.#before?.service;
     if (before === undefined) await this.door.open(this.service);
     else {
-      this.service.continue(before);
+      const earlier = this.#earlier;
+      this.service.continue(before, () => earlier.values().reduce((sum, { size }) => sum + size, 0));
       this.door.lead(this.service);
       void this.#outlive(before);
     }

@@ -6,7 +6,7 @@ import { createTemporaryDirectory } from "../kit/files.ts";
 import { Http2Client } from "../kit/http2-client.ts";
 import { startOrigin } from "../kit/origins.ts";
 import { freePort } from "../kit/ports.ts";
-import { closureOf, connectRaw } from "../kit/raw-client.ts";
+import { closureOf, connectRaw, type RawClient } from "../kit/raw-client.ts";
 import { echoes, Reloading, startEcho } from "./reloading.ts";
 import { get } from "./sluice.ts";
 
@@ -51,6 +51,38 @@ describe("a swap in place", () => {
     await using after = new Http2Client(plane.port(0));
     assert.notEqual((await after.get("/")).status, 200);
     assert.equal((await before.get("/")).body.toString(), "http2: false");
+  });
+
+  test("counts connections with earlier settings where new ones are limited", async () => {
+    await using echo = await startEcho();
+    const limited = (timeout: number): string => `
+listeners:
+  - { name: web, bind: "127.0.0.1:0", respond: web, limits: { connections_per_client: 2 }, timeouts: { head: ${timeout}s } }
+  - { name: each, protocol: tcp, bind: "127.0.0.1:0", upstream: "127.0.0.1:${echo.port}", limits: { connections_per_client: 2 }, timeouts: { idle: ${timeout}s } }
+  - { name: all, protocol: tcp, bind: "127.0.0.1:0", upstream: "127.0.0.1:${echo.port}", limits: { connections: 2 }, timeouts: { idle: ${timeout}s } }`;
+    await using plane = await Reloading.start(limited(20), 0);
+    const isOpen = async (client: RawClient, name: string): Promise<void> => {
+      if (name !== "web") await echoes(client, "here;");
+      else assert.equal((await client.exchange(REQUEST)).status, 200);
+    };
+    for (const name of ["web", "each", "all"]) {
+      const port = name === "web" ? plane.port(0) : plane.proxyPort(name);
+      await using first = await connectRaw(port);
+      await isOpen(first, name);
+      for (const timeout of [30, 40]) await plane.reload(limited(timeout));
+      await using second = await connectRaw(port);
+      await isOpen(second, name);
+      await closureOf(port);
+      await isOpen(first, name);
+      first.socket.destroy();
+      await until(`${name} has room again`, async () => {
+        await using third = await connectRaw(port);
+        return await isOpen(third, name).then(
+          () => true,
+          () => false,
+        );
+      });
+    }
   });
 
   test("keeps the connections to servers", async () => {
