@@ -14,6 +14,7 @@ import type { Running } from "../control/running.ts";
 import type { Upgrader } from "../control/upgrade/upgrader.ts";
 import { formatAddress } from "../net/address.ts";
 import { apiAddress } from "./api-address.ts";
+import { mountServer } from "./mount-server.ts";
 import { version } from "./version.ts";
 
 /** Whose its socket is. */
@@ -77,17 +78,8 @@ export async function mountApi({
     onError,
   });
   try {
-    // On a socket that a successor can have.
-    const { fds, boundTo } = await running.lend(formatAddress(parsed), OWNER);
-    return {
-      address: await server.listen(fds[0]),
-      close: () => server.close(0),
-      retire: async () => {
-        await server.close();
-        await running.giveBack(OWNER, boundTo);
-      },
-      setToken: (other) => server.setToken(other),
-    };
+    const mounted = await mountServer(server, formatAddress(parsed), OWNER, running);
+    return { ...mounted, setToken: (other) => server.setToken(other) };
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     const reason = code === "EADDRINUSE" ? "another program listens there already" : message;

@@ -3,6 +3,7 @@ import { AdminServer } from "../admin/http/admin-server.ts";
 import type { Health } from "../control/health.ts";
 import type { Mounted } from "../control/reload/mount.ts";
 import type { Running } from "../control/running.ts";
+import { mountServer } from "./mount-server.ts";
 
 /** What answers orchestrators, while it is mounted. */
 export type MountedHealth = Mounted;
@@ -17,14 +18,5 @@ export async function mountHealth(address: string, health: Health, running: Runn
     handlers: [],
     openHandlers: [(request) => answerHealth(health, request)],
   });
-  // On a socket that a successor can have.
-  const { fds, boundTo } = await running.lend(address, OWNER);
-  return {
-    address: await server.listen(fds[0]),
-    close: () => server.close(0),
-    retire: async () => {
-      await server.close();
-      await running.giveBack(OWNER, boundTo);
-    },
-  };
+  return await mountServer(server, address, OWNER, running);
 }

@@ -1,35 +1,14 @@
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { describe, test } from "node:test";
+import { test } from "node:test";
 import { createTemporaryDirectory } from "../../test/kit/files.ts";
+import { testComplaints } from "../../test/kit/golden-complaints.ts";
 import { ConfigError, formatPath } from "./config-error.ts";
 import { loadConfig, parseConfig } from "./load.ts";
 
 const folder = join(import.meta.dirname, "testdata/errors");
 
-/** Everything that is wrong with a file, as it is shown. */
-function complaintsOf(name: string): string {
-  try {
-    parseConfig(readFileSync(join(folder, name), "utf8"), name, {});
-  } catch (error) {
-    assert.ok(error instanceof ConfigError, String(error));
-    return `${error.message}\n`;
-  }
-  throw new Error(`${name} is a good configuration`);
-}
-
-/** `UPDATE_GOLDEN=1` writes what is shown now, to be read before it is committed. */
-describe("what is wrong is said with place, expectation and the nearest word", () => {
-  for (const name of readdirSync(folder).filter((file) => file.endsWith(".yaml"))) {
-    test(name, () => {
-      const golden = join(folder, name.replace(".yaml", ".txt"));
-      const complaints = complaintsOf(name);
-      if (process.env["UPDATE_GOLDEN"] !== undefined) writeFileSync(golden, complaints);
-      assert.equal(complaints, readFileSync(golden, "utf8"));
-    });
-  }
-});
+testComplaints(folder, (text, name) => parseConfig(text, name, {}));
 
 test("problems are data", () => {
   assert.throws(

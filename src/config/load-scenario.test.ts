@@ -1,9 +1,8 @@
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
+import { testComplaints } from "../../test/kit/golden-complaints.ts";
 import { createRegistry } from "../chaos/toxics/index.ts";
-import { ConfigError } from "./config-error.ts";
 import { loadScenario, parseScenario } from "./load-scenario.ts";
 import type { Ramp, Scenario, ScenarioStep } from "./scenario.ts";
 
@@ -25,27 +24,7 @@ function ramp(line: string): Ramp {
   return action.ramp;
 }
 
-function complaintsOf(name: string): string {
-  try {
-    parseScenario(readFileSync(join(folder, name), "utf8"), name, {}, registry);
-  } catch (error) {
-    assert.ok(error instanceof ConfigError, String(error));
-    return `${error.message}\n`;
-  }
-  throw new Error(`${name} is a good scenario`);
-}
-
-/** `UPDATE_GOLDEN=1` writes what is shown now, to be read before it is committed. */
-describe("what is wrong is said with place, expectation and the nearest word", () => {
-  for (const name of readdirSync(folder).filter((file) => file.endsWith(".yaml"))) {
-    test(name, () => {
-      const golden = join(folder, name.replace(".yaml", ".txt"));
-      const complaints = complaintsOf(name);
-      if (process.env["UPDATE_GOLDEN"] !== undefined) writeFileSync(golden, complaints);
-      assert.equal(complaints, readFileSync(golden, "utf8"));
-    });
-  }
-});
+testComplaints(folder, (text, name) => parseScenario(text, name, {}, registry));
 
 test("a file that can't be read is named", () => {
   assert.throws(() => loadScenario("/no/such/file.yaml", {}, registry), {

@@ -1,3 +1,4 @@
+import { until } from "../kit/deadline.ts";
 import { createTemporaryDirectory } from "../kit/files.ts";
 import { type RunningProgram, startSluice } from "../kit/process.ts";
 import { type Finished, runInside } from "./inside.ts";
@@ -66,6 +67,14 @@ export class Balancer implements AsyncDisposable {
   /** The servers of `api`. */
   async servers(): Promise<readonly ServerView[]> {
     return ((await this.ask("GET", "/upstreams/api")) as { servers: ServerView[] }).servers;
+  }
+
+  /** Waits until a server is taken for this. */
+  async when(address: string, state: string): Promise<void> {
+    await until(`${address} is ${state}`, async () => {
+      const servers = await this.servers();
+      return servers.some((server) => server.address === address && server.state === state);
+    });
   }
 
   /** What is told on standard error at these words, each as it stands in the log. */

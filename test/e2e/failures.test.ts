@@ -6,26 +6,12 @@ import type { ProxyPhases } from "../../src/proxy/phases.ts";
 import type { Session } from "../../src/proxy/session.ts";
 import { HttpPeer } from "../../src/upstream/peer.ts";
 import { until } from "../kit/deadline.ts";
-import { answering, ok, type ProxyUnderTest, request, startProxy } from "./proxy.ts";
+import { answering, EARLY_PHASES, ok, type ProxyUnderTest, request, startProxy } from "./proxy.ts";
 
 type Phase = keyof ProxyPhases;
 
-/** Phases before the client has got anything, in which a failure can be answered. */
-const EARLY: readonly Phase[] = [
-  "newContext",
-  "earlyRequestFilter",
-  "requestFilter",
-  "proxyUpstreamFilter",
-  "upstreamPeer",
-  "connectedToUpstream",
-  "upstreamRequestFilter",
-  "requestBodyFilter",
-  "upstreamResponseFilter",
-  "responseFilter",
-];
-
 /** Those that may take their time. */
-const ASYNC = EARLY.filter((phase) => phase !== "newContext");
+const ASYNC = EARLY_PHASES.filter((phase) => phase !== "newContext");
 
 const POST = `${request("POST /", "Content-Length: 5")}hello`;
 
@@ -58,7 +44,7 @@ async function startDoing(
 }
 
 describe("an error that a phase throws", () => {
-  for (const phase of EARLY) {
+  for (const phase of EARLY_PHASES) {
     for (const isAsync of phase === "newContext" ? [false] : [false, true]) {
       test(`in ${phase}${isAsync ? ", later" : ""} is a 500, and the connection goes on`, async () => {
         const failing = (): unknown => {

@@ -16,6 +16,20 @@ import type { RawRequest } from "../kit/raw-message.ts";
 import { type RawConnection, type RawOrigin, type RawScript, startRawOrigin } from "../kit/raw-origin.ts";
 import type { RawSocket } from "../kit/raw-socket.ts";
 
+/** Phases before the client has got anything, in which a failure can be answered. */
+export const EARLY_PHASES: readonly (keyof ProxyPhases)[] = [
+  "newContext",
+  "earlyRequestFilter",
+  "requestFilter",
+  "proxyUpstreamFilter",
+  "upstreamPeer",
+  "connectedToUpstream",
+  "upstreamRequestFilter",
+  "requestBodyFilter",
+  "upstreamResponseFilter",
+  "responseFilter",
+];
+
 export interface ProxyOptions<C> extends Omit<HttpProxyServiceOptions<C>, "listen" | "phases" | "connector"> {
   /** Where requests go unless the phases choose otherwise: a server, or the script of one made for the occasion. */
   readonly origin?: { readonly port: number } | RawScript;

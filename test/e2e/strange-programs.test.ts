@@ -4,7 +4,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import type { ProxyPhases } from "../../src/proxy/phases.ts";
 import { HttpPeer } from "../../src/upstream/peer.ts";
 import { freePort } from "../kit/ports.ts";
-import { answering, ok, request, startProxy } from "./proxy.ts";
+import { answering, EARLY_PHASES, ok, request, startProxy } from "./proxy.ts";
 
 /** What can be thrown, or returned for a promise, and can't be handled like anything else. */
 const wordless: unknown = Object.create(null);
@@ -16,23 +16,10 @@ const deceptive = {
   },
 };
 
-const PHASES: readonly (keyof ProxyPhases)[] = [
-  "newContext",
-  "earlyRequestFilter",
-  "requestFilter",
-  "proxyUpstreamFilter",
-  "upstreamPeer",
-  "connectedToUpstream",
-  "upstreamRequestFilter",
-  "requestBodyFilter",
-  "upstreamResponseFilter",
-  "responseFilter",
-];
-
 const POST = `${request("POST /", "Content-Length: 5")}hello`;
 
 describe("a session ends with 500 and the proxy goes on", () => {
-  for (const phase of PHASES) {
+  for (const phase of EARLY_PHASES) {
     for (const [what, act] of [
       [
         "throws something without words",

@@ -49,11 +49,8 @@ class Stage implements AsyncDisposable {
   }
 
   /** Waits until the balancer takes the first server for this. */
-  async whenA(state: string): Promise<void> {
-    await until(`${this.a.address} is ${state}`, async () => {
-      const servers = await this.balancer.servers();
-      return servers.some((server) => server.address === this.a.address && server.state === state);
-    });
+  whenA(state: string): Promise<void> {
+    return this.balancer.when(this.a.address, state);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,31 +1,21 @@
 import { threadAlarms } from "../../src/base/alarms.ts";
 import { Counters } from "../../src/base/counters.ts";
 import { Faults } from "../../src/chaos/faults.ts";
-import { ALLOW } from "../../src/chaos/mode.ts";
 import { ToxicRegistry } from "../../src/chaos/registry.ts";
 import type { ToxicSettings, ToxicType } from "../../src/chaos/toxic.ts";
 import { Server } from "../../src/proxy/server.ts";
-import type { StreamEvent, StreamProxySettings } from "../../src/proxy/stream-proxy.ts";
+import { STREAM_DEFAULTS, type StreamEvent, type StreamProxySettings } from "../../src/proxy/stream-proxy.ts";
 import { TcpProxyService } from "../../src/proxy/tcp-proxy-service.ts";
 import { until } from "./deadline.ts";
 
 /** Settings of a proxy on a port of its own, without limits but for time. */
 export const PROXY_SETTINGS: StreamProxySettings = {
+  ...STREAM_DEFAULTS.tcp,
   name: "proxy",
-  protocol: "tcp",
   listen: "127.0.0.1:0",
   upstreams: [],
   connectTimeout: 5_000,
   idleTimeout: 60_000,
-  maxConnections: 0,
-  maxConnectionsPerClient: 0,
-  acceptProxyProtocol: false,
-  sendProxyProtocol: null,
-  tls: null,
-  upstreamTls: null,
-  toxics: [],
-  mode: ALLOW,
-  plugins: [],
 };
 
 /** A toxic of this type, downstream unless said otherwise. */

@@ -1,12 +1,13 @@
+import type {
+  LatencyReport,
+  TopEntry as ReportedEntry,
+  TopKind,
+  TopReport,
+} from "../../observe/traffic/report.ts";
+
 /** What the admin API tells of the traffic, as far as it is shown. Latencies in milliseconds. */
 
-export interface Latency {
-  readonly count: number;
-  readonly p50: number;
-  readonly p90: number;
-  readonly p99: number;
-  readonly max: number;
-}
+export type Latency = Pick<LatencyReport, "count" | "p50" | "p90" | "p99" | "max">;
 
 interface Rates {
   readonly connections: number;
@@ -59,26 +60,15 @@ export interface Stats {
 }
 
 /** A client or a path. */
-export interface TopEntry {
-  readonly key: string;
-  readonly isCut: boolean;
-  /** At most, and at least. */
-  readonly count: number;
-  readonly atLeast: number;
-  readonly bytesIn: number;
-  readonly bytesOut: number;
-  readonly failed: number;
+export interface TopEntry
+  extends Pick<ReportedEntry, "key" | "isCut" | "count" | "atLeast">,
+    Pick<ReportedEntry["counts"], "bytesIn" | "bytesOut" | "failed"> {
   readonly latency: Latency;
 }
 
-export interface TopList {
-  readonly total: number;
-  /** Whoever isn't in it was met at most so often. */
-  readonly least: number;
+export interface TopList extends Omit<TopReport, "entries"> {
   readonly entries: readonly TopEntry[];
 }
-
-export type TopKind = "client" | "path";
 
 /** Where all of this is asked for. Rejects with what people are to be told. */
 export interface StatsSource {
