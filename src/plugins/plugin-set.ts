@@ -1,6 +1,7 @@
+import { describeThrown } from "../base/errors.ts";
 import type { PluginListener } from "./isolated-plugin.ts";
 import { openPlugin } from "./open-plugin.ts";
-import type { Plugin } from "./plugin.ts";
+import { type Plugin, PluginError } from "./plugin.ts";
 import { PluginCounts } from "./plugin-counts.ts";
 import { PluginRow } from "./plugin-row.ts";
 import { isSamePlugin, type PluginMaterial } from "./plugin-settings.ts";
@@ -63,7 +64,7 @@ export class PluginSet {
         const entry = this.#entries.get(material.name);
         if (entry !== undefined && isSamePlugin(entry.material, material)) continue;
         const counted = entry?.slot.counts ?? new PluginCounts(counts, this.#row);
-        const plugin = await openPlugin(material, this.#listenerOf(material.name, counted));
+        const plugin = await this.#open(material, counted);
         if (entry !== undefined) changes.push({ entry, plugin, material });
         else {
           begun.push(material.name);
@@ -78,6 +79,15 @@ export class PluginSet {
       throw error;
     }
     return { commit: () => replaceAll(changes), abandon };
+  }
+
+  async #open(material: PluginMaterial, counts: PluginCounts): Promise<Plugin> {
+    const { name } = material;
+    try {
+      return await openPlugin(material, this.#listenerOf(name, counts));
+    } catch (error) {
+      throw new PluginError(`Plugin ${name} can't be used: ${describeThrown(error)}`, { cause: error });
+    }
   }
 
   #listenerOf(name: string, counts: PluginCounts): PluginListener {
