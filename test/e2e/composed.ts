@@ -1,6 +1,6 @@
 import { pino } from "pino";
 import { parseConfig } from "../../src/config/load.ts";
-import type { ReloadReport } from "../../src/control/reload/report.ts";
+import type { RunReport } from "../../src/control/reload/report.ts";
 import { type Running, startRunning } from "../../src/control/running.ts";
 import type { GroupStatus, ServerStatus } from "../../src/upstream/group-status.ts";
 import type { RunSpec } from "../../src/worker/run-spec.ts";
@@ -34,7 +34,7 @@ export class Composed implements AsyncDisposable {
   }
 
   /** Has it run another configuration. Rejects with what is wrong with it. */
-  reload(text: string): Promise<ReloadReport> {
+  reload(text: string): Promise<RunReport> {
     return this.running.reload(specOf(text, this.running.spec.seed), this.#threads);
   }
 
