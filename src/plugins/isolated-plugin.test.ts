@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { existsSync, readFileSync } from "node:fs";
 import type { Socket } from "node:net";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -9,9 +10,9 @@ import { createTemporaryDirectory, type TemporaryDirectory } from "../../test/ki
 import { op } from "../../test/kit/wasm-module.ts";
 import { P, transformBy, wasmFunction, wasmPlugin } from "../../test/kit/wasm-plugins.ts";
 import { IsolatedPlugin } from "./isolated-plugin.ts";
-import { ENTRY } from "./isolated-process.ts";
 import { type LossListener, type PluginConnection, PluginError, TO_UPSTREAM } from "./plugin.ts";
 import { encodeFrame, Frame } from "./plugin-frames.ts";
+import { ENTRY, spawnPluginProcess } from "./spawn-plugin.ts";
 
 /** Passes what comes, asks for 200,000 bytes for a `+`, never returns from a `?` and has the connection closed for a `.`. */
 const transform = transformBy(
@@ -25,6 +26,8 @@ const transform = transformBy(
   ...[op.get(P.length), op.toI64],
 );
 const filter = wasmFunction("sluice_filter_request", 5, [op.i32(-403)]);
+
+const withoutProc = existsSync("/proc/self/environ") ? false : "there is no /proc";
 
 let folder: TemporaryDirectory;
 let restarts: string[];
@@ -129,6 +132,18 @@ describe("a plugin in a process of its own", () => {
     pipe.write(encodeFrame(Frame.open, 1));
     pipe.end(encodeFrame(Frame.toUpstream, 1, Buffer.from("?")));
     assert.deepEqual(await ended, [null, "SIGALRM"]);
+  });
+
+  test("is told nothing that the service manager told its proxy alone", { skip: withoutProc }, (t) => {
+    t.after(() => {
+      for (const name of ["WATCHDOG_USEC", "LISTEN_FDNAMES"]) delete process.env[name];
+    });
+    Object.assign(process.env, { WATCHDOG_USEC: "1000", LISTEN_FDNAMES: "web" });
+    const child = spawnPluginProcess();
+    const environment = readFileSync(`/proc/${child.pid}/environ`, "latin1");
+    child.kill("SIGKILL");
+    assert.match(environment, /\0PATH=|^PATH=/);
+    assert.doesNotMatch(environment, /WATCHDOG_USEC|LISTEN_FDNAMES/);
   });
 
   test("that is none says so", async () => {

@@ -1,13 +1,10 @@
-import { type ChildProcess, type StdioOptions, spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import type { Socket } from "node:net";
-import { fileURLToPath } from "node:url";
 import { Alarm, type AlarmClock } from "../base/alarms.ts";
 import { Fifo } from "../base/fifo.ts";
 import { adoptAccepted } from "../net/onread-socket.ts";
 import { output } from "../net/output.ts";
 import type { Transport, TransportHandler } from "../net/transport.ts";
-import { withFutureOutput } from "./future-output.ts";
-import { futureUser } from "./future-user.ts";
 import type { PluginSource } from "./open-here.ts";
 import { type LossListener, PluginError } from "./plugin.ts";
 import {
@@ -19,15 +16,8 @@ import {
   FrameReader,
   writeFrameHead,
 } from "./plugin-frames.ts";
+import { PLUGIN_PIPE, spawnPluginProcess } from "./spawn-plugin.ts";
 
-/** In a checkout the sources run; a published package has only JavaScript. */
-export const ENTRY: URL = new URL(
-  import.meta.url.endsWith(".ts") ? "./plugin-process.ts" : "./plugin-process.js",
-  import.meta.url,
-);
-
-/** The place of the pipe among what the process begins with. */
-const PIPE = 3;
 /** Milliseconds for the process to begin the plugin, on a busy machine too. */
 const START_TIMEOUT = 20_000;
 /** Milliseconds for it to end by itself. */
@@ -37,12 +27,6 @@ const LAST_WORDS = 200;
 
 /** Milliseconds past the time for an answer in which the process ends by itself, if nobody else ends it. */
 const LAST_RESORT = 10_000;
-
-/** What belongs to the process that started this one, and not to others of its. */
-const OWN_VARIABLES = [
-  ...["NODE_OPTIONS", "NODE_CHANNEL_FD", "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"],
-  ...["LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"],
-];
 
 /** What a process says of its plugin when that has begun. */
 export interface Begun {
@@ -122,14 +106,14 @@ export class IsolatedProcess implements TransportHandler {
   /** To be called once, not necessarily at once: what it is asked before waits. */
   start(): void {
     if (this.#isEnding) return;
-    const child = spawnHere();
+    const child = spawnPluginProcess();
     this.#child = child;
     child.unref();
     child.once("error", (error) =>
       this.#end(new PluginError(`its process can't be started: ${error.message}`)),
     );
     child.once("exit", (code, signal) => this.#onExit(code, signal));
-    const pipe = child.stdio[PIPE] as Socket | null | undefined;
+    const pipe = child.stdio[PLUGIN_PIPE] as Socket | null | undefined;
     // There is none where the process couldn't be started.
     if (!pipe) return;
     this.#pipe = adoptAccepted(pipe, this);
@@ -324,15 +308,6 @@ export class IsolatedProcess implements TransportHandler {
     for (const listener of this.#connections.values()) listener.onLost(this.#reason);
     this.#connections.clear();
   }
-}
-
-function spawnHere(): ChildProcess {
-  const env = { ...process.env };
-  for (const name of OWN_VARIABLES) delete env[name];
-  return withFutureOutput(([stdout, stderr]) => {
-    const stdio: StdioOptions = ["ignore", stdout, stderr, "pipe"];
-    return spawn(process.execPath, [fileURLToPath(ENTRY)], { env, stdio, ...futureUser() });
-  });
 }
 
 /** @throws PluginError */

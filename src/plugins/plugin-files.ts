@@ -122,7 +122,7 @@ export class PluginCopies {
     return path;
   }
 
-  /** Removes a copy that nobody loads any more. Those who have loaded it don't notice. */
+  /** Removes a copy that nobody loads any more, or leaves it to the end. Those who have loaded it don't notice. */
   async remove(path: string): Promise<void> {
     this.#files.delete(path);
     await rm(path, { force: true }).catch(() => undefined);
