@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { chownSync, existsSync, mkdirSync, mkdtempSync, readdirSync, symlinkSync } from "node:fs";
+import { chownSync, existsSync, mkdirSync, mkdtempSync, readdirSync, symlinkSync, utimesSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { test } from "node:test";
 import { createTemporaryDirectory } from "../../test/kit/files.ts";
@@ -18,6 +18,9 @@ test("only folders of one's own are removed, of processes that are gone", async 
   mkdirSync(folder.join("target"));
   symlinkSync(folder.join("target"), folder.join(`${gone}abcdef`));
   mkdirSync(folder.join(`sluice-plugins-${NOBODY}-1-abcdef`));
+  const old = folder.join(`sluice-plugins-${NOBODY}-1-ghijkl`);
+  mkdirSync(old);
+  utimesSync(old, 1, 1);
   mkdirSync(folder.join("sluice-plugins-abcdef"));
   if (process.geteuid?.() === 0) {
     const others = mkdtempSync(folder.join(gone));
@@ -26,8 +29,8 @@ test("only folders of one's own are removed, of processes that are gone", async 
   const before = readdirSync(folder.path);
   await removeLeftCopies(folder.path);
   assert.deepEqual(
-    before.filter((name) => !existsSync(folder.join(name))),
-    [left.slice(folder.path.length + 1)],
+    before.map((name) => folder.join(name)).filter((path) => !existsSync(path)),
+    [left, old].toSorted(),
   );
   assert.ok(existsSync(own));
   await removeLeftCopies(folder.join("missing"));

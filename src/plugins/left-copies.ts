@@ -9,6 +9,9 @@ import { join } from "node:path";
  *     sluice-plugins-<process>-<where its number is good>-<random>
  */
 
+/** Milliseconds. Folders that are in use look new every hour (`PluginCopies`). */
+const LONG_AGO = 7 * 24 * 3_600_000;
+
 const NAME = /^sluice-plugins-(\d+)-(\d+)-\w+$/;
 
 /** What the name of this process's folder begins with. */
@@ -26,7 +29,7 @@ function numberSpace(): string {
 }
 
 /**
- * Removes folders of this user whose processes are gone. Those of another user are left alone, also by root: who owns a folder
+ * Removes folders of this user whose processes are gone, as far as that can be known, and those that nobody has touched for long. Those of another user are left alone, also by root: who owns a folder
  * can put a link in its place at any moment. What can't be removed stays.
  */
 export async function removeLeftCopies(folder: string): Promise<void> {
@@ -34,10 +37,12 @@ export async function removeLeftCopies(folder: string): Promise<void> {
   const space = numberSpace();
   for (const name of names) {
     const [, pid, where] = NAME.exec(name) ?? [];
-    if (pid === undefined || where !== space || isThere(Number(pid))) continue;
+    if (pid === undefined) continue;
     const path = join(folder, name);
     const found = await lstat(path).catch(() => null);
-    if (found?.isDirectory() === true && found.uid === process.geteuid?.())
+    if (found?.isDirectory() !== true || found.uid !== process.geteuid?.()) continue;
+    const isGone = where === space && !isThere(Number(pid));
+    if (isGone || found.mtimeMs < Date.now() - LONG_AGO)
       await rm(path, { recursive: true, force: true }).catch(() => undefined);
   }
 }

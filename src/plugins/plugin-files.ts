@@ -139,9 +139,9 @@ export class PluginCopies {
 
   #touch(): void {
     const now = new Date();
-    for (const file of this.#files) {
+    for (const path of [this.#path, ...this.#files]) {
       try {
-        lutimesSync(file, now, now);
+        if (path !== null) lutimesSync(path, now, now);
       } catch {
         // Who loads it says that it is gone.
       }
