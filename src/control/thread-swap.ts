@@ -108,6 +108,7 @@ async function allOf(answers: readonly Promise<unknown>[]): Promise<void> {
   if (failed !== undefined) throw failed.reason;
 }
 
+/** Whoever can't be told is gone, or hears of it when he can again. */
 async function tellAll(workers: readonly OrderTaker[], order: Order): Promise<void> {
   await Promise.all(workers.map((worker) => patiently(worker, order).catch(() => undefined)));
 }

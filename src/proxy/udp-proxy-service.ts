@@ -269,6 +269,7 @@ export class UdpProxyService implements Service, UdpHost, DatagramHandler {
 
   /** What waits in its queue is heard, and answered by sockets of the senders. */
   async #leaveShared(shared: UdpSocket, own: SenderSockets): Promise<void> {
+    // Where it can't be, what still comes to it until it is closed is heard here too.
     await shared.deafen().catch(() => undefined);
     await delay(QUEUE_READ);
     this.#draining = true;

@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { threadAlarms } from "../../src/base/alarms.ts";
+import { Counter } from "../../src/base/counters.ts";
 import { Faults } from "../../src/chaos/faults.ts";
 import { ToxicRegistry } from "../../src/chaos/registry.ts";
 import { latency } from "../../src/chaos/toxics/latency.ts";
+import { until } from "../kit/deadline.ts";
 import { answering, ok, request, startProxy } from "./proxy.ts";
 
 const MB = 1024 * 1024;
@@ -78,7 +80,8 @@ describe("toxics on an HTTP listener", () => {
     await using proxy = await startProxy({ origin: answering(ok("x")), faults });
     const client = await proxy.connect();
     client.write(request("GET /"));
-    await proxy.origin.connections[0]?.readRequest();
+    await proxy.origin.connection(0);
     client.destroy();
+    await until("it is over", () => proxy.counters.get(Counter.connectionsOpen) === 0);
   });
 });

@@ -220,6 +220,7 @@ async function inTime<T>(work: Promise<T>, timeout: number, giveUp: (reason: str
     reject(new Error(reason));
     giveUp(reason);
   }, timeout);
+  // What fails when it is too late is nobody's any more.
   work.catch(() => undefined);
   try {
     return await Promise.race([work, promise]);
