@@ -29,7 +29,10 @@ test("only folders of one's own are removed, of processes that are gone", async 
   const before = readdirSync(folder.path);
   await removeLeftCopies(folder.path);
   assert.deepEqual(
-    before.map((name) => folder.join(name)).filter((path) => !existsSync(path)),
+    before
+      .map((name) => folder.join(name))
+      .filter((path) => !existsSync(path))
+      .toSorted(),
     [left, old].toSorted(),
   );
   assert.ok(existsSync(own));
