@@ -39,7 +39,10 @@ describe("flags about TLS of sluice tcp", () => {
     assert.deepEqual(initFor(["--tls", "--sni", "Db.example", "--insecure"], ["a:1"]), {
       upstreamTls: { sni: "db.example", verifyCertificate: false },
     });
-    assert.throws(() => initFor(["--tls", "--ca", directory.join("none")], ["a:1"]), /--ca: .*none: there is no such file/);
+    assert.throws(
+      () => initFor(["--tls", "--ca", directory.join("none")], ["a:1"]),
+      /--ca: .*none: there is no such file/,
+    );
     const empty = await directory.write("empty.pem", "");
     assert.throws(() => initFor(["--tls", "--ca", empty], ["a:1"]), /holds no certificate in PEM/);
   });
