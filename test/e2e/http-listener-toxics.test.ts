@@ -80,8 +80,9 @@ describe("toxics on an HTTP listener", () => {
     await using proxy = await startProxy({ origin: answering(ok("x")), faults });
     const client = await proxy.connect();
     client.write(request("GET /"));
-    await proxy.origin.connection(0);
-    client.destroy();
+    await until("the answer is held", () => proxy.counters.get(Counter.responses2xx) === 1);
+    assert.equal(proxy.counters.get(Counter.connectionsOpen), 1);
+    client.reset();
     await until("it is over", () => proxy.counters.get(Counter.connectionsOpen) === 0);
   });
 });

@@ -1,4 +1,5 @@
-import type { Place, Stats, StatsSource, TopEntry, TopKind, TopList } from "../../src/tui/top/stats.ts";
+import type { TopKind } from "../../src/observe/traffic/report.ts";
+import type { Place, Stats, StatsSource, TopEntry, TopList } from "../../src/tui/top/stats.ts";
 
 const LATENCY = { count: 10, p50: 1.25, p90: 4, p99: 12.5, max: 80 };
 

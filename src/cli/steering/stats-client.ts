@@ -1,5 +1,6 @@
 import * as z from "zod";
-import type { Place, Stats, StatsSource, TopEntry, TopKind, TopList } from "../../tui/top/stats.ts";
+import type { TopKind } from "../../observe/traffic/report.ts";
+import type { Place, Stats, StatsSource, TopEntry, TopList } from "../../tui/top/stats.ts";
 import type { ApiClient } from "./api-client.ts";
 import { known } from "./upstreams-client.ts";
 

@@ -1,6 +1,7 @@
 import { Alarm, type AlarmClock } from "../../base/alarms.ts";
+import type { TopKind } from "../../observe/traffic/report.ts";
 import type { Picture, RatedEntry } from "./sections.ts";
-import type { StatsSource, TopKind, TopList } from "./stats.ts";
+import type { StatsSource, TopList } from "./stats.ts";
 
 /** What is known at the moment. */
 export interface TopSight {
