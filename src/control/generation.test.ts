@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
-import { Writable } from "node:stream";
+import { existsSync } from "node:fs";
+import { rm } from "node:fs/promises";
 import { test } from "node:test";
 import { pino } from "pino";
+import { until } from "../../test/kit/deadline.ts";
 import { createTemporaryDirectory } from "../../test/kit/files.ts";
 import { ManualAlarmClock } from "../base/alarms.ts";
 import { TrafficKeeper } from "../observe/traffic/traffic-keeper.ts";
@@ -13,66 +15,74 @@ import { SocketKeeper } from "./sockets.ts";
 import { TlsKeepers } from "./tls-keepers.ts";
 import { WorkerRows } from "./worker-rows.ts";
 
-/** Its first thread never gives its time back once it is to end; the second one crashes when there is a file of that name. */
-const program = (crash: string): string => `
-import { existsSync } from "node:fs";
-import { threadName } from "node:worker_threads";
+/** Crashes or hangs when there is a file of that name, and hangs when it is to end. */
+const program = (folder: string): string => `
+import { existsSync, renameSync } from "node:fs";
 import { backgroundService, defineServer } from "sluice";
 
+const hang = () => { for (;;); };
 setInterval(() => {
-  if (threadName === "sluice worker 1" && existsSync("${crash}")) throw new Error("as it was told");
+  if (existsSync("${folder}/crash")) throw new Error("as it was told");
+  if (!existsSync("${folder}/hang")) return;
+  renameSync("${folder}/hang", "${folder}/hangs");
+  hang();
 }, 10);
-const stubborn = backgroundService({ name: "stubborn", start: () => undefined, stop: () => { for (;;); } });
-export default defineServer({ services: [stubborn] });
+export default defineServer({
+  services: [backgroundService({ name: "stubborn", start: () => undefined, stop: hang })],
+});
 `;
 
-test("threads that are lost are told of and give back what they count in", async () => {
+test("a worker that is lost is told of, and replaced where it isn't about to end", async (t) => {
   await using folder = await createTemporaryDirectory();
   const spec: RunSpec = {
     ...{ snapshot: null, binds: [], accessLog: null, instance: "test", seed: "0" },
-    program: await folder.write("program.ts", program(folder.join("crash"))),
+    program: await folder.write("program.ts", program(folder.path)),
     errorLog: { level: "silent", path: null },
   };
   const lines: string[] = [];
-  const log = pino(
-    new Writable({
-      write(line, _encoding, done) {
-        lines.push((JSON.parse(String(line)) as { msg: string }).msg);
-        done();
-      },
-    }),
-  );
-  const shared = allocateSharedMemory(spec, 2);
-  const rows = new WorkerRows(2);
+  const write = (line: string): void => void lines.push((JSON.parse(line) as { msg: string }).msg);
+  const log = pino({}, { write });
+  const rows = new WorkerRows(1);
   const clock = new ManualAlarmClock();
-  const generation = new Generation(
-    1,
-    2,
-    { spec, shared },
-    {
-      keepers: { sockets: new SocketKeeper(), tls: new TlsKeepers(log), traffic: new TrafficKeeper() },
-      ...{ log, rows, clock, standing: () => NOTHING_STANDING },
-      ...{ onEvents: () => undefined, onTraffic: () => undefined },
-    },
-  );
+  const run = { spec, shared: allocateSharedMemory(spec, 1) };
+  const generation = new Generation(1, 1, run, {
+    keepers: { sockets: new SocketKeeper(), tls: new TlsKeepers(log), traffic: new TrafficKeeper() },
+    ...{ log, rows, clock, standing: () => NOTHING_STANDING },
+    ...{ onEvents: () => undefined, onTraffic: () => undefined },
+  });
+  const timePassesUntil = (what: string, condition: () => boolean): Promise<boolean> =>
+    until(what, () => {
+      clock.advance(5_000);
+      return condition();
+    });
+
+  t.after(() => generation.stop());
   await generation.start(NOTHING_STANDING);
-  const doomed = generation.workers[1]!;
+  const first = generation.first!;
   await folder.write("crash", "");
-  await doomed.ended;
-  assert.deepEqual(lines, ["A worker crashed before it listened"]);
+  await first.ended;
+  await rm(folder.join("crash"));
+  await generation.listen();
+  const second = await until("it is replaced", () => generation.first);
+  await second!.ready;
+
+  await folder.write("hang", "");
+  await until("it hangs", () => existsSync(folder.join("hangs")));
+  await timePassesUntil("it is replaced", () => generation.first !== null && generation.first !== second);
+  await generation.first!.ready;
+
   generation.retire();
   let isOver = false;
-  const ended = generation.ended.then(() => {
+  void generation.ended.then(() => {
     isOver = true;
   });
-  while (!isOver) {
-    clock.advance(5_000);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-  await ended;
+  await timePassesUntil("it has ended", () => isOver);
   assert.deepEqual(lines, [
     "A worker crashed before it listened",
-    "A worker that only finished what it had doesn't answer any more: it is ended",
+    "A crashed worker was replaced",
+    "A worker crashed",
+    "A crashed worker was replaced",
+    "A worker crashed that only finished what it had",
   ]);
-  assert.equal(rows.free, 2);
+  assert.equal(rows.free, 1);
 });

@@ -1,3 +1,4 @@
+import { url as inspectorUrl } from "node:inspector";
 import type { Logger } from "pino";
 import type { AlarmClock } from "../base/alarms.ts";
 import { Counter } from "../base/counters.ts";
@@ -15,12 +16,14 @@ import type { GenerationStatus } from "./planes.ts";
 import { type Keepers, WorkerHandle } from "./worker-handle.ts";
 import type { WorkerRows } from "./worker-rows.ts";
 
+const LOST = "It hasn't answered for half a minute: something keeps it busy";
+
 /** What all generations of workers have in common. */
 export interface GenerationMeans {
   readonly log: Logger;
   readonly keepers: Keepers;
   readonly rows: WorkerRows;
-  /** By which workers are looked after that only finish what they have. */
+  /** By which workers are looked after that may never answer again. */
   readonly clock: AlarmClock;
   /** What a worker that starts is told to begin with. */
   readonly standing: () => Standing;
@@ -57,6 +60,7 @@ export class Generation {
   readonly #since = Date.now();
   readonly #workers = new Map<number, WorkerHandle>();
   readonly #delays = new CrashDelays();
+  readonly #heartbeats = new WeakMap<WorkerHandle, Heartbeat>();
   readonly #replacements = new Set<NodeJS.Timeout>();
   readonly #ended = Promise.withResolvers<void>();
   /** True once nobody is replaced any more. */
@@ -172,18 +176,6 @@ export class Generation {
     });
   }
 
-  /** One that never gives its time back would never end, and whoever has connections there is served by nobody anyway. */
-  #lookAfter(worker: WorkerHandle): void {
-    const { log, clock } = this.#means;
-    const { thread } = worker;
-    const heartbeat = new Heartbeat(worker, clock, () => {
-      const what = "A worker that only finished what it had doesn't answer any more: it is ended";
-      log.error({ thread, generation: this.number }, what);
-      void worker.stop();
-    });
-    void worker.ended.then(() => heartbeat.stop());
-  }
-
   /** Lets what is under way finish for at most `grace` milliseconds. */
   async drain(grace: number): Promise<void> {
     this.#end((worker) => worker.drain(grace));
@@ -231,6 +223,7 @@ export class Generation {
     worker.ready.then(
       () => {
         isReady = true;
+        this.#lookAfter(worker);
       },
       () => undefined,
     );
@@ -238,6 +231,7 @@ export class Generation {
     const { thread, row, traffic } = worker;
     const { rows, onTraffic } = this.#means;
     this.#workers.delete(thread);
+    this.#heartbeats.get(worker)?.stop();
     takeBackFrom(row, this.#run.spec, this.#run.shared);
     rows.giveBack(row);
     onTraffic(traffic);
@@ -245,6 +239,16 @@ export class Generation {
     if (end.kind === "crashed" && (isReady || !this.#isReserve))
       this.#onCrash(thread, end.error, { isReady, lived: performance.now() - started });
     this.#noteEnd();
+  }
+
+  /** Nobody is served by one that never gives its time back: neither who has connections there nor who is yet to be given to it. */
+  #lookAfter(worker: WorkerHandle): void {
+    if (this.#heartbeats.has(worker)) return;
+    const heartbeat = new Heartbeat(worker, this.#means.clock, () => {
+      // Somebody may look at it in a debugger.
+      if (inspectorUrl() === undefined) void worker.kill(new Error(LOST));
+    });
+    this.#heartbeats.set(worker, heartbeat);
   }
 
   #onCrash(thread: number, error: Error, life: CrashedLife): void {

@@ -43,14 +43,13 @@ export class Heartbeat {
     this.#wait();
   }
 
-  /** Any order would do that changes nothing. */
   #ask(): void {
     const answered = (): void => {
       this.#isAsked = false;
     };
     this.#isAsked = true;
     this.#silent = 0;
-    this.#taker.order({ do: "traffic" }).then(answered, answered);
+    this.#taker.order({ do: "ping" }).then(answered, answered);
   }
 
   #wait(): void {

@@ -9,6 +9,7 @@ const FOR_CURRENT: ReadonlySet<Order["do"]> = new Set<Order["do"]>([
   "abandon",
   "keepSessions",
   "listen",
+  "ping",
   "httpFaults",
 ]);
 

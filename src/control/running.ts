@@ -185,8 +185,7 @@ function toRunning(
       },
     }),
     succeed: () => sockets.succeed(),
-    // Any order that changes nothing would do.
-    answered: () => orderAll(engine, { do: "traffic" }),
+    answered: () => orderAll(engine, { do: "ping" }),
     async drain(grace) {
       engine.giveUp();
       await reload.close();

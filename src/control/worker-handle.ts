@@ -110,6 +110,12 @@ export class WorkerHandle {
     return this.#traffic;
   }
 
+  /** Ends the thread now, as one that crashed by this. */
+  async kill(error: Error): Promise<void> {
+    this.#error = error;
+    await this.#worker.terminate();
+  }
+
   /** Ends the thread now. */
   async stop(): Promise<void> {
     this.#drained = true;

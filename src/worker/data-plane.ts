@@ -121,6 +121,8 @@ export class DataPlane {
       case "listen":
         await this.listen();
         return this.holdings;
+      case "ping":
+        return null;
       case "watch":
         events.watch(order.on);
         return null;

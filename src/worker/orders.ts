@@ -35,6 +35,8 @@ export type Order =
   | { readonly do: "keepSessions" }
   /** To one that was started in reserve: listens, and answers as `commit` does. */
   | { readonly do: "listen" }
+  /** Nothing; answered by null, whatever else there is to do. */
+  | { readonly do: "ping" }
   /** Whether events are to be sent. */
   | { readonly do: "watch"; readonly on: boolean };
 
