@@ -172,12 +172,12 @@ describe("orders to a keeper", () => {
     const rig = await started({ checks: [{ ...CHECK, fall: 1 }] });
     rig.keeper.order("a:1", "draining");
     assert.equal(rig.chosen(), "bc");
-    assert.ok(rig.group.serverFor("a:1"));
+    assert.ok(rig.group.serverAt(rig.server("a:1").slot));
     rig.ill.set("a:1", "x");
     await rig.pass(1_000);
     assert.equal(rig.status("a:1").state, "draining");
     rig.keeper.order("a:1", "disabled");
-    assert.equal(rig.group.serverFor("a:1"), null);
+    assert.equal(rig.group.serverAt(rig.server("a:1").slot), null);
     rig.keeper.order("a:1", "enabled");
     assert.equal(rig.status("a:1").state, "down");
     assert.equal(rig.status("a:1").reason, "x");

@@ -137,13 +137,7 @@ export class ServerGroup {
     return server;
   }
 
-  /** The server of that address, for a client that belongs to it; null when it may get nothing now. A draining one may. */
-  serverFor(address: string): Server | null {
-    const server = this.#servers.find((known) => known.address === address);
-    return server === undefined ? null : this.serverAt(server.slot);
-  }
-
-  /** The same by its slot. */
+  /** The server in a slot, for a client that belongs to it; null when it may get nothing now. A draining one may. */
   serverAt(slot: number): Server | null {
     const place = this.#places.get(slot);
     if (place === undefined || (this.#memory.of(slot, ServerWord.Out) & ~Out.Draining) !== 0) return null;
