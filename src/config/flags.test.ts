@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { BARE_ROUTE } from "../../test/kit/bare-route.ts";
 import { BALANCING_POLICIES } from "../upstream/group-settings.ts";
 import { type ProxyFlags, snapshotFromFlags } from "./flags.ts";
 
@@ -15,15 +16,9 @@ test("flags make the simplest proxy there is", () => {
   assert.equal(threads, null);
   assert.deepEqual(listeners[0]!.routes, [
     {
+      ...BARE_ROUTE,
       name: "routes[0]",
-      match: null,
       action: { kind: "upstream", upstream: "servers", request: null, split: null, mirror: null },
-      response: null,
-      faults: [],
-      limits: [],
-      plugins: [],
-      filters: [],
-      grpcTimeout: 0,
     },
   ]);
   assert.deepEqual(

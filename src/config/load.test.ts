@@ -1,6 +1,7 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: this is how variables and placeholders are written
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { BARE_ROUTE } from "../../test/kit/bare-route.ts";
 import { createTemporaryDirectory } from "../../test/kit/files.ts";
 import type { RouteSettings } from "../filters/settings.ts";
 import { DEFAULT_SERVER_SETTINGS } from "../http1/server-options.ts";
@@ -87,17 +88,11 @@ describe("the simple form", () => {
         mode: { kind: "allow" },
         routes: [
           {
+            ...BARE_ROUTE,
             name: "routes[0]",
-            match: null,
             action: {
               ...{ kind: "upstream", upstream: "127.0.0.1:3000", request: null, split: null, mirror: null },
             },
-            response: null,
-            faults: [],
-            limits: [],
-            plugins: [],
-            filters: [],
-            grpcTimeout: 0,
           },
         ],
       },

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { BARE_ROUTE } from "../../test/kit/bare-route.ts";
 import { KeptGroup } from "../../test/kit/kept-group.ts";
 import { proxyMeans } from "../../test/kit/proxy-means.ts";
 import { createSession, type LoneSession, type SessionInit } from "../../test/kit/session.ts";
@@ -32,18 +33,7 @@ function settings(...routes: readonly Partial<RouteSettings>[]): ProxySettings {
         plugins: [],
         filters: [],
         routes: routes.map((route, i) => {
-          return {
-            name: `r${i}`,
-            match: null,
-            action: toUpstream("one"),
-            response: null,
-            faults: [],
-            limits: [],
-            plugins: [],
-            filters: [],
-            grpcTimeout: 0,
-            ...route,
-          };
+          return { ...BARE_ROUTE, name: `r${i}`, action: toUpstream("one"), ...route };
         }),
       },
     ],

@@ -3,6 +3,7 @@ import type { Random } from "../../src/base/random.ts";
 import { type Address, parseAddress } from "../../src/net/address.ts";
 import type { HealthCheckSettings } from "../../src/upstream/group-settings.ts";
 import { HealthChecker } from "../../src/upstream/health/health-checker.ts";
+import type { HttpProbeSettings } from "../../src/upstream/health/http-probe.ts";
 import type { Probe, ProbeResult } from "../../src/upstream/health/probe.ts";
 
 export const ADDRESS: Address = parseAddress("10.0.0.1:80");
@@ -14,6 +15,16 @@ export const TCP: HealthCheckSettings = {
   rise: 1,
   fall: 1,
   port: null,
+};
+
+/** Asks for "/", and is content with any success. */
+export const HTTP_PROBE: HttpProbeSettings = {
+  method: "GET",
+  path: "/",
+  headers: [],
+  expect: [{ first: 200, last: 299 }],
+  body: null,
+  tls: null,
 };
 
 export const WELL: ProbeResult = { isHealthy: true };

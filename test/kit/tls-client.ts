@@ -23,15 +23,14 @@ export interface TlsVisit {
 
 /** A connection whose handshake is done as far as the client knows. Rejects with the reason when it can't be. */
 export async function connectSecurely(port: number, options: ConnectionOptions = {}): Promise<TLSSocket> {
-  const socket = connect({
-    host: "127.0.0.1",
-    port,
-    servername: "localhost",
-    rejectUnauthorized: false,
-    ...options,
-  });
+  const socket = dial(port, options);
   await once(socket, "secureConnect");
   return socket;
+}
+
+function dial(port: number, options: ConnectionOptions): TLSSocket {
+  const usual = { host: "127.0.0.1", port, servername: "localhost", rejectUnauthorized: false };
+  return connect({ ...usual, ...options });
 }
 
 /** What a server of HTTP answers to. */
@@ -48,13 +47,7 @@ export async function visitSecurely(
 ): Promise<TlsVisit> {
   let session: Buffer | null = null;
   let status: Buffer | null = null;
-  const socket = connect({
-    host: "127.0.0.1",
-    port,
-    servername: "localhost",
-    rejectUnauthorized: false,
-    ...options,
-  });
+  const socket = dial(port, options);
   socket.on("session", (given) => {
     session = given;
   });

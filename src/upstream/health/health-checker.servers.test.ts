@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { TCP } from "../../../test/kit/checker-stage.ts";
+import { HTTP_PROBE, TCP } from "../../../test/kit/checker-stage.ts";
 import { until } from "../../../test/kit/deadline.ts";
 import { startOrigin } from "../../../test/kit/origins.ts";
 import { startRawOrigin } from "../../../test/kit/raw-origin.ts";
@@ -13,16 +13,7 @@ import { createProbe } from "./create-probe.ts";
 import { HealthChecker } from "./health-checker.ts";
 
 describe("a checker of a real server", () => {
-  const http: HealthCheckSettings = {
-    ...TCP,
-    kind: "http",
-    method: "GET",
-    path: "/",
-    headers: [],
-    expect: [{ first: 200, last: 299 }],
-    body: null,
-    tls: null,
-  };
+  const http: HealthCheckSettings = { ...TCP, ...HTTP_PROBE, kind: "http" };
 
   function checkerOf(settings: HealthCheckSettings, address: string, clock: AlarmClock) {
     const changes: string[] = [];

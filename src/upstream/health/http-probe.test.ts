@@ -4,6 +4,7 @@ import { createServer as createSecureServer } from "node:https";
 import { describe, test } from "node:test";
 import type { TLSSocket } from "node:tls";
 import { createAuthority } from "../../../test/kit/certificates.ts";
+import { HTTP_PROBE } from "../../../test/kit/checker-stage.ts";
 import { until } from "../../../test/kit/deadline.ts";
 import { createTemporaryDirectory } from "../../../test/kit/files.ts";
 import { startOrigin } from "../../../test/kit/origins.ts";
@@ -17,15 +18,7 @@ const identity = await authority.issue();
 const tls = { ca: authority.cert };
 
 const probeWith = (settings: Partial<HttpProbeSettings> = {}): HttpProbe =>
-  new HttpProbe({
-    method: "GET",
-    path: "/",
-    headers: [],
-    expect: [{ first: 200, last: 299 }],
-    body: null,
-    tls: null,
-    ...settings,
-  });
+  new HttpProbe({ ...HTTP_PROBE, ...settings });
 
 const answer: RequestListener = (_request, response) => void response.end("fine\n");
 
