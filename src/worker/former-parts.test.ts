@@ -29,9 +29,13 @@ test("what was run before is let go after a minute, or when there has been too m
   assert.equal(ended.length, 3);
   clock.advance(2);
   assert.deepEqual(ended, [0, 1, 2, 3]);
-  clock.advance(2_000);
+  clock.advance(1_000);
+  assert.equal(ended.length, 14);
+  former.close();
   assert.deepEqual(
     ended,
     Array.from({ length: 19 }, (_, i) => i),
   );
+  clock.advance(60_000);
+  assert.equal(ended.length, 19);
 });

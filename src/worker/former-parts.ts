@@ -23,11 +23,19 @@ export class FormerParts {
       this.#alarms.splice(this.#alarms.indexOf(alarm), 1);
       discard(parts, others);
     });
+    if (this.#alarms.length === MOST) this.#letGo(this.#alarms[0]!);
     this.#alarms.push(alarm);
-    const oldest = this.#alarms.length > MOST ? this.#alarms[0] : undefined;
-    oldest?.clear();
-    oldest?.ring();
     alarm.set(this.#clock.now() + LATE_CHOICES);
+  }
+
+  /** Nothing is under way any more. */
+  close(): void {
+    for (const alarm of [...this.#alarms]) this.#letGo(alarm);
+  }
+
+  #letGo(alarm: Alarm): void {
+    alarm.clear();
+    alarm.ring();
   }
 }
 
