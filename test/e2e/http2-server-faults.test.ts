@@ -6,21 +6,12 @@ import { SettingId } from "../../src/http2/settings.ts";
 import { HttpPeer, type PeerOptions } from "../../src/upstream/peer.ts";
 import { until } from "../kit/deadline.ts";
 import { connectFrames } from "../kit/http2-frame-client.ts";
-import { type FrameConnection, startFrameServer } from "../kit/http2-frame-server.ts";
+import { startFrameServer } from "../kit/http2-frame-server.ts";
 import { frame } from "../kit/http2-frames.ts";
 import { RecordingWatcher } from "../kit/recording-watcher.ts";
 import { answering, ok, request, startProxy, writePattern } from "./proxy.ts";
 
 const peer = { protocol: "h2c" } as const;
-
-/** Answers all requests from this one on. */
-async function answerAll(connection: FrameConnection, from = 0, body = "ok"): Promise<void> {
-  for (let i = from; ; i++) {
-    const id = await connection.request(i);
-    await connection.until(() => connection.stream(id).ended);
-    await connection.answer(id, body);
-  }
-}
 
 function sizeOf(pieces: readonly Buffer[]): number {
   return pieces.reduce((size, piece) => size + piece.length, 0);
@@ -32,7 +23,7 @@ describe("a request that the server did nothing with", () => {
       const id = await connection.request(0);
       await connection.until(() => connection.stream(id).ended);
       connection.sendReset(id, Http2Error.RefusedStream);
-      await answerAll(connection, 1, "at last");
+      await connection.answerAll(1, "at last");
     });
     await using proxy = await startProxy({ origin, peer });
     const client = await proxy.connect();
@@ -44,7 +35,7 @@ describe("a request that the server did nothing with", () => {
 
   test("is sent on another connection when the server is going away, which finishes the others", async () => {
     await using origin = await startFrameServer(async (connection, index) => {
-      if (index > 0) return answerAll(connection, 0, "second");
+      if (index > 0) return connection.answerAll(0, "second");
       await connection.request(0);
       await connection.answer(1, "warm");
       const ids = [await connection.request(1), await connection.request(2), await connection.request(3)];
@@ -63,7 +54,7 @@ describe("a request that the server did nothing with", () => {
 
   test("is sent on another connection in the middle of its upload, as long as all of it is still here", async () => {
     await using origin = await startFrameServer(async (connection, index) => {
-      if (index > 0) return answerAll(connection, 0, "second");
+      if (index > 0) return connection.answerAll(0, "second");
       const id = await connection.request(0);
       await connection.until(() => connection.stream(id).body.length > 0);
       connection.sendGoaway(0, Http2Error.NoError, "");
@@ -115,7 +106,7 @@ describe("a connection in HTTP/2", () => {
   test("isn't used for more than the server allows, nor are there more than it takes", async () => {
     await using origin = await startFrameServer(async (connection) => {
       connection.sendSettings([[SettingId.MaxConcurrentStreams, 2]]);
-      await answerAll(connection);
+      await connection.answerAll();
     });
     await using proxy = await startProxy({ origin, peer });
     const clients = await Promise.all(Array.from({ length: 10 }, () => proxy.connect()));
@@ -127,7 +118,7 @@ describe("a connection in HTTP/2", () => {
   });
 
   test("is closed after a while without requests, and when the server closes it", async () => {
-    await using origin = await startFrameServer((connection) => answerAll(connection));
+    await using origin = await startFrameServer((connection) => connection.answerAll());
     await using proxy = await startProxy({ origin, peer, pool: { size: 4, idleTimeout: 200 } });
     const client = await proxy.connect();
     await client.exchange(request("GET /"));
@@ -141,7 +132,7 @@ describe("a connection in HTTP/2", () => {
 
   test("that dies takes its requests along; those that may be are sent again over one other", async () => {
     await using origin = await startFrameServer(async (connection, index) => {
-      if (index > 0) return answerAll(connection, 0, "second");
+      if (index > 0) return connection.answerAll(0, "second");
       await connection.request(0);
       await connection.answer(1, "warm");
       for (let i = 1; i <= 20; i++) await connection.request(i);
@@ -193,7 +184,7 @@ describe("a server that takes its time", () => {
         const id = await connection.request(0);
         if (path === "/head") connection.respond(id, 200, [], false);
         await connection.until(() => connection.stream(id).reset !== null);
-        await answerAll(connection, 1);
+        await connection.answerAll(1);
       });
       await using proxy = await startProxy({ origin, peer: { ...peer, ...options } });
       const client = await proxy.connect();
@@ -221,7 +212,7 @@ test("DATA over the window of a stream costs that stream only", async () => {
     connection.respond(1, 200, [], false);
     for (let i = 0; i < 40; i++) connection.sendRaw(frame(FrameType.Data, 0, 1, "x".repeat(16_384)));
     await connection.until(() => connection.stream(1).reset !== null);
-    await answerAll(connection, 1);
+    await connection.answerAll(1);
   });
   await using proxy = await startProxy({ origin, peer });
   await using client = await connectFrames(proxy.port);

@@ -7,15 +7,6 @@ import { request, startProxy } from "./proxy.ts";
 
 const peer = { protocol: "h2c" } as const;
 
-/** Answers all requests from this one on. */
-async function answerAll(connection: FrameConnection, from = 0, body = "ok"): Promise<void> {
-  for (let i = from; ; i++) {
-    const id = await connection.request(i);
-    await connection.until(() => connection.stream(id).ended);
-    await connection.answer(id, body);
-  }
-}
-
 /** Settles when the proxy has acknowledged so many frames of settings. */
 async function acknowledged(connection: FrameConnection, times: number): Promise<void> {
   await connection.until(() => connection.notes.filter((note) => note === "settings ack").length >= times);
@@ -23,7 +14,7 @@ async function acknowledged(connection: FrameConnection, times: number): Promise
 
 describe("a server's limit on header lists", () => {
   test("isn't passed: who asks for more gets a 431, and the server hears nothing of it", async () => {
-    await using origin = await startFrameServer((connection) => answerAll(connection), {
+    await using origin = await startFrameServer((connection) => connection.answerAll(), {
       ...DEFAULT_LOCAL_SETTINGS,
       maxHeaderListSize: 500,
     });
@@ -41,7 +32,7 @@ describe("a server's limit on header lists", () => {
   });
 
   test("counts what is left out and added", async () => {
-    await using origin = await startFrameServer((connection) => answerAll(connection), {
+    await using origin = await startFrameServer((connection) => connection.answerAll(), {
       ...DEFAULT_LOCAL_SETTINGS,
       maxHeaderListSize: 500,
     });
@@ -70,7 +61,7 @@ describe("settings that a server changes", () => {
   test("of the frame size are kept to by heads, and never make DATA larger", async () => {
     await using origin = await startFrameServer(
       async (connection) => {
-        await answerAll(connection);
+        await connection.answerAll();
       },
       { ...DEFAULT_LOCAL_SETTINGS, maxFrameSize: 65_536, maxHeaderListSize: 1_000_000 },
     );
@@ -170,7 +161,7 @@ describe("settings that a server changes", () => {
 });
 
 test("clients that share a connection learn nothing of each other by the size of what is sent", async () => {
-  await using origin = await startFrameServer((connection) => answerAll(connection));
+  await using origin = await startFrameServer((connection) => connection.answerAll());
   await using proxy = await startProxy({ origin, peer });
   const [victim, attacker] = await Promise.all([proxy.connect(), proxy.connect()]);
   const secrets = (cookie: string, path: string): string =>

@@ -32,15 +32,17 @@ function data(text: string, flags: number = 0, id: number = FIRST): Buffer {
   return frame(FrameType.Data, flags, id, text);
 }
 
-/** Answers all requests from this one on. */
-async function answerAll(connection: FrameConnection, from: number): Promise<void> {
-  for (let i = from; ; i++) await connection.answer(await connection.request(i), "ok");
+/** For a script that broke a rule of the first stream: answers the second when the first was reset, and the rest. */
+async function goOnWithOthers(connection: FrameConnection): Promise<void> {
+  await connection.until(() => connection.stream(FIRST).reset !== null);
+  await connection.answer(SECOND, "second");
+  await connection.answerAll(3);
 }
 
 /** Says these frames when there are two requests; then answers whatever else it is asked. */
 function breaking(frames: readonly Buffer[], goOn: FrameScript): FrameScript {
   return async (connection, index) => {
-    if (index > 0) return answerAll(connection, 0);
+    if (index > 0) return connection.answerAll();
     await connection.answer(await connection.request(0), "warm");
     await connection.request(1);
     await connection.request(2);
@@ -296,12 +298,7 @@ describe("a server that breaks a rule of a stream loses that one", () => {
   ];
   for (const [name, code, ...frames] of breaches) {
     test(name, async () => {
-      const goOn = async (connection: FrameConnection): Promise<void> => {
-        await connection.until(() => connection.stream(FIRST).reset !== null);
-        await connection.answer(SECOND, "second");
-        await answerAll(connection, 3);
-      };
-      await using origin = await startFrameServer(breaking(frames, goOn));
+      await using origin = await startFrameServer(breaking(frames, goOnWithOthers));
       await using proxy = await startProxy({ origin, peer });
       const [first, second] = await Promise.all([proxy.connect(), proxy.connect()]);
       await first.exchange(request("GET /warm"));
@@ -363,12 +360,7 @@ describe("a server that breaks a rule in the middle of a response has it cut", (
   ];
   for (const [name, code, ...frames] of breaches) {
     test(name, async () => {
-      const goOn = async (connection: FrameConnection): Promise<void> => {
-        await connection.until(() => connection.stream(FIRST).reset !== null);
-        await connection.answer(SECOND, "second");
-        await answerAll(connection, 3);
-      };
-      await using origin = await startFrameServer(breaking(frames, goOn));
+      await using origin = await startFrameServer(breaking(frames, goOnWithOthers));
       await using proxy = await startProxy({ origin, peer, retries: { maxTries: 3, onReset: true } });
       const [first, second] = await Promise.all([proxy.connect(), proxy.connect()]);
       await first.exchange(request("GET /warm"));

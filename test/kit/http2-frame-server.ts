@@ -48,6 +48,15 @@ export class FrameConnection extends Http2Talk {
     this.respond(id, 200, [], false);
     await this.sendBody(id, Buffer.from(body));
   }
+
+  /** Answers all requests from this one on, each when all of it is there. */
+  async answerAll(from: number = 0, body: string = "ok"): Promise<void> {
+    for (let i = from; ; i++) {
+      const id = await this.request(i);
+      await this.until(() => this.stream(id).ended);
+      await this.answer(id, body);
+    }
+  }
 }
 
 export type FrameScript = (connection: FrameConnection, index: number) => Promise<void> | void;
