@@ -6,7 +6,8 @@ import type { Session } from "../../src/proxy/session.ts";
 import { connectFrames, type FrameClient } from "../kit/http2-frame-client.ts";
 import { frame, uint32 } from "../kit/http2-frames.ts";
 import { startOrigin } from "../kit/origins.ts";
-import { type ProxyUnderTest, startProxy } from "./proxy.ts";
+import { type FrameStage, startFrameStage } from "./frame-stage.ts";
+import { startProxy } from "./proxy.ts";
 
 /** All of it waits here at once, in four frames. */
 const BODY = Buffer.alloc(60_000);
@@ -19,24 +20,11 @@ function tellPriority(client: FrameClient, id: number, priority: string): void {
   );
 }
 
-interface Stage extends AsyncDisposable {
-  readonly proxy: ProxyUnderTest;
-  readonly client: FrameClient;
-}
-
 /** A client that lets streams send nothing until it has asked for all that it wants. */
-async function startStage(): Promise<Stage> {
-  const proxy = await startProxy({ phases: answering });
-  const client = await connectFrames(proxy.port);
-  client.sendSettings([[SettingId.InitialWindowSize, 0]]);
-  return {
-    proxy,
-    client,
-    async [Symbol.asyncDispose](): Promise<void> {
-      await client[Symbol.asyncDispose]();
-      await proxy[Symbol.asyncDispose]();
-    },
-  };
+async function startStage(): Promise<FrameStage> {
+  const stage = await startFrameStage({ phases: answering });
+  stage.client.sendSettings([[SettingId.InitialWindowSize, 0]]);
+  return stage;
 }
 
 /** Opens all windows, and tells in which order the streams sent their bodies: those in turns as one, in brackets. */

@@ -5,9 +5,10 @@ import { FrameFlag, FrameType } from "../../src/http2/frames.ts";
 import type { Session } from "../../src/proxy/session.ts";
 import { until } from "../kit/deadline.ts";
 import type { Pair } from "../kit/hpack.ts";
-import { connectFrames, type FrameClient } from "../kit/http2-frame-client.ts";
+import type { FrameClient } from "../kit/http2-frame-client.ts";
 import { frame, uint32 } from "../kit/http2-frames.ts";
-import { type ProxyOptions, type ProxyUnderTest, startProxy } from "./proxy.ts";
+import { type FrameStage, startFrameStage } from "./frame-stage.ts";
+import type { ProxyOptions } from "./proxy.ts";
 
 const { EndStream, EndHeaders } = FrameFlag;
 const phases = { requestFilter: (session: Session) => session.respond({ status: 200, body: "ok" }) };
@@ -19,23 +20,9 @@ const GET: readonly Pair[] = [
 ];
 const POST: readonly Pair[] = [[":method", "POST"], ...GET.slice(1)];
 
-interface Stage extends AsyncDisposable {
-  readonly proxy: ProxyUnderTest;
-  readonly client: FrameClient;
-}
-
 /** A proxy that answers everything itself, and a client of frames. */
-async function startStage(options: ProxyOptions<undefined> = {}): Promise<Stage> {
-  const proxy = await startProxy({ phases, ...options });
-  const client = await connectFrames(proxy.port);
-  return {
-    proxy,
-    client,
-    async [Symbol.asyncDispose](): Promise<void> {
-      await client[Symbol.asyncDispose]();
-      await proxy[Symbol.asyncDispose]();
-    },
-  };
+function startStage(options: ProxyOptions<undefined> = {}): Promise<FrameStage> {
+  return startFrameStage({ phases, ...options });
 }
 
 /** Waits for a requests that never ends by itself. */
