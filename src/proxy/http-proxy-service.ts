@@ -41,7 +41,9 @@ export interface HttpProxyServiceOptions<C> {
   readonly tls?: TlsOptions | null;
   /** Chooses certificates before `tls` does, which may then do without any; null: `tls` shall choose. */
   readonly certificateCallback?: CertificateCallback;
+  /** Open connections; more are closed as they come. Default 0: no limit. Holds for each thread. */
   readonly maxConnections?: number;
+  /** Open connections from one client address. Default 0: no limit. Holds for each thread. */
   readonly maxConnectionsPerClient?: number;
   /** Decides by address, before a byte is read, whether a client may connect. */
   readonly connectionFilter?: (address: string) => boolean;
