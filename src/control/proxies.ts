@@ -10,10 +10,11 @@ import {
   type StreamProxySettings,
 } from "../proxy/stream-proxy.ts";
 import type { Order, StandingProxies } from "../worker/orders.ts";
-import { type ProxyTraffic, sumTraffic } from "../worker/traffic-ledger.ts";
+import { type ProxyTraffic, sumProxyTraffic } from "../worker/proxy-traffic.ts";
 import { inTime, isBusy } from "./patiently.ts";
 import { OrderError, type Planes } from "./planes.ts";
 import { currentSettings, NEW_ENTRY, type ProxyEntry, toStanding, toState } from "./proxy-entry.ts";
+import type { ProxyTrafficSource } from "./proxy-traffic-source.ts";
 import {
   type ProxyChange,
   type ProxyInit,
@@ -22,7 +23,6 @@ import {
   SteeringError,
   type SteeringProblem,
 } from "./steering.ts";
-import type { TrafficSource } from "./traffic.ts";
 
 /** Milliseconds that an order is waited for. */
 const PATIENCE = 25;
@@ -47,7 +47,7 @@ export interface ProxyBook {
  * Steers the proxies in all threads: keeps what they should be, and tells the threads. Orders are given one after the
  * other, so that every thread gets them in the same order.
  */
-export class Proxies implements Steering, TrafficSource {
+export class Proxies implements Steering, ProxyTrafficSource {
   readonly #planes: Planes;
   readonly #registry: ToxicRegistry;
   #entries = new Map<string, ProxyEntry>();
@@ -256,7 +256,7 @@ export class Proxies implements Steering, TrafficSource {
   async traffic(): Promise<ProxyTraffic[]> {
     const asked = await this.#inTurn(async () => ({ answers: this.#answers({ do: "traffic" }) }));
     const answers = (await asked.answers) as ProxyTraffic[][];
-    return sumTraffic(answers.flat());
+    return sumProxyTraffic(answers.flat());
   }
 
   async httpFaults(listener: string): Promise<HttpFaultState[]> {

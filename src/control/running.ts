@@ -17,6 +17,7 @@ import type { Engine, GenerationStatus } from "./planes.ts";
 import { pluginPlace } from "./plugin-place.ts";
 import { PluginKeepers, type Plugins } from "./plugins.ts";
 import { Proxies } from "./proxies.ts";
+import type { ProxyTrafficSource } from "./proxy-traffic-source.ts";
 import type { PreparePart } from "./reload/part.ts";
 import { NOTHING_STEERED } from "./reload/proxies-change.ts";
 import type { ReloadPreview, RunReport } from "./reload/report.ts";
@@ -25,7 +26,6 @@ import { type Share, SocketKeeper } from "./sockets.ts";
 import type { Steering } from "./steering.ts";
 import { Supervisor } from "./supervisor.ts";
 import { TlsKeepers } from "./tls-keepers.ts";
-import type { TrafficSource } from "./traffic.ts";
 import type { Estate, Memories } from "./upgrade/estate.ts";
 import { type Inheritance, toInheritance } from "./upgrade/inheritance.ts";
 import { ProxyMemory, toProxyMemory } from "./upgrade/proxy-memory.ts";
@@ -42,7 +42,7 @@ export interface Running {
   /** Its proxies and their faults. */
   readonly steering: Steering;
   /** How much its TCP and UDP proxies have moved. */
-  readonly traffic: TrafficSource;
+  readonly traffic: ProxyTrafficSource;
   /** What passes its listeners, routes and upstreams, and whose it is. */
   readonly stats: TrafficStats;
   /** The groups of servers of its configuration; none where a program chooses servers. */

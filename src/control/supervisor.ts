@@ -6,9 +6,9 @@ import type { StreamEvent } from "../proxy/stream-proxy.ts";
 import type { LoadedModule } from "../worker/loaded-modules.ts";
 import type { WorkerReady } from "../worker/messages.ts";
 import { NOTHING_STANDING, type Order, type Standing } from "../worker/orders.ts";
+import { type ProxyTraffic, sumProxyTraffic } from "../worker/proxy-traffic.ts";
 import type { RunSpec } from "../worker/run-spec.ts";
 import type { SharedMemory } from "../worker/shared-memory.ts";
-import { type ProxyTraffic, sumTraffic } from "../worker/traffic-ledger.ts";
 import { boundFor } from "./bound-for.ts";
 import { Generation, type GenerationMeans } from "./generation.ts";
 import { Holdings } from "./holdings.ts";
@@ -71,7 +71,7 @@ export class Supervisor implements Engine {
       standing: () => this.standing(),
       onEvents: (events, dropped) => this.onEvents?.(events, dropped),
       onTraffic: (traffic) => {
-        if (traffic.length > 0) this.#endedTraffic = sumTraffic([...this.#endedTraffic, ...traffic]);
+        if (traffic.length > 0) this.#endedTraffic = sumProxyTraffic([...this.#endedTraffic, ...traffic]);
       },
     };
   }

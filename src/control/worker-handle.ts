@@ -3,7 +3,7 @@ import type { TrafficKeeper } from "../observe/traffic/traffic-keeper.ts";
 import type { StreamEvent } from "../proxy/stream-proxy.ts";
 import type { FromWorker, ToWorker, WorkerReady, WorkerStart } from "../worker/messages.ts";
 import type { Order } from "../worker/orders.ts";
-import type { ProxyTraffic } from "../worker/traffic-ledger.ts";
+import type { ProxyTraffic } from "../worker/proxy-traffic.ts";
 import { answerGone, OrderError } from "./planes.ts";
 import type { Share, SocketKeeper } from "./sockets.ts";
 import type { TlsKeepers } from "./tls-keepers.ts";

@@ -5,12 +5,12 @@ import type { Holding, WorkerStart } from "./messages.ts";
 import { renamed } from "./ordered-tls.ts";
 import type { NextForThread, Order, ProxyAddress, ReadyToSwap } from "./orders.ts";
 import { ownerOfProxy } from "./owners.ts";
+import type { ProxyTraffic } from "./proxy-traffic.ts";
 import type { ProxiesSuccession } from "./stream-proxies.ts";
 import { type ReadySwap, readySwap } from "./swap.ts";
 import { ThreadLogs } from "./thread-logs.ts";
 import { type ControlLink, createParts, type ThreadParts } from "./thread-parts.ts";
 import { loadToxics } from "./toxic-modules.ts";
-import type { ProxyTraffic } from "./traffic-ledger.ts";
 
 /**
  * Everything that one thread of the data plane runs: services, their listeners and their logs; and the proxies that

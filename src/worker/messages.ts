@@ -3,9 +3,9 @@ import type { TlsListenerSettings, TlsMaterial } from "../net/tls/listener-setti
 import type { StreamEvent } from "../proxy/stream-proxy.ts";
 import type { LoadedModule } from "./loaded-modules.ts";
 import type { Order, ProxyAddress, Standing } from "./orders.ts";
+import type { ProxyTraffic } from "./proxy-traffic.ts";
 import type { RunSpec } from "./run-spec.ts";
 import type { SharedMemory } from "./shared-memory.ts";
-import type { ProxyTraffic } from "./traffic-ledger.ts";
 
 /** What a worker is started with. */
 export interface WorkerStart {

@@ -15,8 +15,8 @@ import type {
 import { TcpProxyService } from "../proxy/tcp-proxy-service.ts";
 import type { StreamServiceOptions } from "../proxy/tcp-relays.ts";
 import { UdpProxyService } from "../proxy/udp-proxy-service.ts";
+import type { ProxyTrafficLedger } from "./proxy-traffic.ts";
 import { TcpDoor } from "./tcp-door.ts";
-import type { TrafficLedger } from "./traffic-ledger.ts";
 
 /** Where the socket of a TCP proxy comes from; `owner` is the proxy it is for. */
 type StreamSource = (address: string, owner: string) => Promise<BoundElsewhere>;
@@ -84,9 +84,9 @@ export interface Opening {
 /** Makes the proxies of one thread. */
 export class StreamOpener {
   readonly #options: StreamOpenerOptions;
-  readonly #ledger: TrafficLedger;
+  readonly #ledger: ProxyTrafficLedger;
 
-  constructor(options: StreamOpenerOptions, ledger: TrafficLedger) {
+  constructor(options: StreamOpenerOptions, ledger: ProxyTrafficLedger) {
     this.#options = options;
     this.#ledger = ledger;
   }

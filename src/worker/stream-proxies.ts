@@ -16,7 +16,7 @@ import {
   type StreamOpenerOptions,
 } from "./open-proxy.ts";
 import type { ProxyAddress, ProxyOrder, StandingProxies } from "./orders.ts";
-import { type ProxyTraffic, TrafficLedger } from "./traffic-ledger.ts";
+import { type ProxyTraffic, ProxyTrafficLedger } from "./proxy-traffic.ts";
 
 /** What a thread does with the settings of its proxies. */
 export interface ProxiesSuccession {
@@ -49,7 +49,7 @@ export class StreamProxies {
   readonly #leaving = new Set<OpenProxy>();
   readonly #faults = new Map<string, Faults>();
   readonly #modes = new Map<string, Mode>();
-  readonly #ledger = new TrafficLedger();
+  readonly #ledger = new ProxyTrafficLedger();
   /** What is being opened or closed, by name: to be opened takes a while, and what is ordered next may come meanwhile. */
   readonly #turns = new Map<string, Promise<unknown>>();
 

@@ -3,7 +3,7 @@ import { describe, test } from "node:test";
 import { apiRequest } from "../../../test/kit/api-request.ts";
 import { MemorySteering } from "../../../test/kit/memory-steering.ts";
 import { createRegistry } from "../../chaos/toxics/index.ts";
-import type { ProxyTraffic } from "../../worker/traffic-ledger.ts";
+import type { ProxyTraffic } from "../../worker/proxy-traffic.ts";
 import { answerMetrics } from "./metrics.ts";
 import { ToxiproxyApi } from "./toxiproxy-api.ts";
 

@@ -1,5 +1,5 @@
-import type { TrafficSource } from "../../control/traffic.ts";
-import type { ProxyTraffic } from "../../worker/traffic-ledger.ts";
+import type { ProxyTrafficSource } from "../../control/proxy-traffic-source.ts";
+import type { ProxyTraffic } from "../../worker/proxy-traffic.ts";
 import { type ApiResponse, answer } from "../http/api-message.ts";
 import { compareBytes } from "../json/write-json.ts";
 import { EXPOSITION_TYPE, type Metric, type Sample, toExposition } from "./exposition.ts";
@@ -7,7 +7,7 @@ import { processMetrics } from "./process-metrics.ts";
 
 export interface MetricsOptions {
   /** What proxies have moved; null to leave it out. */
-  readonly proxies: TrafficSource | null;
+  readonly proxies: ProxyTrafficSource | null;
   /** Whether the process is told of: its memory, its time. */
   readonly runtime: boolean;
 }

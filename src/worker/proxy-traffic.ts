@@ -13,7 +13,7 @@ export interface ProxyTraffic extends StreamTraffic {
 const MOST = 10_000;
 
 /** Adds up what connections have moved. It outlives the proxies, as counters have to. */
-export class TrafficLedger {
+export class ProxyTrafficLedger {
   readonly #entries = new Map<string, ProxyTraffic>();
 
   add(
@@ -34,7 +34,7 @@ export class TrafficLedger {
 }
 
 /** The same from several threads, as one. */
-export function sumTraffic(all: Iterable<ProxyTraffic>): ProxyTraffic[] {
+export function sumProxyTraffic(all: Iterable<ProxyTraffic>): ProxyTraffic[] {
   const sums = new Map<string, ProxyTraffic>();
   for (const traffic of all) addTo(sums, traffic);
   return [...sums.values()];
