@@ -111,6 +111,23 @@ describe("bytes on their way through plugins", () => {
     assert.equal(owner.text.length, 300_000);
   });
 
+  test("come through one that is named twice, however much it makes of them", () => {
+    const memory = Buffer.alloc(1024 * 1024);
+    /** As plugins do: all that it makes, of whatever connection, lies in the same memory. */
+    const twice: PluginConnection = {
+      transform(_direction, bytes, start, end) {
+        const doubled = [...bytes.subarray(start, end)].flatMap((byte) => [byte, byte]);
+        memory.set(doubled);
+        return memory.subarray(0, doubled.length);
+      },
+      close() {},
+    };
+    const owner = new Recorder();
+    const text = "abcdefgh".repeat(5_000);
+    new PluginPipe([twice, twice], TO_UPSTREAM, owner).push(Buffer.from(text), 0, text.length);
+    assert.equal(owner.text, text.replace(/./g, "$&$&$&$&"));
+  });
+
   test("wait while one takes its time, and the sender is told once, not before anything waits", async () => {
     const owner = new Recorder();
     const pipe = new PluginPipe([new Brackets("a", () => true)], TO_UPSTREAM, owner);

@@ -137,7 +137,12 @@ export class PluginPipe implements LossListener {
 
   #take(result: Transformed, at: number): void {
     if (result === null) this.#fail(null);
-    else if (result.length > 0) this.#through(result, 0, result.length, at);
+    else if (result.length > 0) this.#through(this.#lasting(result, at), 0, result.length, at);
+  }
+
+  /** Of what the next one gets in several pieces, the later ones lie where a plugin that is named twice writes what it makes of the first. */
+  #lasting(result: Buffer, at: number): Buffer {
+    return result.length > MOST_INPUT && at < this.#stages.length ? Buffer.from(result) : result;
   }
 
   #wait(later: PromiseLike<Transformed>, at: number): void {
