@@ -1,5 +1,12 @@
 import { describeThrown } from "../base/errors.ts";
-import { ABI_VERSION, LEAST_CAPACITY, LONGEST_NAME, MOST_INPUT, PluginError } from "./plugin.ts";
+import {
+  ABI_VERSION,
+  LEAST_CAPACITY,
+  LONGEST_NAME,
+  MOST_CAPACITY,
+  MOST_INPUT,
+  PluginError,
+} from "./plugin.ts";
 import { WASM_PAGE } from "./wasm-memory.ts";
 import { type WasmMemory, type WasmModule, webAssembly } from "./web-assembly.ts";
 
@@ -115,9 +122,11 @@ export class WasmInstance {
   #grow(area: Area, size: number): void {
     const { release } = this.functions;
     const before = area.size > 0 ? area.at : null;
+    // Twice as much: one that asks for a byte more each time, or whose clients do, is soon at the end.
+    const room = Math.max(size, Math.min(area.size * 2, MOST_CAPACITY));
     // First, since there may be no room: what there was is still good then.
-    area.at = this.#allocate(size);
-    area.size = size;
+    area.at = this.#allocate(room);
+    area.size = room;
     if (before !== null && release !== null) this.call(release, before);
   }
 

@@ -171,6 +171,9 @@ describe("a plugin in WebAssembly", () => {
     assert.equal((await load(filter(op.i32(-403)))).filterRequest(head), 403);
     const written = filter(op.get(3), op.get(1), op.loadByte, op.storeByte, op.i32(1));
     assert.equal((await load(written)).filterRequest(head), "G");
+    // A client can't use up its memory by heads that get longer and longer.
+    const patient = await load(filter(op.i32(-403)));
+    for (let size = 1; size <= 1_000; size++) assert.equal(patient.filterRequest("a".repeat(size)), 403);
     const wrong = await load(filter(op.i32(-7)));
     assert.throws(() => wrong.filterRequest(head), /returned -7, which is no status/);
     const ending = await load(filter(op.unreachable));

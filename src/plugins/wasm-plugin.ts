@@ -4,7 +4,6 @@ import { LentSpace } from "./lent-space.ts";
 import {
   HEAD_ROOM,
   type HeadVerdict,
-  MOST_CAPACITY,
   type Plugin,
   type PluginConnection,
   type PluginDirection,
@@ -118,9 +117,7 @@ class WasmConnection implements PluginConnection {
       if (result > capacity) throw tooMuchWritten("sluice_transform", result, capacity);
       if (result >= 0) return this.#space.put(instance.bytes.subarray(outputAt, outputAt + result));
       if (result === CLOSE_ASKED) return null;
-      const needed = roomAskedFor(result, capacity);
-      // Twice as much: one that asks for a byte more each time is soon at the end.
-      instance.reserveOutput(Math.min(Math.max(needed, capacity * 2), MOST_CAPACITY));
+      instance.reserveOutput(roomAskedFor(result, capacity));
     }
   }
 
