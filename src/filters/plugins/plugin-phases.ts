@@ -97,10 +97,11 @@ function obey(verdict: HeadVerdict, session: Session<unknown>): boolean {
   });
 }
 
-/** The bytes behind a CONNECT are nobody's message. */
+/** The bytes behind a CONNECT are nobody's message, and of a session that is over nobody would close what is opened for it. */
 function openPlugins(session: Session<unknown>): void {
   const { request, client, pluginRow: row } = session;
   if (row === null || session.plugins !== null || request.method === "CONNECT") return;
+  if (session.responded || session.error !== null) return;
   const address = client.address === "" ? "" : formatHostPort(client.address, client.port);
   session.plugins = SessionPlugins.open(row, request, address);
 }
