@@ -119,6 +119,21 @@ describe("a plugin in a process of its own", () => {
     plugin.close();
   });
 
+  test("waits for better times while no process can be started", async (t) => {
+    const plugin = await start("odd", 300);
+    t.after(() => void delete process.env["SLUICE_TEST_LARGE"]);
+    // No process may begin with so much.
+    process.env["SLUICE_TEST_LARGE"] = "x".repeat(2 ** 21);
+    await assert.rejects(through(plugin.openConnection(""), "?"), /it didn't answer/);
+    await assert.rejects(
+      through(plugin.openConnection(""), "a"),
+      /^PluginError: its process can't be started: spawn E2BIG$/,
+    );
+    delete process.env["SLUICE_TEST_LARGE"];
+    assert.equal(await through(plugin.openConnection(""), "b"), "b");
+    plugin.close();
+  });
+
   test("ends by itself when nobody is there to end it", async () => {
     const child = spawn(process.execPath, [fileURLToPath(ENTRY)], {
       stdio: ["ignore", "inherit", "inherit", "pipe"],

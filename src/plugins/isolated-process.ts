@@ -106,16 +106,8 @@ export class IsolatedProcess implements TransportHandler {
   /** To be called once, not necessarily at once: what it is asked before waits. */
   start(): void {
     if (this.#isEnding) return;
-    const child = spawnPluginProcess();
-    this.#child = child;
-    child.unref();
-    child.once("error", (error) =>
-      this.#end(new PluginError(`its process can't be started: ${error.message}`)),
-    );
-    child.once("exit", (code, signal) => this.#onExit(code, signal));
-    const pipe = child.stdio[PLUGIN_PIPE] as Socket | null | undefined;
-    // There is none where the process couldn't be started.
-    if (!pipe) return;
+    const pipe = this.#spawn();
+    if (pipe === null) return;
     this.#pipe = adoptAccepted(pipe, this);
     const { source, timeout } = this.#options;
     const { path, file, config } = source;
@@ -123,6 +115,26 @@ export class IsolatedProcess implements TransportHandler {
     const order = JSON.stringify({ path, file, config, lastSeconds });
     this.#write(encodeFrame(Frame.begin, 0, Buffer.from(order)));
     this.#wait(START_TIMEOUT);
+  }
+
+  /** @returns null where no process could be started; then it is over a moment later */
+  #spawn(): Socket | null {
+    const onError = ({ message }: Error): void =>
+      this.#end(new PluginError(`its process can't be started: ${message}`));
+    try {
+      const child = spawnPluginProcess();
+      this.#child = child;
+      child.unref();
+      child.once("error", onError);
+      child.once("exit", (code, signal) => this.#onExit(code, signal));
+      // Without a descriptor left the child has no streams at all.
+      const streams = child.stdio as ChildProcess["stdio"] | undefined;
+      return (streams?.[PLUGIN_PIPE] as Socket | null | undefined) ?? null;
+    } catch (error) {
+      // Node tells of some reasons by an event, and of others so: there is no memory left, say.
+      queueMicrotask(() => onError(error as Error));
+      return null;
+    }
   }
 
   /**
