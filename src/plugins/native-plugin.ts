@@ -134,7 +134,7 @@ class Room {
   /** Makes room for `needed` bytes; what was written is lost. */
   reserve(needed: number): void {
     // Twice as much: one that asks for a byte more each time is soon at the end.
-    if (needed > this.capacity) this.#allocate(Math.min(Math.max(needed, this.capacity * 2), MOST_CAPACITY));
+    if (needed > this.capacity) this.#allocate(Math.max(needed, Math.min(this.capacity * 2, MOST_CAPACITY)));
   }
 
   /** Before a call: gives up memory that was needed once, or that somebody still sends from. */
