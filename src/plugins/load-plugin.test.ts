@@ -68,6 +68,8 @@ describe("a plugin that a program loads", { skip: withoutCompiler }, () => {
       loadPlugin(folder.join("odd.so")),
       /odd\.so can't be used: it refuses this configuration/,
     );
+    const isolate = "proces" as string as "process";
+    await assert.rejects(loadPlugin("a.so", null, { isolate }), /is one of none, process, and not proces$/);
     await assert.rejects(loadPlugin("a.txt"), /a\.txt ends in none of \.so, \.dylib, \.wasm/);
     await assert.rejects(loadPlugin("missing.so"), /missing\.so can't be used: there is no such file/);
     if (TMPDIR === undefined) delete process.env["TMPDIR"];

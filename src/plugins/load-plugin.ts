@@ -12,7 +12,7 @@ import {
   type Transformed,
 } from "./plugin.ts";
 import { PluginCopies, readPluginFile } from "./plugin-files.ts";
-import { ANSWER_TIMEOUT, PLUGIN_KINDS, type PluginIsolation } from "./plugin-settings.ts";
+import { ANSWER_TIMEOUT, PLUGIN_ISOLATIONS, PLUGIN_KINDS, type PluginIsolation } from "./plugin-settings.ts";
 
 export interface LoadPluginOptions {
   /** `process`: it runs in a process of its own. Default `none`: in this thread. */
@@ -68,6 +68,9 @@ export async function loadPlugin(
 ): Promise<LoadedPlugin> {
   if (!PLUGIN_KINDS.has(extname(path)))
     throw new PluginError(`${path} ends in none of ${[...PLUGIN_KINDS.keys()].join(", ")}`);
+  // Programs run without a type checker, and a plugin that is meant to be apart must not be loaded here.
+  if (!PLUGIN_ISOLATIONS.includes(isolate))
+    throw new PluginError(`isolate is one of ${PLUGIN_ISOLATIONS.join(", ")}, and not ${isolate}`);
   const copies = new PluginCopies();
   try {
     const { bytes, digest } = await readPluginFile(path);

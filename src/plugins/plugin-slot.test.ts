@@ -61,6 +61,8 @@ describe("the place of a plugin", () => {
     slot.close();
     slot.replace(stamp("three", log));
     assert.deepEqual(log, ["one free", "two free", "three free"]);
+    for (const use of [() => slot.openConnection(""), () => slot.filterRequest("")])
+      assert.throws(use, { name: "PluginError", message: "Plugin stamp: it is used no more" });
   });
 
   test("counts what goes through in all threads, and says whose fault an error is", async () => {

@@ -52,8 +52,8 @@ export class PluginSlot implements Plugin {
 
   openConnection(clientAddress: string): PluginConnection {
     const tenant = this.#tenant;
+    if (this.#isClosed) throw this.fail(usedNoMore());
     try {
-      this.#checkOpen();
       const connection = tenant.plugin.openConnection(clientAddress);
       tenant.users++;
       this.#counts.noteOpened();
@@ -67,8 +67,8 @@ export class PluginSlot implements Plugin {
     const tenant = this.#tenant;
     const { plugin } = tenant;
     if (!plugin.filtersRequests) return null;
+    if (this.#isClosed) throw this.fail(usedNoMore());
     const began = this.#counts.beginCall();
-    this.#checkOpen();
     tenant.users++;
     let verdict: MaybeLater<HeadVerdict>;
     try {
@@ -97,11 +97,6 @@ export class PluginSlot implements Plugin {
     }
   }
 
-  /** Who was told to use it before it was closed may still come. */
-  #checkOpen(): void {
-    if (this.#isClosed) throw new PluginError("it is used no more");
-  }
-
   /** Nothing is opened any more; what is open goes on. */
   close(): void {
     if (this.#isClosed) return;
@@ -119,6 +114,11 @@ export class PluginSlot implements Plugin {
     this.#counts.noteError();
     return new PluginError(`Plugin ${this.name}: ${describeThrown(error)}`, { cause: error });
   }
+}
+
+/** Who was told to use it before it was closed may still come. */
+function usedNoMore(): PluginError {
+  return new PluginError("it is used no more");
 }
 
 /** A plugin that stands in a slot, or has stood there. */
