@@ -6,6 +6,7 @@ import {
   PLUGIN_KINDS,
   type PluginSettings,
 } from "../../plugins/plugin-settings.ts";
+import { refuse } from "../scenario-toxic.ts";
 import { durationFrom } from "./units.ts";
 import { choice, entryName, list, oneOf, parsedBy, section, text } from "./values.ts";
 
@@ -42,12 +43,15 @@ const settings = section(
         "How long the process of a plugin may take for an answer until it is replaced, with `isolate: process`. Default: `5s`.",
       ),
   },
-).transform(
-  ({ config, answer_timeout, ...rest }): PluginDraft => ({
-    ...{ ...rest, config: JSON.stringify(config ?? null) },
-    timeout: answer_timeout ?? ANSWER_TIMEOUT,
-  }),
-);
+).transform(({ config, answer_timeout, ...rest }, context): PluginDraft => {
+  if (answer_timeout !== undefined && rest.isolate !== "process")
+    refuse(context, ["answer_timeout"], "isolate: process beside it", {
+      reason: "a plugin without a process of its own can't be ended when it doesn't answer",
+      atKey: true,
+    });
+  const timeout = answer_timeout ?? ANSWER_TIMEOUT;
+  return { ...rest, config: JSON.stringify(config ?? null), timeout };
+});
 
 const EXPECTED = `${PATH_EXPECTED}, or a map with path`;
 
