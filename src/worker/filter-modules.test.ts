@@ -6,6 +6,7 @@ import { endFilters, loadFilters } from "./filter-modules.ts";
 
 const MODULE = `
 export default (config, { name, signal }) => {
+  globalThis.lastSignal = signal;
   if (config === "bad") throw new Error("no good");
   return { signal, requestSummary: () => name + " " + config };
 };
@@ -29,10 +30,12 @@ test("filters whose settings are the same are kept; the others are told when nob
     loadFilters([settingsOf({ a: 1 }), settingsOf(4, "other"), settingsOf("bad", "bad")], after),
     {
       code: "ERR_SLUICE_PROGRAM",
-      message: /own\.mjs:3:31: Error: no good$/,
+      message: /own\.mjs:4:31: Error: no good$/,
     },
   );
   assert.deepEqual(isEnded(after), [false, false]);
+  // What the failed one has begun ends, too.
+  assert.equal((Reflect.get(globalThis, "lastSignal") as AbortSignal).aborted, true);
   endFilters(after);
   assert.deepEqual(isEnded(after), [true, true]);
 });

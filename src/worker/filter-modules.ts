@@ -57,6 +57,8 @@ async function loadFilter(settings: FilterSettings): Promise<ReadyFilter> {
     const making = makePhases(exported, settings.config, { name, signal: end.signal });
     made = await beforeIdle(making, file, "makes its phases");
   } catch (thrown) {
+    // It may have begun something already.
+    end.abort();
     throw thrown instanceof FilterConfigError ? toPlaced(thrown, settings) : toProgramError(thrown, file, []);
   }
   try {
