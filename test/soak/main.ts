@@ -1,29 +1,46 @@
-// A long run against the real program: node test/soak/main.ts --requests 5000000 --threads 2 --connections 128 --seed 1
-//
-// With --tls everybody speaks TLS; with --http2 clients and servers speak HTTP/2, with --http2-clients or --http2-servers
-// only these do.
-//
-// With --program FILE a program is run instead of the plain proxy, such as those in test/soak/programs.
+// A long run against the real program: npm run soak -- --help
 //
 // Says how it goes on stderr and what came of it on stdout; exits with 1 when anything was not as it should be.
 
-import { parseArgs } from "node:util";
+import { Command } from "commander";
 import { inMib } from "./memory.ts";
 import { Soak, type SoakReport } from "./run.ts";
 
-const { values } = parseArgs({
-  options: {
-    requests: { type: "string", default: "5000000" },
-    threads: { type: "string", default: "2" },
-    connections: { type: "string", default: "128" },
-    tls: { type: "boolean", default: false },
-    http2: { type: "boolean", default: false },
-    "http2-clients": { type: "boolean", default: false },
-    "http2-servers": { type: "boolean", default: false },
-    program: { type: "string" },
-    seed: { type: "string", default: String(Date.now() % 1_000_000) },
-  },
-});
+interface Options {
+  readonly requests: string;
+  readonly threads: string;
+  readonly connections: string;
+  readonly tls?: boolean;
+  readonly http2?: boolean;
+  readonly http2Clients?: boolean;
+  readonly http2Servers?: boolean;
+  readonly program?: string;
+  readonly seed: string;
+}
+
+const examples = `
+Examples:
+  npm run soak -- --requests 100000             a minute or so
+  npm run soak -- --tls --http2 --seed 7        the same again, with what was wrong in an earlier run
+  npm run soak -- --program test/soak/programs/filtering.ts
+`;
+
+const options = new Command("npm run soak --")
+  .description(
+    "Sends all kinds of requests through sluice, to servers that fail in all ways, and compares every byte.",
+  )
+  .option("--requests <n>", "how many", "5000000")
+  .option("--threads <n>", "threads of the proxy", "2")
+  .option("--connections <n>", "clients at once", "128")
+  .option("--tls", "everybody speaks TLS")
+  .option("--http2", "clients and servers speak HTTP/2")
+  .option("--http2-clients", "only the clients do")
+  .option("--http2-servers", "only the servers do")
+  .option("--program <file>", "run a program instead of the plain proxy, such as those in test/soak/programs")
+  .option("--seed <n>", "makes a run again as it was", String(Date.now() % 1_000_000))
+  .addHelpText("after", examples)
+  .parse()
+  .opts<Options>();
 
 function show(report: SoakReport, seed: number): string {
   const { client, origin, seconds, memory, files, problems } = report;
@@ -47,16 +64,16 @@ function show(report: SoakReport, seed: number): string {
   ].join("\n");
 }
 
-const seed = Number(values.seed);
+const seed = Number(options.seed);
 const soak = new Soak({
-  requests: Number(values.requests),
-  threads: Number(values.threads),
-  connections: Number(values.connections),
+  requests: Number(options.requests),
+  threads: Number(options.threads),
+  connections: Number(options.connections),
   seed,
-  program: values.program,
-  tls: values.tls,
-  http2Clients: values.http2 || values["http2-clients"],
-  http2Servers: values.http2 || values["http2-servers"],
+  program: options.program,
+  tls: options.tls ?? false,
+  http2Clients: options.http2 ?? options.http2Clients ?? false,
+  http2Servers: options.http2 ?? options.http2Servers ?? false,
   onLine: (line) => process.stderr.write(`${line}\n`),
 });
 const report = await soak.run();
