@@ -104,9 +104,9 @@ export class FilterChain {
 
   /** Has a session go through these filters from here on; those that it went through already are among them. */
   enter(session: Session<unknown>): void {
-    const entered = session.bodyFilters as SessionFilters | null;
-    if (entered === null) session.bodyFilters = new SessionFilters(session, this);
-    else entered.goOnBy(session, this);
+    const filters = (session.bodyFilters as SessionFilters | null) ?? new SessionFilters(this);
+    session.bodyFilters = filters;
+    filters.goOnBy(session, this);
   }
 
   /** As soon as a route is chosen. @param proceed what the route does behind its filters' first phase */
@@ -157,15 +157,15 @@ export class SessionFilters implements BodyFilters {
   chain: FilterChain;
   readonly views: FilterSession[] = [];
 
-  constructor(session: Session<unknown>, chain: FilterChain) {
+  constructor(chain: FilterChain) {
     this.chain = chain;
-    this.goOnBy(session, chain);
   }
 
+  /** @throws ProxyError when one of them fails; those before it are told how the session ends */
   goOnBy(session: Session<unknown>, chain: FilterChain): void {
+    this.chain = chain;
     for (let at = this.views.length; at < chain.filters.length; at++)
       this.views.push(chain.open(at, session));
-    this.chain = chain;
   }
 
   get requestBody(): readonly ChunkFilter[] {

@@ -102,6 +102,24 @@ describe("the phases of filters", () => {
     );
   });
 
+  test("are those of filters that have a context, also when another one fails to make its own", () => {
+    const calls: string[] = [];
+    const bad = filter("bad", {
+      newContext: () => {
+        throw new Error("never");
+      },
+      logging: () => void calls.push("bad logging"),
+    });
+    const chain = new FilterChain([caller("one", calls), bad, caller("two", calls)], "the listener web");
+    const proxy = { upstreamPeer: () => assert.fail() } as ProxyPhases<unknown>;
+    const phases = withFilters(proxy, chain, []) as unknown as Record<string, Call>;
+    const { session } = createSession<unknown>();
+    assert.throws(() => phases["newContext"]!(session), /newContext of the filter bad .*: never$/);
+    phases["failToProxy"]!(session, null);
+    phases["logging"]!(session, null);
+    assert.deepEqual(calls, ["one failToProxy", "one logging"]);
+  });
+
   test("log whatever becomes of the log of another", async () => {
     const calls: string[] = [];
     const broken = filter("broken", {

@@ -123,8 +123,11 @@ export function toBodyFilter(
 
 /** @throws ProxyError that says whose error it is */
 function callHook(hook: Hook, session: Session<unknown>, first: unknown, second: unknown): unknown {
+  const view = (session.bodyFilters as unknown as Seen).views[hook.at];
+  // Its `newContext` has failed, or that of one before it.
+  if (view === undefined) return undefined;
   try {
-    return hook.call((session.bodyFilters as unknown as Seen).views[hook.at]!, first, second);
+    return hook.call(view, first, second);
   } catch (thrown) {
     throw toFilterError(thrown, hook.place);
   }
