@@ -15,6 +15,7 @@ import { startsWithPreface } from "../http2/preface.ts";
 import { Http2ServerConnection } from "../http2/server-connection.ts";
 import { Http2ServerOptions, type Http2Settings } from "../http2/server-options.ts";
 import { plainAddress } from "../net/address.ts";
+import { resetSocket } from "../net/reset-socket.ts";
 import type { TlsDigest } from "../net/tls/digest.ts";
 import type { TlsFailure } from "../net/tls/tls-acceptor.ts";
 import type { Transport } from "../net/transport.ts";
@@ -103,7 +104,7 @@ export class HttpService<C> implements Http1Application<ClientConnection>, Hands
     if (this.#faults?.admit().refuse === true) {
       this.clients.remove(address);
       this.#countRefused();
-      socket.resetAndDestroy();
+      resetSocket(socket);
       return;
     }
     this.#countOpen(1);

@@ -3,6 +3,7 @@ import type { TLSSocket } from "node:tls";
 import { Counter } from "../base/counters.ts";
 import { SealedConnections } from "../chaos/sealed-connections.ts";
 import type { ProxiedAddresses } from "../net/proxy-protocol.ts";
+import { resetSocket } from "../net/reset-socket.ts";
 import type { ClientHello } from "../net/tls/client-hello.ts";
 import type { TlsDigest } from "../net/tls/digest.ts";
 import type { TlsListenerSettings } from "../net/tls/listener-settings.ts";
@@ -172,9 +173,7 @@ export class TcpHandshakes implements TlsTerminatorListener {
     const pending = this.#take(socket);
     if (pending === null) return;
     this.#relays.report("reset", pending.id, pending.client, "cut");
-    // Only TCP knows resets.
-    if (pending.client === "") socket.destroy();
-    else socket.resetAndDestroy();
+    resetSocket(socket);
     this.#noteEnd();
   }
 

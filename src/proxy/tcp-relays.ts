@@ -7,6 +7,7 @@ import type { Faults } from "../chaos/faults.ts";
 import { formatHostPort, plainAddress } from "../net/address.ts";
 import { adoptAccepted } from "../net/onread-socket.ts";
 import type { ProxiedAddresses } from "../net/proxy-protocol.ts";
+import { resetSocket } from "../net/reset-socket.ts";
 import type { ClientHello } from "../net/tls/client-hello.ts";
 import type { PluginRow } from "../plugins/plugin-row.ts";
 import { ClientCounts } from "./client-counts.ts";
@@ -138,8 +139,7 @@ export class TcpRelays implements RelayHost {
     this.counters.add(Counter.connectionsRefused);
     this.meter?.row.add(TrafficCount.connectionsRefused);
     this.report("refused", "", clientOf(socket), reason);
-    // Only TCP knows resets.
-    if (isReset && socket.remoteAddress !== undefined) socket.resetAndDestroy();
+    if (isReset) resetSocket(socket);
     else socket.destroy();
   }
 

@@ -4,6 +4,7 @@ import { Counter } from "../base/counters.ts";
 import { isThenable } from "../base/errors.ts";
 import { Deadline, type DeadlineOwner, TimeoutQueue } from "../base/timeouts.ts";
 import { takenBytes } from "../net/node-sockets.ts";
+import { resetSocket } from "../net/reset-socket.ts";
 import type { CertificateCallback } from "../net/tls/certificate-store.ts";
 import type { TlsDigest } from "../net/tls/digest.ts";
 import type { TlsListenerSettings } from "../net/tls/listener-settings.ts";
@@ -255,10 +256,7 @@ class TcpConnection implements DeadlineOwner {
   }
 
   cut(): void {
-    if (this.socket.destroyed) return;
-    // Only TCP knows resets.
-    if (this.socket.remoteAddress === undefined) this.socket.destroy();
-    else this.#carrier.resetAndDestroy();
+    if (!this.socket.destroyed) resetSocket(this.#carrier);
   }
 
   /** True when the handler failed only because its connection did: that is nobody's mistake. */

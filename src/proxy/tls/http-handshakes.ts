@@ -3,6 +3,7 @@ import type { TLSSocket } from "node:tls";
 import type { Faults } from "../../chaos/faults.ts";
 import { SealedConnections } from "../../chaos/sealed-connections.ts";
 import type { RequestHead } from "../../http/heads.ts";
+import { resetSocket } from "../../net/reset-socket.ts";
 import type { CertificateCallback } from "../../net/tls/certificate-store.ts";
 import type { ClientHello } from "../../net/tls/client-hello.ts";
 import type { TlsDigest } from "../../net/tls/digest.ts";
@@ -57,6 +58,7 @@ export class HttpHandshakes implements TlsTerminatorListener {
   readonly #options: HttpHandshakesOptions;
   readonly #clients = new Map<Socket, HandshakeClient>();
   readonly #hasPassthrough: boolean;
+  /** Of those that it resets, the failure of their handshake tells. */
   readonly #sealed: SealedConnections | null;
   #relays: TcpRelays | null = null;
   #terminator: TlsTerminator | null = null;
@@ -66,7 +68,7 @@ export class HttpHandshakes implements TlsTerminatorListener {
   constructor(options: HttpHandshakesOptions) {
     this.#options = options;
     this.#hasPassthrough = options.settings.passthrough.length > 0;
-    this.#sealed = options.faults === null ? null : new SealedConnections(options.faults, resetNow);
+    this.#sealed = options.faults === null ? null : new SealedConnections(options.faults, resetSocket);
   }
 
   /** Rejects with a `CertificateError` when a file can't be used, and with what OpenSSL says when it refuses something. */
@@ -149,13 +151,6 @@ export class HttpHandshakes implements TlsTerminatorListener {
     for (const socket of [...this.#clients.keys()]) this.#take(socket).onGone(socket, null);
     this.#relays?.destroy();
   }
-}
-
-/** The failure of its handshake tells that it is gone. */
-function resetNow(socket: Socket): void {
-  // Only TCP knows resets.
-  if (socket.remoteAddress === undefined) socket.destroy();
-  else socket.resetAndDestroy();
 }
 
 /** Without the port, and without the dot that may end a name. */
