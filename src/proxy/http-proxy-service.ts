@@ -141,8 +141,11 @@ class HttpProxyService<C> implements Service {
       ...(random === undefined ? {} : { random }),
     });
     const same = this.#sameHandshakes();
-    if (same !== null) this.#handshakes = same;
-    else await this.#handshakes?.start(context);
+    if (same === null) await this.#handshakes?.start(context);
+    else {
+      this.#handshakes?.destroy();
+      this.#handshakes = same;
+    }
     this.#context = context;
   }
 
