@@ -152,6 +152,12 @@ export class Http2ServerConnection
     }
   }
 
+  /** Behind the last stream that is answered, what comes on others is as if it hadn't come (RFC 9113 §6.8). */
+  protected override judgeAbsent(streamId: number, type: number): boolean {
+    const isTooLate = this.#state >= State.Finishing && this.numbers.isNew(streamId);
+    return isTooLate || super.judgeAbsent(streamId, type);
+  }
+
   #toHead(block: FieldBlock, isEnd: boolean): RequestHead | RequestProblem {
     const head = toRequestHead(block, isEnd, this.options.settings.head.requestLine);
     return typeof head !== "string" && this.options.isTooLarge(head.body) ? "BODY_TOO_LARGE" : head;

@@ -274,6 +274,11 @@ describe("the end of an HTTP/2 connection", () => {
     await client.until(() => client.endOf(3) === "end");
     client.sendRaw(frame(FrameType.Ping, FrameFlag.Ack, 0, Buffer.alloc(8)));
     await client.until(() => client.notes.includes("goaway 3 NO_ERROR "));
+    // What crosses with that is as if it hadn't come.
+    client.request(5, false, [...GET, [":path", "/"]]);
+    client.sendRaw(frame(FrameType.Data, FrameFlag.EndStream, 5, "x"));
+    client.sendRaw(frame(FrameType.Ping, 0, 0, Buffer.alloc(8)));
+    await client.until(() => client.notes.some((note) => note.startsWith("ping ack")));
     all.origin.release();
     await stopped;
     assert.equal(client.endOf(1), "end");
