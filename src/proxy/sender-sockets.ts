@@ -38,6 +38,16 @@ export class SenderSockets {
     }
   }
 
+  /** Leaves all but these: some may have become nobody's while their sockets were opened. */
+  keepOnly(senders: readonly Endpoint[]): void {
+    const kept = new Set(senders.map(keyOf));
+    for (const [key, socket] of this.#sockets) {
+      if (kept.has(key)) continue;
+      socket.close();
+      this.#sockets.delete(key);
+    }
+  }
+
   has(sender: Endpoint): boolean {
     return this.#sockets.has(keyOf(sender));
   }

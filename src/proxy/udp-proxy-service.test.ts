@@ -287,4 +287,18 @@ describe("a UDP proxy whose address others take over", () => {
     assert.equal(await client.ask("three", before.port), "three");
     assert.equal(after.service.connections().length, fresh! + 1);
   });
+
+  test("leaves senders to them whose sessions end while their sockets are opened", async () => {
+    await using origin = await startUdpEcho();
+    await using before = await startUdpProxy([origin.port], {}, null, true);
+    await using client = await openUdp();
+    await client.ask("one", before.port);
+    const listen = `127.0.0.1:${before.port}`;
+    await using after = await startUdpProxy([origin.port], { listen }, null, true);
+    const retired = before.service.retire();
+    before.service.cut();
+    await retired;
+    assert.equal(await client.ask("two", before.port), "two");
+    assert.equal(after.service.connections().length, 1);
+  });
 });

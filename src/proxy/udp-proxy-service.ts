@@ -250,9 +250,13 @@ export class UdpProxyService implements Service, UdpHost, DatagramHandler {
   /** Others are about to listen on the address: what senders say to the sessions that they have goes on coming here. */
   async keepSessions(): Promise<void> {
     if (this.#socket === null || !this.#reusePort) return;
-    const { host, port } = this.#socket;
-    this.#ofSenders ??= new SenderSockets({ address: host, port }, this);
-    await this.#ofSenders.open([...this.#sessions.values()].map(({ from }) => from));
+    this.#ofSenders ??= new SenderSockets({ address: this.#socket.host, port: this.#socket.port }, this);
+    await this.#ofSenders.open(this.#senders);
+    this.#ofSenders.keepOnly(this.#senders);
+  }
+
+  get #senders(): ClientAddress[] {
+    return [...this.#sessions.values()].map(({ from }) => from);
   }
 
   /** Others listen on the address already: the shared socket is closed. Kept when no session is left. */
