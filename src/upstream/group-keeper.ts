@@ -253,6 +253,7 @@ export class GroupKeeper {
   /** What is out for a reason that nobody looks at any more comes back; what became ill meanwhile is out. */
   #settleStates(): void {
     const { memory } = this;
+    this.#countServers();
     for (const server of this.#members.list) {
       const { slot } = server;
       const ordered = ORDERED_OUT_BY_STATE[server.standing.state] ?? 0;
@@ -261,7 +262,7 @@ export class GroupKeeper {
         else memory.bringBack(slot, reason);
       if (!server.isWell) memory.takeOut(slot, Out.Unhealthy);
       else if (memory.bringBack(slot, Out.Unhealthy)) this.#startSlowly(server);
-      if (this.#ejections === null) memory.bringBack(slot, Out.Ejected);
+      if (this.#ejections === null && memory.bringBack(slot, Out.Ejected)) memory.add(GroupWord.Ejected, -1);
       this.#update(server, "it isn't looked after any more");
     }
     this.#countServers();
@@ -302,8 +303,12 @@ export class GroupKeeper {
     this.#ejections?.end(server.slot, this.#means.clock.now());
   }
 
-  /** Those that nobody ordered out: the share that may be ejected is one of them. */
+  /** Those that nobody ordered out: the share that may be ejected is one of them. Nobody is where nobody brings back. */
   #countServers(): void {
+    if (this.#ejections === null) {
+      this.memory.put(GroupWord.Servers, 0);
+      return;
+    }
     const inOrder = this.#members.list.filter(
       ({ slot }) => (this.memory.of(slot, ServerWord.Out) & (Out.Disabled | Out.Draining)) === 0,
     );

@@ -91,7 +91,14 @@ export class GroupMembers {
       return [server];
     });
     this.#leftOut = this.#wanted.length - this.#list.length;
+    this.#givePlacesBack(now);
     return { added, removed, isChange: !areSame(records, this.records), problems: [] };
+  }
+
+  /** Those of servers that were to come, and don't. */
+  #givePlacesBack(now: number): void {
+    for (const slot of this.#places.values()) this.#slots.giveBack(slot, now);
+    this.#places.clear();
   }
 
   #admit(init: Required<ServerInit>, now: number, added: KeptServer[]): KeptServer | null {

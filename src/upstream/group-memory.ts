@@ -38,7 +38,7 @@ export const GroupWord = {
   Pending: 4,
   Retries: 5,
   Ejected: 6,
-  /** Servers that there are. */
+  /** Servers that nobody ordered out, of which a share may be ejected; 0 where none is. */
   Servers: 7,
   /** Which words of what is under way are kept: a sum of `Kept`. */
   Kept: 8,

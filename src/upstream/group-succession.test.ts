@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { KeptGroup } from "../../test/kit/kept-group.ts";
+import { ProxyError } from "../base/errors.ts";
 import { GroupMemory, GroupWord, Out, ServerCount, ServerWord } from "./group-memory.ts";
 import type { HealthCheckSettings, OutlierSettings } from "./group-settings.ts";
-import type { Server } from "./server.ts";
+import { type Server, toInit } from "./server.ts";
 
 const CHECK: HealthCheckSettings = {
   ...{ kind: "tcp", interval: 1_000, jitter: 0, timeout: 100, rise: 1, fall: 1, port: null },
@@ -19,6 +20,8 @@ const WAYS: readonly (readonly [string, (kept: KeptGroup) => GroupMemory])[] = [
   ["the same memory", ({ memory }) => memory],
   ["other memory", () => GroupMemory.local(16)],
 ];
+
+const RESET = new ProxyError("UPSTREAM_RESET");
 
 function begin(server: Server): void {
   assert.ok(server.watcher?.onBegin());
@@ -107,7 +110,7 @@ for (const [where, memoryFor] of WAYS) {
       void kept.keeper.start();
       const failing = kept.server("a:1");
       begin(failing);
-      failing.watcher?.onEnd({ source: "upstream", code: "UPSTREAM_RESET" } as never, 0);
+      failing.watcher?.onEnd(RESET, 0);
       assert.equal(kept.chosen(), "bc");
       await kept.pass(1_000);
       await kept.succeed({ policy: "random" }, memoryFor(kept));
@@ -122,11 +125,19 @@ for (const [where, memoryFor] of WAYS) {
 
     test("isn't that they are ejected where nobody is any more", async () => {
       const kept = new KeptGroup({ outliers: OUTLIERS });
-      const failing = kept.server("a:1");
-      begin(failing);
-      failing.watcher?.onEnd({ source: "upstream", code: "UPSTREAM_RESET" } as never, 0);
+      const fail = (server: Server): void => server.watcher?.onEnd(RESET, 0);
+      const [first, second] = [kept.server("a:1"), kept.server("b:1")];
+      for (const server of [first, second]) begin(server);
+      fail(first);
       await kept.succeed({ outliers: null }, memoryFor(kept));
+      // What began before has nobody who would bring the server back.
+      fail(second);
       assert.deepEqual([kept.chosen(), kept.status("a:1").state], ["abc", "up"]);
+      await kept.succeed({ outliers: OUTLIERS });
+      const third = kept.server("c:1");
+      begin(third);
+      fail(third);
+      assert.equal(kept.chosen(), "ab");
     });
 
     test("is how far they are on the way to their full share", async () => {
@@ -217,6 +228,26 @@ describe("what is to come", () => {
     assert.equal(kept.chosen(), "x");
     kept.listener?.onServers([{ address: "y:1", weight: 1, priority: 0, zone: null }]);
     assert.equal(kept.chosen(), "y");
+  });
+
+  test("gives back the places of servers that don't come after all", async () => {
+    const kept = new KeptGroup({
+      discovery: { kind: "file", path: "servers.yaml" },
+      servers: ["x:1"],
+      slots: 3,
+    });
+    await kept.keeper.start();
+    const succession = kept.succession({ discovery: { kind: "file", path: "others.yaml" }, servers: [] });
+    await succession.find();
+    const find = (...addresses: string[]): void => kept.listener?.onServers(addresses.map(toInit));
+    for (const address of ["p:1", "q:1"]) {
+      find(address);
+      succession.reserve();
+    }
+    kept.keeper = succession.takeOver();
+    await kept.pass(11_000, 1_000);
+    find("q:1", "r:1", "s:1");
+    assert.equal(kept.chosen(), "qrs");
   });
 
   test("copies what stands in other memory but what is under way", () => {
