@@ -57,8 +57,7 @@ export class MessageReader implements BodySink {
       if (stop === null) return at;
       assert.ok(stop <= end, "a message ends behind its bytes");
       at = stop;
-      if (at === end && !this.#isInBody) return at;
-      if (at === end && this.#isInBody) return at;
+      if (at === end) return at;
     }
   }
 
