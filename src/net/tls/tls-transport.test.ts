@@ -152,6 +152,26 @@ describe("a transport over TLS", () => {
     assert.ok(Buffer.concat(chunks).equals(bytes));
   });
 
+  test("what is decrypted behind a pause waits, and the end behind it", async () => {
+    await using accepted = await accept();
+    const { transport, handler, client } = accepted;
+    // Of many records, some of which come at once.
+    const bytes = pattern(1024 * 1024, 5);
+    const chunks: Buffer[] = [];
+    let whilePaused = 0;
+    handler.onBytes = (buffer, start, end) => {
+      if (transport.paused) whilePaused++;
+      chunks.push(Buffer.from(buffer.subarray(start, end)));
+      transport.pause();
+      setImmediate(() => transport.resume());
+    };
+    client.end(bytes);
+    await until("the end came", () => handler.events.includes("end"));
+    assert.ok(Buffer.concat(chunks).equals(bytes));
+    assert.ok(chunks.length > 60);
+    assert.equal(whilePaused, 0);
+  });
+
   test("tells what the kernel has taken", async () => {
     await using accepted = await accept();
     const { transport, client } = accepted;
