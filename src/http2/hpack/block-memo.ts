@@ -13,7 +13,7 @@ const NO_BYTES = Buffer.alloc(0);
 class BlockCopy {
   #bytes: Buffer = NO_BYTES;
   #offsets = new Int32Array(0);
-  #guarded = new Uint8Array(0);
+  #guarded: Buffer = NO_BYTES;
   #hasGuarded = false;
   readonly #ranges = new Int32Array(14);
   #count = 0;
@@ -33,7 +33,7 @@ class BlockCopy {
     for (let i = 0; i < numbers; i++) this.#offsets[i] = offsets[i]!;
     copyRanges(block.ranges, this.#ranges);
     this.#hasGuarded = block.hasGuarded;
-    if (block.hasGuarded) this.#guarded = block.guarded.slice(0, count);
+    if (block.hasGuarded) this.#guarded = Buffer.from(block.guarded.subarray(0, count));
     this.#count = count;
     this.#fieldsStart = block.fieldsStart;
     this.#fieldsEnd = fieldsEnd;

@@ -109,7 +109,7 @@ export class FieldBlock implements FieldTable, Memory {
   listSize = 0;
   problem: FieldProblem | null = null;
   /** 1 for each field that was sent as never to be indexed, which we must then send in the same way (RFC 7541 §6.2.3). */
-  readonly guarded: Uint8Array;
+  readonly guarded: Buffer;
   /** False as long as there is no such field, which is the usual case. */
   hasGuarded = false;
 
@@ -132,7 +132,7 @@ export class FieldBlock implements FieldTable, Memory {
     this.#limits = limits;
     // The host comes before any limit is asked.
     this.offsets = new Int32Array((limits.fields + 1) * FIELD_STRIDE);
-    this.guarded = new Uint8Array(limits.fields + 1);
+    this.guarded = Buffer.alloc(limits.fields + 1);
   }
 
   /** The value of a pseudo-header field, "" when it isn't there. */
