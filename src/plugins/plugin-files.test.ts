@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, statSync, utimesSync } from "node:fs";
+import { existsSync, mkdirSync, rmSync, statSync, utimesSync } from "node:fs";
+import { dirname } from "node:path";
 import { test } from "node:test";
 import { createTemporaryDirectory } from "../../test/kit/files.ts";
 import { runProgram } from "../../test/kit/process.ts";
@@ -59,4 +60,19 @@ test("copies look new as long as they are wanted", async () => {
   copies.close();
   clock.advance(3_600_000);
   assert.equal(existsSync(file), false);
+});
+
+test("copies stand in one folder, also after one couldn't be made, and in another when that is removed", async () => {
+  const copies = new PluginCopies();
+  const file = { bytes: Buffer.from("bytes"), digest: "" };
+  const first = await copies.add("a.so", file);
+  const folder = copies.folder!;
+  const tooLong = copies.add(`${"a".repeat(300)}.so`, file);
+  await assert.rejects(tooLong, /^PluginError: it can't be copied aside: ENAMETOOLONG/);
+  assert.equal(dirname(await copies.add("b.so", file)), dirname(first));
+  rmSync(folder, { recursive: true });
+  await assert.rejects(copies.add("c.so", file), /it can't be copied aside: ENOENT/);
+  assert.notEqual(dirname(await copies.add("c.so", file)), folder);
+  copies.close();
+  assert.equal(existsSync(folder), false);
 });

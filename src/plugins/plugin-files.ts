@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { constants, lutimesSync, rmSync } from "node:fs";
+import { constants, existsSync, lutimesSync, rmSync } from "node:fs";
 import { chmod, mkdtemp, open, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
@@ -102,12 +102,16 @@ export class PluginCopies {
     try {
       this.#folder ??= this.#makeFolder();
       const path = join(await this.#folder, `${++this.#count}-${basename(name)}`);
-      await writeFile(path, bytes, { mode: 0o755, flag: "wx" });
+      await writeFile(path, bytes, { mode: 0o755, flag: "wx" }).catch(async (error: Error) => {
+        await this.remove(path);
+        throw error;
+      });
       this.#files.add(path);
       if (!this.#alarm.isSet) this.#alarm.set(this.#clock.now() + TOUCHED_EVERY);
       return path;
     } catch (error) {
-      this.#folder = null;
+      // It couldn't be made, or somebody has removed it: the next one makes another.
+      if (this.#path === null || !existsSync(this.#path)) this.#folder = null;
       throw new PluginError(`it can't be copied aside: ${(error as Error).message}`);
     }
   }
