@@ -163,6 +163,30 @@ describe("when listeners are to have other settings", () => {
     assert.equal(rig.told.length, 0);
   });
 
+  test("those of a program's own listeners aren't known before somebody asks", async () => {
+    await using rig = await Rig.open();
+    await rig.write(await authority.issue());
+    const { settings } = rig;
+    const before = await rig.keepers.open("own", settings);
+    const { cert, key } = await authority.issue({ names: ["other.example"] });
+    const file = await rig.folder.write("other.pem", `${cert}\n${key}`);
+    const other = { ...settings, certificates: [{ cert: file, key: file }] };
+    for (const isRun of [false, true]) {
+      const stage = await rig.keepers.stage(new Map());
+      const next = await rig.keepers.open("own", other);
+      assert.notEqual(next.certificates[0]?.identity, before.certificates[0]?.identity);
+      assert.equal(await rig.keepers.open("own", settings), before);
+      if (isRun) await stage.commit([]);
+      else stage.abandon();
+      const now = await rig.keepers.open("own", isRun ? other : settings);
+      assert.equal(now.certificates[0]?.identity, (isRun ? next : before).certificates[0]?.identity);
+    }
+    assert.deepEqual(
+      rig.told.map(([owner]) => owner),
+      ["own"],
+    );
+  });
+
   test("ticket keys are changed when they would have been, however often settings change", async () => {
     await using rig = await Rig.open();
     const clock = new ManualAlarmClock();

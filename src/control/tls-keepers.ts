@@ -21,7 +21,6 @@ export class TlsKeepers {
   readonly #kept = new Map<string, Kept>();
   /** What is to be kept instead, or besides, once it is settled that it is; null: nothing else is thought of. */
   #stage: Map<string, Kept> | null = null;
-
   readonly #memory: unknown;
 
   /** @param memory what `tickets` was in the process whose place this one takes; anything else is as nothing */
@@ -43,11 +42,18 @@ export class TlsKeepers {
    * Rejects with a `CertificateError` when one can't be used.
    */
   async open(owner: string, settings: TlsListenerSettings): Promise<TlsMaterial> {
-    const kept = this.#kept.get(owner);
-    const staged = this.#stage?.get(owner);
-    // While it is thought of something else, those who run ask for the one, and those who are to run for the other.
-    const known = staged !== undefined && isSame(staged.settings, settings) ? staged : (kept ?? staged);
-    return (await (known ?? this.#begin(this.#kept, owner, settings)).keeper).material;
+    return (await this.#known(owner, settings).keeper).material;
+  }
+
+  /** While it is thought of something else, those who run ask for the one, and those who are to run for the other. */
+  #known(owner: string, settings: TlsListenerSettings): Kept {
+    const [kept, stage] = [this.#kept.get(owner), this.#stage];
+    const staged = stage?.get(owner);
+    if (staged !== undefined && isSame(staged.settings, settings)) return staged;
+    if (kept === undefined) return staged ?? this.#begin(this.#kept, owner, settings);
+    if (stage === null || staged !== undefined || isSame(kept.settings, settings)) return kept;
+    // Of a program's own listeners nobody knows before they ask.
+    return this.#begin(stage, owner, settings);
   }
 
   /**
