@@ -47,7 +47,7 @@ const DEFAULT_GRACE = 30_000;
  *
  *     files of TLS ─▶ groups ─▶ tls ─▶ plugins ─▶ proxies ─▶ others ─▶ threads      got ready
  *                                                                         │
- *     proxies ◀─ plugins ◀─ tls ◀─ groups ◀─ threads ◀────────────────────┘         committed
+ *     others ◀─ plugins ◀─ tls ◀─ groups ◀─ proxies, limits ◀─────────────┘         committed
  */
 export class RunReload {
   /** What listeners listen on. */
@@ -140,9 +140,7 @@ export class RunReload {
     const isSame = isAllForRestart(changes) && threads === before.threads;
     if (isSame && (await isSwap(before.spec, spec, engine.modules))) {
       for (const prepare of others) await parts.add(prepare());
-      await parts.commit();
-      await tls.look();
-      await plugins.look();
+      await this.#commit(parts);
       return "nothing";
     }
     const groups = new UpstreamsChange(
@@ -159,10 +157,14 @@ export class RunReload {
     const plugged = await parts.add(plugins.stage(spec.snapshot?.plugins ?? []));
     // While orders of others wait: what stands must not change any more.
     const kind = await proxies.exclusively((book) => this.#swap(wanted, groups, plugged, book));
-    await this.#settled(parts.commit());
-    await this.#settled(tls.look());
-    await this.#settled(plugins.look());
+    await this.#commit(parts);
     return kind;
+  }
+
+  async #commit(parts: ReadyParts): Promise<void> {
+    await this.#settled(parts.commit());
+    await this.#settled(this.#parts.tls.look());
+    await this.#settled(this.#parts.plugins.look());
   }
 
   /** Has the threads change over, once the last that can go wrong has gone well. */
