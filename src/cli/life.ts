@@ -66,6 +66,8 @@ export class Life implements Disposable {
   constructor(settings: LifeSettings, log: Logger) {
     this.#early = settings.reread === null ? EARLY : [...EARLY, "SIGHUP"];
     for (const signal of this.#early) process.on(signal, ignore);
+    // Whoever reads what is printed may have had enough of it.
+    process.stdout.on("error", ignore);
     this.#settings = settings;
     this.#log = log;
     this.#identity = identityOf(settings.process);
@@ -132,6 +134,7 @@ export class Life implements Disposable {
 
   [Symbol.dispose](): void {
     for (const signal of this.#early) process.off(signal, ignore);
+    process.stdout.off("error", ignore);
     this.#watchdog?.stop();
     this.#caller.close();
   }

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { describe, test } from "node:test";
+import { until } from "../kit/deadline.ts";
 import { createTemporaryDirectory } from "../kit/files.ts";
 import { startOrigin } from "../kit/origins.ts";
 import { freePort } from "../kit/ports.ts";
-import { runSluice } from "../kit/process.ts";
+import { runSluice, startSluice } from "../kit/process.ts";
 import { runInside, startInside } from "./inside.ts";
 import { get, startHttp, startListening } from "./sluice.ts";
 
@@ -52,12 +53,16 @@ describe("an access log", () => {
   test("on a pipe that was closed keeps nothing from being answered or ended", async () => {
     await using origin = await startOrigin();
     await using folder = await createTemporaryDirectory();
-    const text = configuration(origin.address, 2, "access_log: json");
-    await using sluice = await startListening(["run", await folder.write("sluice.yaml", text)]);
-    sluice.program.closeOutput();
-    for (let i = 0; i < 50; i++) assert.equal((await get(sluice.port, `/${"x".repeat(500)}`)).status, 404);
-    sluice.program.signal("SIGTERM");
-    assert.deepEqual(await sluice.program.exit(), { code: 0, signal: null });
+    const path = folder.join("web.sock");
+    const text = configuration(origin.address, 2, "access_log: json").replace("127.0.0.1:0", `unix:${path}`);
+    await using sluice = await startSluice(["run", await folder.write("sluice.yaml", text)]);
+    // Before it has said that it listens.
+    sluice.closeOutput();
+    const isAnswered = (): Promise<boolean> => get({ path }).then(Boolean, () => false);
+    await until("it listens", isAnswered);
+    for (let i = 0; i < 50; i++) assert.equal((await get({ path }, `/${"x".repeat(500)}`)).status, 404);
+    sluice.signal("SIGTERM");
+    assert.deepEqual(await sluice.exit(), { code: 0, signal: null });
   });
 });
 

@@ -88,7 +88,11 @@ export function leaveForeground(errorLog: string | null): void {
   if (errorLog === null) putInPlace(nowhere, STDERR);
   else new StandardError(errorLog);
   closeSync(nowhere);
-  writeSync(descriptor, READY);
+  try {
+    writeSync(descriptor, READY);
+  } catch {
+    // Whoever started it is gone, which is nothing to those whom it serves.
+  }
   closeSync(descriptor);
 }
 
