@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
 import type { Socket } from "node:net";
+import { within } from "../../base/within.ts";
 import { Channel } from "./channel.ts";
 
 /** How this process was started, to be started again the same way. */
@@ -24,6 +25,8 @@ const SUCCESSION_DESCRIPTOR = 3;
 const MOST_OUTPUT = 8_000;
 /** Milliseconds that a successor gets which isn't wanted, before it is ended the hard way. */
 const PATIENCE = 5_000;
+/** Milliseconds for the last words of a process to arrive. */
+const LAST_WORDS = 500;
 
 /** A process that was started to be the successor. */
 export interface Launched {
@@ -54,7 +57,11 @@ export async function testCommand(
       output = (output + text).slice(-MOST_OUTPUT);
     });
   }
-  const ended = await describeEnd(child, "close");
+  const closed = new Promise((resolve) => child.once("close", resolve));
+  const ended = await describeEnd(child);
+  // Something that it has started may go on holding its outputs.
+  await within(LAST_WORDS, closed);
+  for (const stream of [child.stdout, child.stderr]) stream.destroy();
   if (child.exitCode !== 0) throw new Error(output.trim() === "" ? `the test ${ended}` : output.trim());
 }
 
@@ -69,7 +76,7 @@ export async function launch({ executable, args, folder }: CommandLine): Promise
     stdio: ["inherit", "inherit", "inherit", "pipe"],
   });
   await once(child, "spawn");
-  const ended = describeEnd(child, "exit");
+  const ended = describeEnd(child);
   return {
     pid: child.pid!,
     channel: new Channel(child.stdio[SUCCESSION_DESCRIPTOR] as Socket),
@@ -98,10 +105,10 @@ async function endChild(child: ChildProcess, ended: Promise<string>): Promise<vo
   clearTimeout(late);
 }
 
-function describeEnd(child: ChildProcess, event: "exit" | "close"): Promise<string> {
+function describeEnd(child: ChildProcess): Promise<string> {
   const { promise, resolve } = Promise.withResolvers<string>();
   child.once("error", (error) => resolve(`couldn't be started: ${error.message}`));
-  child.once(event, (code: number | null, signal: NodeJS.Signals | null) =>
+  child.once("exit", (code: number | null, signal: NodeJS.Signals | null) =>
     resolve(signal === null ? `ended with code ${code}` : `was ended by ${signal}`),
   );
   return promise;

@@ -280,6 +280,17 @@ describe("starting a successor", { skip: process.platform !== "linux" }, () => {
     }
   });
 
+  test("doesn't wait for what its test has started", async () => {
+    const test = `
+      const { spawn } = await import("node:child_process");
+      console.error(spawn("sleep", ["600"], { stdio: "inherit" }).pid);
+      process.exit(2);`;
+    await using old = await OldProcess.startAs("", test);
+    const { message } = (await old.upgrader.start(SOON).catch((error: unknown) => error)) as Error;
+    const [, pid] = /^No upgrade: the test failed: (\d+)$/.exec(message) ?? [];
+    assert.ok(process.kill(Number(pid), "SIGKILL"), message);
+  });
+
   test("ends a successor that never gets ready", async () => {
     await using old = await OldProcess.startAs(`${TAKE_OVER} setInterval(() => undefined, 1000);`);
     let pid = 0;
