@@ -38,12 +38,12 @@ async function change(
   const after = parse(`listeners:\n${text}`);
   return await proxies.exclusively(async (book) => {
     const made = new ProxiesChange(book, before, after);
-    const { standing, gone } = made;
+    const { standing } = made;
     await made.commit(
       after.listeners.map(({ bind }) => bind),
       new Map(Object.entries(addresses)),
     );
-    return { standing, gone, notes: made.notes };
+    return { standing, notes: made.notes };
   });
 }
 
@@ -143,8 +143,8 @@ describe("when a file comes that says something else of a proxy", () => {
 
   test("what it doesn't mention any more goes", async () => {
     const rig = await start(WEB + REDIS + CACHE);
-    const { gone, standing } = await change(rig, REDIS);
-    assert.deepEqual([gone, standing.listeners], [["cache"], []]);
+    const { standing } = await change(rig, REDIS);
+    assert.deepEqual([standing.proxies.map(({ name }) => name), standing.listeners], [["redis"], []]);
     assert.deepEqual(
       rig.proxies.list().map(({ name }) => name),
       ["redis"],

@@ -3,10 +3,11 @@ import type { Mode } from "../../chaos/mode.ts";
 import type { ToxicSettings } from "../../chaos/toxic.ts";
 import type { ListenerSettings, Snapshot } from "../../config/snapshot.ts";
 import type { StreamProxySettings } from "../../proxy/stream-proxy.ts";
-import type { Order, StandingProxies, SwitchedFault } from "../../worker/orders.ts";
+import type { Order, StandingProxies } from "../../worker/orders.ts";
 import type { ProxyBook } from "../proxies.ts";
 import { NEW_ENTRY, type ProxyEntry, toStanding } from "../proxy-entry.ts";
 import { SteeringError } from "../steering.ts";
+import { faultsInFile, stillSwitched } from "../switched-faults.ts";
 import type { ReloadNote } from "./report.ts";
 
 /** What of a configuration is steered. */
@@ -49,13 +50,6 @@ export class ProxiesChange {
   /** What threads begin with: faults of what stays are those that there are. */
   get standing(): Pick<StandingProxies, "proxies" | "listeners"> {
     return toStanding(this.#entries.values());
-  }
-
-  /** TCP and UDP proxies that are no more. */
-  get gone(): string[] {
-    return [...this.#book.entries.values()].flatMap(({ name, settings }) =>
-      settings === null || this.#entries.has(name) ? [] : [name],
-    );
   }
 
   /**
@@ -103,7 +97,8 @@ export class ProxiesChange {
       this.#entries.set(name, { ...NEW_ENTRY, name, boundElsewhere: bind, ...this.#faultsOf(listener) });
       return;
     }
-    this.#entries.set(name, { ...entry, switched: switchedIn(entry.switched, before, listener) });
+    const switched = stillSwitched(entry.switched, faultsInFile(before), faultsInFile(listener));
+    this.#entries.set(name, { ...entry, switched });
     this.#noteFaults(name, before, listener, entry);
   }
 
@@ -162,20 +157,6 @@ export class ProxiesChange {
     const message = `listeners[${name}]: there is a proxy of this name that was made while it ran: give the listener another name, or remove that one`;
     throw new SteeringError("PROXY_EXISTS", message);
   }
-}
-
-/** What was switched stays, on faults that there still are and of which the file doesn't say something else. */
-function switchedIn(
-  switched: readonly SwitchedFault[],
-  before: ListenerSettings,
-  after: ListenerSettings,
-): readonly SwitchedFault[] {
-  const [known, next] = [enabledFaults(before), enabledFaults(after)];
-  return switched.filter(([name]) => next.has(name) && known.get(name) === next.get(name));
-}
-
-function enabledFaults({ routes }: ListenerSettings): Map<string, boolean> {
-  return new Map(routes.flatMap(({ faults }) => faults.map(({ name, enabled }) => [name, enabled] as const)));
 }
 
 /** What the file changed counts; where it says the same as before, what was ordered meanwhile does. */

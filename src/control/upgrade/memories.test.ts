@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { KeptGroup } from "../../../test/kit/kept-group.ts";
 import { ALLOW } from "../../chaos/mode.ts";
+import { parseConfig } from "../../config/load.ts";
+import type { ListenerSettings } from "../../config/snapshot.ts";
 import { STREAM_DEFAULTS, type StreamProxySettings } from "../../proxy/stream-proxy.ts";
 import type { HealthCheckSettings } from "../../upstream/group-settings.ts";
 import type { ProxyState } from "../steering.ts";
@@ -127,6 +129,21 @@ test("what was ordered of proxies stays, unless the file says something else", (
     [1, 0, 0, 0, 0],
   );
   assert.deepEqual(openings[4]?.init.mode, { kind: "deny", cut: true });
+});
+
+test("faults on routes stay switched as long as the file says the same of them", () => {
+  const listeners = (...faults: readonly [name: string, enabled: boolean][]): readonly ListenerSettings[] => {
+    const named = faults.map(([name, enabled]) => `{ name: ${name}, enabled: ${enabled}, delay: 5 }`);
+    const text = `listeners: [{ name: web, bind: 0, respond: 200, faults: [${named.join(", ")}] }]`;
+    return parseConfig(text, "test.yaml", {}).listeners;
+  };
+  const before = listeners(["slow", false], ["late", false], ["gone", false]);
+  const switched = ["slow", "late", "gone"].map((name) => [name, true] as const);
+  const standing = [{ name: "web", toxics: [], mode: ALLOW, switched }];
+  const state = { ...stateOf(streamProxy("web", ":1")), protocol: "http", upstream: "" } as const;
+  const memory = new ProxyMemory(sent(toProxyMemory([state], standing, { listeners: before, proxies: [] })));
+  assert.deepEqual(memory.switchedOf(before[0]!), switched);
+  assert.deepEqual(memory.switchedOf(listeners(["slow", false], ["late", true])[0]!), [["slow", true]]);
 });
 
 test("what can't be understood of proxies is as if nothing had been said", () => {

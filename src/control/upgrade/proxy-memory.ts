@@ -2,6 +2,7 @@ import type { ListenerSettings, Snapshot } from "../../config/snapshot.ts";
 import type { StreamProxySettings } from "../../proxy/stream-proxy.ts";
 import type { ListenerFaults } from "../../worker/orders.ts";
 import type { ProxyInit, ProxyState } from "../steering.ts";
+import { faultsInFile, stillSwitched } from "../switched-faults.ts";
 
 /** A proxy, or the faults of a listener, as they were when the place was given away. */
 interface RememberedProxy extends Pick<ProxyState, "name" | "protocol" | "listen" | "toxics" | "mode"> {
@@ -9,6 +10,8 @@ interface RememberedProxy extends Pick<ProxyState, "name" | "protocol" | "listen
   readonly enabled: boolean;
   /** Faults on its routes that were switched. */
   readonly switched: ListenerFaults["switched"];
+  /** And how its file had all of those. */
+  readonly faults: ListenerFaults["switched"];
   /** What its file said, as text; null: it was made while the process ran. */
   readonly file: string | null;
 }
@@ -26,18 +29,20 @@ export interface ProxyOpening {
 /** As JSON has it. */
 export function toProxyMemory(
   states: readonly ProxyState[],
-  faults: readonly ListenerFaults[],
+  standing: readonly ListenerFaults[],
   snapshot: SteeredPart | null,
 ): RememberedProxy[] {
   const files = new Map([
     ...(snapshot?.listeners ?? []).map((listener) => [listener.name, textOf(listener)] as const),
     ...(snapshot?.proxies ?? []).map((proxy) => [proxy.name, textOf(proxy)] as const),
   ]);
+  const inFile = new Map(snapshot?.listeners.map((listener) => [listener.name, faultsInFile(listener)]));
   return states.map(({ name, protocol, listen, upstream, enabled, toxics, mode }) => {
-    const switched = faults.find((known) => known.name === name)?.switched ?? [];
+    const switched = standing.find((known) => known.name === name)?.switched ?? [];
+    const faults = inFile.get(name) ?? [];
     const upstreams = upstream === "" ? [] : upstream.split(",");
     const file = files.get(name) ?? null;
-    return { name, protocol, listen, upstreams, enabled, toxics, mode, switched, file };
+    return { name, protocol, listen, upstreams, enabled, toxics, mode, switched, faults, file };
   });
 }
 
@@ -64,8 +69,8 @@ export class ProxyMemory {
 
   /** Faults on the routes of a listener that are to be switched. */
   switchedOf(listener: ListenerSettings): ListenerFaults["switched"] {
-    const names = new Set(listener.routes.flatMap(({ faults }) => faults.map(({ name }) => name)));
-    return (this.#known.get(listener.name)?.switched ?? []).filter(([name]) => names.has(name));
+    const known = this.#known.get(listener.name);
+    return known === undefined ? [] : stillSwitched(known.switched, known.faults, faultsInFile(listener));
   }
 
   /** The TCP and UDP proxies of a file, and those that were made while the other process ran. */
@@ -104,9 +109,9 @@ export class ProxyMemory {
 
 function isRemembered(value: unknown): value is RememberedProxy {
   if (typeof value !== "object" || value === null) return false;
-  const { name, protocol, listen, upstreams, toxics, mode, switched, file } =
+  const { name, protocol, listen, upstreams, toxics, mode, switched, faults, file } =
     value as Partial<RememberedProxy>;
   const texts = [name, protocol, listen].every((text) => typeof text === "string");
-  const lists = [upstreams, toxics, switched].every(Array.isArray);
+  const lists = [upstreams, toxics, switched, faults].every(Array.isArray);
   return texts && lists && typeof mode === "object" && (file === null || typeof file === "string");
 }
