@@ -36,7 +36,7 @@ export interface PluginStage {
   /** What threads are told to begin with. */
   readonly standing: readonly SharedPlugin[];
   commit(): Promise<void>;
-  abandon(): void;
+  abandon(): Promise<void>;
 }
 
 interface Kept {
@@ -100,21 +100,19 @@ export class PluginKeepers implements Plugins {
           continue;
         }
         const keeper = this.#keep(settings);
-        begun.push(keeper);
         await keeper.load();
+        begun.push(keeper);
         // Counts go on where a plugin only has another configuration.
         next.set(settings.name, { keeper, counts: known?.counts ?? allocatePluginCounts(this.#rows) });
       }
     } catch (error) {
-      for (const keeper of begun) keeper.stop();
+      await this.#letGo(begun);
       throw error;
     }
     return {
       standing: [...next.values()].map(toShared),
       commit: () => this.#replaceBy(next),
-      abandon: () => {
-        for (const keeper of begun) keeper.stop();
-      },
+      abandon: () => this.#letGo(begun),
     };
   }
 
@@ -122,8 +120,12 @@ export class PluginKeepers implements Plugins {
     const before = this.#kept;
     this.#kept = next;
     for (const [name, { keeper }] of next) if (before.get(name)?.keeper !== keeper) await keeper.watch();
-    for (const [name, { keeper }] of before) {
-      if (next.get(name)?.keeper === keeper) continue;
+    const gone = [...before].filter(([name, { keeper }]) => next.get(name)?.keeper !== keeper);
+    await this.#letGo(gone.map(([, { keeper }]) => keeper));
+  }
+
+  async #letGo(keepers: readonly PluginKeeper[]): Promise<void> {
+    for (const keeper of keepers) {
       keeper.stop();
       await this.#copies.remove(keeper.material.file);
     }

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { readdirSync } from "node:fs";
 import { copyFile, rename } from "node:fs/promises";
 import { after, before, describe, test } from "node:test";
 import { until } from "../kit/deadline.ts";
@@ -104,10 +105,12 @@ listeners: [{ name: line, bind: "127.0.0.1:0", protocol: tcp, upstream: "${echo.
     );
     await using client = await connectRaw(sluice.proxyPort("line"));
     assert.equal(await sealed(client), under("k"));
+    const { plugins } = sluice.running;
     assert.deepEqual(
-      sluice.running.plugins.plugins().map(({ name }) => name),
+      plugins.plugins().map(({ name }) => name),
       ["seal"],
     );
+    assert.equal(readdirSync(plugins.folder!).length, 1, "no other copy is left");
   });
 
   test("looks at the files too, though nothing else has changed", async () => {
