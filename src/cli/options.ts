@@ -17,12 +17,12 @@ export function collectAddress(value: string, before: readonly string[] = []): s
   return collect(value, before);
 }
 
-/** A whole number from 0 to `most`. */
-export function wholeNumber(most: number): (value: string) => number {
+/** A whole number from `least` to `most`. */
+export function wholeNumber(most: number, least: number = 0): (value: string) => number {
   return (value) => {
     const number = Number(value);
-    if (!/^\d+$/.test(value) || number > most)
-      throw new InvalidArgumentError(`Expected a whole number from 0 to ${most}.`);
+    if (!/^\d+$/.test(value) || number < least || number > most)
+      throw new InvalidArgumentError(`Expected a whole number from ${least} to ${most}.`);
     return number;
   };
 }

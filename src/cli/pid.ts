@@ -4,8 +4,8 @@ import { ClientFailure } from "./steering/client-command.ts";
 
 const MOST_PID = 2 ** 22;
 
-/** The number of a process, on a command line. */
-export const toPid: (value: string) => number = wholeNumber(MOST_PID);
+/** The number of a process, on a command line. None has 0: a signal to that goes to all around us. */
+export const toPid: (value: string) => number = wholeNumber(MOST_PID, 1);
 
 /** The number that a file holds. @throws ClientFailure */
 export function readPid(file: string): number {
@@ -15,7 +15,7 @@ export function readPid(file: string): number {
   } catch (error) {
     throw new ClientFailure(`${file} tells no process: ${(error as Error).message}`, { cause: error });
   }
-  if (!/^\d+$/.test(text)) throw new ClientFailure(`${file} holds no process id`);
+  if (!/^[1-9]\d*$/.test(text)) throw new ClientFailure(`${file} holds no process id`);
   return Number(text);
 }
 
