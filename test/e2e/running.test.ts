@@ -186,6 +186,10 @@ describe("sluice run", () => {
       assert.equal(code, 2, stderr);
       assert.match(stderr, /^sluice: .*bad\d\.mjs/);
     }
+    const listeners = "listeners: [{ bind: 127.0.0.1:1, respond: 204 }]\n";
+    const file = await directory.write("nobody.yaml", `${listeners}user: nobody-of-that-name\n`);
+    const { code, stderr } = await runInside(["run", "-t", good, "-c", file]);
+    assert.deepEqual([code, stderr], [2, "sluice: There is no user nobody-of-that-name\n"]);
   });
 
   test("takes a program's settings and listeners from a configuration", async () => {

@@ -7,6 +7,7 @@ import type { Snapshot } from "../../config/snapshot.ts";
 import { goToBackground } from "../background.ts";
 import { UsageError } from "../errors.ts";
 import { collectAddress, TAKE_OVER } from "../options.ts";
+import { processOf } from "../process-options.ts";
 import { setFips } from "../tls/options.ts";
 import {
   addSharedFlags,
@@ -112,13 +113,18 @@ async function runSnapshot(snapshot: Snapshot, path: string, flags: RunFlags): P
     await serveSnapshot(snapshot, flags, sourceOf(path, "proxy"));
     return;
   }
+  await testSnapshot(snapshot, path, flags);
+  process.stdout.write(`${path}: the configuration is good\n`);
+}
+
+/** Tells what is wrong with what a configuration names. */
+async function testSnapshot(snapshot: Snapshot, path: string, flags: RunFlags): Promise<void> {
   const { identityOf } = await import("../accounts.ts");
-  identityOf(snapshot.process);
+  identityOf(processOf(snapshot, flags));
   await loadScenario(snapshot);
   await testTls(snapshot, path);
   await testPlugins(snapshot, path);
   await testFilters(snapshot);
-  process.stdout.write(`${path}: the configuration is good\n`);
 }
 
 async function runProgram(path: string, snapshot: Snapshot | null, flags: RunFlags): Promise<void> {
@@ -133,10 +139,6 @@ async function runProgram(path: string, snapshot: Snapshot | null, flags: RunFla
   } catch (error) {
     throw new UsageError((error as Error).message);
   }
-  if (snapshot !== null) {
-    await testTls(snapshot, flags.config!);
-    await testPlugins(snapshot, flags.config!);
-    await testFilters(snapshot);
-  }
+  if (snapshot !== null) await testSnapshot(snapshot, flags.config!, flags);
   process.stdout.write(`${path}: the program is good\n`);
 }
