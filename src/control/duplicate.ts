@@ -1,4 +1,5 @@
 import ffi from "node:ffi";
+import { closeSync } from "node:fs";
 import { lastErrorCode } from "./last-error.ts";
 
 type Duplicate = (descriptor: number) => number;
@@ -19,6 +20,18 @@ export function duplicateDescriptor(descriptor: number): number {
   if (copy < 0)
     throw new Error(`The socket with descriptor ${descriptor} could not be duplicated: ${lastErrorCode()}`);
   return copy;
+}
+
+/** The same for several: all of them, or none. */
+export function duplicateAll(descriptors: readonly number[]): number[] {
+  const copies: number[] = [];
+  try {
+    for (const descriptor of descriptors) copies.push(duplicateDescriptor(descriptor));
+    return copies;
+  } catch (error) {
+    for (const copy of copies) closeSync(copy);
+    throw error;
+  }
 }
 
 function load(): Duplicate {

@@ -177,12 +177,13 @@ function toRunning(
     lend: (address, owner, isPrivate) => sockets.lend(address, BESIDE, owner, isPrivate),
     giveBack: (owner, boundTo) => sockets.release(owner, boundTo),
     estate: async () => ({
-      sockets: await sockets.handOver(),
       memories: {
         tickets: await tls.tickets(),
         upstreams: toUpstreamMemory(upstreams.list()),
         proxies: toProxyMemory(proxies.list(), proxies.standing.listeners, reload.spec.snapshot),
       },
+      // Last: descriptors are the caller's only once he has them.
+      sockets: await sockets.handOver(),
     }),
     succeed: () => sockets.succeed(),
     answered: () => orderAll(engine, { do: "ping" }),
@@ -222,7 +223,7 @@ async function createLocalPlane(
 
 /** Resolves with what is listened on by listeners. Rejects with what is wrong, having ended what was begun. */
 async function startAll(assembly: Assembly, memories: Memories): Promise<readonly string[]> {
-  const { spec, engine, proxies, upstreams, plugins, log } = assembly;
+  const { spec, engine, proxies, upstreams, plugins, traffic, log } = assembly;
   const listeners = listenersOf(spec);
   const memory = new ProxyMemory(memories["proxies"]);
   for (const listener of listeners) {
@@ -235,32 +236,30 @@ async function startAll(assembly: Assembly, memories: Memories): Promise<readonl
     await findServers(upstreams.find(), log);
     upstreams.remember(memories["upstreams"]);
     const listening = await startPatiently(engine, log);
-    for (const [index, { name, bind }] of listeners.entries())
-      proxies.noteAddress(name, listening[index] ?? bind);
-    for (const listener of listeners)
-      for (const [fault, enabled] of memory.switchedOf(listener))
-        await proxies.setHttpFault(listener.name, fault, enabled);
-    await openProxies(assembly, memory);
-    await upstreams.start();
+    try {
+      for (const [index, { name, bind }] of listeners.entries())
+        proxies.noteAddress(name, listening[index] ?? bind);
+      for (const listener of listeners)
+        for (const [fault, enabled] of memory.switchedOf(listener))
+          await proxies.setHttpFault(listener.name, fault, enabled);
+      await openProxies(assembly, memory);
+      await upstreams.start();
+    } catch (error) {
+      await engine.stop();
+      throw error;
+    }
     return listening;
   } catch (error) {
-    upstreams.stop();
-    plugins.stop();
+    for (const part of [upstreams, plugins, traffic]) part.stop();
     throw error;
   }
 }
 
-async function openProxies({ spec, proxies, engine, log }: Assembly, memory: ProxyMemory): Promise<void> {
-  const openings = memory.openings(spec.snapshot ?? NOTHING_STEERED);
-  try {
-    for (const { init, isShared, isOfFile } of openings) {
-      const opened = proxies.create(init, isShared);
-      if (isOfFile) await opened;
-      else await opened.catch((error: Error) => log.warn({ proxy: init.name, cause: error.message }, LOST));
-    }
-  } catch (error) {
-    await engine.stop();
-    throw error;
+async function openProxies({ spec, proxies, log }: Assembly, memory: ProxyMemory): Promise<void> {
+  for (const { init, isShared, isOfFile } of memory.openings(spec.snapshot ?? NOTHING_STEERED)) {
+    const opened = proxies.create(init, isShared);
+    if (isOfFile) await opened;
+    else await opened.catch((error: Error) => log.warn({ proxy: init.name, cause: error.message }, LOST));
   }
 }
 

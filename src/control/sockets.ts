@@ -4,11 +4,10 @@ import { BoundSocket, connect, isIP } from "node:net";
 import { type Address, formatAddress, formatHostPort, parseAddress } from "../net/address.ts";
 import type { BoundElsewhere } from "../net/listener.ts";
 import type { Binding, KeptSocket } from "./binding.ts";
-import { duplicateDescriptor } from "./duplicate.ts";
+import { duplicateAll } from "./duplicate.ts";
 import { SetAside } from "./set-aside.ts";
 import { sharePort } from "./share-port.ts";
 import { bindUnixSocket } from "./unix-socket.ts";
-import { closeAll } from "./upgrade/descriptors.ts";
 import { type HandedSockets, InheritedSockets } from "./upgrade/inherited-sockets.ts";
 
 /** What one owner listens on; while it moves these are two. */
@@ -71,7 +70,7 @@ export class SocketKeeper {
     if (parsed.kind === "tcp" && !isForeign) joinTcp(sockets, boundTo, threads);
     const shared = thread % sockets.length;
     const lent = sockets.filter((_, i) => i === shared || i % threads === thread);
-    return { fds: lent.map((socket) => duplicateDescriptor(socket.fd())), boundTo };
+    return { fds: duplicateAll(lent.map((socket) => socket.fd())), boundTo };
   }
 
   #tenancyOf(owner: string, address: string): Tenancy | undefined {
@@ -151,20 +150,11 @@ export class SocketKeeper {
   /** All that is listened on, as duplicates: the caller's to close. */
   async handOver(): Promise<HandedSockets[]> {
     await Promise.allSettled([...this.#tenancies.values()].flat().map(({ binding }) => binding));
-    const copies: number[] = [];
-    const copy = (socket: KeptSocket): number => {
-      const descriptor = duplicateDescriptor(socket.fd());
-      copies.push(descriptor);
-      return descriptor;
-    };
-    try {
-      return this.#bound.map(([owner, { address, sockets, isForeign }]) => {
-        return { owner, address, descriptors: sockets.map(copy), isForeign };
-      });
-    } catch (error) {
-      closeAll(copies);
-      throw error;
-    }
+    const bound = this.#bound;
+    const copies = duplicateAll(bound.flatMap(([, { sockets }]) => sockets.map((socket) => socket.fd())));
+    return bound.map(([owner, { address, sockets, isForeign }]) => {
+      return { owner, address, descriptors: copies.splice(0, sockets.length), isForeign };
+    });
   }
 
   /** Another process listens on the same sockets from now on: their files stay when they are closed here. */
