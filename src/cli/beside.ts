@@ -12,7 +12,7 @@ import type { Running } from "../control/running.ts";
 import type { EndTerms, SignalTable } from "../control/signals.ts";
 import type { Upgrader } from "../control/upgrade/upgrader.ts";
 import { formatAddress } from "../net/address.ts";
-import { createErrorLog, type ErrorLogOptions, turnErrorLog } from "../observe/error-log.ts";
+import { closeErrorLog, createErrorLog, type ErrorLogOptions, turnErrorLog } from "../observe/error-log.ts";
 import type { MountedApi } from "./admin-api.ts";
 import { apiAddress } from "./api-address.ts";
 import type { MountedHealth } from "./health.ts";
@@ -99,7 +99,7 @@ export class Beside implements AsyncDisposable {
   async #prepareLog(options: ErrorLogOptions): Promise<ReadyPart> {
     if (isDeepStrictEqual(options, this.settings.spec.errorLog)) return NOTHING_TO_DO;
     const log = await createErrorLog(options, "sluice");
-    return { commit: () => turnErrorLog(this.#means.log, log), abandon: () => undefined };
+    return { commit: () => turnErrorLog(this.#means.log, log), abandon: () => closeErrorLog(log) };
   }
 
   /** One that stays the same is played on. */

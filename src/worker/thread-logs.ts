@@ -58,8 +58,7 @@ export class ThreadLogs {
     const { level, path } = this.#errorOptions;
     const isSame = errorLog.level === level && errorLog.path === path;
     const errors = isSame ? this.#errors : await createErrorLog(errorLog, this.#name);
-    const staysOpen = accessLog !== null && accessLog.path === this.#accessOptions?.path;
-    const sink = accessLog === null ? null : staysOpen ? this.#sink : new LogSink(accessLog.path);
+    const sink = this.#nextSink(accessLog, errors);
     const observer =
       accessLog === null || sink === null ? null : (this.#access ?? new AccessLog(sink, accessLog.format));
     return {
@@ -73,6 +72,18 @@ export class ThreadLogs {
         if (sink !== this.#sink) void sink?.close();
       },
     };
+  }
+
+  /** @param errors let go of where the access log can't be written */
+  #nextSink(options: AccessLogOptions | null, errors: Logger): LogSink | null {
+    if (options === null) return null;
+    if (options.path === this.#accessOptions?.path) return this.#sink;
+    try {
+      return new LogSink(options.path);
+    } catch (error) {
+      if (errors !== this.#errors) closeErrorLog(errors);
+      throw error;
+    }
   }
 
   #turnErrors(log: Logger, options: ErrorLogOptions): void {
