@@ -98,7 +98,7 @@ export class Generation {
     this.#isReserve = false;
     // One may have crashed while it was in reserve.
     for (let thread = 0; thread < this.threads; thread++)
-      if (!this.#workers.has(thread)) this.#replaceIn(0, thread);
+      if (!this.#isEnding && !this.#workers.has(thread)) this.#replaceIn(0, thread);
     const orders = this.workers.map((worker) => patiently(worker, { do: "listen" }));
     const answers = await Promise.allSettled(orders);
     const held = answers.flatMap((answer) => (answer.status === "fulfilled" ? [answer.value] : []));
