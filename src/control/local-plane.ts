@@ -5,6 +5,7 @@ import type { TrafficKeeper } from "../observe/traffic/traffic-keeper.ts";
 import { DataPlane } from "../worker/data-plane.ts";
 import { type LoadedModule, loadedModules } from "../worker/loaded-modules.ts";
 import { NOTHING_STANDING, type Order, type Standing } from "../worker/orders.ts";
+import { ownerOfProxy } from "../worker/owners.ts";
 import type { RunSpec } from "../worker/run-spec.ts";
 import type { SharedMemory } from "../worker/shared-memory.ts";
 import { boundFor } from "./bound-for.ts";
@@ -139,9 +140,9 @@ export class LocalPlane implements Engine {
     return Promise.resolve([]);
   }
 
-  release(owner: string): Promise<void> {
-    this.#tls.release(`proxy ${owner}`);
-    return this.#sockets.release(`proxy ${owner}`);
+  release(name: string): Promise<void> {
+    this.#tls.release(ownerOfProxy(name));
+    return this.#sockets.release(ownerOfProxy(name));
   }
 
   async drain(grace: number): Promise<void> {

@@ -15,7 +15,7 @@ export interface Planes {
   /** Gives the order to all other threads; answers in the order of the threads. A thread that is gone has none. */
   orderOthers(order: Order): Promise<unknown[]>;
   /** Sockets that a proxy listened on are closed for good. */
-  release(owner: string): Promise<void>;
+  release(proxy: string): Promise<void>;
   /** Hears of what happens; `dropped` more events were too many to tell. */
   onEvents: ((events: readonly StreamEvent[], dropped: number) => void) | null;
 }

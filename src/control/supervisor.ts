@@ -6,6 +6,7 @@ import type { StreamEvent } from "../proxy/stream-proxy.ts";
 import type { LoadedModule } from "../worker/loaded-modules.ts";
 import type { WorkerReady } from "../worker/messages.ts";
 import { NOTHING_STANDING, type Order, type Standing } from "../worker/orders.ts";
+import { ownerOfProxy } from "../worker/owners.ts";
 import { type ProxyTraffic, sumProxyTraffic } from "../worker/proxy-traffic.ts";
 import type { RunSpec } from "../worker/run-spec.ts";
 import type { SharedMemory } from "../worker/shared-memory.ts";
@@ -124,9 +125,9 @@ export class Supervisor implements Engine {
     return [...answers, ...ofEarlier.flat(), ...ended];
   }
 
-  release(owner: string): Promise<void> {
-    this.#keepers.tls.release(`proxy ${owner}`);
-    return this.#keepers.sockets.release(`proxy ${owner}`);
+  release(name: string): Promise<void> {
+    this.#keepers.tls.release(ownerOfProxy(name));
+    return this.#keepers.sockets.release(ownerOfProxy(name));
   }
 
   // ── something else ─────────────────────────────────────────────────────────────────────────────────────────────

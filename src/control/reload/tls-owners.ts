@@ -2,6 +2,7 @@ import { accessSync, constants } from "node:fs";
 import { isDeepStrictEqual } from "node:util";
 import type { TlsListenerSettings } from "../../net/tls/listener-settings.ts";
 import { peerFileOwners } from "../../upstream/peer-tls-files.ts";
+import { ownerOfProxy } from "../../worker/owners.ts";
 import { peersTlsOf } from "../../worker/peers-tls.ts";
 import type { RunSpec } from "../../worker/run-spec.ts";
 
@@ -13,7 +14,7 @@ export function tlsOwners(spec: RunSpec): Map<string, TlsListenerSettings> {
   const { listeners = [], proxies = [] } = spec.snapshot ?? {};
   const owners = peerFileOwners(peersTlsOf(spec));
   for (const { name, tls } of listeners) if (tls !== null) owners.set(name, tls);
-  for (const { name, tls } of proxies) if (tls !== null) owners.set(`proxy ${name}`, tls);
+  for (const { name, tls } of proxies) if (tls !== null) owners.set(ownerOfProxy(name), tls);
   return owners;
 }
 
