@@ -124,10 +124,9 @@ describe("what differs between two configurations", () => {
     const after = before.replace("routes: [", "routes: [{ match: { path: /new }, respond: 204 }, ");
     const changes = diffSpecs(specOf(before), specOf(after));
     assert.deepEqual(
-      changes.map(({ kind, path }) => [kind, path]),
-      [["added", "listeners[0.0.0.0:0].routes[0]"]].map(([kind]) => [kind, changes[0]?.path]),
+      changes.map(({ kind, path }) => [kind, path.replace(/^.*\./, "")]),
+      [["added", "routes[0]"]],
     );
-    assert.match(changes[0]?.path ?? "", /\.routes\[0\]$/);
   });
 
   test("tells that what has names is in another order", () => {
@@ -155,16 +154,6 @@ listeners:
     assert.ok(changes.length >= 5, JSON.stringify(changes));
     assert.doesNotMatch(JSON.stringify(changes), /hidden|covered/);
   });
-});
-
-test("filters are named, and what they are told isn't", () => {
-  const text = (password: string, names: string): string => `
-filters: { auth: { module: "${import.meta.filename}", config: { users: { ada: ${password} } } }, log: "${import.meta.filename}" }
-listeners: [{ bind: 0, name: web, respond: 200, filters: [${names}] }]`;
-  assert.deepEqual(diff(text("hidden", "auth, log"), text("covered", "log, auth")), [
-    '~ listeners[web].filters: ["auth","log"] → ["log","auth"]',
-    '~ filters[auth].config: "***" → "***"',
-  ]);
 
   test("hides nothing that only looks like a header field", () => {
     const text = (hosts: string): string =>
@@ -175,6 +164,16 @@ listeners: [{ bind: 0, name: web, respond: 200, filters: [${names}] }]`;
     );
     assert.deepEqual(change?.after, ["auth.example", "b.example"]);
   });
+});
+
+test("filters are named, and what they are told isn't", () => {
+  const text = (password: string, names: string): string => `
+filters: { auth: { module: "${import.meta.filename}", config: { users: { ada: ${password} } } }, log: "${import.meta.filename}" }
+listeners: [{ bind: 0, name: web, respond: 200, filters: [${names}] }]`;
+  assert.deepEqual(diff(text("hidden", "auth, log"), text("covered", "log, auth")), [
+    '~ listeners[web].filters: ["auth","log"] → ["log","auth"]',
+    '~ filters[auth].config: "***" → "***"',
+  ]);
 });
 
 describe("how a change comes into effect", () => {
