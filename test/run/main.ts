@@ -60,4 +60,5 @@ await runTestFiles(files, { ...limits, lanes }, (file) => {
   showFile(file);
 });
 showEnd(finished, performance.now() - start);
-process.exitCode = files.length > 0 && finished.every(({ ok }) => ok) ? 0 : 1;
+const isWhole = files.length > 0 && finished.length === files.length;
+process.exitCode = isWhole && finished.every(({ ok }) => ok) ? 0 : 1;

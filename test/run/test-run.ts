@@ -34,7 +34,8 @@ async function runLane(
 ): Promise<void> {
   let shared: LaneProcess | null = null;
   for (const { path, isAlone } of waiting) {
-    const own: LaneProcess = isAlone || shared === null ? new LaneProcess(options) : shared;
+    // It may have ended while a file had a process of its own.
+    const own: LaneProcess = isAlone || !shared || shared.isWorn ? new LaneProcess(options) : shared;
     const start = performance.now();
     const report = await own.run(path);
     onFile({ ...report, path, duration: performance.now() - start });
