@@ -2,6 +2,8 @@ import { once } from "node:events";
 import { type ClientHttp2Session, connect, constants } from "node:http2";
 import type { Asker, Tally } from "./tally.ts";
 
+const PATIENCE = 30_000;
+
 /** Asks one request after the other over HTTP/2, with TLS. One that was refused before anybody saw it is sent again (RFC 9113 §8.7). */
 export class Http2Asker implements Asker {
   readonly #port: number;
@@ -19,6 +21,7 @@ export class Http2Asker implements Asker {
 
   async #isAnswered(): Promise<boolean> {
     const stream = this.#current().request({ ":path": "/" });
+    stream.setTimeout(PATIENCE, () => stream.destroy(new Error("no answer")));
     try {
       const [headers] = (await once(stream, "response")) as [{ ":status"?: number }];
       stream.resume();

@@ -3,6 +3,8 @@ import { WebSocket } from "ws";
 import type { Tally } from "./tally.ts";
 
 const PERIOD = 20;
+/** Messages of half a minute. */
+const MOST_AWAITED = 30_000 / PERIOD;
 
 /** Talks over one WebSocket for as long as it stands, and expects every message back, in order. */
 export class SocketTalker {
@@ -39,6 +41,9 @@ export class SocketTalker {
     while (socket.readyState === WebSocket.OPEN && !this.#isOver) {
       socket.send(String(said++));
       await delay(PERIOD);
+      if (said - heard <= MOST_AWAITED) continue;
+      tally.fail("websocket", new Error(`no answer to message ${heard}`));
+      socket.terminate();
     }
     if (this.#isOver) socket.close();
     await ended;
