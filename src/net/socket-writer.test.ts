@@ -107,6 +107,21 @@ for (const [name, pair] of Object.entries({ plain: plainPair, TLS: securePair })
       writer.write(patternBytes(100));
     });
 
+    test("closes a socket on which nothing may be written any more", async () => {
+      await using ends = await pair();
+      const { writer } = listenTo(ends.near);
+      const failed = Promise.withResolvers<Error>();
+      ends.near.on("error", failed.resolve);
+      writer.write(Buffer.from("a"));
+      await once(ends.far, "data");
+      ends.near.end();
+      await once(ends.near, "finish");
+      writer.write(Buffer.from("b"));
+      assert.match((await failed.promise).message, /^write E(PIPE|PROTO):/);
+      assert.ok(ends.near.destroyed);
+      assert.equal(writer.unsent, 0);
+    });
+
     test("forgets what waits when the socket is destroyed", async () => {
       await using ends = await pair();
       const listening = listenTo(ends.near);

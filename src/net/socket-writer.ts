@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import { constants } from "node:os";
 import { getSystemErrorMessage, getSystemErrorName } from "node:util";
 import { wantDrain } from "./node-sockets.ts";
 
@@ -14,6 +15,8 @@ interface WriteRequest {
   callback: SocketWriter | null;
   /** Keeps what is being written alive. */
   buffer: Buffer | readonly Buffer[] | null;
+  /** Below 0 when it failed at once: nothing is heard of it any more. */
+  getAsyncId(): number;
   /** Set when it was done before anybody could listen. */
   writeStatus: number | null;
 }
@@ -24,11 +27,14 @@ interface WritableHandle {
   writev(request: null, chunks: readonly Buffer[], allBuffers: true): number | WriteRequest;
 }
 
+/** What Node calls it when TLS can't encrypt any more. */
+const TLS_FAILED = -constants.errno.EPROTO;
+
 /**
  * Whether handles of this Node can be written to without a request, which is what its own streams do then. Learned from the
- * first write of the thread; older ones would stop the process.
+ * first write of the thread, null before; older ones would stop the process.
  */
-let takesNoRequest = false;
+let takesNoRequest: boolean | null = null;
 
 /**
  * Writes to a socket past its stream, whose book-keeping costs 0.5 µs a write and more over TLS, where each write ends in a
@@ -65,7 +71,7 @@ export class SocketWriter {
     if (this.#inFlight > 0) return this.#wait(view);
     const socket = this.#socket;
     const handle = writableHandle(socket);
-    const isPast = takesNoRequest && handle !== null && socket.writableLength === 0;
+    const isPast = takesNoRequest === true && handle !== null && socket.writableLength === 0;
     if (!isPast || socket.connecting || this.#isEnded) return this.#writeThroughStream(view, handle);
     const outcome = handle.writeBuffer(null, view);
     return outcome === 0 || this.#follow(outcome, view, view.length);
@@ -79,7 +85,7 @@ export class SocketWriter {
 
   #writeThroughStream(view: Buffer, handle: WritableHandle | null): boolean {
     const socket = this.#socket;
-    if (takesNoRequest || handle === null) socket.write(view);
+    if (takesNoRequest !== null || handle === null) socket.write(view);
     else learn(handle, () => socket.write(view));
     if (socket.writableLength === 0) return true;
     wantDrain(socket);
@@ -96,6 +102,10 @@ export class SocketWriter {
   #follow(outcome: number | WriteRequest, bytes: Buffer | readonly Buffer[], size: number): boolean {
     if (typeof outcome === "number") {
       if (outcome !== 0) this.#socket.destroy(writeError(outcome));
+      return true;
+    }
+    if (outcome.getAsyncId() < 0) {
+      this.#socket.destroy(writeError(TLS_FAILED));
       return true;
     }
     this.#inFlight = size;

@@ -229,6 +229,17 @@ describe("an adopted socket", () => {
     assert.deepEqual([drains, handler.events], [1, []]);
   });
 
+  test("keeps what waits for the kernel, whatever the socket's stream says of itself", async () => {
+    await using pair = await acceptTransport();
+    const { transport, handler, client } = pair;
+    client.pause();
+    const bytes = patternBytes(1024 * 1024);
+    while (!transport.blocked) transport.send(bytes, 0, bytes.length);
+    transport.socket.emit("drain");
+    assert.ok(transport.blocked);
+    assert.deepEqual(handler.events, ["blocked"]);
+  });
+
   test("works over Unix sockets, where a reset is a close", async () => {
     await using directory = await createTemporaryDirectory();
     await using pair = await acceptTransport(adoptAccepted, directory.join("socket"));

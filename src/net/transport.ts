@@ -328,8 +328,9 @@ export class Transport implements OutputOwner, SocketWriterOwner {
 
   // ── what happens ───────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** @internal */
+  /** @internal all that waited is out; the socket's stream, which says so too, knows only of what it had itself */
   handleDrain(): void {
+    if (this.#writer.unsent > 0) return;
     this.#releaseHeld();
     this.#wire?.outgoing.resume();
     this.#unblock();
