@@ -15,6 +15,8 @@ import type { Random } from "./random.ts";
 import type { Identity } from "./wires.ts";
 
 const { NGHTTP2_CANCEL, NGHTTP2_INTERNAL_ERROR, NGHTTP2_NO_ERROR, NGHTTP2_REFUSED_STREAM } = constants;
+/** Milliseconds until an upload that ended too early counts as cut. */
+const LATEST_RESET = 2000;
 
 /** What origins of either version share. */
 export interface OriginDesk {
@@ -110,14 +112,19 @@ class StreamOrder {
     this.#actOn(order);
   }
 
-  /** Node tells of an end before it tells that it was a reset. */
+  /**
+   * Clients of Node's that cancel an upload may end it first, which nobody can tell from a shorter one before the reset comes
+   * (`Http2Stream.close`). What isn't reset was cut on its way.
+   */
   #judgeLater({ upload }: Order): void {
     const stream = this.#stream;
     const judge = (): void => {
+      clearTimeout(late);
       if (stream.rstCode !== NGHTTP2_NO_ERROR || stream.aborted) return;
       this.#desk.violation(`an upload of ${upload} bytes ended after ${this.#received}`);
     };
-    setImmediate(judge);
+    const late = setTimeout(judge, LATEST_RESET);
+    stream.once("close", judge);
   }
 
   /** Does what was ordered for when so many bytes have come. */
