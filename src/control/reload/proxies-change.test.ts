@@ -176,4 +176,6 @@ test("a change waits for nobody who only asks, though threads never answer", asy
     ["web"],
   );
   stop();
+  // Or those who wait would keep the process for as long as they do.
+  paper.catchUp();
 });
