@@ -15,7 +15,7 @@ interface WriteRequest {
   callback: SocketWriter | null;
   /** Keeps what is being written alive. */
   buffer: Buffer | readonly Buffer[] | null;
-  /** Below 0 when it failed at once: nothing is heard of it any more. */
+  /** Below 0 when it is over. One that TLS can't encrypt is so at once, and nothing is heard of it. */
   getAsyncId(): number;
   /** Set when it was done before anybody could listen. */
   writeStatus: number | null;
@@ -104,15 +104,12 @@ export class SocketWriter {
       if (outcome !== 0) this.#socket.destroy(writeError(outcome));
       return true;
     }
-    if (outcome.getAsyncId() < 0) {
-      this.#socket.destroy(writeError(TLS_FAILED));
-      return true;
-    }
     this.#inFlight = size;
     outcome.buffer = bytes;
     outcome.callback = this;
     outcome.oncomplete = onComplete;
     if (outcome.writeStatus !== null) this.handleComplete(outcome.writeStatus);
+    else if (outcome.getAsyncId() < 0) this.handleComplete(TLS_FAILED);
     return this.#inFlight === 0;
   }
 
