@@ -175,6 +175,18 @@ describe("a client that leaves", () => {
     await until("it is closed", () => server.closed === 2);
   });
 
+  test("is let go when nobody tells that the end is out", async () => {
+    await using server = await startHttp1Server();
+    await using client = await connectRaw(server.port);
+    client.end(GET);
+    const request = await server.request(0);
+    const { transport } = server.connections[0]!;
+    await until("the end came", () => transport.ended);
+    transport.socket._final = () => undefined;
+    request.answer("late");
+    await until("it is closed", () => server.closed === 1);
+  });
+
   test("is told of once, whatever it left", async () => {
     await using server = await startHttp1Server();
     for (const text of ["", "GET", GET, `${GET}${GET}`]) {

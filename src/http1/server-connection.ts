@@ -357,7 +357,9 @@ export class ServerConnection
     if (this.#state >= State.Closing) return;
     this.#leave();
     this.transport.end();
+    // That the end is out may never be told: over TLS Node waits for ever where the client has reset the connection.
     if (this.transport.hasUnsent) this.#watchWrite();
+    else this.#options.linger.set(this.#deadline);
     this.transport.resume();
   }
 
@@ -417,7 +419,6 @@ export class ServerConnection
   /** Closes as soon as no request is under way, that of a new client included. */
   drain(): void {
     if (this.idle && this.requestCount > 0) this.#close();
-    // Of a client that has just come, the first request may be on its way.
     else if (this.idle) this.#options.linger.set(this.#deadline);
   }
 
@@ -436,13 +437,12 @@ export class ServerConnection
   }
 
   onDeadline(queue: TimeoutQueue): void {
-    const options = this.#options;
     if (this.#state === State.Active) this.#intake!.fail(new ProxyError("DOWNSTREAM_BODY_TIMEOUT"));
-    else if (queue === options.headTimeout && this.#held !== null) {
+    else if (queue === this.#options.headTimeout && this.#held !== null) {
       this.#application.onHeadTimeout(this);
       sendPlainAnswer(this.transport, 408);
       this.#close();
-    } else if (queue === options.linger) this.transport.destroy();
+    } else if (queue === this.#options.linger) this.transport.destroy();
     else this.#close();
   }
 

@@ -241,7 +241,7 @@ export class Lane implements MessageHandler, AnyLane {
   #lost(byReset: boolean): void {
     this.#wasReset = byReset;
     if (this.#burst === null) this.#lostIdle();
-    else if (byReset && this.#isOvertaken) this.#cut();
+    else if ((byReset || this.#missesResets) && this.#isOvertaken) this.#cut();
     else if (this.#head === null) this.#fail("the connection was closed without an answer");
     else if (this.#reader.endsWithConnection && !byReset) this.#endUntilClose();
     else if (this.current!.order.fault === "cut") this.#cut();
@@ -252,6 +252,11 @@ export class Lane implements MessageHandler, AnyLane {
   get #isOvertaken(): boolean {
     const last = this.#burst!.plans.at(-1)!;
     return last.isHttp10 && last.order.fault === "cut";
+  }
+
+  /** Whoever ends a connection over TLS writes once more: that write is told of the reset then, and the read of an end. */
+  get #missesResets(): boolean {
+    return this.#owner.tls !== null && this.#burst!.halfClose;
   }
 
   #cut(): void {
