@@ -328,7 +328,7 @@ export class Transport implements OutputOwner, SocketWriterOwner {
 
   // ── what happens ───────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** @internal all that waited is out; the socket's stream, which says so too, knows only of what it had itself */
+  /** All that waited is out; the socket's stream, which says so too, knows only of what it had itself. */
   handleDrain(): void {
     if (this.#writer.unsent > 0) return;
     this.#releaseHeld();

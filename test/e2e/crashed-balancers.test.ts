@@ -1,3 +1,5 @@
+// In a process of its own: the toxic that it loads stays known.
+
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { pino } from "pino";
