@@ -1,3 +1,4 @@
+// In a process of its own: it opens all logs of its thread anew, and tells what is wrong with any.
 import assert from "node:assert/strict";
 import { readFileSync, renameSync, writeSync } from "node:fs";
 import { test } from "node:test";
