@@ -1,14 +1,14 @@
 import type { Logger } from "pino";
 import { Ending } from "../control/ending.ts";
 import { setEngineFlags } from "../control/engine-flags.ts";
-import { HeldPidFile } from "../control/reload/held-pid-file.ts";
 import { type Running, startRunning } from "../control/running.ts";
 import { runUntilSignal } from "../control/signals.ts";
-import { toInheritance } from "../control/upgrade/inheritance.ts";
+import { type Inheritance, toInheritance } from "../control/upgrade/inheritance.ts";
 import type { Predecessor } from "../control/upgrade/predecessor.ts";
 import { createErrorLog } from "../observe/error-log.ts";
 import { Beside } from "./beside.ts";
 import { enterPlace, Life } from "./life.ts";
+import { Place } from "./place.ts";
 import { watchFiles } from "./reload-on-change.ts";
 import { Reloads, threadsOf } from "./reloading.ts";
 import type { ServeSettings } from "./serve-settings.ts";
@@ -37,68 +37,73 @@ async function serve(
 ): Promise<void> {
   const reloads = new Reloads(settings.reread !== null);
   const threads = threadsOf(settings);
-  const inheritance = toInheritance(predecessor?.estate ?? null, life.sockets);
-  // Before anything is listened on: beside a process that runs already we must not take a single connection.
-  const pidFile = new HeldPidFile();
-  if (predecessor === null) pidFile.write(settings.pidFile);
+  const place = new Place(settings, predecessor);
+  const inheritance = toInheritance(predecessor?.estate ?? null, life.sockets, (begun, reason) =>
+    place.leave(begun, reason),
+  );
+  place.claim();
   try {
     const running = await startRunning(settings.spec, threads, log, inheritance);
     setEngineFlags();
-    const ending = new Ending();
     await using companions = new AsyncDisposableStack();
-    const surroundings = { running, ending, life, log, pidFile };
+    const surroundings = { running, ending: new Ending(), life, log, place, inheritance, reloads };
+    const { beside, succession } = await settle(settings, surroundings, companions);
+    reloads.begin(settings, { running, beside, notifier: life.notifier, log });
+    const signals = { ...life.signals, ...succession.signals };
+    const mortal: Pick<Life, "end"> = {
+      end: (how) => {
+        reloads.end();
+        succession.upgrader.end();
+        life.end(how);
+      },
+    };
+    // Whoever is told that it listens may end it at once.
+    const ended = runUntilSignal(running, beside.termsOfEnd(surroundings.ending, signals, mortal), log);
+    announce(running, threads, settings.json);
+    life.begin(running);
+    if (settings.isWatched) companions.use(watchFiles({ running, beside, reloads, log }));
+    await ended;
+  } finally {
+    place.pidFile.remove();
+  }
+}
+
+/** What has begun, and what it stands among. */
+interface Surroundings {
+  readonly running: Running;
+  readonly ending: Ending;
+  readonly life: Life;
+  readonly log: Logger;
+  readonly place: Place;
+  readonly inheritance: Inheritance;
+  readonly reloads: Reloads;
+}
+
+/** Opens what is beside the data plane, and takes the place. Rejects when that can't be; then all of it has ended. */
+async function settle(
+  settings: ServeSettings,
+  surroundings: Surroundings,
+  companions: AsyncDisposableStack,
+): Promise<{ beside: Beside; succession: Succession }> {
+  const { running, life, log, place, inheritance, reloads } = surroundings;
+  try {
     const succession = await openSuccession(settings, surroundings, companions);
     const { upgrader } = succession;
     const means = { running, health: life.health, upgrader, reloads, log, json: settings.json };
-    const beside = companions.use(await Beside.open(settings, pidFile, means));
+    const beside = companions.use(await Beside.open(settings, place.pidFile, means));
     for (const address of inheritance.sockets.closeRest())
       log.warn({ address }, "A socket was handed over that nobody listens on: it is closed");
     life.settle(
       running,
       [settings.succession.socket].filter((path) => path !== null),
     );
-    if (predecessor !== null) await takePlace(settings, running, predecessor, pidFile);
+    await place.take();
     inheritance.sockets.own();
-    reloads.begin(settings, { running, beside, notifier: life.notifier, log });
-    const signals = { ...life.signals, ...succession.signals };
-    const mortal: Pick<Life, "end"> = {
-      end: (how) => {
-        reloads.end();
-        upgrader.end();
-        life.end(how);
-      },
-    };
-    // Whoever is told that it listens may end it at once.
-    const ended = runUntilSignal(running, beside.termsOfEnd(ending, signals, mortal), log);
-    announce(running, threads, settings.json);
-    life.begin(running);
-    if (settings.isWatched) companions.use(watchFiles({ running, beside, reloads, log }));
-    await ended;
-  } finally {
-    pidFile.remove();
-  }
-}
-
-/** All is listened on: from now on this process is what the other one was. */
-async function takePlace(
-  settings: ServeSettings,
-  running: Running,
-  predecessor: Predecessor,
-  pidFile: HeldPidFile,
-): Promise<void> {
-  try {
-    await predecessor.takeOver();
-    pidFile.write(settings.pidFile, predecessor.pid);
-    await predecessor.confirm();
+    return { beside, succession };
   } catch (error) {
-    predecessor.renounce((error as Error).message);
-    // What was accepted meanwhile is answered; the sockets are the other one's, with their files.
-    running.succeed();
-    try {
-      pidFile.giveBack();
-    } finally {
-      await running.retire(settings.grace);
-    }
+    // Who asks the admin API is to reach the other process again.
+    await companions.disposeAsync();
+    await place.leave(running, error as Error);
     throw error;
   }
 }
@@ -113,19 +118,10 @@ function warnOfKeyLog(file: string, log: Logger): void {
   );
 }
 
-/** What a successor needs to know of this process. */
-interface Surroundings {
-  readonly running: Running;
-  readonly ending: Ending;
-  readonly life: Life;
-  readonly log: Logger;
-  readonly pidFile: HeldPidFile;
-}
-
 /** Lets others take the place of this process. */
 async function openSuccession(
   settings: ServeSettings,
-  { running, ending, life, log, pidFile }: Surroundings,
+  { running, ending, life, log, place }: Surroundings,
   companions: AsyncDisposableStack,
 ): Promise<Succession> {
   const succession = await Succession.open({
@@ -136,7 +132,7 @@ async function openSuccession(
       // What listens beside the proxy makes room at once, and not only when the last connection is over.
       setTimeout(() => void companions.disposeAsync(), LAST_WORDS);
     },
-    onKept: (pid) => pidFile.reclaim(pid),
+    onKept: (pid) => place.pidFile.reclaim(pid),
   });
   companions.defer(() => succession.close());
   return succession;

@@ -26,7 +26,7 @@ import { type Share, SocketKeeper } from "./sockets.ts";
 import type { Steering } from "./steering.ts";
 import { Supervisor } from "./supervisor.ts";
 import { TlsKeepers } from "./tls-keepers.ts";
-import type { Estate, Memories } from "./upgrade/estate.ts";
+import type { Estate } from "./upgrade/estate.ts";
 import { type Inheritance, toInheritance } from "./upgrade/inheritance.ts";
 import { ProxyMemory, toProxyMemory } from "./upgrade/proxy-memory.ts";
 import { toUpstreamMemory } from "./upgrade/upstream-memory.ts";
@@ -97,7 +97,7 @@ export async function startRunning(
   inherited: Inheritance = toInheritance(null),
 ): Promise<Running> {
   const assembly = await assemble(spec, threads, log, inherited);
-  const listening = await startAll(assembly, inherited.memories);
+  const listening = await startAll(assembly, inherited);
   return toRunning(assembly, new RunReload(assembly, { spec, shared: assembly.shared, threads }, listening));
 }
 
@@ -222,7 +222,7 @@ async function createLocalPlane(
 }
 
 /** Resolves with what is listened on by listeners. Rejects with what is wrong, having ended what was begun. */
-async function startAll(assembly: Assembly, memories: Memories): Promise<readonly string[]> {
+async function startAll(assembly: Assembly, { memories, end }: Inheritance): Promise<readonly string[]> {
   const { spec, engine, proxies, upstreams, plugins, traffic, log } = assembly;
   const listeners = listenersOf(spec);
   const memory = new ProxyMemory(memories["proxies"]);
@@ -245,7 +245,7 @@ async function startAll(assembly: Assembly, memories: Memories): Promise<readonl
       await openProxies(assembly, memory);
       await upstreams.start();
     } catch (error) {
-      await engine.stop();
+      await end(engine, error as Error);
       throw error;
     }
     return listening;

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { existsSync } from "node:fs";
+import { existsSync, symlinkSync } from "node:fs";
 import { describe, test } from "node:test";
 import { createTemporaryDirectory } from "../../../test/kit/files.ts";
 import { HeldPidFile } from "./held-pid-file.ts";
@@ -18,6 +18,21 @@ describe("the file with the process number", () => {
     assert.ok(existsSync(two));
     await held.prepare(null).commit();
     assert.equal(existsSync(two), false);
+  });
+
+  test("stays, whatever else it is called by", async () => {
+    await using folder = await createTemporaryDirectory();
+    const file = folder.join("one.pid");
+    symlinkSync(".", folder.join("link"));
+    const other = folder.join("link/one.pid");
+    const held = new HeldPidFile();
+    held.write(file);
+    await held.prepare(other).abandon();
+    assert.ok(existsSync(file));
+    await held.prepare(other).commit();
+    assert.ok(existsSync(file));
+    held.remove();
+    assert.equal(existsSync(file), false);
   });
 
   test("that belongs to another process is refused", async () => {

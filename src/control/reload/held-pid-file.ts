@@ -1,3 +1,4 @@
+import { realpathSync } from "node:fs";
 import { PidFile } from "../pid-file.ts";
 import { NOTHING_TO_DO, type ReadyPart } from "./part.ts";
 
@@ -17,6 +18,7 @@ export class HeldPidFile {
     if (path === this.#path) return NOTHING_TO_DO;
     const before = this.#file;
     const file = path === null ? null : PidFile.write(path);
+    if (isSame(path, this.#path)) return NOTHING_TO_DO;
     return {
       commit: () => {
         before?.remove();
@@ -40,5 +42,16 @@ export class HeldPidFile {
 
   remove(): void {
     this.#file?.remove();
+  }
+}
+
+/** Whether both lead to the one file, which is there. */
+function isSame(one: string | null, other: string | null): boolean {
+  if (one === null || other === null) return false;
+  try {
+    return realpathSync(one) === realpathSync(other);
+  } catch {
+    // Somebody has removed ours.
+    return false;
   }
 }

@@ -1,3 +1,4 @@
+import type { Engine } from "../planes.ts";
 import type { Estate, Memories } from "./estate.ts";
 import { type HandedSockets, InheritedSockets } from "./inherited-sockets.ts";
 
@@ -5,13 +6,23 @@ import { type HandedSockets, InheritedSockets } from "./inherited-sockets.ts";
 export interface Inheritance {
   readonly sockets: InheritedSockets;
   readonly memories: Memories;
+  /** Ends what has begun when the rest can't begin. */
+  readonly end: EndOfFailed;
 }
+
+/** How a data plane ends that can't begin as a whole: somebody may be connected to it already. */
+type EndOfFailed = (begun: Pick<Engine, "retire" | "stop">, reason: Error) => Promise<void>;
 
 /**
  * @param estate null: there is nobody whose place it takes
  * @param lent sockets of the service manager
+ * @param end by default at once
  */
-export function toInheritance(estate: Estate | null, lent: readonly HandedSockets[] = []): Inheritance {
+export function toInheritance(
+  estate: Estate | null,
+  lent: readonly HandedSockets[] = [],
+  end: EndOfFailed = (begun) => begun.stop(),
+): Inheritance {
   const sockets = new InheritedSockets([...(estate?.sockets ?? []), ...lent]);
-  return { sockets, memories: estate?.memories ?? {} };
+  return { sockets, memories: estate?.memories ?? {}, end };
 }
