@@ -5,6 +5,7 @@ import { type Address, formatAddress, formatHostPort, parseAddress } from "../ne
 import type { BoundElsewhere } from "../net/listener.ts";
 import type { Binding, KeptSocket } from "./binding.ts";
 import { duplicateAll } from "./duplicate.ts";
+import { Loans } from "./loans.ts";
 import { SetAside } from "./set-aside.ts";
 import { sharePort } from "./share-port.ts";
 import { bindUnixSocket } from "./unix-socket.ts";
@@ -19,7 +20,7 @@ interface Tenancy {
   bound: Binding | null;
 }
 
-/** Which of how many threads asks for its part of the sockets. */
+/** Which of how many threads asks for its part of the sockets: an object for each thread, by which it is known. */
 export interface Share {
   readonly thread: number;
   readonly threads: number;
@@ -41,6 +42,7 @@ export class SocketKeeper {
   /** Files of Unix sockets that were there before this process. */
   readonly #handedPaths = new Set<string>();
   readonly #setAside = new SetAside();
+  readonly #loans = new Loans();
   #isSucceeded = false;
   #isClosed = false;
 
@@ -58,10 +60,11 @@ export class SocketKeeper {
    */
   async lend(
     address: string,
-    { thread, threads }: Share,
+    share: Share,
     owner: string,
     isPrivate: boolean = false,
   ): Promise<BoundElsewhere> {
+    const { thread, threads } = share;
     const parsed = parseAddress(address);
     const tenancy = this.#tenancyOf(owner, address) ?? this.#settle(owner, address, parsed, isPrivate);
     const { sockets, address: boundTo, isForeign } = await tenancy.binding;
@@ -70,7 +73,18 @@ export class SocketKeeper {
     if (parsed.kind === "tcp" && !isForeign) joinTcp(sockets, boundTo, threads);
     const shared = thread % sockets.length;
     const lent = sockets.filter((_, i) => i === shared || i % threads === thread);
-    return { fds: duplicateAll(lent.map((socket) => socket.fd())), boundTo };
+    return { fds: this.#duplicate(lent, share), boundTo };
+  }
+
+  #duplicate(sockets: readonly KeptSocket[], borrower: object): number[] {
+    const copies = duplicateAll(sockets.map((socket) => socket.fd()));
+    this.#loans.note(copies, borrower);
+    return copies;
+  }
+
+  /** A thread is gone: closes what was lent to it, as far as it hasn't. */
+  takeBack(share: Share): void {
+    this.#loans.takeBack(share);
   }
 
   #tenancyOf(owner: string, address: string): Tenancy | undefined {
@@ -151,7 +165,8 @@ export class SocketKeeper {
   async handOver(): Promise<HandedSockets[]> {
     await Promise.allSettled([...this.#tenancies.values()].flat().map(({ binding }) => binding));
     const bound = this.#bound;
-    const copies = duplicateAll(bound.flatMap(([, { sockets }]) => sockets.map((socket) => socket.fd())));
+    const all = bound.flatMap(([, { sockets }]) => sockets);
+    const copies = this.#duplicate(all, this);
     return bound.map(([owner, { address, sockets, isForeign }]) => {
       return { owner, address, descriptors: copies.splice(0, sockets.length), isForeign };
     });

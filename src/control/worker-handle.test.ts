@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
+import { closeSync, readdirSync, readlinkSync } from "node:fs";
 import { test } from "node:test";
 import { pino } from "pino";
 import { allocateCounters } from "../base/counters.ts";
+import { parseConfig } from "../config/load.ts";
 import { TrafficKeeper } from "../observe/traffic/traffic-keeper.ts";
 import { NOTHING_STANDING } from "../worker/orders.ts";
 import type { RunSpec } from "../worker/run-spec.ts";
@@ -11,11 +13,25 @@ import { TlsKeepers } from "./tls-keepers.ts";
 import { WorkerHandle } from "./worker-handle.ts";
 
 const SPEC: RunSpec = {
-  ...{ snapshot: null, program: null, binds: [], accessLog: null, instance: "test", seed: "0" },
+  snapshot: parseConfig("listeners: [{ name: web, bind: 127.0.0.1:0, respond: 204 }]", "test.yaml", {}),
+  ...{ program: null, binds: [], accessLog: null, instance: "test", seed: "0" },
   errorLog: { level: "silent", path: null },
 };
 
-test("orders for a worker that is gone are answered at once", async () => {
+/** Descriptors of this process that are open for the same socket, by Linux. */
+function countOpen(descriptor: number): number {
+  const links = readdirSync("/proc/self/fd").flatMap((fd) => {
+    try {
+      return [readlinkSync(`/proc/self/fd/${fd}`)];
+    } catch {
+      return [];
+    }
+  });
+  const socket = readlinkSync(`/proc/self/fd/${descriptor}`);
+  return links.filter((link) => link === socket).length;
+}
+
+test("a worker that ends before it listens leaves no socket open, and orders for it are answered at once", async () => {
   const keepers = {
     sockets: new SocketKeeper(),
     tls: new TlsKeepers(pino({ level: "silent" })),
@@ -27,8 +43,14 @@ test("orders for a worker that is gone are answered at once", async () => {
     ...{ standing: NOTHING_STANDING, isReserve: true },
   };
   const worker = new WorkerHandle(start, keepers, () => undefined);
+  await worker.ready;
   void worker.stop();
   await worker.ended;
+  const [sockets] = await keepers.sockets.handOver();
+  const open = process.platform === "linux" ? countOpen(sockets!.descriptors[0]!) : 2;
+  assert.equal(open, 2, "the one that is kept, and that which is handed over");
+  closeSync(sockets!.descriptors[0]!);
+  await keepers.sockets.close();
   assert.equal(await worker.order({ do: "abandon" }), undefined);
   assert.equal(await worker.order({ do: "commit" }), undefined);
   await assert.rejects(worker.order({ do: "open", settings: {} as never }), { code: "ERR_THREAD_GONE" });

@@ -130,7 +130,7 @@ export class WorkerHandle {
     switch (message.type) {
       case "bind":
       case "tls":
-        this.#tell(await this.#answer(message));
+        await this.#reply(message);
         return;
       case "ready":
         this.#ready.resolve(message);
@@ -159,6 +159,12 @@ export class WorkerHandle {
     return pending;
   }
 
+  async #reply(question: Question): Promise<void> {
+    const answer = await this.#answer(question);
+    if (this.#isGone) this.#keepers.sockets.takeBack(this.#share);
+    else this.#tell(answer);
+  }
+
   async #answer(question: Question): Promise<ToWorker> {
     const { request, owner } = question;
     const { sockets, tls } = this.#keepers;
@@ -175,6 +181,7 @@ export class WorkerHandle {
   #end(code: number): WorkerEnd {
     const error = this.#error ?? new Error(`The worker ended with code ${code}`);
     this.#isGone = true;
+    this.#keepers.sockets.takeBack(this.#share);
     this.#ready.reject(error);
     for (const { order, resolve } of this.#orders.values()) resolve(answerGone(order));
     this.#orders.clear();

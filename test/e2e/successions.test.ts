@@ -48,17 +48,19 @@ describe("a data plane that takes the place of another one", { skip }, () => {
     listenOn(fds[0]!);
     await using client = await connectRaw(port);
     await client.write("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
-    let reason = "";
-    const end = async (begun: Pick<Running, "retire">, error: Error): Promise<void> => {
-      reason = error.message;
+    let answer = "";
+    const end = async (begun: Pick<Running, "retire">, reason: Error): Promise<void> => {
+      assert.match(reason.message, /another program listens there already/);
+      const ended = begun.retire(10_000);
       (await asked.promise).end("late");
-      await begun.retire(10_000);
+      answer = (await client.readResponse()).body.toString();
+      await client[Symbol.asyncDispose]();
+      await ended;
     };
     const estate = { sockets: [{ owner: "web", address: boundTo, descriptors: fds }], memories: {} };
     const starting = startRunning(toSpec(text), 0, pino({ level: "silent" }), toInheritance(estate, [], end));
     await assert.rejects(starting, /another program listens there already/);
-    assert.match(reason, /another program listens there already/);
-    assert.equal((await client.readResponse()).body.toString(), "late");
+    assert.equal(answer, "late");
     await sockets.close();
     for (const server of [origin, taken]) server.close();
   });
