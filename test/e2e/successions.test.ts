@@ -51,8 +51,9 @@ describe("a data plane that takes the place of another one", { skip }, () => {
     let answer = "";
     const end = async (begun: Pick<Running, "retire">, reason: Error): Promise<void> => {
       assert.match(reason.message, /another program listens there already/);
+      const response = await asked.promise;
       const ended = begun.retire(10_000);
-      (await asked.promise).end("late");
+      response.end("late");
       answer = (await client.readResponse()).body.toString();
       await client[Symbol.asyncDispose]();
       await ended;
