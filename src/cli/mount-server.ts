@@ -14,7 +14,7 @@ export async function mountServer(
 ): Promise<Mounted> {
   const { fds, boundTo } = await running.lend(address, owner);
   return {
-    address: await server.listen(fds[0]),
+    address: await server.listen(fds),
     close: () => server.close(0),
     retire: async () => {
       await server.close();

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
+import { closeSync } from "node:fs";
 import { describe, test } from "node:test";
 import { connectRaw } from "../../../test/kit/raw-client.ts";
+import { SocketKeeper } from "../../control/sockets.ts";
 import { AdminServer, type AdminServerOptions, type ServedRequest } from "./admin-server.ts";
 import { ApiFault, type ApiHandler, answer, emptyAnswer } from "./api-message.ts";
 
@@ -179,6 +181,26 @@ describe("the server", () => {
     const everywhere = new AdminServer({ port: 0, handlers: [], host: "" });
     assert.match(await everywhere.listen(), /^(\[::\]|0\.0\.0\.0):\d+$/);
     await everywhere.close(0);
+  });
+
+  test("answers on all sockets that it is given", async () => {
+    const keeper = new SocketKeeper();
+    // Of a listener that two threads had before.
+    const { fds: former } = await keeper.lend("127.0.0.1:0", { thread: 1, threads: 2 }, "a");
+    for (const fd of former) closeSync(fd);
+    const { fds, boundTo } = await keeper.lend("127.0.0.1:0", { thread: 0, threads: 1 }, "a");
+    assert.equal(fds.length, 2);
+    const server = new AdminServer({ port: 0, handlers: [hello] });
+    assert.equal(await server.listen(fds), boundTo);
+    const port = Number(boundTo.split(":").at(-1));
+    // The kernel chooses among them by the client's port.
+    for (let i = 0; i < 16; i++) {
+      await using client = await connectRaw(port);
+      assert.equal((await client.exchange(get("/hello"))).body.toString(), "hello");
+    }
+    await server.close(0);
+    await keeper.close();
+    await assert.rejects(connectRaw(port), { code: "ECONNREFUSED" });
   });
 
   test("says what keeps it from listening", async () => {

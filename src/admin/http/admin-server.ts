@@ -1,7 +1,7 @@
 import { lookup } from "node:dns/promises";
 import { once } from "node:events";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
-import type { AddressInfo, Socket } from "node:net";
+import { type AddressInfo, createServer, type Server as NetServer, type Socket } from "node:net";
 import { nodeHttp } from "../../http/node-http.ts";
 import { formatHostPort } from "../../net/address.ts";
 import { AccessGuard, type AccessRules } from "./access.ts";
@@ -63,6 +63,9 @@ const BODY_LIMIT = 16 * 1024 * 1024;
 /** How often Node looks for connections that exceed their time, milliseconds. */
 const CHECK_INTERVAL = 1_000;
 
+/** How Node's HTTP server takes connections. */
+const AS_HTTP = { allowHalfOpen: true, noDelay: true };
+
 const TIMEOUT_PAGE = "<html><head><title>Timeout</title></head><body><h1>Timeout</h1></body></html>";
 
 /** The control plane's HTTP server. It listens on the loopback interface unless told otherwise. */
@@ -72,6 +75,8 @@ export class AdminServer {
   #guard: AccessGuard;
   readonly #timeouts: AdminTimeouts;
   readonly #streams = new Set<ServerResponse>();
+  /** By which connections come of further sockets. */
+  readonly #doors: NetServer[] = [];
   #isClosing = false;
 
   constructor(options: AdminServerOptions) {
@@ -94,11 +99,15 @@ export class AdminServer {
 
   /**
    * Starts; resolves with the bound address. Rejects with Node's error.
-   * @param descriptor a socket that is bound already; absent: one is bound here
+   * @param descriptors sockets that are bound already, all to the same address; absent: one is bound here
    */
-  async listen(descriptor?: number): Promise<string> {
-    this.#server.listen(descriptor === undefined ? await this.#place() : { fd: descriptor });
-    await once(this.#server, "listening");
+  async listen([first, ...others]: readonly number[] = []): Promise<string> {
+    this.#server.listen(first === undefined ? await this.#place() : { fd: first });
+    for (const fd of others) {
+      const door = createServer(AS_HTTP, (socket) => void this.#server.emit("connection", socket));
+      this.#doors.push(door.listen({ fd }));
+    }
+    await Promise.all([this.#server, ...this.#doors].map((server) => once(server, "listening")));
     const bound = this.#server.address() as AddressInfo;
     return formatHostPort(bound.address, bound.port);
   }
@@ -121,9 +130,10 @@ export class AdminServer {
 
   /** Takes no more connections, lets requests finish for at most `grace` milliseconds, then ends. */
   async close(grace: number = this.#timeouts.write): Promise<void> {
-    const closed = once(this.#server, "close");
+    const servers = [this.#server, ...this.#doors];
+    const closed = Promise.all(servers.map((server) => once(server, "close")));
     this.#isClosing = true;
-    this.#server.close();
+    for (const server of servers) server.close();
     for (const stream of this.#streams) stream.end();
     const late = setTimeout(() => this.#server.closeAllConnections(), grace);
     await closed;
