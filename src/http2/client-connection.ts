@@ -316,7 +316,7 @@ export class Http2ClientConnection
     this.#lastTaken = lastStreamId;
     this.#goingAway = true;
     this.#goawayReason = `${nameOfHttp2Error(code)} ${bytes.toString("latin1", start, end)}`;
-    const refused = [...this.streams.values()].filter(({ id }) => id > lastStreamId);
+    const refused = this.streams.all().filter(({ id }) => id > lastStreamId);
     for (const stream of refused) this.forgetStream(stream);
     for (const stream of refused) stream.onRefused();
     if (!this.#isGone) this.#keeper.onRoomChanged(this);

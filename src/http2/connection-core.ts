@@ -27,6 +27,7 @@ import {
   StreamState,
   Verdict,
 } from "./stream-states.ts";
+import { StreamTable } from "./stream-table.ts";
 
 const INITIAL_CONNECTION_WINDOW = 65_535;
 /** Bytes that a window has to let through at once to be worth an update. */
@@ -43,7 +44,7 @@ export abstract class ConnectionCore<S extends StreamCore>
 {
   /** What the transport is to tell. */
   readonly handler: TransportHandler = new SocketSide(this);
-  readonly streams: Map<number, S> = new Map();
+  readonly streams: StreamTable<S> = new StreamTable();
   /** The numbers of the client's streams, which are all there are. */
   readonly numbers: StreamNumbers = new StreamNumbers("client");
   readonly flood: FloodGuard;
@@ -161,7 +162,7 @@ export abstract class ConnectionCore<S extends StreamCore>
     stream.id = id;
     stream.state = StreamState.Open;
     this.numbers.open(id);
-    this.streams.set(id, stream);
+    this.streams.add(stream);
   }
 
   /** The peer has sent END_STREAM. The stream itself hears of it from the caller. */
@@ -193,7 +194,7 @@ export abstract class ConnectionCore<S extends StreamCore>
 
   /** All streams are over because the connection is; `tell` tells each. */
   protected loseStreams(tell: (stream: S) => void): void {
-    const lost = [...this.streams.values()];
+    const lost = this.streams.all();
     for (const stream of lost) this.#remove(stream, Ending.WeReset);
     for (const stream of lost) tell(stream);
   }
@@ -411,7 +412,7 @@ export abstract class ConnectionCore<S extends StreamCore>
     const bytes = this.#windowShift;
     if (bytes === 0) return;
     this.#windowShift = 0;
-    for (const stream of this.streams.values()) {
+    for (const stream of this.streams.all()) {
       if (!stream.sends.grow(bytes)) {
         this.fail(Http2Error.FlowControlError, "An initial window that makes a stream's too large");
         return;
