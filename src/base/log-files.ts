@@ -1,4 +1,4 @@
-import { closeSync, mkdirSync, openSync } from "node:fs";
+import { closeSync, constants, mkdirSync, openSync } from "node:fs";
 import { dirname } from "node:path";
 
 /** A log in a file. */
@@ -34,14 +34,30 @@ export function reopenLogFiles(): string[] {
   });
 }
 
+const { O_WRONLY, O_APPEND, O_CREAT, O_NONBLOCK } = constants;
+
 /**
- * Opens a file that is only appended to, and makes the folders on its way.
+ * Opens what is only appended to. A pipe that nobody reads would be waited for by the whole thread, and so would one that is full: what
+ * doesn't fit is refused (EAGAIN).
+ * @throws Node's error, or one that says that nobody reads the pipe
+ */
+export function openAtOnce(path: string, mode: number = 0o666): number {
+  try {
+    return openSync(path, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK, mode);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENXIO") throw error;
+    throw new Error(`nobody reads the pipe ${path}`, { cause: error });
+  }
+}
+
+/**
+ * Opens a log, and makes the folders on its way.
  * @throws Error that names it
  */
 export function openToAppend(path: string): number {
   try {
     mkdirSync(dirname(path), { recursive: true });
-    return openSync(path, "a");
+    return openAtOnce(path);
   } catch (error) {
     throw new Error(`The log ${path} can't be written: ${(error as Error).message}`, { cause: error });
   }

@@ -132,28 +132,29 @@ export class PluginKeepers implements Plugins {
   }
 
   #keep(settings: PluginSettings): PluginKeeper {
-    const log = this.#log.child({ plugin: settings.name });
+    const { name: plugin } = settings;
     return new PluginKeeper(settings, this.#copies, this.#clock, {
-      onMaterial: (material, before) => void this.#exchange(material, before, log),
-      onProblem: (problem) => log.error({ problem }, "A plugin can't be used: the one before stays"),
+      onMaterial: (material, before) => void this.#exchange(material, before),
+      onProblem: (problem) =>
+        this.#log.error({ plugin, problem }, "A plugin can't be used: the one before stays"),
     });
   }
 
-  async #exchange(material: PluginMaterial, before: PluginMaterial, log: Logger): Promise<void> {
-    const { name, digest: version } = material;
-    const kept = this.#kept.get(name);
+  async #exchange(material: PluginMaterial, before: PluginMaterial): Promise<void> {
+    const { name: plugin, digest } = material;
+    const kept = this.#kept.get(plugin);
     if (kept === undefined) return;
     try {
       await inTime(Promise.resolve(this.onPlugin?.({ material, counts: kept.counts })));
-      log.info(
-        { version: version.slice(0, VERSION_LENGTH) },
+      this.#log.info(
+        { plugin, version: digest.slice(0, VERSION_LENGTH) },
         "Plugin was exchanged: connections begin with the new one",
       );
     } catch (error) {
       const outcome = isBusy(error)
         ? "Plugin was exchanged, but not in all threads yet"
         : "A thread can't use this plugin: the one before stays";
-      log.error({ problem: (error as Error).message }, outcome);
+      this.#log.error({ plugin, problem: (error as Error).message }, outcome);
     }
     await this.#copies.remove(before.file);
   }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { pino } from "pino";
+import { type Logger, pino } from "pino";
 import { createAuthority, type Identity } from "../../test/kit/certificates.ts";
 import { until } from "../../test/kit/deadline.ts";
 import { createTemporaryDirectory, type TemporaryDirectory } from "../../test/kit/files.ts";
@@ -24,13 +24,13 @@ class Rig implements AsyncDisposable {
   readonly lines: LogLine[] = [];
   readonly told: [owner: string, material: TlsMaterial][] = [];
   readonly folder: TemporaryDirectory;
+  readonly log: Logger;
   readonly keepers: TlsKeepers;
 
   constructor(folder: TemporaryDirectory) {
     this.folder = folder;
-    this.keepers = new TlsKeepers(
-      pino({}, { write: (line: string) => void this.lines.push(JSON.parse(line)) }),
-    );
+    this.log = pino({ level: "warn" }, { write: (line: string) => void this.lines.push(JSON.parse(line)) });
+    this.keepers = new TlsKeepers(this.log);
     this.keepers.onMaterial = (owner, material) => this.told.push([owner, material]);
   }
 
@@ -74,6 +74,8 @@ describe("what the main thread keeps of TLS", () => {
     await using rig = await Rig.open();
     await rig.write(await authority.issue());
     const before = await rig.keepers.open("web", rig.settings);
+    // As a reload may have it that is about the log alone.
+    rig.log.level = "info";
     await rig.write(await authority.issue({ names: ["api.example"] }));
     await until("it is told", () => rig.told.length > 0);
     const [owner, material] = rig.told[0]!;

@@ -130,17 +130,17 @@ export class TlsKeepers {
   }
 
   async #keep(owner: string, settings: TlsListenerSettings): Promise<TlsKeeper> {
-    const log = this.#log.child({ listener: owner });
+    const log = this.#log;
     const keeper: TlsKeeper = new TlsKeeper(settings, this.#clock, {
       onMaterial: async (material, change) => {
         // Of what is staged nobody is told before it is the one that counts.
         if ((await this.#kept.get(owner)?.keeper) !== keeper) return;
-        logChange(change, log);
+        logChange(owner, change, log);
         this.onMaterial?.(owner, material);
       },
       onProblem: (problem) =>
-        log.error({ problem }, "A file of TLS can't be used: what was there before stays"),
-      onDoubt: (doubt) => log.warn({ doubt }, "A file of TLS is used, but doubtful"),
+        log.error({ listener: owner, problem }, "A file of TLS can't be used: what was there before stays"),
+      onDoubt: (doubt) => log.warn({ listener: owner, doubt }, "A file of TLS is used, but doubtful"),
     });
     await keeper.load();
     await keeper.watch();
@@ -180,18 +180,18 @@ function keptPart({ certificates, clientCertificates, ticketRotation }: TlsListe
   return { certificates, ca, crl, ticketRotation };
 }
 
-function logChange(change: TlsChange, log: Logger): void {
+function logChange(listener: string, change: TlsChange, log: Logger): void {
   switch (change.kind) {
     case "certificates":
       for (const { names, origin: file, notAfter } of change.certificates) {
         const valid_until = new Date(notAfter).toISOString();
-        log.info({ file, names, valid_until }, `Certificate of ${names[0] ?? file} was exchanged`);
+        log.info({ listener, file, names, valid_until }, `Certificate of ${names[0] ?? file} was exchanged`);
       }
       return;
     case "clients":
-      log.info({ files: change.files }, "Other certificates are trusted");
+      log.info({ listener, files: change.files }, "Other certificates are trusted");
       return;
     case "tickets":
-      log.debug("Session tickets have a new key");
+      log.debug({ listener }, "Session tickets have a new key");
   }
 }

@@ -29,8 +29,8 @@ export async function createErrorLog(options: ErrorLogOptions, name: string): Pr
 }
 
 /**
- * Has a log write where `next` does, and as much. Those that were made of it write there too, each as much as before. `next` isn't to be
- * used any more.
+ * Has a log write where `next` does, and as much; no log is made of another one, for those would go on to write as much as before. `next`
+ * isn't to be used any more.
  */
 export function turnErrorLog(log: Logger, next: Logger): void {
   const [mine, other] = [log, next] as unknown as Record<symbol, ClosableStream>[];

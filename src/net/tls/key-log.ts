@@ -1,6 +1,6 @@
-import { constants, openSync, writeSync } from "node:fs";
+import { writeSync } from "node:fs";
 import { describeThrown } from "../../base/errors.ts";
-import { AppendedFile } from "../../base/log-files.ts";
+import { AppendedFile, openAtOnce } from "../../base/log-files.ts";
 
 /**
  * Appends the secrets of connections to `file`, which lets Wireshark read them; whoever has the file can read them, too.
@@ -18,15 +18,10 @@ export function openKeyLog(file: string): (line: Buffer) => void {
   };
 }
 
-/** To wait for somebody to read a pipe would be to wait for ever; what its reader is too slow for is left out. */
-const FLAGS = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NONBLOCK;
-
 function open(file: string): number {
   try {
-    return openSync(file, FLAGS, 0o600);
+    return openAtOnce(file, 0o600);
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    const reason = code === "ENXIO" ? `nobody reads the pipe ${file}` : describeThrown(error);
-    throw new Error(`the log of TLS keys can't be written: ${reason}`, { cause: error });
+    throw new Error(`the log of TLS keys can't be written: ${describeThrown(error)}`, { cause: error });
   }
 }
