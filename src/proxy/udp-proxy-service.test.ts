@@ -146,6 +146,7 @@ describe("a UDP proxy copes", () => {
     await one.ask("1", proxy.port);
     await two.ask("2", proxy.port);
     await one.ask("1", proxy.port);
+    proxy.service.change({ ...proxy.service.settings, idleTimeout: 60_000 });
     await three.ask("3", proxy.port);
     const clients = proxy.service.connections().map(({ client }) => client);
     assert.deepEqual(clients, [`127.0.0.1:${one.port}`, `127.0.0.1:${three.port}`]);

@@ -103,7 +103,8 @@ export class UdpProxyService implements Service, UdpHost, DatagramHandler {
   }
 
   /**
-   * Sessions that begin from now on have these settings, whose address is the same.
+   * Sessions that begin from now on have these settings, whose address is the same; how long they may be silent counts for all, from
+   * now on.
    * @throws as the constructor does
    */
   change(settings: StreamProxySettings): void {
@@ -111,9 +112,16 @@ export class UdpProxyService implements Service, UdpHost, DatagramHandler {
     this.#upstreams = new UpstreamRotation(upstreams, connectTimeout);
     if (maxConnectionsPerClient !== this.settings.maxConnectionsPerClient)
       this.#clients = new ClientCounts(maxConnectionsPerClient, this.#clients);
-    if (settings.idleTimeout !== this.settings.idleTimeout) this.idle = idleQueue(settings.idleTimeout);
+    if (settings.idleTimeout !== this.settings.idleTimeout) this.#turnIdle(settings.idleTimeout);
     this.sendsProxyProtocol = sendProxyProtocol === 2;
     this.settings = settings;
+  }
+
+  /** All stand in one queue, in the order in which they fell silent: who makes room for another is found there. */
+  #turnIdle(duration: number): void {
+    const former = this.idle;
+    this.idle = idleQueue(duration);
+    for (let { oldest } = former; oldest !== null; { oldest } = former) (oldest as UdpSession).stayAlive();
   }
 
   // ── what clients send ──────────────────────────────────────────────────────────────────────────────────────────
