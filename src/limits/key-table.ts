@@ -1,5 +1,5 @@
-import { KeyedHash } from "./keyed-hash.ts";
-import { SetLock } from "./set-lock.ts";
+import { KeyedHash } from "../base/shared/keyed-hash.ts";
+import { SetLock } from "../base/shared/set-lock.ts";
 
 /*
  * Where the state of each key stands, in memory that threads share. A key is known by the 64 bits of its hash and may stand

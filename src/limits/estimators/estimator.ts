@@ -1,5 +1,5 @@
 import { randomFillSync } from "node:crypto";
-import { KeyedHash } from "../keyed-hash.ts";
+import { KeyedHash } from "../../base/shared/keyed-hash.ts";
 
 export interface EstimatorOptions {
   /** Rows of counters, 1 to 16. Default 4: an estimate is too high by chance once in e⁴, some fifty, at the most. */
