@@ -1,12 +1,12 @@
 import { hash } from "node:crypto";
 import { Alarm, type AlarmClock } from "../../base/alarms.ts";
 import { describeThrown } from "../../base/errors.ts";
+import type { RedisLink, RedisWatcher } from "../../net/redis/redis-link.ts";
 import { LimitCount, type LimitCounts } from "../limit-counts.ts";
 import { LimitDecision } from "../limit-decision.ts";
 import type { Decision, Limiter } from "../limiter.ts";
 import type { LocalLimiter } from "../local-limiter.ts";
 import { Question, Waiter } from "./question.ts";
-import type { RedisLink, RedisWatcher } from "./redis-link.ts";
 import { Refusals } from "./refusals.ts";
 import type { LimitScript } from "./scripts.ts";
 

@@ -1,12 +1,12 @@
 import type { AlarmClock } from "../../base/alarms.ts";
 import type { Random } from "../../base/random.ts";
+import { RedisLink } from "../../net/redis/redis-link.ts";
+import { withoutSecrets } from "../../net/redis/redis-url.ts";
 import type { LimitCounts } from "../limit-counts.ts";
 import type { Limiter } from "../limiter.ts";
 import type { LimiterSettings } from "../limiter-settings.ts";
 import type { LocalLimiter } from "../local-limiter.ts";
 import { RedisLimiter } from "./redis-limiter.ts";
-import { RedisLink } from "./redis-link.ts";
-import { withoutSecrets } from "./redis-url.ts";
 import { createLimitScript, type RemoteAlgorithm } from "./scripts.ts";
 
 /** Where the counts of a limit stand. */

@@ -5,13 +5,13 @@ import type { RunningProgram } from "../../../test/kit/process.ts";
 import { startRedis } from "../../../test/kit/redis.ts";
 import { idleAlarms } from "../../base/alarms.ts";
 import { seededRandom } from "../../base/random.ts";
+import { RedisLink } from "../../net/redis/redis-link.ts";
 import { allocateLimiterMemory, createLimiter } from "../create-limiter.ts";
 import { LimitCounts } from "../limit-counts.ts";
 import { countsOf } from "../limit-memory.ts";
 import { type RateSettings, testRateLimiter } from "../limiter.contract.ts";
 import type { Limiter } from "../limiter.ts";
 import { RedisLimiter } from "./redis-limiter.ts";
-import { RedisLink } from "./redis-link.ts";
 import { createLimitScript, type LimitScript } from "./scripts.ts";
 
 const ALGORITHMS = ["fixed_window", "sliding_window", "token_bucket"] as const;
