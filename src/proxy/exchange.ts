@@ -1,7 +1,7 @@
 import { Counter } from "../base/counters.ts";
 import { notPromised, ProxyError, toProxyError } from "../base/errors.ts";
 import { Deadline, type DeadlineOwner } from "../base/timeouts.ts";
-import { type BodyLength, type RequestHead, ResponseHead } from "../http/heads.ts";
+import type { BodyLength, RequestHead, ResponseHead } from "../http/heads.ts";
 import type { HttpHeaders } from "../http/http-headers.ts";
 import type { RequestSink } from "../http/server-application.ts";
 import type { DownstreamStream, UpstreamSink, UpstreamStream } from "../http/streams.ts";
@@ -13,11 +13,9 @@ import { Hold } from "./flow.ts";
 import { beginsCall, type CallOwner, GrpcCall } from "./grpc/grpc-call.ts";
 import { failureAnswer, failureTrailers, toCallAnswer } from "./grpc/grpc-failure.ts";
 import type { HttpProxy } from "./http-proxy.ts";
-import { makeOwnResponse, sendOwnResponse } from "./own-response.ts";
+import { errorAnswer, makeOwnResponse, sendOwnResponse } from "./own-response.ts";
 import { ResponseBody } from "./response-body.ts";
-import type { ResponseFaults } from "./response-faults.ts";
 import { type ResponseInit, Session, type SessionEngine } from "./session.ts";
-import { SessionFaults } from "./session-faults.ts";
 import type { MeteredClient } from "./traffic/session-meter.ts";
 import { Tunnel } from "./tunnel.ts";
 
@@ -31,9 +29,6 @@ const State = {
   Tunnel: 3,
   Done: 4,
 } as const;
-
-/** What a 405 has to tell (RFC 9110 §15.5.6): methods that are always passed on. What a server makes of them is its own. */
-const ALLOWED = { Allow: "GET, HEAD, POST, PUT, PATCH, DELETE" } as const;
 
 /**
  * Runs one session: takes the request through its phases to a server and the response back.
@@ -57,7 +52,7 @@ export class Exchange<C>
   /** Of the request as it came, whatever filters make of it. */
   readonly #protocol: string;
   readonly isConnect: boolean;
-  readonly #isHead: boolean;
+  protected readonly isHead: boolean;
   #state: number = State.Preparing;
   #upstreamRequest: RequestHead | null = null;
   #responseBody: ResponseBody<C> | null = null;
@@ -65,11 +60,9 @@ export class Exchange<C>
   /** True once the response's head makes the connection something else than HTTP. */
   #switches = false;
   #headSent = false;
-  #keepAlive = true;
   #bytesReceived = 0;
   #bytesSent = 0;
   #deadline: Deadline | null = null;
-  #faults: SessionFaults | null = null;
   #resets = false;
   #over: AbortController | null = null;
 
@@ -85,7 +78,7 @@ export class Exchange<C>
     this.client = client;
     this.#protocol = request.protocol;
     this.isConnect = request.method === "CONNECT";
-    this.#isHead = request.method === "HEAD";
+    this.isHead = request.method === "HEAD";
     this.session = new Session(this, request, proxy.retries);
   }
 
@@ -108,7 +101,7 @@ export class Exchange<C>
     if (plan.newContext !== null && !this.#makeContext(plan.newContext)) return;
     const refusal = proxy.refusalOf(session.request);
     // What follows it may be meant for what it asked for; on a stream that is the stream's affair.
-    if (refusal !== null) this.#keepAlive = this.#protocol === "HTTP/2";
+    if (refusal !== null) this.keepAlive = this.#protocol === "HTTP/2";
     const problem = refusal ?? this.#beginCall();
     if (problem !== null) this.fail(problem);
     else this.call(plan.earlyRequestFilter, this.#filterRequest, undefined);
@@ -129,10 +122,15 @@ export class Exchange<C>
   }
 
   #filterRequest(): void {
-    this.call(this.proxy.plan.requestFilter, this.#filterUpstream, undefined);
+    this.call(this.proxy.plan.requestFilter, this.afterRequestFilter, undefined);
   }
 
-  #filterUpstream(): void {
+  /** Nobody has answered the request yet. */
+  protected afterRequestFilter(): void {
+    this.goUpstream();
+  }
+
+  protected goUpstream(): void {
     this.call(this.proxy.plan.proxyUpstreamFilter, this.#afterUpstreamFilter, undefined);
   }
 
@@ -200,7 +198,17 @@ export class Exchange<C>
     session.response = head;
     if (proxy.isTimed) session.timings.firstByte = proxy.now();
     if (proxy.keepsResponses || session.bodyFilters !== null) head.source.retain();
+    this.openDecoder = session.coding === null ? null : session.coding.decode(session as never, head);
     this.call(proxy.plan.upstreamResponseFilter, this.#filterResponse, head);
+  }
+
+  /** The answer of somebody who isn't a server of this session: what servers' answers go through is behind it. */
+  protected takeAnswer(from: UpstreamStream, head: ResponseHead): void {
+    this.#state = State.Relaying;
+    this.flowFrom(from);
+    this.session.response = head;
+    if (this.proxy.isTimed) this.session.timings.firstByte = this.proxy.now();
+    this.#filterResponse();
   }
 
   #filterResponse(): void {
@@ -208,7 +216,6 @@ export class Exchange<C>
   }
 
   #sendResponseHead(): void {
-    const { downstream } = this;
     const { plan } = this.proxy;
     const head = this.session.response!;
     if (head.status < 200 && !(this.#switches && head.status === 101)) {
@@ -216,13 +223,14 @@ export class Exchange<C>
       return;
     }
     // A call that ends with its head has no body that a filter could make longer.
-    const isPlugged = this.session.plugins?.prepareResponse(head, this.#isHead) === true;
+    const isPlugged = this.session.plugins?.prepareResponse(head, this.isHead) === true;
     const isEmptyCall = this.grpc !== null && head.body === 0;
-    const isFiltered = isPlugged || (!isEmptyCall && filtersResponseBody(this.session, plan));
+    const isDecoded = this.openDecoder !== null && head.body !== "none";
+    const isFiltered = isPlugged || isDecoded || (!isEmptyCall && filtersResponseBody(this.session, plan));
     const length = sentLength(head.body, head.touchedHeaders, isFiltered);
     this.#headSent = true;
     this.grpc?.noteResponse(head, length);
-    downstream.sendHead(head, length, this.#keepAlive);
+    this.sendHead(head, length);
     if (this.#switches) {
       if (head.status === 101 || (this.isConnect && head.status < 300)) this.#openTunnel();
       // A filter made another answer of it.
@@ -230,7 +238,10 @@ export class Exchange<C>
       return;
     }
     if (plan.looksAtResponseBody || isFiltered)
-      this.#responseBody = new ResponseBody(this, plan, isFiltered ? length : "none", isPlugged);
+      this.#responseBody = new ResponseBody(
+        ...([this, plan, isFiltered ? length : "none", isPlugged] as const),
+        isDecoded ? this.openDecoder : null,
+      );
     this.releaseResponse(Hold.Filter);
   }
 
@@ -246,26 +257,13 @@ export class Exchange<C>
     else this.#responseBody.end(trailers);
   }
 
-  /** @internal what is to go to the client, whoever made it */
-  sendBody(bytes: Buffer, start: number, end: number): void {
-    this.noteMoved(end - start);
-    if (this.#faults === null) this.downstream.sendBody(bytes, start, end);
-    else this.#faults.send(bytes, start, end);
-  }
-
-  /** @internal */
-  endBody(trailers: HttpHeaders | null): void {
-    if (this.#faults === null) this.endResponse(trailers);
-    else this.#faults.end(trailers);
-  }
-
   /** @internal the last of the response goes to the client */
   endResponse(trailers: HttpHeaders | null): void {
     if (this.#state === State.Done) return;
     this.grpc?.noteEnd(trailers);
     // A server that answered before it had the whole request gets no more of it.
     this.dropUpstream(null);
-    this.#stopBodies();
+    this.stopBodies();
     // Before the client's connection hears of it: it may begin the next request at once.
     this.#conclude(this.session.error);
     this.downstream.sendEnd(trailers);
@@ -303,48 +301,21 @@ export class Exchange<C>
     if (this.#state === State.Done) return;
     this.generation++;
     this.dropUpstream(null);
-    this.#stopBodies();
+    this.stopBodies();
     this.#state = State.Answering;
     this.#headSent = true;
     session.response = response.head;
     this.grpc?.noteAnswer(response.head);
     session.attendant?.onOwnResponse(response.head.headers);
     this.releaseBody();
-    sendOwnResponse(this, response, this.#isHead, this.#keepAlive);
+    sendOwnResponse(this, response, this.isHead);
   }
 
-  closeAfterResponse(): void {
-    this.#keepAlive = false;
-  }
-
-  // ── faults that are asked for ──────────────────────────────────────────────────────────────────────────────────
-
-  get #ownFaults(): SessionFaults {
-    this.#faults ??= new SessionFaults(this, this.proxy.alarms);
-    return this.#faults;
-  }
-
-  wait(milliseconds: number): Promise<void> {
-    return this.#state === State.Done ? new Promise(() => {}) : this.#ownFaults.wait(milliseconds);
-  }
-
-  injectFaults(faults: ResponseFaults): void {
-    if (this.#state !== State.Done) this.#ownFaults.inject(faults);
-  }
+  // ── what goes wrong ────────────────────────────────────────────────────────────────────────────────────────────
 
   reset(): void {
     this.#resets = true;
     this.fail(new ProxyError("FAULT_INJECTED"));
-  }
-
-  override onDownstreamBlocked(): void {
-    super.onDownstreamBlocked();
-    this.#faults?.pause();
-  }
-
-  override onDownstreamDrained(): void {
-    super.onDownstreamDrained();
-    this.#faults?.resume();
   }
 
   get signal(): AbortSignal {
@@ -353,8 +324,6 @@ export class Exchange<C>
     return this.#over.signal;
   }
 
-  // ── what goes wrong ────────────────────────────────────────────────────────────────────────────────────────────
-
   /** @internal ends the session badly: an answer if none was begun, else a cut. */
   fail(error: ProxyError): void {
     if (this.#state === State.Done) return;
@@ -362,7 +331,7 @@ export class Exchange<C>
     const isSecond = session.error !== null;
     this.generation++;
     this.dropUpstream(error);
-    this.#stopBodies();
+    this.stopBodies();
     session.error ??= error;
     if (this.#headSent || error.status === 0) this.#breakOff();
     else if (isSecond) this.#answerDefault();
@@ -374,27 +343,16 @@ export class Exchange<C>
 
   #answerDefault(): void {
     const { session } = this;
-    const wanted = session.error!.status;
-    if (wanted === 0) {
-      this.#cut();
-      return;
-    }
-    if (this.grpc !== null) {
-      session.respond(failureAnswer(session.error!));
-      return;
-    }
-    const status = wanted >= 200 && wanted <= 999 ? Math.floor(wanted) : 500;
-    const reason = ResponseHead.from({ status }).reason;
-    const allow = status === 405 ? ALLOWED : {};
-    const headers = { "Content-Type": "text/plain; charset=utf-8", ...allow };
-    session.respond({ status, headers, body: `HTTP ${status} ${reason}\n` });
+    const error = session.error!;
+    if (error.status === 0) this.cut();
+    else session.respond(this.grpc === null ? errorAnswer(error) : failureAnswer(error));
   }
 
   /** A call that was begun can still be told how it ended. */
   #breakOff(): void {
     const error = this.session.error!;
     if (this.grpc?.canEnd !== true || error.status === 0 || this.#state !== State.Relaying) {
-      this.#cut();
+      this.cut();
       return;
     }
     const trailers = failureTrailers(error);
@@ -404,7 +362,7 @@ export class Exchange<C>
   }
 
   /** Ends the session so that nobody can take what the client got for a whole response. */
-  #cut(): void {
+  protected cut(): void {
     const { session, downstream } = this;
     if (!this.#headSent) session.response = null;
     this.#tunnel?.abort();
@@ -444,7 +402,7 @@ export class Exchange<C>
     return this.grpc === null || this.grpc.status === -1 ? null : this.grpc.status;
   }
 
-  #stopBodies(): void {
+  protected stopBodies(): void {
     this.stopBody();
     this.#responseBody?.stop();
   }
@@ -457,13 +415,17 @@ export class Exchange<C>
     this.generation++;
     this.#deadline?.clear();
     this.grpc?.stop();
-    this.#faults?.stop();
+    this.stopSending();
     this.session.plugins?.close();
     // A tunnel is an attempt until it closes.
     this.endAttempt(error);
     this.failStream(error);
     this.endWaiting();
     this.#over?.abort();
+    this.finish(error);
+  }
+
+  protected finish(error: ProxyError | null): void {
     this.proxy.finish(this.session, this.client, error);
   }
 

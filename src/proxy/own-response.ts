@@ -1,7 +1,6 @@
 import { type ProxyError, toProxyError } from "../base/errors.ts";
 import { type BodyLength, ResponseHead } from "../http/heads.ts";
 import { isBodiless } from "../http/status.ts";
-import type { DownstreamStream } from "../http/streams.ts";
 import type { ResponseInit } from "./session.ts";
 
 type StreamedBody = AsyncIterable<string | Uint8Array>;
@@ -18,12 +17,24 @@ const LARGE_BODY = 64 * 1024;
 
 /** Whose answer it is. */
 export interface Answerer {
-  readonly downstream: DownstreamStream;
   readonly isDone: boolean;
   whenDrained(): Promise<void>;
+  sendHead(head: ResponseHead, length: BodyLength): void;
   sendBody(bytes: Buffer, start: number, end: number): void;
   endBody(trailers: null): void;
   fail(error: ProxyError): void;
+}
+
+/** What a 405 has to tell (RFC 9110 §15.5.6): methods that are always passed on. What a server makes of them is its own. */
+const ALLOWED = { Allow: "GET, HEAD, POST, PUT, PATCH, DELETE" } as const;
+
+/** What a client is told of a session that failed where nobody has something better to say. */
+export function errorAnswer(error: ProxyError): ResponseInit {
+  const status = error.status >= 200 && error.status <= 999 ? Math.floor(error.status) : 500;
+  const reason = ResponseHead.from({ status }).reason;
+  const allow = status === 405 ? ALLOWED : {};
+  const headers = { "Content-Type": "text/plain; charset=utf-8", ...allow };
+  return { status, headers, body: `HTTP ${status} ${reason}\n` };
 }
 
 /** @throws RangeError, TypeError when the status or a header isn't allowed */
@@ -39,15 +50,9 @@ export function makeOwnResponse(init: ResponseInit): OwnResponse {
 }
 
 /** Sends it, or only its head if that is what was asked for. */
-export function sendOwnResponse(
-  answerer: Answerer,
-  response: OwnResponse,
-  headOnly: boolean,
-  keepAlive: boolean,
-): void {
+export function sendOwnResponse(answerer: Answerer, response: OwnResponse, headOnly: boolean): void {
   const { head, length, body } = response;
-  const { downstream } = answerer;
-  downstream.sendHead(head, length, keepAlive);
+  answerer.sendHead(head, length);
   if (Buffer.isBuffer(body)) sendWhole(answerer, body, headOnly || length === "none");
   else if (headOnly || length === "none") {
     answerer.endBody(null);
