@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MessageReader } from "./load/message-reader.ts";
-import { httpWorkloads, workloads } from "./workloads.ts";
+import { cacheWorkloads } from "./peers/in-memory.ts";
+import { cachedPath, httpWorkloads, originFiles, workloads } from "./workloads.ts";
 
 for (const { name, request } of httpWorkloads) {
   test(`the request of ${name} is one whole message`, () => {
@@ -27,4 +28,16 @@ test("an upload has 64 KiB of body", () => {
 
 test("names are unique", () => {
   assert.equal(new Set(workloads.map(({ name }) => name)).size, workloads.length);
+});
+
+test("hits are of files that the origin lets be kept, and of their length", () => {
+  const hits = httpWorkloads.filter(({ only }) => only?.includes("nginx-cache"));
+  assert.deepEqual(
+    hits.map(({ name }) => name),
+    cacheWorkloads,
+  );
+  for (const { request, answerBytes } of hits) {
+    const file = originFiles.find(({ path }) => request.startsWith(`GET ${cachedPath}${path} `));
+    assert.equal(file?.bytes, answerBytes);
+  }
 });

@@ -51,6 +51,9 @@ export const originFiles: readonly OriginFile[] = [
   { path: "/1m", bytes: 1_048_576 },
 ];
 
+/** Before the path of a file: the same file, which may be kept by a cache. The origin refuses those who ask for it all the time. */
+export const cachedPath = "/cached";
+
 /** Takes a request body of any size and answers with the 13 bytes once it has read all of it. */
 export const uploadPath = "/upload";
 
@@ -184,6 +187,63 @@ const secureAndMultiplexed: readonly HttpWorkload[] = [
   },
 ];
 
+/** The peers that answer from a cache. */
+const cached = {
+  ...usual,
+  only: ["sluice-cache", "sluice-cache-before", "nginx-cache", "varnish"],
+  references: ["nginx-cache", "varnish"],
+  budget: 1,
+} as const;
+const cachedAndMultiplexed = { ...cached, protocol: "h2c", connections: 16, streams: 16 } as const;
+
+/** One file of each size, asked for again and again, which only its first asker gets from the origin. */
+const hits: readonly HttpWorkload[] = [
+  {
+    ...cached,
+    name: "cache-13b",
+    title: "cache hits of 13 B, 64 connections",
+    request: get(`${cachedPath}/13b`),
+    connections: 64,
+  },
+  {
+    ...cached,
+    name: "cache-4k",
+    title: "cache hits of 4 KiB, 64 connections",
+    request: get(`${cachedPath}/4k`),
+    answerBytes: 4096,
+    connections: 64,
+  },
+  {
+    ...cached,
+    name: "cache-1m",
+    title: "cache hits of 1 MiB, 16 connections",
+    request: get(`${cachedPath}/1m`),
+    answerBytes: 1_048_576,
+    connections: 16,
+  },
+  {
+    ...cachedAndMultiplexed,
+    name: "cache-13b-h2c",
+    title: "cache hits of 13 B over HTTP/2 without TLS, 16 connections with 16 streams each",
+    request: get(`${cachedPath}/13b`),
+  },
+  {
+    ...cachedAndMultiplexed,
+    name: "cache-4k-h2c",
+    title: "cache hits of 4 KiB over HTTP/2 without TLS, 16 connections with 16 streams each",
+    request: get(`${cachedPath}/4k`),
+    answerBytes: 4096,
+  },
+  {
+    ...cachedAndMultiplexed,
+    name: "cache-1m-h2c",
+    title: "cache hits of 1 MiB over HTTP/2 without TLS, 16 connections with one stream at a time",
+    request: get(`${cachedPath}/1m`),
+    answerBytes: 1_048_576,
+    streams: 1,
+  },
+];
+
 /** In the order in which they are run and reported. */
 export const workloads: readonly Workload[] = [
   { ...usual, name: "small", title: "13 B answers, 64 connections", request: small, connections: 64 },
@@ -258,6 +318,7 @@ export const workloads: readonly Workload[] = [
     references: ["sluice"],
   },
   ...secureAndMultiplexed,
+  ...hits,
   {
     ...streams,
     kind: "echo",

@@ -1,5 +1,5 @@
 import { userInfo } from "node:os";
-import { uploadPath } from "../workloads.ts";
+import { cachedPath, uploadPath } from "../workloads.ts";
 
 /**
  * nginx as an origin that costs as little as it can, and never closes a connection by itself.
@@ -7,6 +7,8 @@ import { uploadPath } from "../workloads.ts";
  * nginx has no directive that reads an upload and throws it away, and answering before the upload
  * was read (as `return 200` does) makes proxies give the connection up. A mirrored request reads
  * the whole body before the file handler turns the POST down, and that answer is then replaced.
+ *
+ * What a cache may keep is refused to those who ask for it again and again, so that no proxy is measured as a cache which is none.
  */
 export function nginxOriginConfig(directory: string, port: number): string {
   return `
@@ -33,6 +35,7 @@ http {
   fastcgi_temp_path ${directory}/origin-fastcgi;
   uwsgi_temp_path ${directory}/origin-uwsgi;
   scgi_temp_path ${directory}/origin-scgi;
+  limit_req_zone $server_name zone=askers:64k rate=20r/s;
   server {
     listen 127.0.0.1:${port} backlog=4096;
     root ${directory};
@@ -40,6 +43,11 @@ http {
       mirror /nowhere;
       mirror_request_body on;
       error_page 405 =200 /13b;
+    }
+    location ${cachedPath}/ {
+      alias ${directory}/;
+      add_header Cache-Control max-age=86400;
+      limit_req zone=askers burst=100 nodelay;
     }
     location /nowhere { internal; return 204; }
   }

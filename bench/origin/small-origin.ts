@@ -3,18 +3,21 @@
 
 import { createServer, type Socket } from "node:net";
 import { MessageReader } from "../load/message-reader.ts";
-import { originFiles, uploadPath } from "../workloads.ts";
+import { cachedPath, originFiles, uploadPath } from "../workloads.ts";
 
+/** For what a cache may keep. */
+const keepable = "Cache-Control: max-age=86400\r\n";
 const answers = new Map<string, Buffer>([
   ...originFiles.map(({ path, bytes }) => [path, answer("200 OK", bytes)] as const),
+  ...originFiles.map(({ path, bytes }) => [cachedPath + path, answer("200 OK", bytes, keepable)] as const),
   [uploadPath, answer("200 OK", 13)],
 ]);
 const notFound = answer("404 Not Found", 0);
 
-function answer(status: string, bytes: number): Buffer {
+function answer(status: string, bytes: number, fields = ""): Buffer {
   const head =
     `HTTP/1.1 ${status}\r\nServer: origin\r\nContent-Type: application/octet-stream\r\n` +
-    `Content-Length: ${bytes}\r\n\r\n`;
+    `Content-Length: ${bytes}\r\n${fields}\r\n`;
   return Buffer.concat([Buffer.from(head), Buffer.alloc(bytes, "Hello, world!")]);
 }
 

@@ -2,10 +2,14 @@ import { spawnSync } from "node:child_process";
 import { findProgram } from "../processes.ts";
 import { type Availability, versionIn } from "./peer.ts";
 
-/** Whether a program of the operating system is there; `versionFlag` makes it say its version. */
-export function installed(program: string, versionFlag: string): Availability {
+/**
+ * Whether a program of the operating system is there; `versionFlag` makes it say its version.
+ *
+ * @param from the package that it comes in
+ */
+export function installed(program: string, versionFlag: string, from: string = program): Availability {
   const path = findProgram(program);
-  if (path === null) return { ready: false, how: `apt-get install ${program}` };
+  if (path === null) return { ready: false, how: `apt-get install ${from}` };
   return { ready: true, version: versionIn(saidBy(path, versionFlag)) };
 }
 

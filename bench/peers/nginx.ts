@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { isHttp2, isSecure } from "../load/load.ts";
 import type { Child } from "../processes.ts";
 import type { Protocol } from "../workloads.ts";
+import { cacheWorkloads, folderInMemory } from "./in-memory.ts";
 import { installed, pathOf } from "./installed.ts";
 import { allProtocols, type Peer, type PeerContext } from "./peer.ts";
 
@@ -15,9 +16,12 @@ interface Tuning {
   readonly listen: string;
   readonly idleUpstreams: number;
   readonly upstream: string;
+  readonly location: string;
 }
 
-const asItComes: Tuning = { main: "", events: "", http: "", listen: "", idleUpstreams: 64, upstream: "" };
+const asItComes: Tuning = {
+  ...{ main: "", events: "", http: "", listen: "", idleUpstreams: 64, upstream: "", location: "" },
+};
 
 /**
  * Bigger buffers than any answer needs but the 1 MiB ones, which then stream without a temporary
@@ -29,6 +33,7 @@ const tuned: Tuning = {
   listen: "reuseport backlog=4096",
   idleUpstreams: 1024,
   upstream: "keepalive_requests 1000000000; keepalive_timeout 1h;",
+  location: "",
   http: `
   tcp_nodelay on;
   keepalive_timeout 1h;
@@ -57,6 +62,26 @@ export const nginxTuned: Peer = {
   speaks: allProtocols,
   available: () => installed("nginx", "-v"),
   start: (context) => start(context, tuned),
+};
+
+/**
+ * The tuned one with a cache: its files in memory, and open all the time, so that a hit costs one read of its head and one
+ * `sendfile`.
+ */
+export const nginxCache: Peer = {
+  name: "nginx-cache",
+  about: "nginx-tuned with proxy_cache on tmpfs, its files kept open",
+  onlyIn: cacheWorkloads,
+  speaks: ["http1", "h2c"],
+  available: () => installed("nginx", "-v"),
+  async start(context) {
+    const http = `
+  ${tuned.http}
+  open_file_cache max=10000 inactive=1h;
+  open_file_cache_valid 1h;
+  proxy_cache_path ${folderInMemory(context.directory)} levels=1:2 keys_zone=all:16m max_size=1g inactive=1h use_temp_path=off;`;
+    return await start(context, { ...tuned, http, location: "proxy_cache all; proxy_cache_lock on;" });
+  },
 };
 
 async function start(context: PeerContext, tuning: Tuning): Promise<Child> {
@@ -121,6 +146,7 @@ http {
       proxy_pass http://origin;
       proxy_http_version 1.1;
       proxy_set_header Connection "";
+      ${tuning.location}
     }
   }
 }

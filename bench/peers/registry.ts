@@ -1,11 +1,12 @@
 import { caddy } from "./caddy.ts";
 import { haproxy } from "./haproxy.ts";
-import { nginx, nginxTuned } from "./nginx.ts";
+import { nginx, nginxCache, nginxTuned } from "./nginx.ts";
 import { nodeProxies } from "./node-proxies.ts";
 import type { Peer } from "./peer.ts";
 import { pingora } from "./pingora.ts";
-import { sluice, sluiceFilters } from "./sluice.ts";
+import { sluice, sluiceCache, sluiceFilters } from "./sluice.ts";
 import { streamPeers } from "./streams.ts";
+import { varnish } from "./varnish.ts";
 
 /**
  * All peers, in the order in which they are measured.
@@ -24,6 +25,10 @@ export function allPeers(bin: string, before?: string): Peer[] {
     pingora,
     caddy,
     ...nodeProxies,
+    sluiceCache(bin),
+    ...(before === undefined ? [] : [sluiceCache(before, "sluice-cache-before")]),
+    nginxCache,
+    varnish,
     ...streamPeers(bin, before),
   ];
 }

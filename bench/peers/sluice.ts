@@ -3,6 +3,7 @@ import { writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { isSecure } from "../load/load.ts";
 import type { Child } from "../processes.ts";
+import { cacheWorkloads } from "./in-memory.ts";
 import { type Availability, allProtocols, type Peer, type PeerContext } from "./peer.ts";
 
 const root = join(import.meta.dirname, "../..");
@@ -28,19 +29,39 @@ function startByFlags(context: PeerContext, bin: string): Child {
   return context.launch([process.execPath, bin, "http", ...upstream, ...listening(context)]);
 }
 
-/** With a configuration, for what flags don't say. */
-async function startByFile(context: PeerContext, bin: string): Promise<Child> {
+/**
+ * With a configuration, for what flags don't say.
+ *
+ * @param settings more of the listener
+ */
+export async function startByFile(context: PeerContext, bin: string, settings: object = {}): Promise<Child> {
   const { port, originPort, threads, protocol, certificate, directory, launch } = context;
   const { cert, key } = certificate;
   const listener = {
     bind: `127.0.0.1:${port}`,
     ...(isSecure(protocol) ? { tls: { cert, key } } : {}),
     upstream: `127.0.0.1:${originPort}`,
+    ...settings,
   };
   const file = join(directory, "sluice.yaml");
   // YAML takes JSON as it is.
   await writeFile(file, JSON.stringify({ version: 1, listeners: [listener] }));
   return launch([process.execPath, bin, "run", file, "--threads", String(threads)]);
+}
+
+/** What turns the cache of a listener on. */
+const cacheSettings = { cache: { store: "memory" } };
+
+/** Sluice with its cache in memory. */
+export function sluiceCache(bin: string, name = "sluice-cache"): Peer {
+  return {
+    name,
+    about: "sluice run, cache in memory",
+    onlyIn: cacheWorkloads,
+    available: () => availability(bin),
+    speaks: ["http1", "h2c"],
+    start: (context) => startByFile(context, bin, cacheSettings),
+  };
 }
 
 /** Sluice running a program with two synchronous filters. */
