@@ -8,15 +8,18 @@ import type { ConnectCallback, PendingStream, StreamCallback } from "../upstream
 import { HttpPeer } from "../upstream/peer.ts";
 import { ConnectStream } from "./connect-method.ts";
 import { countConnection } from "./connection-counts.ts";
-import { Flow } from "./flow.ts";
 import type { HttpProxy } from "./http-proxy.ts";
+import { ResponseSide } from "./response-side.ts";
 
 /** How often servers that turn out to have no room are chosen in a row, before the session is refused. */
 const MAX_REFUSALS = 8;
 
 /** How a session gets a server: chooses one, and takes an idle connection to it or makes one. */
-export abstract class Attempts<C> extends Flow<C> implements ConnectCallback, StreamCallback, UpstreamSink {
-  abstract readonly proxy: HttpProxy<C>;
+export abstract class Attempts<C>
+  extends ResponseSide<C>
+  implements ConnectCallback, StreamCallback, UpstreamSink
+{
+  abstract override readonly proxy: HttpProxy<C>;
   /** Whether the client asked for a tunnel, whatever filters make of its request. */
   abstract readonly isConnect: boolean;
   /** True when the server was reached over a connection that had been used before. */

@@ -1,4 +1,5 @@
 import type { DownstreamStream, UpstreamStream } from "../http/streams.ts";
+import type { BodyCoder } from "./body-coder.ts";
 import { PhaseCalls } from "./phase-calls.ts";
 
 /** Why a direction stands still; it flows again when no reason is left. */
@@ -13,7 +14,14 @@ export const Hold = {
   Paced: 8,
   /** A plugin takes its time. */
   Plugin: 16,
+  /** What the client is to get is being coded. */
+  Coding: 32,
+  /** What the server sent is being decoded. */
+  Decoding: 64,
 } as const;
+
+/** Why a body that is made here waits beside the client. */
+const OWN_HOLDS = Hold.Paced | Hold.Coding;
 
 /**
  * The two directions of a session, each held for as long as there is a reason to:
@@ -25,6 +33,8 @@ export abstract class Flow<C> extends PhaseCalls<C> {
   abstract readonly downstream: DownstreamStream;
   /** @internal the server's side, while there is one */
   upstream: UpstreamStream | null = null;
+  /** @internal what makes more of a server's response than it sent, and is held as the server is; null: nothing */
+  decoder: BodyCoder | null = null;
   #requestHolds = 0;
   #responseHolds = 0;
   #onDrained: (() => void) | null = null;
@@ -49,6 +59,7 @@ export abstract class Flow<C> extends PhaseCalls<C> {
   holdResponse(reason: number): void {
     if (this.#responseHolds === 0) this.upstream?.pauseResponse();
     this.#responseHolds |= reason;
+    if (this.decoder !== null && reason !== Hold.Decoding) this.decoder.pause();
   }
 
   /** @internal */
@@ -56,7 +67,9 @@ export abstract class Flow<C> extends PhaseCalls<C> {
     if (this.#responseHolds === 0) return;
     this.#responseHolds &= ~reason;
     if (this.#responseHolds === 0) this.upstream?.resumeResponse();
-    if (reason === Hold.Paced && !this.downstream.blocked) this.endWaiting();
+    const { decoder } = this;
+    if (decoder !== null && (this.#responseHolds & ~Hold.Decoding) === 0) decoder.resume();
+    if ((reason & OWN_HOLDS) !== 0 && this.#isFree) this.endWaiting();
   }
 
   /** What the server that is given up held back, nobody would release any more; the request waits for the next one. */
@@ -91,11 +104,14 @@ export abstract class Flow<C> extends PhaseCalls<C> {
 
   /** @internal resolves when what waits for the client is taken, or the client is gone */
   whenDrained(): Promise<void> {
-    const isFree = !this.downstream.blocked && (this.#responseHolds & Hold.Paced) === 0;
-    if (isFree || this.isDone) return Promise.resolve();
+    if (this.#isFree || this.isDone) return Promise.resolve();
     return new Promise((resolve) => {
       this.#onDrained = resolve;
     });
+  }
+
+  get #isFree(): boolean {
+    return !this.downstream.blocked && (this.#responseHolds & OWN_HOLDS) === 0;
   }
 
   protected endWaiting(): void {

@@ -2,6 +2,7 @@ import { notPromised, ProxyError, toProxyError } from "../base/errors.ts";
 import type { BodyLength } from "../http/heads.ts";
 import type { HttpHeaders } from "../http/http-headers.ts";
 import type { PipeOwner, PluginPipe } from "../plugins/plugin-pipe.ts";
+import type { BodyCoder, CoderOwner, OpenCoder } from "./body-coder.ts";
 import { responseBodyFilters } from "./body-filters.ts";
 import { LengthCheck } from "./body-length.ts";
 import { BodyPump, type PumpOwner } from "./body-pump.ts";
@@ -18,21 +19,38 @@ export interface ResponseBodyOwner<C> {
   sendBody(bytes: Buffer, start: number, end: number): void;
   endBody(trailers: HttpHeaders | null): void;
   fail(error: ProxyError): void;
+  /** What holds of the response stop and release too. */
+  decoder: BodyCoder | null;
 }
 
-/** A response's body and trailers on their way through plugins and filters to the client. */
-export class ResponseBody<C> implements PumpOwner, PipeOwner {
+/**
+ * A response's body and trailers on their way to the client:
+ *
+ *     server ─▶ [decoder] ─▶ [plugins] ─▶ [filters] ─▶ client
+ */
+export class ResponseBody<C> implements PumpOwner, PipeOwner, CoderOwner {
   readonly #owner: ResponseBodyOwner<C>;
   readonly #plan: Plan<C>;
   /** Null when only the trailers are of interest. */
   readonly #pump: BodyPump<C> | null;
   /** Null where it goes through no plugins. */
   readonly #pipe: PluginPipe | null;
+  /** Null where it isn't decoded. */
+  readonly #decoder: BodyCoder | null;
   readonly #check: LengthCheck;
   #trailers: HttpHeaders | null = null;
 
-  /** @param isPlugged true when it goes through the session's plugins */
-  constructor(owner: ResponseBodyOwner<C>, plan: Plan<C>, length: BodyLength, isPlugged: boolean) {
+  /**
+   * @param isPlugged true when it goes through the session's plugins
+   * @param openDecoder what it is decoded by before that; null: it isn't
+   */
+  constructor(
+    owner: ResponseBodyOwner<C>,
+    plan: Plan<C>,
+    length: BodyLength,
+    isPlugged: boolean,
+    openDecoder: OpenCoder | null,
+  ) {
     this.#owner = owner;
     this.#plan = plan;
     this.#check = new LengthCheck(length);
@@ -41,22 +59,47 @@ export class ResponseBody<C> implements PumpOwner, PipeOwner {
     const hasPump = filters.length > 0 && length !== "none";
     this.#pump = hasPump ? new BodyPump(owner.session, filters, this) : null;
     this.#pipe = isPlugged ? (owner.session.plugins?.responsePipe(this) ?? null) : null;
+    this.#decoder = openDecoder === null ? null : openDecoder(this);
+    owner.decoder = this.#decoder;
   }
 
   take(bytes: Buffer, start: number, end: number): void {
-    if (this.#pipe === null) this.onPiped(bytes, start, end);
-    else this.#pipe.push(bytes, start, end);
+    if (this.#decoder === null) this.onCoded(bytes, start, end);
+    else this.#decoder.push(bytes, start, end);
   }
 
   end(trailers: HttpHeaders | null): void {
     this.#trailers = trailers;
+    if (this.#decoder === null) this.onCodedEnd();
+    else this.#decoder.end();
+  }
+
+  stop(): void {
+    this.#decoder?.stop();
+    this.#pump?.stop();
+    this.#pipe?.stop();
+  }
+
+  onCoded(bytes: Buffer, start: number, end: number): void {
+    if (this.#pipe === null) this.onPiped(bytes, start, end);
+    else this.#pipe.push(bytes, start, end);
+  }
+
+  onCodedEnd(): void {
     if (this.#pipe === null) this.onPipedEnd();
     else this.#pipe.end();
   }
 
-  stop(): void {
-    this.#pump?.stop();
-    this.#pipe?.stop();
+  onCoderBusy(): void {
+    this.#owner.holdResponse(Hold.Decoding);
+  }
+
+  onCoderIdle(): void {
+    this.#owner.releaseResponse(Hold.Decoding);
+  }
+
+  onCoderFailed(error: Error): void {
+    this.#owner.fail(toProxyError(error));
   }
 
   onPiped(bytes: Buffer, start: number, end: number): void {

@@ -5,6 +5,7 @@ import type { HeadersInit, HttpHeaders } from "../http/http-headers.ts";
 import type { TlsDigest } from "../net/tls/digest.ts";
 import type { PluginRow } from "../plugins/plugin-row.ts";
 import type { HttpPeer } from "../upstream/peer.ts";
+import type { SessionCoding } from "./body-coder.ts";
 import type { ResponseFaults } from "./response-faults.ts";
 import type { RetryPolicy } from "./retries.ts";
 import type { SessionPlugins } from "./session-plugins.ts";
@@ -136,6 +137,8 @@ export class Session<C = undefined> {
   plugins: SessionPlugins | null = null;
   /** @internal what it goes through beside the filters of its proxy, and what comes of that for its bodies; null: nothing */
   bodyFilters: BodyFilters | null = null;
+  /** @internal how its response is coded on the way to the client; null: it stays as it is. To be set before there is one. */
+  coding: SessionCoding | null = null;
   /** When this request is repeated. The proxy's, unless a phase before `upstreamPeer` sets another one. */
   retryPolicy: RetryPolicy;
   /** Who is asked before the request is repeated; null: nobody. */

@@ -1,0 +1,45 @@
+import type { BodyLength, ResponseHead } from "../http/heads.ts";
+import type { Session } from "./session.ts";
+
+/** Where the bytes go that a coder makes, and who is slowed down while it works. */
+export interface CoderOwner {
+  /** Bytes came out. They are borrowed. */
+  onCoded(bytes: Buffer, start: number, end: number): void;
+  onCodedEnd(): void;
+  /** It has as much as it takes at once: nothing should be pushed until `onCoderIdle`; what is pushed all the same waits. */
+  onCoderBusy(): void;
+  onCoderIdle(): void;
+  /** Nothing comes out any more. @param error a `ProxyError` where it is known whose fault that is */
+  onCoderFailed(error: Error): void;
+}
+
+/** Makes another body of a body while it passes, as one that is compressed. It may answer at once, or take its time. */
+export interface BodyCoder {
+  /** Takes borrowed bytes in. */
+  push(bytes: Buffer, start: number, end: number): void;
+  /** That was all. */
+  end(): void;
+  /** Nobody wants what still comes: all that it holds is let go. */
+  stop(): void;
+  /** What comes out can't be taken: nothing more should until `resume`. */
+  pause(): void;
+  resume(): void;
+}
+
+/** Opens a coder for one body. */
+export type OpenCoder = (owner: CoderOwner) => BodyCoder;
+
+/** @internal how the bodies of a session's response are coded: the same for all sessions of a route */
+export interface SessionCoding {
+  /**
+   * Looks at the head of a server's response, before any phase does, and changes it where its body is to be decoded.
+   * @returns null when the body stays as it is
+   */
+  decode(session: Session<never>, head: ResponseHead): OpenCoder | null;
+  /**
+   * Looks at a response's head as the client is about to get it, whoever made it, and changes it where its body is to be coded.
+   * @param length of the body before that
+   * @returns null when the body stays as it is
+   */
+  encode(session: Session<never>, head: ResponseHead, length: BodyLength): OpenCoder | null;
+}
