@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import { createSession, type SessionInit } from "../../test/kit/session.ts";
+import { cookieOf } from "../http/cookie.ts";
 import { ClientAddresses } from "./client-addresses.ts";
-import { cookieOf } from "./cookie.ts";
 import { compileKey } from "./keys.ts";
 import type { KeyPart } from "./settings.ts";
 

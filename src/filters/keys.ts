@@ -1,8 +1,8 @@
+import { cookieOf } from "../http/cookie.ts";
 import type { Session } from "../proxy/session.ts";
 import { canonicalHost } from "./canonical-host.ts";
 import { ClientAddresses } from "./client-addresses.ts";
 import { ClientPrefixes } from "./client-prefix.ts";
-import { cookieOf } from "./cookie.ts";
 import { plainPathLength, readingsOf } from "./request-path.ts";
 import type { KeyPart } from "./settings.ts";
 

@@ -1,7 +1,7 @@
 import { createHmac } from "node:crypto";
+import { cookieOf } from "../http/cookie.ts";
 import type { Session } from "../proxy/session.ts";
 import type { Server } from "../upstream/server.ts";
-import { cookieOf } from "./cookie.ts";
 import type { StickySettings } from "./settings.ts";
 
 /** Bytes of a signature that are sent: 128 bits can't be guessed. */

@@ -1,4 +1,4 @@
-import type { RequestHead } from "../http/heads.ts";
+import type { RequestHead } from "./heads.ts";
 
 const EQUALS = 0x3d;
 const SPACE = 0x20;

@@ -1,0 +1,114 @@
+import type { RequestHead, ResponseHead } from "../../http/heads.ts";
+import { ABSENT, type CacheDirectives, Directive } from "./directives.ts";
+import { listsField } from "./field-list.ts";
+import { type Lifetime, mayBeKept } from "./lifetime.ts";
+import { namesOwnUrl } from "./own-url.ts";
+import type { CachePolicy } from "./policy.ts";
+import { RequestField } from "./request-fields.ts";
+import type { ResponseFacts } from "./response-facts.ts";
+import { isVaryStar } from "./vary-names.ts";
+
+/** Why a response isn't stored: stable words, for logs and the `detail` of Cache-Status. */
+export type NotStored =
+  | "method"
+  | "request-body"
+  | "request-override"
+  | "request-no-store"
+  | "status"
+  | "partial"
+  | "no-store"
+  | "private"
+  | "authorization"
+  | "set-cookie"
+  | "vary"
+  | "not-reusable";
+
+/** An exchange that is over but for the response's body. */
+export interface Exchange {
+  readonly request: RequestHead;
+  /** Whence the request came: `http` or `https`. */
+  readonly scheme: string;
+  /** Of the request, as `requestFieldsOf` found them. */
+  readonly fields: number;
+  /** Of the request; null when it says nothing. */
+  readonly asked: CacheDirectives | null;
+  readonly response: ResponseHead;
+  readonly facts: ResponseFacts;
+  readonly lifetime: Lifetime;
+}
+
+/**
+ * Whether, and if not, why a response isn't stored (RFC 9111 §3); null when it is. Whoever serves it must look at the
+ * lifetime too: one that is to be revalidated each time is stored as well.
+ */
+export function whyNotStored(exchange: Exchange, policy: CachePolicy): NotStored | null {
+  return byRequest(exchange, policy) ?? byStatus(exchange.facts) ?? byResponse(exchange, policy);
+}
+
+function byRequest(exchange: Exchange, policy: CachePolicy): NotStored | null {
+  const { request, fields, asked } = exchange;
+  if (request.method !== "GET" && !isStorablePost(exchange, policy)) return "method";
+  // A server may answer to the body of a GET, which no key holds.
+  if (request.method === "GET" && request.body !== "none" && request.body !== 0) return "request-body";
+  if ((fields & RequestField.Override) !== 0) return "request-override";
+  return asked?.has(Directive.NoStore) === true ? "request-no-store" : null;
+}
+
+/** A response to POST holds for a GET of the URL that it names, if that is its own and it says how long (RFC 9110 §9.3.3). */
+function isStorablePost({ request, scheme, response, facts }: Exchange, policy: CachePolicy): boolean {
+  if (!policy.storesPosts || request.method !== "POST" || facts.status !== 200) return false;
+  const { directives, expires } = facts;
+  const isExplicit = directives.maxAge !== ABSENT || directives.sharedMaxAge !== ABSENT || expires !== null;
+  const location = response.headers.get("content-location");
+  return isExplicit && location !== null && namesOwnUrl(location, request, scheme);
+}
+
+/** What depends on fields of the request that aren't in the key, or isn't the end of it. */
+const NEVER_STORED: ReadonlySet<number> = new Set([304, 412, 416]);
+
+/** Final statuses whose meaning RFC 9110 §15 and its extensions give: those that `must-understand` lets store. */
+const UNDERSTOOD: ReadonlySet<number> = new Set([
+  200, 201, 202, 203, 204, 205, 300, 301, 302, 303, 307, 308, 400, 401, 402, 403, 404, 405, 406, 408, 409,
+  410, 411, 413, 414, 415, 417, 421, 422, 426, 428, 429, 431, 451, 500, 501, 502, 503, 504, 505, 511,
+]);
+
+function byStatus({ status, directives }: ResponseFacts): NotStored | null {
+  if (status < 200 || NEVER_STORED.has(status)) return "status";
+  if (status === 206) return "partial";
+  return directives.has(Directive.MustUnderstand) && !UNDERSTOOD.has(status) ? "status" : null;
+}
+
+function byResponse(exchange: Exchange, policy: CachePolicy): NotStored | null {
+  const { fields, response, facts } = exchange;
+  const { directives, vary } = facts;
+  // Whoever understands the status may store in spite of it (RFC 9111 §5.2.2.3).
+  if (directives.has(Directive.NoStore) && !directives.has(Directive.MustUnderstand)) return "no-store";
+  if (directives.has(Directive.Private)) return "private";
+  if ((fields & RequestField.Authorization) !== 0 && !isForAll(directives)) return "authorization";
+  if (!policy.storesCookies && setsCookie(response, directives)) return "set-cookie";
+  if (vary !== null && isVaryStar(vary)) return "vary";
+  return isReusable(exchange) ? null : "not-reusable";
+}
+
+/** Whether it is for others too than whom it was for (RFC 9111 §3.5). */
+function isForAll(directives: CacheDirectives): boolean {
+  return directives.has(Directive.Public | Directive.MustRevalidate) || directives.sharedMaxAge !== ABSENT;
+}
+
+/** Whether there is a cookie that would be stored with it: one that is listed as private wouldn't. */
+function setsCookie({ headers }: ResponseHead, { privateFields, noCacheFields }: CacheDirectives): boolean {
+  return (
+    headers.has("set-cookie") &&
+    !listsField(privateFields, "set-cookie") &&
+    !listsField(noCacheFields, "set-cookie")
+  );
+}
+
+/** Something must come of it: it is fresh for a while, or there is a validator to ask by. */
+function isReusable({ facts, lifetime }: Exchange): boolean {
+  const { directives, etag, lastModified } = facts;
+  const hasValidator = etag !== null || !Number.isNaN(lastModified);
+  if (lifetime.seconds > 0 && !directives.has(Directive.NoCache)) return true;
+  const servesStale = directives.staleWhileRevalidate > 0 || directives.staleIfError > 0;
+  return (hasValidator || servesStale) && mayBeKept(facts);
+}

@@ -1,0 +1,75 @@
+import type { ResponseHead } from "../../http/heads.ts";
+import { canHold, MetaFlag, type ResponseMeta } from "../meta.ts";
+import { bornAt } from "./age.ts";
+import { ABSENT, type CacheDirectives, Directive } from "./directives.ts";
+import { type Lifetime, LifetimeSource } from "./lifetime.ts";
+import type { CachePolicy } from "./policy.ts";
+import type { ResponseFacts } from "./response-facts.ts";
+import { storedFields } from "./stored-fields.ts";
+import { tagsOf } from "./tags.ts";
+
+/** What a meta says that isn't in the response. */
+export interface Placing {
+  /** The text of its key. */
+  readonly key: string;
+  /** Of the purges, when the request was sent: one that came since counts. */
+  readonly generation: number;
+  /** Bytes of the body; -1 while nobody knows. */
+  readonly bodyLength: number;
+}
+
+/**
+ * What is stored of a response that `whyNotStored` has nothing against.
+ * @returns null when it has more or longer fields than a meta can hold: it isn't stored either
+ */
+export function toMeta(
+  response: ResponseHead,
+  facts: ResponseFacts,
+  lifetime: Lifetime,
+  policy: CachePolicy,
+  placing: Placing,
+): ResponseMeta | null {
+  const { directives } = facts;
+  const fields = storedFields(response.headers, directives);
+  if (!canHold(fields)) return null;
+  const heedsOwn = !mustRevalidate(directives) && !directives.has(Directive.NoCache);
+  return {
+    ...placing,
+    status: facts.status,
+    flags: flagsOf(facts, lifetime),
+    responseTime: facts.responseTime,
+    bornAt: bornAt(facts),
+    date: facts.date,
+    lastModified: facts.lastModified,
+    lifetime: lifetime.seconds,
+    staleWhileRevalidate: heedsOwn
+      ? staleTime(directives, directives.staleWhileRevalidate, policy.staleWhileRevalidate)
+      : 0,
+    staleIfError: heedsOwn ? staleTime(directives, directives.staleIfError, policy.staleIfError) : 0,
+    epoch: 0,
+    vary: "",
+    tags: tagsOf(response.headers),
+    fields,
+  };
+}
+
+/** `s-maxage` forbids stale answers (RFC 9111 §5.2.2.10) but to a server that asks for them in the same breath. */
+function staleTime({ sharedMaxAge }: CacheDirectives, told: number, byPolicy: number): number {
+  if (told !== ABSENT) return told;
+  return sharedMaxAge === ABSENT ? byPolicy : 0;
+}
+
+function mustRevalidate(directives: CacheDirectives): boolean {
+  return directives.has(Directive.MustRevalidate | Directive.ProxyRevalidate);
+}
+
+function flagsOf({ directives, etag, lastModified }: ResponseFacts, { source }: Lifetime): number {
+  let flags = 0;
+  if (mustRevalidate(directives) || directives.sharedMaxAge !== ABSENT) flags |= MetaFlag.MustRevalidate;
+  if (directives.has(Directive.NoCache)) flags |= MetaFlag.NoCache;
+  if (directives.has(Directive.NoTransform)) flags |= MetaFlag.NoTransform;
+  if (source === LifetimeSource.Heuristic) flags |= MetaFlag.Heuristic;
+  if (etag !== null) flags |= MetaFlag.HasEtag;
+  if (!Number.isNaN(lastModified)) flags |= MetaFlag.HasLastModified;
+  return flags;
+}
