@@ -1,0 +1,23 @@
+import { join } from "node:path";
+import type { ProxyKind } from "./proxy-kind.ts";
+
+const root = join(import.meta.dirname, "..", "..", "..", "..");
+
+/** The cache as the suite wants it: with heuristics, which are off as it comes. */
+const cache = { store: "memory" };
+
+/** Sluice of this checkout. */
+export const sluice: ProxyKind = {
+  name: "sluice",
+  program: "sluice",
+  versionArguments: [join(root, "bin", "sluice.js"), "--version"],
+  find: () => process.execPath,
+  files: ({ port, originPort }) => ({
+    // YAML takes JSON as it is.
+    "sluice.yaml": JSON.stringify({
+      version: 1,
+      listeners: [{ bind: `127.0.0.1:${port}`, upstream: `127.0.0.1:${originPort}`, cache }],
+    }),
+  }),
+  args: ({ folder }) => [join(root, "bin", "sluice.js"), "run", `${folder}/sluice.yaml`, "--threads", "2"],
+};
