@@ -14,6 +14,7 @@ import { beginsCall, type CallOwner, GrpcCall } from "./grpc/grpc-call.ts";
 import { failureAnswer, failureTrailers, toCallAnswer } from "./grpc/grpc-failure.ts";
 import type { HttpProxy } from "./http-proxy.ts";
 import { errorAnswer, makeOwnResponse, sendOwnResponse } from "./own-response.ts";
+import type { Plan } from "./plan.ts";
 import { ResponseBody } from "./response-body.ts";
 import { type ResponseInit, Session, type SessionEngine } from "./session.ts";
 import type { MeteredClient } from "./traffic/session-meter.ts";
@@ -52,6 +53,8 @@ export class Exchange<C>
   /** Of the request as it came, whatever filters make of it. */
   readonly #protocol: string;
   readonly isConnect: boolean;
+  /** The phases that a response goes through: not all of them where a cache stands in between. */
+  protected responsePlan: Plan<C>;
   protected readonly isHead: boolean;
   #state: number = State.Preparing;
   #upstreamRequest: RequestHead | null = null;
@@ -76,6 +79,7 @@ export class Exchange<C>
     this.proxy = proxy;
     this.downstream = downstream;
     this.client = client;
+    this.responsePlan = proxy.plan;
     this.#protocol = request.protocol;
     this.isConnect = request.method === "CONNECT";
     this.isHead = request.method === "HEAD";
@@ -198,25 +202,34 @@ export class Exchange<C>
     session.response = head;
     if (proxy.isTimed) session.timings.firstByte = proxy.now();
     if (proxy.keepsResponses || session.bodyFilters !== null) head.source.retain();
+    this.#prepareDecoder(head);
+    this.call(this.responsePlan.upstreamResponseFilter, this.#filterResponse, head);
+  }
+
+  #prepareDecoder(head: ResponseHead): void {
+    const { session } = this;
     this.openDecoder = session.coding === null ? null : session.coding.decode(session as never, head);
-    this.call(proxy.plan.upstreamResponseFilter, this.#filterResponse, head);
   }
 
   /** The answer of somebody who isn't a server of this session: what servers' answers go through is behind it. */
   protected takeAnswer(from: UpstreamStream, head: ResponseHead): void {
+    const { proxy, session } = this;
     this.#state = State.Relaying;
+    this.responsePlan = proxy.plans.behindCache;
     this.flowFrom(from);
-    this.session.response = head;
-    if (this.proxy.isTimed) this.session.timings.firstByte = this.proxy.now();
+    session.response = head;
+    if (proxy.isTimed) session.timings.firstByte = proxy.now();
+    if (proxy.keepsResponses || session.bodyFilters !== null) head.source.retain();
+    this.#prepareDecoder(head);
     this.#filterResponse();
   }
 
   #filterResponse(): void {
-    this.call(this.proxy.plan.responseFilter, this.#sendResponseHead, this.session.response!);
+    this.call(this.responsePlan.responseFilter, this.#sendResponseHead, this.session.response!);
   }
 
   #sendResponseHead(): void {
-    const { plan } = this.proxy;
+    const plan = this.responsePlan;
     const head = this.session.response!;
     if (head.status < 200 && !(this.#switches && head.status === 101)) {
       this.fail(new ProxyError("FILTER_FAILED", `${head.status} is no status of a final response`));

@@ -12,7 +12,7 @@ import type { GrpcWebSettings } from "./grpc/web-cors.ts";
 import { GrpcWebEntrance } from "./grpc/web-entrance.ts";
 import { countDownForwards } from "./max-forwards.ts";
 import type { MaybePromise, ProxyPhases } from "./phases.ts";
-import { type Plan, toPlan } from "./plan.ts";
+import { type CachePlans, type Plan, splitAtCache, toPlan } from "./plan.ts";
 import { DEFAULT_RETRY_POLICY, type RetryPolicy } from "./retries.ts";
 import type { Session } from "./session.ts";
 import type { MeteredClient, SessionMeter } from "./traffic/session-meter.ts";
@@ -76,6 +76,7 @@ const ANY_RANDOM: Random = { next: () => Math.random() };
 /** A proxy program made ready to run: its phases with everything a session needs. One for each thread. */
 export class HttpProxy<C> {
   readonly plan: Plan<C>;
+  readonly plans: CachePlans<C>;
   readonly connector: Connector;
   readonly forwarding: Forwarding;
   readonly retries: RetryPolicy;
@@ -102,6 +103,7 @@ export class HttpProxy<C> {
     this.grpcWeb = grpcWeb === null ? null : new GrpcWebEntrance(grpcWeb);
     const plan = toPlan(phases);
     this.plan = this.grpcWeb === null ? plan : withPreflights(plan, this.grpcWeb);
+    this.plans = splitAtCache(this.plan);
     this.connector = options.connector ?? new Connector();
     this.forwarding = new Forwarding(options.forwarding ?? NO_FORWARDING);
     this.retries = { ...DEFAULT_RETRY_POLICY, ...options.retries };

@@ -105,3 +105,34 @@ export function toPlan<C>(phases: ProxyPhases<C>): Plan<C> {
       phases.suppressErrorLog !== undefined,
   };
 }
+
+/** A plan in two, for responses that pass a cache on their way. */
+export interface CachePlans<C> {
+  /** What a response goes through before a cache has seen it. */
+  readonly beforeCache: Plan<C>;
+  /** What it goes through on its way from there to a client. */
+  readonly behindCache: Plan<C>;
+}
+
+export function splitAtCache<C>(plan: Plan<C>): CachePlans<C> {
+  return {
+    beforeCache: looking({
+      ...plan,
+      responseFilter: null,
+      responseBodyFilter: null,
+      responseTrailerFilter: null,
+    }),
+    behindCache: looking({
+      ...plan,
+      upstreamResponseFilter: null,
+      upstreamResponseBodyFilter: null,
+      upstreamResponseTrailerFilter: null,
+    }),
+  };
+}
+
+function looking<C>(plan: Plan<C>): Plan<C> {
+  const filtersResponseBody = plan.upstreamResponseBodyFilter !== null || plan.responseBodyFilter !== null;
+  const filtersTrailers = plan.upstreamResponseTrailerFilter !== null || plan.responseTrailerFilter !== null;
+  return { ...plan, filtersResponseBody, looksAtResponseBody: filtersResponseBody || filtersTrailers };
+}

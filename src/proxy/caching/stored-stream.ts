@@ -1,0 +1,164 @@
+import { describeThrown, ProxyError } from "../../base/errors.ts";
+import { type CacheEntry, EntryState, type Piece } from "../../cache/store.ts";
+import type { ByteStream, UpstreamSink, UpstreamStream } from "../../http/streams.ts";
+
+/** Bytes of an entry's body; Infinity: to its end, wherever that will be. */
+export interface BodySpan {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** What a body is put together of: bytes of the entry's, and bytes made here, such as the heads of the parts of a multipart. */
+export type BodyPart = BodySpan | Buffer;
+
+export const WHOLE: readonly BodyPart[] = [{ start: 0, end: Number.POSITIVE_INFINITY }];
+export const NOTHING: readonly BodyPart[] = [];
+
+/**
+ * An entry of a cache in the place of a server: sends its body, whole or in parts, as fast as it is taken, and waits for what
+ * is still being written. The entry is held until then.
+ */
+export class StoredStream implements UpstreamStream {
+  readonly reused = false;
+  readonly mayRefuse = false;
+  readonly blocked = false;
+  readonly tls = null;
+  readonly #entry: CacheEntry;
+  readonly #parts: readonly BodyPart[];
+  #sink: UpstreamSink | null = null;
+  #part = 0;
+  /** How far the part that is being sent has come; -1 before it has begun. */
+  #at = -1;
+  #isPaused = false;
+  /** True while pieces are handed over. */
+  #isSending = false;
+  /** True while one is awaited. */
+  #isReading = false;
+  #isOver = false;
+
+  constructor(entry: CacheEntry, parts: readonly BodyPart[]) {
+    this.#entry = entry;
+    this.#parts = parts;
+  }
+
+  begin(sink: UpstreamSink): void {
+    this.#sink = sink;
+    this.#pump();
+  }
+
+  pauseResponse(): void {
+    this.#isPaused = true;
+  }
+
+  resumeResponse(): void {
+    this.#isPaused = false;
+    if (this.#sink !== null) this.#pump();
+  }
+
+  abort(): void {
+    this.#finish();
+  }
+
+  dismiss(): void {
+    this.#finish();
+  }
+
+  sendHead(): void {}
+
+  sendBody(): void {}
+
+  sendEnd(): void {}
+
+  toByteStream(): ByteStream {
+    throw new Error("An entry of a cache is no byte stream");
+  }
+
+  #finish(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#entry.release();
+  }
+
+  #pump(): void {
+    if (this.#isSending || this.#isReading) return;
+    this.#isSending = true;
+    while (!this.#isPaused && !this.#isOver && this.#sendNext());
+    this.#isSending = false;
+  }
+
+  /** @returns whether there may be more at once */
+  #sendNext(): boolean {
+    const part = this.#parts[this.#part];
+    if (part === undefined) {
+      this.#finish();
+      this.#sink!.onResponseEnd(null);
+      return false;
+    }
+    if (!Buffer.isBuffer(part)) return this.#sendSpan(part);
+    this.#nextPart();
+    this.#sink!.onResponseBody(part, 0, part.length);
+    return true;
+  }
+
+  #nextPart(): void {
+    this.#part++;
+    this.#at = -1;
+  }
+
+  #sendSpan(span: BodySpan): boolean {
+    if (this.#at === -1) this.#at = span.start;
+    if (this.#at >= span.end) {
+      this.#nextPart();
+      return true;
+    }
+    const piece = this.#entry.read(this.#at, span.end);
+    if (piece instanceof Promise) {
+      void this.#await(piece, span);
+      return false;
+    }
+    return piece === null ? this.#waitForMore(span) : this.#send(piece);
+  }
+
+  #send({ bytes, start, end }: Piece): boolean {
+    this.#at += end - start;
+    this.#sink!.onResponseBody(bytes, start, end);
+    return true;
+  }
+
+  async #await(read: Promise<Piece | null>, span: BodySpan): Promise<void> {
+    this.#isReading = true;
+    try {
+      const piece = await read;
+      this.#isReading = false;
+      if (this.#isOver) return;
+      if (piece === null ? this.#waitForMore(span) : this.#send(piece)) this.#pump();
+    } catch (thrown) {
+      this.#isReading = false;
+      this.#fail(describeThrown(thrown));
+    }
+  }
+
+  #waitForMore(span: BodySpan): boolean {
+    const { state } = this.#entry;
+    if (state === EntryState.Writing) {
+      this.#entry.whenMore(this.#at, this.#onMore);
+      return false;
+    }
+    if (state === EntryState.Complete && span.end === Number.POSITIVE_INFINITY) {
+      this.#nextPart();
+      return true;
+    }
+    this.#fail(
+      state === EntryState.Failed ? "the response came to no end" : "the stored response is too short",
+    );
+    return false;
+  }
+
+  readonly #onMore = (): void => this.#pump();
+
+  #fail(detail: string): void {
+    if (this.#isOver) return;
+    this.#finish();
+    this.#sink!.onUpstreamError(new ProxyError("UPSTREAM_CLOSED", detail));
+  }
+}
