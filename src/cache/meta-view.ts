@@ -97,7 +97,8 @@ export class MetaView {
     return latin1(this.#bytes, at, at + this.#keyLength);
   }
 
-  get vary(): string {
+  /** Of a vary list; "" of a response, whose field says it. */
+  get varyList(): string {
     const at = this.#textsAt + this.#keyLength;
     return latin1(this.#bytes, at, at + this.#varyLength);
   }
@@ -119,6 +120,16 @@ export class MetaView {
 
   get etag(): string | null {
     return this.field(ETAG);
+  }
+
+  /** As the server wrote it. */
+  get lastModifiedText(): string | null {
+    return this.field(LAST_MODIFIED);
+  }
+
+  /** The field; null without. */
+  get vary(): string | null {
+    return this.field(VARY);
   }
 
   /** @param offsets takes where the fields stand: at least `fieldCount * FIELD_STRIDE` numbers */
@@ -156,10 +167,10 @@ export class MetaView {
   /** All of it, as `encodeMeta` was given it. */
   decode(): ResponseMeta {
     const { status, flags, responseTime, bornAt, date, lastModified, lifetime } = this;
-    const { staleWhileRevalidate, staleIfError, bodyLength, generation, epoch, key, vary, tags } = this;
+    const { staleWhileRevalidate, staleIfError, bodyLength, generation, epoch, key, varyList, tags } = this;
     return {
       ...{ status, flags, responseTime, bornAt, date, lastModified, lifetime },
-      ...{ staleWhileRevalidate, staleIfError, bodyLength, generation, epoch, key, vary, tags },
+      ...{ staleWhileRevalidate, staleIfError, bodyLength, generation, epoch, key, varyList, tags },
       fields: this.lines(),
     };
   }
@@ -186,6 +197,8 @@ export class MetaView {
 }
 
 const ETAG = toFieldName("etag");
+const LAST_MODIFIED = toFieldName("last-modified");
+const VARY = toFieldName("vary");
 
 /** Whether bytes that were stored elsewhere are a meta that a view can read without running past its end. */
 export function isMeta(bytes: Buffer): boolean {

@@ -60,7 +60,7 @@ export interface ResponseMeta {
   /** The text of its key. */
   readonly key: string;
   /** Of a list of fields to vary by: their names in lower case, joined by commas. */
-  readonly vary: string;
+  readonly varyList: string;
   /** As `tagsOf` gives them. */
   readonly tags: string;
   readonly fields: readonly FieldLine[];
@@ -76,8 +76,8 @@ export function canHold(fields: readonly FieldLine[]): boolean {
 
 /** @throws RangeError for fields that `canHold` refuses, and for a vary or tags of more than 65,535 characters */
 export function encodeMeta(meta: ResponseMeta): Buffer {
-  const { fields, key, vary, tags } = meta;
-  if (!canHold(fields) || vary.length > LONGEST_TEXT || tags.length > LONGEST_TEXT) {
+  const { fields, key, varyList, tags } = meta;
+  if (!canHold(fields) || varyList.length > LONGEST_TEXT || tags.length > LONGEST_TEXT) {
     throw new RangeError("The response has more or longer fields than a cache keeps");
   }
   let linesLength = 0;
@@ -85,14 +85,14 @@ export function encodeMeta(meta: ResponseMeta): Buffer {
     linesLength += name.length + AFTER_NAME.length + value.length + AFTER_VALUE.length;
   }
   const textsAt = FIXED + fields.length * WORD;
-  const bytes = Buffer.allocUnsafe(textsAt + key.length + vary.length + tags.length + linesLength);
+  const bytes = Buffer.allocUnsafe(textsAt + key.length + varyList.length + tags.length + linesLength);
   writeNumbers(bytes, meta);
   bytes.writeUInt32LE(key.length, At.KeyLength);
   bytes.writeUInt32LE(linesLength, At.LinesLength);
-  bytes.writeUInt16LE(vary.length, At.VaryLength);
+  bytes.writeUInt16LE(varyList.length, At.VaryLength);
   bytes.writeUInt16LE(tags.length, At.TagsLength);
   let at = writeLatin1(bytes, textsAt, key);
-  at = writeLatin1(bytes, at, vary);
+  at = writeLatin1(bytes, at, varyList);
   at = writeLatin1(bytes, at, tags);
   bytes.writeUInt32LE(writeFields(bytes, at, fields), At.Present);
   return bytes;

@@ -17,9 +17,5 @@ export function toFieldList(list: string): string | null {
 
 /** Whether a list that `toFieldList` made holds `name`, given in lower case. */
 export function listsField(list: string, name: string): boolean {
-  const { length } = name;
-  for (let at = list.indexOf(name); at !== -1; at = list.indexOf(name, at + 1)) {
-    if ((at === 0 || list[at - 1] === ",") && list[at + length] === ",") return true;
-  }
-  return false;
+  return list.startsWith(`${name},`) || list.includes(`,${name},`);
 }

@@ -47,7 +47,7 @@ export function toMeta(
       : 0,
     staleIfError: heedsOwn ? staleTime(directives, directives.staleIfError, policy.staleIfError) : 0,
     epoch: 0,
-    vary: "",
+    varyList: "",
     tags: tagsOf(response.headers),
     fields,
   };

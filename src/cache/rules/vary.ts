@@ -34,7 +34,7 @@ export function varyList(
     generation,
     epoch: epoch >>> 0,
     key,
-    vary: names.join(","),
+    varyList: names.join(","),
     tags: "",
     fields: [],
   };

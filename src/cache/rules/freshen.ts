@@ -1,0 +1,101 @@
+import { ResponseHead } from "../../http/heads.ts";
+import type { FieldLine, ResponseMeta } from "../meta.ts";
+import type { MetaView } from "../meta-view.ts";
+import { Directive } from "./directives.ts";
+import { isStrong, matchesWeakly } from "./entity-tags.ts";
+import { lifetimeOf } from "./lifetime.ts";
+import type { CachePolicy } from "./policy.ts";
+import { type ResponseFacts, readResponse } from "./response-facts.ts";
+import { storedFields } from "./stored-fields.ts";
+import { toMeta } from "./to-meta.ts";
+import { varyNames } from "./vary-names.ts";
+
+/**
+ * What a 304 or a response to HEAD never changes (RFC 9111 §3.2): it describes the body that is stored, and servers that
+ * code on the fly say something else of the body that they don't send.
+ */
+const NOT_UPDATED: ReadonlySet<string> = new Set(["content-encoding", "content-range", "content-length"]);
+
+/**
+ * Whether a 304 is about the response that was asked about (RFC 9111 §4.3.4). One with another tag or date isn't, nor is one
+ * that varies by other fields: then all of it is to be asked for again. One that says nothing is: it answers our own question.
+ */
+export function isAbout(facts: ResponseFacts, entry: MetaView): boolean {
+  const { etag, lastModified, vary } = facts;
+  if (vary !== null && !variesAlike(vary, entry.vary ?? "")) return false;
+  if (etag !== null) {
+    const stored = entry.etag;
+    return stored !== null && (isStrong(etag) ? etag === stored : matchesWeakly(etag, stored));
+  }
+  return (
+    Number.isNaN(lastModified) || Number.isNaN(entry.lastModified) || lastModified === entry.lastModified
+  );
+}
+
+function variesAlike(vary: string, stored: string): boolean {
+  return varyNames(vary)?.join(",") === varyNames(stored)?.join(",");
+}
+
+/**
+ * What is stored once a 304 has said that it holds: the fields of the 304 in place of those that it names, and times and
+ * lifetime by what is there then.
+ * @param update the 304, or the response to a HEAD that `isHeadOf` accepts
+ * @param facts of the update
+ * @returns null when it may be stored no longer, or doesn't fit in a meta any more
+ */
+export function freshen(
+  entry: MetaView,
+  update: ResponseHead,
+  facts: ResponseFacts,
+  policy: CachePolicy,
+  generation: number,
+): ResponseMeta | null {
+  const received = storedFields(update.headers, facts.directives);
+  const headers = mergedFields(entry.lines(), policy.storesCookies ? received : withoutCookies(received));
+  if (!update.headers.has("date")) {
+    // It was made when it came (RFC 9110 §6.6.1); the date that is stored is another response's.
+    setDate(headers, facts.responseTime);
+  }
+  const age = update.headers.get("age");
+  if (age !== null) headers.push(["Age", age]);
+  const merged = ResponseHead.from({ status: entry.status, headers });
+  const mergedFacts = readResponse(merged, policy, facts.requestTime, facts.responseTime);
+  if (mergedFacts.directives.has(Directive.NoStore | Directive.Private)) return null;
+  const lifetime = lifetimeOf(mergedFacts, policy);
+  return toMeta(merged, mergedFacts, lifetime, policy, {
+    key: entry.key,
+    bodyLength: entry.bodyLength,
+    generation,
+  });
+}
+
+/** A cookie that comes with a 304 is for whom it is sent to. */
+function withoutCookies(fields: readonly FieldLine[]): FieldLine[] {
+  return fields.filter(([name]) => name.toLowerCase() !== "set-cookie");
+}
+
+function mergedFields(stored: readonly FieldLine[], received: readonly FieldLine[]): FieldLine[] {
+  const updates = received.filter(([name]) => !NOT_UPDATED.has(name.toLowerCase()));
+  const updated = new Set(updates.map(([name]) => name.toLowerCase()));
+  return [...stored.filter(([name]) => !updated.has(name.toLowerCase())), ...updates];
+}
+
+function setDate(fields: FieldLine[], time: number): void {
+  const date: FieldLine = ["Date", new Date(time).toUTCString()];
+  const at = fields.findIndex(([name]) => name.toLowerCase() === "date");
+  if (at === -1) fields.push(date);
+  else fields[at] = date;
+}
+
+/**
+ * Whether a 200 to a HEAD speaks of the stored response, which it freshens then; otherwise that is out of date and to be asked
+ * about (RFC 9111 §4.3.5).
+ * @param length that the response names; null without
+ */
+export function isHeadOf(facts: ResponseFacts, length: number | null, entry: MetaView): boolean {
+  return (
+    facts.status === entry.status &&
+    isAbout(facts, entry) &&
+    (length === null || entry.bodyLength < 0 || length === entry.bodyLength)
+  );
+}
