@@ -1,0 +1,22 @@
+/** The text of a key as it stands in memory: a byte for each character, or two where one of them is beyond Latin-1. */
+export function isWide(text: string): boolean {
+  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) > 0xff) return true;
+  return false;
+}
+
+export function keyBytes(text: string): number {
+  return isWide(text) ? 2 * text.length : text.length;
+}
+
+export function writeKey(bytes: Buffer, at: number, text: string): void {
+  if (isWide(text)) bytes.write(text, at, "utf16le");
+  else bytes.write(text, at, "latin1");
+}
+
+/** @param length in bytes */
+export function isKey(bytes: Buffer, at: number, length: number, text: string, wide: boolean): boolean {
+  if (length !== (wide ? 2 * text.length : text.length)) return false;
+  if (wide) return bytes.toString("utf16le", at, at + length) === text;
+  for (let i = 0; i < length; i++) if (bytes[at + i] !== text.charCodeAt(i)) return false;
+  return true;
+}

@@ -1,0 +1,87 @@
+import type { CacheEntry, CacheKey, CacheStore, EntryWriter, StoreStats, WriterOwner } from "../../store.ts";
+import { EntryTable } from "./entry-table.ts";
+import { isKey } from "./key-text.ts";
+import { MemoryEntry } from "./memory-entry.ts";
+import { MemoryWriter } from "./memory-writer.ts";
+import { Count, Flag, Header, RECORD_BYTES, UNIT_WORDS, WORD, Word } from "./store-memory.ts";
+
+/**
+ * Responses in memory that all threads share: what one stores all find, at once, and read where it stands.
+ *
+ * A thread that ends in the middle of something leaves it behind. Whoever sees it end has to say so by `forgetThread`, from any
+ * other thread's store; the next one that takes the same row says so as it comes. Until then what it held isn't freed, and if it was
+ * inside the structure, all threads go on without the store.
+ */
+export class MemoryStore implements CacheStore {
+  readonly streams: boolean = true;
+  readonly #table: EntryTable;
+
+  /**
+   * @param buffer of `allocateMemoryStore`
+   * @param row of this thread; no other one that lives has it
+   */
+  constructor(buffer: SharedArrayBuffer, row: number) {
+    this.#table = new EntryTable(buffer, row);
+  }
+
+  get stats(): StoreStats {
+    const { words, counts, at } = this.#table.memory;
+    return {
+      entries: words[Header.Entries]!,
+      bytes: (at.data + words[Header.Units]! * UNIT_WORDS) * WORD,
+      mostBytes: words.byteLength,
+      hits: counts[Count.hits]!,
+      misses: counts[Count.misses]!,
+      evictions: counts[Count.evictions]!,
+      refused: counts[Count.refused]!,
+      failures: counts[Count.failures]!,
+    };
+  }
+
+  find(key: CacheKey): CacheEntry | null {
+    const table = this.#table;
+    const record = table.find(key);
+    if (record === -1) return null;
+    const place = table.foundPlace;
+    if (this.#isIts(record, key.text)) return new MemoryEntry(table, key.text, record, place);
+    table.release({ record, place });
+    table.mistaken();
+    return null;
+  }
+
+  begin(key: CacheKey, meta: Buffer, length: number | null, owner: WriterOwner): EntryWriter | null {
+    const table = this.#table;
+    const record = table.begin(key, meta, length ?? 0);
+    if (record === -1) return null;
+    return new MemoryWriter(table, key.text, { record, place: table.foundPlace }, length ?? -1, owner);
+  }
+
+  update(entry: CacheEntry, meta: Buffer): void {
+    if (entry instanceof MemoryEntry) this.#table.update(entry.record, meta);
+  }
+
+  remove(key: CacheKey): boolean {
+    return this.#table.remove(key);
+  }
+
+  clear(): void {
+    this.#table.clear();
+  }
+
+  /** @param row of a thread that has ended, in whichever way */
+  forgetThread(row: number): void {
+    this.#table.forgetRow(row);
+  }
+
+  close(): Promise<void> {
+    this.#table.bells.close();
+    return Promise.resolve();
+  }
+
+  #isIts(record: number, text: string): boolean {
+    const { words, bytes } = this.#table.memory;
+    const at = this.#table.memory.wordOf(record);
+    const isWide = (words[at + Word.Flags]! & Flag.Wide) !== 0;
+    return isKey(bytes, at * WORD + RECORD_BYTES, words[at + Word.KeyBytes]!, text, isWide);
+  }
+}

@@ -1,0 +1,105 @@
+import type { CacheEntry, EntryWriter, WriterOwner } from "../../store.ts";
+import type { EntryTable, Hold } from "./entry-table.ts";
+import { MemoryEntry } from "./memory-entry.ts";
+import { UNIT } from "./size-classes.ts";
+import { CHUNK_HEAD, RECORD_BYTES, WORD, Word } from "./store-memory.ts";
+
+/** What of the last chunk may stay empty. */
+const LOOSE_SHARE = 1 / 8;
+const LOOSE_BYTES = 128;
+
+/** Writes an entry into chunks that it alone knows until it says how far it is. */
+export class MemoryWriter implements EntryWriter, Hold {
+  readonly record: number;
+  readonly place: number;
+  readonly #table: EntryTable;
+  readonly #text: string;
+  readonly #announced: number;
+  readonly #owner: WriterOwner;
+  readonly #recordAt: number;
+  readonly #overhead: number;
+  #length = 0;
+  /** Where the next byte goes, and where its chunk ends. */
+  #at: number;
+  #end: number;
+  #chunkBytes: number;
+  #isOver = false;
+
+  /** @param announced bytes of the body, -1: unknown */
+  constructor(table: EntryTable, text: string, hold: Hold, announced: number, owner: WriterOwner) {
+    this.#table = table;
+    this.#text = text;
+    this.record = hold.record;
+    this.place = hold.place;
+    this.#announced = announced;
+    this.#owner = owner;
+    const { words } = table.memory;
+    const at = table.memory.wordOf(hold.record);
+    this.#recordAt = at;
+    this.#overhead = RECORD_BYTES + words[at + Word.KeyBytes]! + words[at + Word.MetaBytes]!;
+    this.#at = at * WORD + this.#overhead;
+    this.#end = this.#at + words[at + Word.Inline]!;
+    this.#chunkBytes = 0;
+  }
+
+  open(): CacheEntry | null {
+    if (this.#isOver) return null;
+    const place = this.#table.hold(this.record);
+    return place === -1 ? null : new MemoryEntry(this.#table, this.#text, this.record, place);
+  }
+
+  write(bytes: Buffer, start: number, end: number): boolean {
+    if (this.#isOver) return true;
+    const { memory, bells } = this.#table;
+    const total = this.#length + end - start;
+    if (this.#announced !== -1 && total > this.#announced) return this.#fail("longer than was announced");
+    if (total + this.#overhead > memory.mostEntry) return this.#fail("larger than the largest entry");
+    for (let from = start; from < end; ) {
+      if (this.#at === this.#end && !this.#grow(end - from)) return this.#fail("no room for it in the cache");
+      const count = Math.min(end - from, this.#end - this.#at);
+      bytes.copy(memory.bytes, this.#at, from, from + count);
+      this.#at += count;
+      this.#length += count;
+      from += count;
+    }
+    Atomics.store(memory.words, this.#recordAt + Word.Length, this.#length);
+    bells.tell(this.#recordAt);
+    return true;
+  }
+
+  finish(): void {
+    if (this.#isOver) return;
+    if (this.#announced !== -1 && this.#length !== this.#announced) {
+      this.#fail("shorter than was announced");
+      return;
+    }
+    this.#isOver = true;
+    const empty = this.#end - this.#at;
+    this.#table.finish(this, empty > LOOSE_BYTES && empty > this.#chunkBytes * LOOSE_SHARE);
+  }
+
+  abort(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#table.fail(this);
+  }
+
+  #grow(bytes: number): boolean {
+    const { memory } = this.#table;
+    const page = memory.pageUnits * UNIT;
+    const wanted =
+      this.#announced === -1 ? Math.max(bytes, Math.min(this.#length, page)) : this.#announced - this.#length;
+    const chunk = this.#table.grow(this.record, wanted);
+    if (chunk === -1) return false;
+    this.#chunkBytes = this.#table.bytesOf(chunk);
+    this.#at = memory.byteOf(chunk) + CHUNK_HEAD;
+    this.#end = memory.byteOf(chunk) + this.#chunkBytes;
+    return true;
+  }
+
+  #fail(why: string): true {
+    this.abort();
+    this.#owner.onFailure(new Error(`A response wasn't cached: ${why}`));
+    return true;
+  }
+}
