@@ -26,6 +26,8 @@ export {
   type ToxicType,
 } from "./chaos/toxic.ts";
 export { toxics } from "./chaos/toxics/index.ts";
+export type { Coding, CompressSettings, DecompressSettings } from "./filters/coding/coding-settings.ts";
+export { ContentCoding, type ContentCodingOptions } from "./filters/coding/content-coding.ts";
 export {
   type CheckedFilter,
   type CheckFailure,

@@ -37,6 +37,8 @@ export interface ProxyFlags {
   readonly connectInterval?: number;
   /** Requests a minute for each client's address, in fixed windows. */
   readonly requestsPerMinute?: number;
+  /** Responses are compressed for clients that accept it. */
+  readonly compress?: boolean;
   /** Between two requests on a client's connection. */
   readonly idleTimeout?: number;
   /** Certificates with their keys, by files: clients connect with TLS. */
@@ -64,13 +66,14 @@ export function snapshotFromFlags(flags: ProxyFlags): Snapshot {
   return toSnapshot(document, FLAGS);
 }
 
-function toRoute({ contextPath, host, requestsPerMinute = 0 }: ProxyFlags): object {
+function toRoute({ contextPath, host, requestsPerMinute = 0, compress = false }: ProxyFlags): object {
   const prefix = contextPath?.replace(/(?<=.)\/$/, "");
   const limit = { limit: requestsPerMinute, per: "1m", by: "client", algorithm: "fixed_window" };
   return {
     upstream: "servers",
     ...(prefix === undefined || prefix === "/" ? {} : { match: { path: { prefix } } }),
     ...(host === null ? {} : { rewrite: { host } }),
+    ...(compress ? { compress } : {}),
     ...(requestsPerMinute === 0 ? {} : { limits: [limit] }),
   };
 }

@@ -10,6 +10,7 @@ import { resolvePlugins } from "./resolve-plugins.ts";
 import { resolveTls } from "./resolve-tls.ts";
 import { checkServers, type FileSurroundings, readUpstreamTls } from "./resolve-upstream-tls.ts";
 import { resolveUpstreams } from "./resolve-upstreams.ts";
+import type { CodingDraft } from "./schema/coding.ts";
 import { type ConfigurationDraft, configuration } from "./schema/configuration.ts";
 import type { HttpDraft, ListenerDraft } from "./schema/listener.ts";
 import type { RouteDraft } from "./schema/route.ts";
@@ -91,12 +92,17 @@ function resolveListener(
   shared: readonly RouteDraft[],
   limits: LimitTable,
 ): ListenerSettings {
-  const { requestLimits, routes: own, ...settings } = draft;
+  const { requestLimits, routes: own, compress = null, decompress = null, ...settings } = draft;
   const before = limits.resolve(requestLimits, `${place}.limits.requests`);
   const prefix = own === null ? "" : `${place}.`;
   const routes = (own ?? shared).map((route, index): RouteSettings => {
     const ofRoute = limits.resolve(route.limits, `${prefix}routes[${index}].limits`);
-    return { ...nameRoute(route, index), limits: [...before, ...ofRoute] };
+    return {
+      ...nameRoute(route, index),
+      compress: route.compress === undefined ? compress : route.compress,
+      decompress: route.decompress === undefined ? decompress : route.decompress,
+      limits: [...before, ...ofRoute],
+    };
   });
   return { ...settings, routes };
 }
@@ -129,7 +135,7 @@ function isHttp(draft: Named<ListenerDraft>): draft is Named<HttpDraft> {
   return draft.protocol === "http";
 }
 
-function nameRoute(draft: RouteDraft, index: number): Omit<RouteSettings, "limits"> {
+function nameRoute(draft: RouteDraft, index: number): Omit<RouteSettings, "limits" | keyof CodingDraft> {
   const name = `routes[${index}]`;
   const faults = draft.faults.map((fault, i) => ({ ...fault, name: fault.name ?? `${name}.faults[${i}]` }));
   return { ...draft, name: draft.name ?? name, faults };

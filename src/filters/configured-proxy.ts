@@ -4,6 +4,7 @@ import type { PluginRow } from "../plugins/plugin-row.ts";
 import type { MaybePromise, ProxyPhases } from "../proxy/phases.ts";
 import type { Session } from "../proxy/session.ts";
 import { ClientAddresses } from "./client-addresses.ts";
+import { ContentCoding } from "./coding/content-coding.ts";
 import { listenerOf } from "./faults/http-faults.ts";
 import { changeHeaders } from "./field-changes.ts";
 import { compileKey } from "./keys.ts";
@@ -45,6 +46,8 @@ interface Route extends TableEntry {
   readonly chain: FilterChain | null;
   readonly rewrite: RequestRewrite | null;
   readonly response: FieldChanges | null;
+  /** How its responses are compressed and decompressed; null: they stay as they are. */
+  readonly coding: ContentCoding | null;
   /** What counts its traffic; null: nothing does. */
   readonly traffic: TrafficRow | null;
 }
@@ -79,7 +82,7 @@ export function createConfiguredProxy(
     const proceed = behindLimits(limits, means.faults.before(i, plugged));
     const filter = withTime(route.grpcTimeout, proceed);
     const traffic = means.traffic?.row("route", route.name, listenerName) ?? null;
-    return { ...compiled, limits, filter, chain, traffic };
+    return { ...compiled, limits, filter, chain, coding: toCoding(route), traffic };
   });
   const chains = routes.flatMap(({ chain }) => chain ?? []);
   const before = toChain(filters, `the listener ${listenerName}`);
@@ -92,6 +95,10 @@ function toRow(names: readonly string[], { plugins }: ProxyMeans): PluginRow | n
   if (names.length === 0) return null;
   if (plugins === undefined) throw new RangeError(`There are no plugins, and none called ${names[0]}`);
   return plugins.row(names);
+}
+
+function toCoding({ compress, decompress }: RouteSettings): ContentCoding | null {
+  return compress === null && decompress === null ? null : new ContentCoding({ compress, decompress });
 }
 
 /** The filters of these names. @throws RangeError when there is none of a name */
@@ -141,8 +148,8 @@ function behindLimits(limits: RouteLimits | null, proceed: RequestFilter | null)
 }
 
 function isEverything(route: Route): boolean {
-  const { match, group, mirror, filter, chain, rewrite, response } = route;
-  if (group === null || group.isSticky || chain !== null) return false;
+  const { match, group, mirror, filter, chain, rewrite, response, coding } = route;
+  if (group === null || group.isSticky || chain !== null || coding !== null) return false;
   return match === null && mirror === null && filter === null && rewrite === null && response === null;
 }
 
@@ -162,6 +169,7 @@ function toRoutes(routes: readonly Route[], trustedProxies: readonly string[]): 
       const route = table.find(session);
       if (route === null) throw new ProxyError("NO_ROUTE");
       session.routeTraffic = route.traffic;
+      session.coding = route.coding;
       session.context = route.split === null ? route : route.split.choose(session);
       return route.chain === null ? route.filter?.(session) : route.chain.begin(session, route.filter);
     },
@@ -229,6 +237,7 @@ class RouteCompiler {
       limits: null,
       filter: null,
       chain: null,
+      coding: null,
       rewrite: null,
       traffic: null,
     };

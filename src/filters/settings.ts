@@ -2,6 +2,7 @@ import type { Malformation } from "../http/streams.ts";
 import type { RetryPolicy } from "../proxy/retries.ts";
 import type { GroupSettings } from "../upstream/group-settings.ts";
 import type { PeerOptions } from "../upstream/peer.ts";
+import type { CompressSettings, DecompressSettings } from "./coding/coding-settings.ts";
 
 /*
  * What the configured proxy is made of, in normal form: plain data that can be posted to another thread. Every short form
@@ -211,6 +212,10 @@ export interface RouteSettings {
   readonly plugins: readonly string[];
   /** Names of filters that its sessions go through, behind those of the listener. */
   readonly filters: readonly string[];
+  /** How responses are compressed, whoever makes them; null: they aren't. */
+  readonly compress: CompressSettings | null;
+  /** Which responses of servers are decompressed; null: none. */
+  readonly decompress: DecompressSettings | null;
   /** The longest a gRPC call may take, milliseconds; 0: no limit of its own. */
   readonly grpcTimeout: number;
 }

@@ -8,5 +8,7 @@ export const BARE_ROUTE: Omit<RouteSettings, "name" | "action"> = {
   limits: [],
   plugins: [],
   filters: [],
+  compress: null,
+  decompress: null,
   grpcTimeout: 0,
 };

@@ -32,6 +32,7 @@ interface HttpFlags extends SharedFlags, ListenerTlsFlags, ServerTlsFlags {
   activeHealthCheckPath?: string;
   hcFreq?: number;
   maxRequestsPerMinute?: number;
+  compress?: boolean;
   idleTimeout?: number;
   admin?: string;
   test?: boolean;
@@ -60,6 +61,7 @@ Examples:
   sluice http --bind :8080 --upstream 127.0.0.1:3000 --context-path /api --host api.example.com
   sluice http -b :8080 -u 10.0.0.1:80 -u 10.0.0.2:80 --balance peak_ewma --active-health-check-path /healthz
   sluice http -b :8080 -u 10.0.0.1:80 -u 10.0.0.2:80 --hc-freq 2 --max-requests-per-minute 600 --admin 8474
+  sluice http -b :8080 -u 10.0.0.1:80 --compress
   sluice http -b :8080 -u 10.0.0.1:50051 -u 10.0.0.2:50051 --protocol h2c
   sluice http --cert example.pem --key example.key localhost:3000
   sluice http -b :443 --cert a.pem --key a.key --cert b.pem --key b.key -u 10.0.0.1:80
@@ -129,6 +131,7 @@ function addBalancing(command: Command): void {
       "more requests from one address get 429 until the minute is over; 0: no limit",
       wholeNumber(MOST_REQUESTS),
     )
+    .option("--compress", "compress responses, with zstd, br or gzip, for clients that accept it")
     .option(
       "--idle-timeout <seconds>",
       "close clients' connections after so long between two requests; 0: never",
@@ -168,7 +171,7 @@ function toProxyFlags(
       "no upstream: give at least one with --upstream, for example --upstream 127.0.0.1:3000",
     );
   }
-  const { balance, idleTimeout, admin, protocol } = flags;
+  const { balance, idleTimeout, admin, protocol, compress = false } = flags;
   return {
     ...{
       bind,
@@ -183,6 +186,7 @@ function toProxyFlags(
     ...(balance === undefined ? {} : { balance }),
     ...(protocol === undefined ? {} : { protocol }),
     upstreamTls: toServerTls(flags, upstream),
+    compress,
     ...(idleTimeout === undefined ? {} : { idleTimeout }),
     ...(admin === undefined ? {} : { admin }),
   };

@@ -8,6 +8,7 @@ import type {
   RouteSettings,
   SplitTarget,
 } from "../../filters/settings.ts";
+import { type CodingDraft, codingKeys } from "./coding.ts";
 import { type FaultDraft, fault, finalStatus } from "./fault.ts";
 import { headerChanges, headerFields } from "./fields.ts";
 import { filterReferences } from "./filter.ts";
@@ -117,7 +118,9 @@ export function toAction(document: ActionDocument, request: RequestChanges | nul
 }
 
 /** A route whose name, and those of its faults and limits, may still be open. */
-export interface RouteDraft extends Omit<RouteSettings, "name" | "faults" | "limits"> {
+export interface RouteDraft
+  extends Omit<RouteSettings, "name" | "faults" | "limits" | keyof CodingDraft>,
+    CodingDraft {
   readonly name: string | null;
   readonly limits: readonly LimitReference[];
   readonly faults: readonly FaultDraft[];
@@ -150,6 +153,7 @@ export const route: z.ZodType<RouteDraft> = section(
       .describe(
         "How many requests are let in: a rate like `5/m` for each client, a map, the name of one of the document's `limits`, or a list of such. In order; the first that is exceeded answers.",
       ),
+    ...codingKeys,
     grpc_timeout: duration
       .prefault(0)
       .describe(
@@ -181,6 +185,8 @@ export const route: z.ZodType<RouteDraft> = section(
     limits,
     plugins,
     filters,
+    compress: document.compress,
+    decompress: document.decompress,
     grpcTimeout: document.grpc_timeout,
   };
 });

@@ -1,0 +1,234 @@
+import { type AlarmClock, threadAlarms } from "../../base/alarms.ts";
+import { ProxyError } from "../../base/errors.ts";
+import { toFieldName } from "../../http/field-names.ts";
+import type { BodyLength, RequestHead, ResponseHead } from "../../http/heads.ts";
+import { peekField } from "../../http/peek-field.ts";
+import { isBodiless } from "../../http/status.ts";
+import type { CoderOwner, OpenCoder, SessionCoding } from "../../proxy/body-coder.ts";
+import type { Session } from "../../proxy/session.ts";
+import { AcceptEncoding, toCodingName } from "./accept-encoding.ts";
+import {
+  CODINGS,
+  type Coding,
+  type CompressSettings,
+  DEFAULT_COMPRESS,
+  DEFAULT_DECOMPRESS,
+  DEFAULT_LEVELS,
+  type DecompressSettings,
+} from "./coding-settings.ts";
+import { CODING_KINDS } from "./codings.ts";
+import { ContentTypes, essenceOf } from "./content-types.ts";
+import { addVary, forbidsTransforms, forgetBytes, restoreTag } from "./representation.ts";
+import { type CoderWork, ZlibCoder } from "./zlib-coder.ts";
+
+/** How the bodies of responses are coded. What is absent has its default. */
+export interface ContentCodingOptions {
+  /** Null or absent: nothing is compressed. */
+  readonly compress?:
+    | (Partial<Omit<CompressSettings, "levels">> & {
+        readonly levels?: Partial<CompressSettings["levels"]>;
+      })
+    | null;
+  /** Null or absent: what servers have coded stays coded. */
+  readonly decompress?: Partial<DecompressSettings> | null;
+  /** What tells that a sender pauses. Default: the clock of this thread. */
+  readonly alarms?: AlarmClock;
+}
+
+const ACCEPT_ENCODING = toFieldName("accept-encoding");
+const CONTENT_ENCODING = toFieldName("content-encoding");
+const CONTENT_LENGTH = toFieldName("content-length");
+const CONTENT_RANGE = toFieldName("content-range");
+const CONTENT_TYPE = toFieldName("content-type");
+const COOKIE = toFieldName("cookie");
+const SET_COOKIE = toFieldName("set-cookie");
+
+/** Every message is for somebody who waits for it. */
+const EVENT_STREAM = "text/event-stream";
+const NOT_MODIFIED = 304;
+const RESET_CONTENT = 205;
+const PARTIAL_CONTENT = 206;
+
+/** What a short body may become before it is looked at as a stream. */
+const MOST_WHOLE = 256 * 1024;
+/** Bytes that a body may always become: a few that are all alike are no attack. */
+const HARMLESS = 1024 * 1024;
+
+/** Values of `Accept-Encoding` that are remembered: all of one browser are the same. */
+const MOST_REMEMBERED = 256;
+
+/**
+ * Compresses the responses of sessions for clients that accept it, and decompresses those of servers for clients that don't:
+ *
+ *     server ─▶ [decoder] ─▶ plugins, filters ─▶ [encoder] ─▶ client
+ *
+ * One for all sessions that are treated alike: `use` it in a phase before the response.
+ */
+export class ContentCoding implements SessionCoding {
+  readonly #compress: CompressSettings | null;
+  readonly #decompress: DecompressSettings | null;
+  readonly #types: ContentTypes;
+  readonly #alarms: AlarmClock;
+  readonly #chosen = new Map<string, Coding | null>();
+
+  /** @throws RangeError for a content type that is none */
+  constructor({ compress = null, decompress = null, alarms = threadAlarms }: ContentCodingOptions) {
+    const levels = { ...DEFAULT_LEVELS, ...compress?.levels };
+    this.#compress = compress === null ? null : { ...DEFAULT_COMPRESS, ...compress, levels };
+    this.#decompress = decompress === null ? null : { ...DEFAULT_DECOMPRESS, ...decompress };
+    this.#types = new ContentTypes(this.#compress?.types ?? []);
+    this.#alarms = alarms;
+  }
+
+  /** Has this session's response coded, whoever makes it. To be called before there is one: at the latest in `upstreamPeer`. */
+  use(session: { coding: SessionCoding | null }): void {
+    session.coding = this;
+  }
+
+  // ── on the way to the client ───────────────────────────────────────────────────────────────────────────────────
+
+  /** @internal */
+  encode(session: Session<never>, head: ResponseHead, length: BodyLength): OpenCoder | null {
+    const { request } = session;
+    if (head.status === NOT_MODIFIED) this.#treatUnmodified(request, head);
+    const settings = this.#compress;
+    if (settings === null || !this.#isCompressible(settings, head, length)) return null;
+    addVary(head.headers);
+    if (forbidsTransforms(request)) return null;
+    if (!settings.cookies && hasCookies(request, head)) return null;
+    const coding = this.#choose(settings, request);
+    if (coding === null) return null;
+    const flushes = essenceOf(peekField(head, CONTENT_TYPE)!) === EVENT_STREAM;
+    head.headers.set("Content-Encoding", coding);
+    forgetBytes(head.headers);
+    const work = encoding(
+      coding,
+      settings.levels[coding],
+      flushes,
+      typeof length === "number" ? length : null,
+    );
+    return (owner) => new ZlibCoder(owner, work, this.#alarms);
+  }
+
+  /** Whether the client might have got it compressed, whatever it accepts. */
+  #isCompressible({ minSize }: CompressSettings, head: ResponseHead, length: BodyLength): boolean {
+    if (!hasCodableBody(head, length)) return false;
+    const type = peekField(head, CONTENT_TYPE);
+    if (type === null || !this.#types.has(type) || isCalls(type)) return false;
+    if (codingOf(head) !== "" || forbidsTransforms(head)) return false;
+    return (knownLength(head, length) ?? minSize) >= minSize;
+  }
+
+  #choose({ codings }: CompressSettings, request: RequestHead): Coding | null {
+    const value = peekField(request, ACCEPT_ENCODING);
+    if (value === null) return null;
+    const known = this.#chosen.get(value);
+    if (known !== undefined) return known;
+    const coding = new AcceptEncoding(value).choose(codings);
+    if (this.#chosen.size >= MOST_REMEMBERED) this.#chosen.clear();
+    this.#chosen.set(value, coding);
+    return coding;
+  }
+
+  /** It has to say what the answer would have said that the client has. Often it has no type to know by whether that varies. */
+  #treatUnmodified(request: RequestHead, { headers }: ResponseHead): void {
+    const type = headers.get("content-type");
+    const varies = this.#compress !== null && (type === null || this.#types.has(type));
+    if (varies || this.#decompress !== null) addVary(headers);
+    restoreTag(request, headers);
+  }
+
+  // ── from the server ────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** @internal */
+  decode({ request }: Session<never>, head: ResponseHead): OpenCoder | null {
+    const settings = this.#decompress;
+    if (settings === null || !hasCodableBody(head, head.body)) return null;
+    const coding = codingOf(head);
+    if (!isCoding(coding) || forbidsTransforms(head) || isCalls(peekField(head, CONTENT_TYPE) ?? ""))
+      return null;
+    const { headers } = head;
+    addVary(headers);
+    if (settings.when === "unaccepted") {
+      const value = peekField(request, ACCEPT_ENCODING);
+      if (value !== null && new AcceptEncoding(value).weightOf(coding) > 0) return null;
+    }
+    headers.delete("content-encoding");
+    forgetBytes(headers);
+    return (owner: CoderOwner) => new ZlibCoder(owner, decoding(coding, settings), this.#alarms);
+  }
+}
+
+/** A part of a whole is no part of what becomes of that. */
+function hasCodableBody(head: ResponseHead, length: BodyLength): boolean {
+  const { status } = head;
+  if (isBodiless(status) || status === PARTIAL_CONTENT || status === RESET_CONTENT || length === 0)
+    return false;
+  return peekField(head, CONTENT_RANGE) === null;
+}
+
+/** Of an answer to HEAD the field tells what a GET would bring, whose head it has to be (RFC 9110 §9.3.2). */
+function knownLength(head: ResponseHead, length: BodyLength): number | null {
+  if (typeof length === "number") return length;
+  const declared = length === "none" ? peekField(head, CONTENT_LENGTH) : null;
+  return declared === null ? null : Number(declared);
+}
+
+/** gRPC and gRPC-Web have their messages compressed by themselves, or not. */
+function isCalls(type: string): boolean {
+  return /^application\/grpc/i.test(type);
+}
+
+function hasCookies(request: RequestHead, head: ResponseHead): boolean {
+  return peekField(request, COOKIE) !== null || peekField(head, SET_COOKIE) !== null;
+}
+
+/** How a body is coded; "" when it isn't. Several codings one after the other are a name that nobody knows. */
+function codingOf(head: ResponseHead): string {
+  const name = toCodingName(peekField(head, CONTENT_ENCODING) ?? "");
+  return name === "identity" ? "" : name;
+}
+
+function isCoding(name: string): name is Coding {
+  return CODINGS.some((coding) => coding === name);
+}
+
+function encoding(coding: Coding, level: number, flushes: boolean, length: number | null): CoderWork {
+  const kind = CODING_KINDS[coding];
+  const border = kind.wholeUpTo(level);
+  return {
+    // What is longer needn't be gathered first.
+    wholeUpTo: flushes || (length ?? 0) > border ? -1 : border,
+    codeWhole: (bytes) => kind.encodeWhole(bytes, level),
+    open: () => kind.openEncoder(level, flushes, length),
+    flushKind: flushes ? null : kind.flushKind,
+    checkSizes: () => undefined,
+    toError: (error) => error,
+  };
+}
+
+function decoding(coding: Coding, { maxRatio, maxSize }: DecompressSettings): CoderWork {
+  const kind = CODING_KINDS[coding];
+  return {
+    wholeUpTo: kind.wholeUpTo(0),
+    codeWhole(bytes) {
+      // Some servers say it of nothing at all.
+      if (bytes.length === 0) return bytes;
+      try {
+        return kind.decodeWhole(bytes, Math.min(MOST_WHOLE, maxSize));
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code === "ERR_BUFFER_TOO_LARGE") return null;
+        throw error;
+      }
+    },
+    open: () => kind.openDecoder(),
+    flushKind: kind.flushKind,
+    checkSizes(taken, made) {
+      if (made > maxSize) throw new RangeError(`it becomes more than ${maxSize} bytes`);
+      if (made > HARMLESS && made > taken * maxRatio)
+        throw new RangeError(`it becomes more than ${maxRatio} times as long`);
+    },
+    toError: (cause) =>
+      new ProxyError("UPSTREAM_BAD_RESPONSE", `its ${coding} can't be decoded: ${cause.message}`, { cause }),
+  };
+}
