@@ -1,0 +1,35 @@
+import { readFileSync } from "node:fs";
+
+/** Field of /proc/<pid>/stat: clock ticks between the start of the machine and that of the process (proc(5)). */
+const START_FIELD = 22;
+
+/** Names this process, also among those that had its number before: `<number>.<when it began>`. */
+export function thisProcess(): string {
+  return `${process.pid}.${startOf(process.pid)}`;
+}
+
+/** Whether the process of that name still runs. */
+export function isRunning(name: string): boolean {
+  const [id = "", start = ""] = name.split(".");
+  const pid = Number(id);
+  if (!Number.isInteger(pid) || pid <= 0) return false;
+  try {
+    process.kill(pid, 0);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ESRCH") return false;
+  }
+  const now = startOf(pid);
+  return now === start || now === "0" || start === "0";
+}
+
+/** "0" where nobody can tell. */
+function startOf(pid: number): string {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+    // The name of the program stands in brackets and may hold anything.
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    return fields[START_FIELD - 3] ?? "0";
+  } catch {
+    return "0";
+  }
+}
