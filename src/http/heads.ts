@@ -197,6 +197,14 @@ export class ResponseHead extends Head<ResponseSource> {
     return head;
   }
 
+  /** A copy whose body is framed otherwise: changes to one don't show in the other. */
+  fork(body: BodyLength): ResponseHead {
+    const copy = new ResponseHead(this.source, this.#status, body);
+    copy.#reason = this.#reason;
+    this.shareHeadersWith(copy);
+    return copy;
+  }
+
   get status(): number {
     return this.#status;
   }

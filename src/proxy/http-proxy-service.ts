@@ -62,6 +62,8 @@ export interface HttpProxyServiceOptions<C> {
    */
   readonly grpcWeb?: boolean | Partial<GrpcWebSettings>;
   readonly allowConnect?: boolean;
+  /** Whether sessions may be answered from a cache. Default: no, and nobody looks. */
+  readonly caches?: boolean;
   /** Idle connections to servers. */
   readonly pool?: Partial<PoolOptions>;
   /** Connections shared with other services of the thread, instead of a pool of its own. */
@@ -137,6 +139,7 @@ class HttpProxyService<C> implements Service {
       ...(grpcTimeout === undefined ? {} : { grpcTimeout }),
       grpcWeb: grpcWeb === true ? {} : grpcWeb || null,
       ...(allowConnect === undefined ? {} : { allowConnect }),
+      caches: this.#options.caches ?? false,
       ...(alarms === undefined ? {} : { alarms }),
       ...(random === undefined ? {} : { random }),
     });

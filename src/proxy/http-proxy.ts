@@ -55,6 +55,8 @@ export interface HttpProxyOptions {
   readonly retryBufferSize?: number;
   /** Answers CONNECT by a tunnel to the peer that the phases choose. Off: 405. */
   readonly allowConnect?: boolean;
+  /** Whether sessions may be answered from a cache (`session.cacheRules`). Default: no, and nobody looks. */
+  readonly caches?: boolean;
   /** What sessions that wait, or may take only so long, go by. Default: the clock of this thread. */
   readonly alarms?: AlarmClock;
   /** What makes waits differ. */
@@ -77,6 +79,7 @@ const ANY_RANDOM: Random = { next: () => Math.random() };
 export class HttpProxy<C> {
   readonly plan: Plan<C>;
   readonly plans: CachePlans<C>;
+  readonly caches: boolean;
   readonly connector: Connector;
   readonly forwarding: Forwarding;
   readonly retries: RetryPolicy;
@@ -104,6 +107,7 @@ export class HttpProxy<C> {
     const plan = toPlan(phases);
     this.plan = this.grpcWeb === null ? plan : withPreflights(plan, this.grpcWeb);
     this.plans = splitAtCache(this.plan);
+    this.caches = options.caches ?? false;
     this.connector = options.connector ?? new Connector();
     this.forwarding = new Forwarding(options.forwarding ?? NO_FORWARDING);
     this.retries = { ...DEFAULT_RETRY_POLICY, ...options.retries };

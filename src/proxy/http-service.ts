@@ -19,6 +19,7 @@ import { resetSocket } from "../net/reset-socket.ts";
 import type { TlsDigest } from "../net/tls/digest.ts";
 import type { TlsFailure } from "../net/tls/tls-acceptor.ts";
 import type { Transport } from "../net/transport.ts";
+import { CachingExchange } from "./caching/caching-exchange.ts";
 import { ClientCounts } from "./client-counts.ts";
 import { Exchange } from "./exchange.ts";
 import { sinkOf } from "./grpc/web-entrance.ts";
@@ -195,10 +196,10 @@ export class HttpService<C> implements Http1Application<ClientConnection>, Hands
     const client = (connection.note as HttpClientInfo | null) ?? this.#note(connection);
     if (head.protocol === "HTTP/2") this.proxy.counters.add(Counter.http2Streams);
     const other = this.#handshakes === null ? null : this.#handshakes.insteadFor(head, client);
-    if (other !== null) return new Exchange(other, stream, head, client);
+    if (other !== null) return toExchange(other, stream, head, client);
     const call = this.proxy.grpcWeb === null ? null : this.proxy.grpcWeb.translate(stream, head);
-    if (call === null) return new Exchange(this.proxy, stream, head, client);
-    return sinkOf(call, new Exchange(this.proxy, call.client, call.request, client));
+    if (call === null) return toExchange(this.proxy, stream, head, client);
+    return sinkOf(call, toExchange(this.proxy, call.client, call.request, client));
   }
 
   #note(connection: ClientConnection): HttpClientInfo {
@@ -304,6 +305,17 @@ const FLOODS: Record<FloodKind, Counter> = {
   Ignored: Counter.http2IgnoredFloods,
   UnreadAnswers: Counter.http2UnreadFloods,
 };
+
+function toExchange<C>(
+  proxy: HttpProxy<C>,
+  stream: DownstreamStream,
+  head: RequestHead,
+  client: HttpClientInfo,
+): Exchange<C> {
+  return proxy.caches
+    ? new CachingExchange(proxy, stream, head, client)
+    : new Exchange(proxy, stream, head, client);
+}
 
 function toHttp2Options(
   settings: ServerSettings,

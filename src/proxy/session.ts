@@ -6,6 +6,7 @@ import type { TlsDigest } from "../net/tls/digest.ts";
 import type { PluginRow } from "../plugins/plugin-row.ts";
 import type { HttpPeer } from "../upstream/peer.ts";
 import type { SessionCoding } from "./body-coder.ts";
+import type { CacheRules } from "./caching/http-cache.ts";
 import type { ResponseFaults } from "./response-faults.ts";
 import type { RetryPolicy } from "./retries.ts";
 import type { SessionPlugins } from "./session-plugins.ts";
@@ -126,6 +127,8 @@ export class Session<C = undefined> {
   peer: HttpPeer | null = null;
   /** Attempts to reach a server so far, this one included. */
   tries = 0;
+  /** @internal by which rules it may be answered from a cache; null: not at all. To be set before the cache is asked. */
+  cacheRules: CacheRules | null = null;
   /** What ended the session, if it ended badly. */
   error: ProxyError | null = null;
   timings: Timings = NO_TIMINGS;

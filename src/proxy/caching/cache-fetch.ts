@@ -1,0 +1,320 @@
+import { ProxyError } from "../../base/errors.ts";
+import type { Fill } from "../../cache/fills/fill.ts";
+import { encodeMeta } from "../../cache/meta.ts";
+import { MetaView } from "../../cache/meta-view.ts";
+import { freshen, isAbout } from "../../cache/rules/freshen.ts";
+import { lifetimeOf } from "../../cache/rules/lifetime.ts";
+import { type ResponseFacts, readResponse } from "../../cache/rules/response-facts.ts";
+import { isServerError, mayServeOnError } from "../../cache/rules/reuse.ts";
+import { type NotStored, whyNotStored } from "../../cache/rules/storability.ts";
+import { toMeta } from "../../cache/rules/to-meta.ts";
+import { askForAll, askWhetherItHolds } from "../../cache/rules/validation.ts";
+import { variantText, varyList } from "../../cache/rules/vary.ts";
+import { varyNames } from "../../cache/rules/vary-names.ts";
+import type { CacheEntry, CacheKey, EntryWriter, WriterOwner } from "../../cache/store.ts";
+import type { BodyLength, ResponseHead } from "../../http/heads.ts";
+import type { HttpHeaders } from "../../http/http-headers.ts";
+import type { ByteStream, DownstreamStream, UpstreamStream } from "../../http/streams.ts";
+import type { HttpProxy } from "../http-proxy.ts";
+import type { Session } from "../session.ts";
+import type { MeteredClient } from "../traffic/session-meter.ts";
+import type { Lookup } from "./cache-lookup.ts";
+import { FillExchange } from "./fill-exchange.ts";
+import { type PassOwner, PassStream } from "./pass-stream.ts";
+
+/** Who waits for what is fetched. Is told one of these, once. */
+export interface FetchOwner {
+  /** The response is stored from now on, and is read from `entry`, which is theirs. */
+  onStored(entry: CacheEntry): void;
+  /** The response goes to them, and into the store as well where `why` is null. */
+  onPassed(head: ResponseHead, stream: UpstreamStream, why: NotStored | "store" | null): void;
+  /** What was stale holds; `meta` is what is stored by now. The entry is theirs. */
+  onFreshened(entry: CacheEntry, meta: Buffer): void;
+  /** The server can't do its work, but what is stale may stand in. The entry is theirs. */
+  onStale(entry: CacheEntry, status: number | null): void;
+  onFetchFailed(error: ProxyError): void;
+}
+
+const view = new MetaView();
+
+/**
+ * Fetches what a cache hasn't, or hasn't any more, and stores it: to the exchange that gets the response it is the client.
+ *
+ *     exchange ──▶ head ─┬─ 304 ────────────▶ what is stored holds
+ *                        ├─ can be stored ──▶ writer ─▶ store ─▶ all who want it
+ *                        └─ can't ──────────▶ whoever asked, as it comes
+ *
+ * It goes on when whoever asked is gone, as long as somebody else may have use for what comes of it.
+ */
+export class CacheFetch<C> implements DownstreamStream, WriterOwner, PassOwner {
+  readonly bytesReceived = 0;
+  readonly requestComplete = true;
+  bytesSent = 0;
+  /** Why the server is held back. */
+  #isHeld = false;
+  #isFull = false;
+  readonly #lookup: Lookup;
+  readonly #fill: Fill;
+  /** What is asked about; null: all of it is asked for. Held until it is somebody's. */
+  #stale: CacheEntry | null;
+  #owner: FetchOwner | null;
+  #exchange: FillExchange<C> | null = null;
+  #writer: EntryWriter | null = null;
+  #pass: PassStream | null = null;
+  #requestTime = 0;
+  /** Whether those who wait know where the response is. */
+  #isTold = false;
+
+  constructor(owner: FetchOwner | null, lookup: Lookup, fill: Fill, stale: CacheEntry | null) {
+    this.#owner = owner;
+    this.#lookup = lookup;
+    this.#fill = fill;
+    this.#stale = stale;
+  }
+
+  start(proxy: HttpProxy<C>, client: MeteredClient, origin: Session<C>): void {
+    const request = origin.request.fork();
+    if (this.#stale === null) askForAll(request);
+    else askWhetherItHolds(request, view.of(this.#stale.meta));
+    this.#requestTime = this.#now();
+    this.#exchange = new FillExchange<C>(proxy, this, request, client, origin);
+    this.#exchange.start();
+  }
+
+  /** Whoever asked is gone. */
+  leave(): void {
+    this.#owner = null;
+    if (this.#writer === null && this.#pass !== null) this.#exchange!.giveUp();
+  }
+
+  #now(): number {
+    return this.#lookup.rules.cache.now();
+  }
+
+  #takeOwner(): FetchOwner | null {
+    const owner = this.#owner;
+    this.#owner = null;
+    return owner;
+  }
+
+  // ── the response's head ────────────────────────────────────────────────────────────────────────────────────────
+
+  sendInformational(): void {}
+
+  sendHead(head: ResponseHead, length: BodyLength): void {
+    const { policy } = this.#lookup.rules;
+    const facts = readResponse(head, policy, this.#requestTime, this.#now());
+    if (this.#stale !== null) {
+      if (head.status === 304) {
+        this.#takeNotModified(head, facts);
+        return;
+      }
+      if (isServerError(head.status) && this.#servesStale(head.status)) return;
+      this.#dropStale();
+    }
+    const why = this.#store(head, length, facts);
+    if (why === null) return;
+    this.#settle(why);
+    this.#passOn(head, why);
+  }
+
+  /** @returns null when it is being stored, and whoever asked knows */
+  #store(head: ResponseHead, length: BodyLength, facts: ResponseFacts): NotStored | "store" | null {
+    const { rules, request, fields, asked, scheme } = this.#lookup;
+    const lifetime = lifetimeOf(facts, rules.policy);
+    const exchange = { request, scheme, fields, asked, response: head, facts, lifetime };
+    const why = whyNotStored(exchange, rules.policy);
+    if (why !== null) return why;
+    const key = this.#keyFor(facts);
+    const bodyLength = length === "none" ? 0 : length === "unknown" ? -1 : length;
+    const meta = toMeta(head, facts, lifetime, rules.policy, { key: key.text, generation: 0, bodyLength });
+    if (meta === null) return "store";
+    const { store } = rules.cache;
+    this.#writer = store.begin(key, encodeMeta(meta), bodyLength < 0 ? null : bodyLength, this);
+    if (this.#writer === null) return "store";
+    const entry = bodyLength < 0 ? null : this.#writer.open();
+    if (entry === null) this.#passOn(head, null);
+    else {
+      this.#tellFound();
+      const owner = this.#takeOwner();
+      if (owner === null) entry.release();
+      else owner.onStored(entry);
+    }
+    return null;
+  }
+
+  /** Where the response is stored: behind a list of fields if it varies. */
+  #keyFor({ vary }: ResponseFacts): CacheKey {
+    const { rules, request, primary, now } = this.#lookup;
+    const names = vary === null ? null : varyNames(vary);
+    if (names === null || names.length === 0) return primary;
+    const { vary: known, epoch: knownEpoch } = this.#lookup;
+    const text = names.join(",");
+    if (known === text) return rules.key.ofText(variantText(primary.text, text, knownEpoch, request));
+    const epoch = Math.floor(Math.random() * 2 ** 32);
+    const list = encodeMeta(varyList(names, epoch, primary.text, 0, now));
+    const writer = rules.cache.store.begin(primary, list, 0, NOBODY);
+    writer?.finish();
+    return rules.key.ofText(variantText(primary.text, text, epoch, request));
+  }
+
+  #tellFound(): void {
+    if (this.#isTold) return;
+    this.#isTold = true;
+    this.#fill.found();
+  }
+
+  #settle(why: NotStored | "store"): void {
+    this.#isTold = true;
+    this.#fill.unstorable(LASTING.has(why));
+  }
+
+  #passOn(head: ResponseHead, why: NotStored | "store" | null): void {
+    const owner = this.#takeOwner();
+    if (owner === null) {
+      if (this.#writer === null) this.#exchange!.giveUp();
+      return;
+    }
+    this.#pass = new PassStream(this);
+    owner.onPassed(head, this.#pass, why);
+  }
+
+  // ── what is stale ──────────────────────────────────────────────────────────────────────────────────────────────
+
+  #takeNotModified(head: ResponseHead, facts: ResponseFacts): void {
+    const stale = this.#stale!;
+    const { rules } = this.#lookup;
+    const entry = view.of(stale.meta);
+    const fresh = isAbout(facts, entry) ? freshen(entry, head, facts, rules.policy, 0) : null;
+    if (fresh === null) {
+      // It speaks of something else than what is stored.
+      this.#dropStale();
+      void rules.cache.store.remove(this.#lookup.key);
+      this.#end(new ProxyError("UPSTREAM_BAD_RESPONSE", "a 304 to another question"));
+      return;
+    }
+    const meta = encodeMeta(fresh);
+    void rules.cache.store.update(stale, meta);
+    this.#tellFound();
+    this.#stale = null;
+    const owner = this.#takeOwner();
+    if (owner === null) stale.release();
+    else owner.onFreshened(stale, meta);
+  }
+
+  #servesStale(status: number | null): boolean {
+    const stale = this.#stale!;
+    const { asked } = this.#lookup;
+    if (!mayServeOnError(view.of(stale.meta), asked, this.#now())) return false;
+    this.#stale = null;
+    this.#fail();
+    const owner = this.#takeOwner();
+    if (owner === null) stale.release();
+    else owner.onStale(stale, status);
+    if (status !== null) this.#exchange!.giveUp();
+    return true;
+  }
+
+  #dropStale(): void {
+    this.#stale?.release();
+    this.#stale = null;
+  }
+
+  // ── the response's body ────────────────────────────────────────────────────────────────────────────────────────
+
+  get blocked(): boolean {
+    return this.#isHeld || this.#isFull;
+  }
+
+  sendBody(bytes: Buffer, start: number, end: number): void {
+    this.bytesSent += end - start;
+    this.#pass?.sink?.onResponseBody(bytes, start, end);
+    if (this.#writer === null || this.#writer.write(bytes, start, end)) return;
+    this.#isFull = true;
+    this.#exchange!.onDownstreamBlocked();
+  }
+
+  sendEnd(trailers: HttpHeaders | null): void {
+    this.#writer?.finish();
+    this.#tellFound();
+    const sink = this.#pass?.sink;
+    if (this.#pass !== null) this.#pass.sink = null;
+    sink?.onResponseEnd(trailers);
+  }
+
+  onDrain(): void {
+    this.#isFull = false;
+    if (!this.#isHeld) this.#exchange!.onDownstreamDrained();
+  }
+
+  onFailure(): void {
+    this.#writer = null;
+    this.onDrain();
+    this.#fail();
+    if (this.#pass?.sink === null || this.#pass === null) this.#exchange!.giveUp();
+  }
+
+  hold(): void {
+    this.#isHeld = true;
+    this.#exchange!.onDownstreamBlocked();
+  }
+
+  release(): void {
+    this.#isHeld = false;
+    if (!this.#isFull) this.#exchange!.onDownstreamDrained();
+  }
+
+  unwanted(): void {
+    if (this.#writer === null) this.#exchange!.giveUp();
+    else this.release();
+  }
+
+  // ── what goes wrong ────────────────────────────────────────────────────────────────────────────────────────────
+
+  abort(): void {
+    this.#end(this.#exchange!.session.error ?? new ProxyError("UPSTREAM_CLOSED"));
+  }
+
+  reset(): void {
+    this.abort();
+  }
+
+  #end(error: ProxyError): void {
+    if (this.#stale !== null && this.#servesStale(null)) return;
+    this.#dropStale();
+    this.#writer?.abort();
+    this.#writer = null;
+    this.#fail();
+    const sink = this.#pass?.sink;
+    if (this.#pass !== null) this.#pass.sink = null;
+    sink?.onUpstreamError(error);
+    this.#takeOwner()?.onFetchFailed(error);
+  }
+
+  #fail(): void {
+    if (this.#isTold) return;
+    this.#isTold = true;
+    this.#fill.failed();
+  }
+
+  malform(): void {}
+
+  pauseRequest(): void {}
+
+  resumeRequest(): void {}
+
+  toByteStream(): ByteStream {
+    throw new Error("A cache is no byte stream");
+  }
+}
+
+/** What a server does always, as far as one can tell; the rest may be otherwise next time. */
+const LASTING: ReadonlySet<NotStored | "store"> = new Set<NotStored | "store">([
+  "no-store",
+  "private",
+  "set-cookie",
+  "vary",
+  "not-reusable",
+]);
+
+const NOBODY: WriterOwner = { onDrain() {}, onFailure() {} };

@@ -1,0 +1,58 @@
+import { MetaFlag } from "../../cache/meta.ts";
+import { MetaView } from "../../cache/meta-view.ts";
+import type { CacheDirectives } from "../../cache/rules/directives.ts";
+import { requestDirectives } from "../../cache/rules/request-directives.ts";
+import { requestFieldsOf } from "../../cache/rules/request-fields.ts";
+import { variantText } from "../../cache/rules/vary.ts";
+import type { CacheEntry, CacheKey } from "../../cache/store.ts";
+import type { RequestHead } from "../../http/heads.ts";
+import type { CacheRules } from "./http-cache.ts";
+
+const view = new MetaView();
+
+/** What one request looks for in a cache. */
+export class Lookup {
+  readonly rules: CacheRules;
+  readonly request: RequestHead;
+  readonly scheme: "http" | "https";
+  /** Of the request, as `requestFieldsOf` found them. */
+  readonly fields: number;
+  /** What the request says of it; null for nothing. */
+  readonly asked: CacheDirectives | null;
+  readonly primary: CacheKey;
+  /** Under which the response for this request lies, as far as is known. */
+  key: CacheKey;
+  /** The fields by which responses under the primary key are known to vary; "" for none. */
+  vary = "";
+  epoch = 0;
+  now: number;
+
+  constructor(rules: CacheRules, request: RequestHead, scheme: "http" | "https") {
+    this.rules = rules;
+    this.request = request;
+    this.scheme = scheme;
+    this.fields = requestFieldsOf(request);
+    this.asked = requestDirectives(request, this.fields, rules.policy);
+    this.primary = rules.key.of(request, scheme);
+    this.key = this.primary;
+    this.now = rules.cache.now();
+  }
+
+  /** The entry for this request, held; null for none. Synchronous where the store is. */
+  find(): CacheEntry | null | Promise<CacheEntry | null> {
+    const found = this.rules.cache.store.find(this.primary);
+    return found instanceof Promise ? found.then((entry) => this.#follow(entry)) : this.#follow(found);
+  }
+
+  #follow(entry: CacheEntry | null): CacheEntry | null | Promise<CacheEntry | null> {
+    this.key = this.primary;
+    this.vary = "";
+    if (entry === null || (view.of(entry.meta).flags & MetaFlag.VaryList) === 0) return entry;
+    this.vary = view.varyList;
+    this.epoch = view.epoch;
+    entry.release();
+    const { key, cache } = this.rules;
+    this.key = key.ofText(variantText(this.primary.text, this.vary, this.epoch, this.request));
+    return cache.store.find(this.key);
+  }
+}

@@ -1,0 +1,256 @@
+import { ProxyError } from "../../base/errors.ts";
+import { type Fill, type FillOwner, FillState } from "../../cache/fills/fill.ts";
+import { MetaView } from "../../cache/meta-view.ts";
+import { type CacheStatus, Forward, timeToLive } from "../../cache/rules/cache-status.ts";
+import { invalidatedBy, isSafe } from "../../cache/rules/invalidation.ts";
+import { RequestField } from "../../cache/rules/request-fields.ts";
+import { decideReuse, Reuse, withoutEntry } from "../../cache/rules/reuse.ts";
+import type { NotStored } from "../../cache/rules/storability.ts";
+import { type CacheEntry, EntryState } from "../../cache/store.ts";
+import type { ResponseHead } from "../../http/heads.ts";
+import type { UpstreamStream } from "../../http/streams.ts";
+import { Exchange } from "../exchange.ts";
+import { CacheFetch, type FetchOwner } from "./cache-fetch.ts";
+import { Lookup } from "./cache-lookup.ts";
+import { tellOfCache, toAnswer } from "./stored-answer.ts";
+import { StoredStream } from "./stored-stream.ts";
+
+/** Requests that a server has to look at itself. */
+const PAST_CACHE = RequestField.Override | RequestField.ForServer;
+
+const view = new MetaView();
+
+/**
+ * An exchange with a cache before its servers:
+ *
+ *     request ─▶ look-up ─┬─ fresh ───────────────────────────────▶ answered from the entry
+ *                 ▲       ├─ stale, may be served ─▶ refresh … ───▶ answered from the entry
+ *                 │       └─ nothing, or to be asked about ─▶ fetch, or wait for another one's
+ *                 └───────────────────────────────────────────────────┘
+ *
+ * Whatever comes of it, the response is that of a server to this exchange: of the entry, or of what passes the cache.
+ */
+export class CachingExchange<C> extends Exchange<C> implements FillOwner, FetchOwner {
+  #lookup: Lookup | null = null;
+  #fill: Fill | null = null;
+  #fetch: CacheFetch<C> | null = null;
+  /** What isn't fresh any more, while it is asked about; held. */
+  #stale: CacheEntry | null = null;
+  #forward: Forward | null = null;
+  #hasWaited = false;
+
+  protected override afterRequestFilter(): void {
+    const rules = this.session.cacheRules;
+    if (rules === null) {
+      this.goUpstream();
+      return;
+    }
+    const { request, client } = this.session;
+    const { method } = request;
+    const isRead = (method === "GET" || method === "HEAD") && request.upgrade === null;
+    if (!isRead || (request.body !== "none" && request.body !== 0)) {
+      this.goUpstream();
+      return;
+    }
+    const lookup = new Lookup(rules, request, client.scheme);
+    if ((lookup.fields & PAST_CACHE) !== 0) {
+      this.goUpstream();
+      return;
+    }
+    this.#lookup = lookup;
+    this.#lookUp();
+  }
+
+  // ── looking for it ─────────────────────────────────────────────────────────────────────────────────────────────
+
+  #lookUp(): void {
+    const found = this.#lookup!.find();
+    if (!(found instanceof Promise)) this.#take(found);
+    else this.call(() => this.#unlessOver(found), this.#take, undefined);
+  }
+
+  /** What comes too late is let go of. */
+  async #unlessOver(found: Promise<CacheEntry | null>): Promise<CacheEntry | null> {
+    const entry = await found;
+    if (!this.isDone) return entry;
+    entry?.release();
+    return null;
+  }
+
+  #take(entry: CacheEntry | null): void {
+    const lookup = this.#lookup!;
+    const { asked } = lookup;
+    lookup.now = lookup.rules.cache.now();
+    const reuse = entry === null ? withoutEntry(asked) : decideReuse(view.of(entry.meta), asked, lookup.now);
+    switch (reuse) {
+      case Reuse.Fresh:
+        this.#serve(entry!, entry!.meta, this.#hitStatus());
+        return;
+      case Reuse.StaleWhileRevalidate:
+        this.#refresh();
+        this.#serve(entry!, entry!.meta, this.#hitStatus());
+        return;
+      case Reuse.OnlyIfCachedFails:
+        entry?.release();
+        this.session.respond({
+          status: 504,
+          headers: { "Cache-Status": `${lookup.rules.cache.name}; fwd=request` },
+        });
+        return;
+      default:
+        // What isn't there for a HEAD isn't fetched for it either: the client wants less than that.
+        if (entry === null && this.isHead) this.goUpstream();
+        else this.#seek(entry);
+    }
+  }
+
+  /** Whether it came by waiting for somebody else or was there. */
+  #hitStatus(): CacheStatus {
+    return this.#hasWaited ? { forward: this.#forward, collapsed: true } : { forward: null };
+  }
+
+  // ── fetching it ────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #seek(stale: CacheEntry | null): void {
+    const lookup = this.#lookup!;
+    this.#stale = stale;
+    this.#forward = forwardFor(lookup, stale);
+    if (this.#fill === null || !isSame(this.#fill, lookup)) {
+      this.#fill = lookup.rules.cache.fills.seek(lookup.key, this);
+    } else this.#fill.again();
+    this.onFill(this.#fill);
+  }
+
+  onFill(fill: Fill): void {
+    switch (fill.state) {
+      case FillState.Waiting:
+        this.#hasWaited = true;
+        this.suspend();
+        return;
+      case FillState.Found:
+        this.#dropStale();
+        this.#lookUp();
+        return;
+      case FillState.Failed:
+        this.onFetchFailed(new ProxyError("UPSTREAM_CLOSED", "what another request waited for failed"));
+        return;
+      case FillState.Over:
+        return;
+      default:
+        this.#begin(fill);
+    }
+  }
+
+  #begin(fill: Fill): void {
+    const stale = this.#stale;
+    this.#stale = null;
+    this.#fill = null;
+    this.suspend();
+    this.#fetch = new CacheFetch<C>(this, this.#lookup!, fill, stale);
+    this.#fetch.start(this.proxy, this.client, this.session);
+  }
+
+  /** Gets what is stale anew, with nobody waiting for it. */
+  #refresh(): void {
+    const lookup = this.#lookup!;
+    const { fills, store } = lookup.rules.cache;
+    const fill = fills.seekNow(lookup.key);
+    if (fill === null) return;
+    const begin = (stale: CacheEntry | null): void => {
+      new CacheFetch<C>(null, lookup, fill, stale).start(this.proxy, this.client, this.session);
+    };
+    const found = store.find(lookup.key);
+    if (found instanceof Promise) void found.then(begin, () => begin(null));
+    else begin(found);
+  }
+
+  // ── what comes of it ───────────────────────────────────────────────────────────────────────────────────────────
+
+  onStored(entry: CacheEntry): void {
+    this.#fetch = null;
+    this.#serve(entry, entry.meta, { forward: this.#forward, stored: true });
+  }
+
+  onFreshened(entry: CacheEntry, meta: Buffer): void {
+    this.#fetch = null;
+    this.#serve(entry, meta, { forward: this.#forward, forwardStatus: 304, stored: true });
+  }
+
+  onStale(entry: CacheEntry, status: number | null): void {
+    this.#fetch = null;
+    const forwardStatus = status === null ? {} : { forwardStatus: status };
+    this.#serve(entry, entry.meta, { forward: this.#forward, ...forwardStatus, detail: "stale-if-error" });
+  }
+
+  onPassed(head: ResponseHead, stream: UpstreamStream, why: NotStored | "store" | null): void {
+    this.#fetch = null;
+    const { cache } = this.#lookup!.rules;
+    const stored = why === null ? { stored: true } : { detail: why };
+    tellOfCache(head, null, this.#lookup!.now, cache.name, { forward: this.#forward, ...stored });
+    // All of it was asked for, whatever the client did, since it might have been stored.
+    if (this.isHead) stream.abort();
+    this.#answer(stream, this.isHead ? head.fork("none") : head);
+    if (this.isHead && !this.isDone) this.onResponseEnd(null);
+  }
+
+  onFetchFailed(error: ProxyError): void {
+    this.#fetch = null;
+    this.fail(error);
+  }
+
+  #serve(entry: CacheEntry, meta: Buffer, status: CacheStatus): void {
+    const lookup = this.#lookup!;
+    const { request, fields, now } = lookup;
+    view.of(meta);
+    const length = entry.state === EntryState.Complete ? entry.length : view.bodyLength;
+    const ttl = timeToLive(view.bornAt, view.lifetime, now);
+    const { head, parts } = toAnswer(meta, length, { request, fields, now, random: this.proxy.random });
+    tellOfCache(head, meta, now, lookup.rules.cache.name, { ...status, ttl });
+    this.#answer(new StoredStream(entry, parts), head);
+  }
+
+  #answer(stream: UpstreamStream, head: ResponseHead): void {
+    this.takeAnswer(stream, head);
+    if (this.isDone) stream.abort();
+    else stream.begin(this);
+    head.source.settle();
+  }
+
+  // ── the end ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** What a request that may change something was about, isn't served any more. */
+  protected override onAnswer(head: ResponseHead): void {
+    const { cacheRules, request, client } = this.session;
+    if (cacheRules !== null && !isSafe(request.method)) {
+      const { key, cache } = cacheRules;
+      for (const url of invalidatedBy(request, client.scheme, head)) {
+        const known = key.ofUrl(url);
+        if (known !== null) void cache.store.remove(known);
+      }
+    }
+    super.onAnswer(head);
+  }
+
+  protected override dropUpstream(error: ProxyError | null): void {
+    super.dropUpstream(error);
+    this.#dropStale();
+    this.#fill?.leave();
+    this.#fill = null;
+    this.#fetch?.leave();
+    this.#fetch = null;
+  }
+
+  #dropStale(): void {
+    this.#stale?.release();
+    this.#stale = null;
+  }
+}
+
+function forwardFor({ asked, vary }: Lookup, stale: CacheEntry | null): Forward {
+  if (stale === null) return vary === "" ? Forward.UriMiss : Forward.VaryMiss;
+  return asked === null ? Forward.Stale : Forward.Request;
+}
+
+function isSame(fill: Fill, { key }: Lookup): boolean {
+  return fill.hash.every((word, i) => word === key.hash[i]);
+}

@@ -1,0 +1,50 @@
+import type { FillTable } from "../../cache/fills/fill-table.ts";
+import { DEFAULT_KEY_RULES, KeyMaker, type KeyRules } from "../../cache/key.ts";
+import { KeyHash } from "../../cache/key-hash.ts";
+import { type CachePolicy, DEFAULT_POLICY } from "../../cache/rules/policy.ts";
+import type { CacheStore } from "../../cache/store.ts";
+
+/** What a cache is made of; one for each thread. */
+export interface HttpCacheMeans {
+  readonly store: CacheStore;
+  readonly fills: FillTable;
+  /** 128 bits in four words, the same in all threads and machines that share the store. */
+  readonly secret: ArrayLike<number>;
+  /** By which `Cache-Status` calls it (RFC 9211). Default: `sluice` */
+  readonly name?: string;
+  /** Milliseconds since 1970. */
+  readonly now?: () => number;
+}
+
+/** A cache as one thread sees it. */
+export class HttpCache {
+  readonly store: CacheStore;
+  readonly fills: FillTable;
+  readonly hash: KeyHash;
+  readonly name: string;
+  readonly now: () => number;
+
+  constructor({ store, fills, secret, name = "sluice", now = Date.now }: HttpCacheMeans) {
+    this.store = store;
+    this.fills = fills;
+    this.hash = new KeyHash(secret);
+    this.name = name;
+    this.now = now;
+  }
+
+  /** By which rules requests use it. */
+  rules(key: Partial<KeyRules> = {}, policy: Partial<CachePolicy> = {}): CacheRules {
+    return {
+      cache: this,
+      key: new KeyMaker({ ...DEFAULT_KEY_RULES, ...key }, this.hash),
+      policy: { ...DEFAULT_POLICY, ...policy },
+    };
+  }
+}
+
+/** A cache with what holds for some of its requests. */
+export interface CacheRules {
+  readonly cache: HttpCache;
+  readonly key: KeyMaker;
+  readonly policy: CachePolicy;
+}
