@@ -3,7 +3,7 @@ import { MetaView } from "../../cache/meta-view.ts";
 import { currentAge, wholeSeconds } from "../../cache/rules/age.ts";
 import { type CacheStatus, formatCacheStatus } from "../../cache/rules/cache-status.ts";
 import { MultipartRanges } from "../../cache/rules/multipart-ranges.ts";
-import { IN_NOT_MODIFIED, isNotModified } from "../../cache/rules/preconditions.ts";
+import { isNotModified } from "../../cache/rules/preconditions.ts";
 import { type ByteRange, contentRange, rangesFor, unsatisfiedRange } from "../../cache/rules/ranges.ts";
 import { RequestField } from "../../cache/rules/request-fields.ts";
 import { type RequestHead, ResponseHead } from "../../http/heads.ts";
@@ -27,6 +27,19 @@ export interface StoredAnswer {
 }
 
 const CONDITIONAL = RequestField.IfNoneMatch | RequestField.IfModifiedSince | RequestField.Range;
+/**
+ * The fields of a 304 that is made of a stored response (RFC 9110 §15.4.5): those by which the client finds and freshens what
+ * it has. The rest it has.
+ */
+const IN_NOT_MODIFIED: ReadonlySet<string> = new Set([
+  "cache-control",
+  "content-location",
+  "date",
+  "etag",
+  "expires",
+  "last-modified",
+  "vary",
+]);
 const view = new MetaView();
 
 /**
