@@ -4,7 +4,6 @@ import fc from "fast-check";
 import { FieldId, toFieldName } from "../http/field-names.ts";
 import { canHold, encodeMeta, type FieldLine, MetaFlag, type ResponseMeta, withPurge } from "./meta.ts";
 import { isMeta, MetaView } from "./meta-view.ts";
-import { StoredHeads } from "./stored-head.ts";
 
 const META: ResponseMeta = {
   status: 200,
@@ -117,29 +116,4 @@ test("changes what a purge changes in a copy", () => {
   const purged = new MetaView().of(withPurge(bytes, META.flags | MetaFlag.Purged, 9));
   assert.deepEqual(purged.decode(), { ...META, flags: META.flags | MetaFlag.Purged, generation: 9 });
   assert.deepEqual(new MetaView().of(bytes).decode(), META);
-});
-
-test("makes heads that read where the bytes lie, and nothing once they are settled", () => {
-  const heads = new StoredHeads();
-  const meta = encodeMeta(META);
-  const head = heads.of(meta, 206, 3);
-  assert.equal(head.reason, "Partial Content");
-  assert.equal(head.headers.get("etag"), '"v1"');
-  assert.deepEqual(head.headers.getAll("x-two"), ["1", "2"]);
-  assert.deepEqual([...head.headers], META.fields);
-
-  const kept = heads.of(meta, 200, 13);
-  kept.source.table();
-  kept.source.retain();
-  const other = heads.of(encodeMeta({ ...META, fields: [["Only", "one"]] }), 200, 13);
-  assert.equal(other.headers.get("only"), "one");
-  head.source.settle();
-  kept.source.settle();
-  const later = heads.of(encodeMeta({ ...META, fields: [["Later", "two"]] }), 200, 13);
-  assert.equal(later.headers.get("later"), "two");
-  meta.fill(0);
-  assert.equal(head.headers.get("etag"), null);
-  assert.equal(head.headers.get("later"), null);
-  assert.equal(kept.headers.get("etag"), '"v1"');
-  assert.equal(other.headers.get("only"), "one");
 });

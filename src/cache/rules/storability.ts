@@ -25,6 +25,7 @@ export type NotStored =
 
 /** An exchange that is over but for the response's body. */
 export interface Exchange {
+  /** As the client made it. For a HEAD the server was asked for all of it (`askForAll`), or its response is none to store. */
   readonly request: RequestHead;
   /** Whence the request came: `http` or `https`. */
   readonly scheme: string;
@@ -47,9 +48,11 @@ export function whyNotStored(exchange: Exchange, policy: CachePolicy): NotStored
 
 function byRequest(exchange: Exchange, policy: CachePolicy): NotStored | null {
   const { request, fields, asked } = exchange;
-  if (request.method !== "GET" && !isStorablePost(exchange, policy)) return "method";
+  const { method, body } = request;
+  const isRead = method === "GET" || method === "HEAD";
+  if (!isRead && !isStorablePost(exchange, policy)) return "method";
   // A server may answer to the body of a GET, which no key holds.
-  if (request.method === "GET" && request.body !== "none" && request.body !== 0) return "request-body";
+  if (isRead && body !== "none" && body !== 0) return "request-body";
   if ((fields & RequestField.Override) !== 0) return "request-override";
   return asked?.has(Directive.NoStore) === true ? "request-no-store" : null;
 }
