@@ -1,53 +1,12 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import * as zlib from "node:zlib";
-import type { Coding } from "../../src/filters/coding/coding-settings.ts";
-import { ContentCoding, type ContentCodingOptions } from "../../src/filters/coding/content-coding.ts";
-import type { ProxyPhases } from "../../src/proxy/phases.ts";
-import type { RawRequest, RawResponse } from "../kit/raw-message.ts";
-import type { RawScript } from "../kit/raw-origin.ts";
-import { type Answer, answering, type ProxyUnderTest, request, startProxy } from "./proxy.ts";
+import type { RawRequest } from "../kit/raw-message.ts";
+import { DECODERS, exchange, PLAIN, response, startCoding } from "./coding.ts";
+import { type Answer, answering, type ProxyUnderTest, request } from "./proxy.ts";
 
-const DECODERS: Readonly<Record<Coding, (bytes: Buffer) => Buffer>> = {
-  gzip: zlib.gunzipSync,
-  br: zlib.brotliDecompressSync,
-  zstd: zlib.zstdDecompressSync,
-};
 const TEXT = "The quick brown fox jumps over the lazy dog. ".repeat(100);
 const LONG_TEXT = TEXT.repeat(50);
-
-/** A proxy whose sessions are coded. */
-function startCoding(
-  origin: RawScript,
-  options: ContentCodingOptions = { compress: {} },
-  phases: Partial<ProxyPhases> = {},
-): Promise<ProxyUnderTest> {
-  const coding = new ContentCoding(options);
-  const earlyRequestFilter: NonNullable<ProxyPhases["earlyRequestFilter"]> = (session) => coding.use(session);
-  return startProxy({ origin, phases: { earlyRequestFilter, ...phases } });
-}
-
-/** A response in wire form. */
-function response(body: string | Buffer, ...fields: readonly string[]): Buffer {
-  const bytes = Buffer.from(body);
-  const all = ["HTTP/1.1 200 OK", `Content-Length: ${bytes.length}`, ...fields, "", ""];
-  return Buffer.concat([Buffer.from(all.join("\r\n")), bytes]);
-}
-
-const PLAIN = "Content-Type: text/plain; charset=utf-8";
-
-/** What a client that accepts `codings` gets for an answer. */
-async function exchange(
-  answer: Answer,
-  codings: string | null,
-  options?: ContentCodingOptions,
-  ...fields: readonly string[]
-): Promise<RawResponse> {
-  await using proxy = await startCoding(answering(answer), options);
-  const client = await proxy.connect();
-  const accept = codings === null ? [] : [`Accept-Encoding: ${codings}`];
-  return await client.exchange(request("GET /", ...accept, ...fields));
-}
 
 describe("a response", () => {
   for (const coding of ["zstd", "br", "gzip"] as const) {
