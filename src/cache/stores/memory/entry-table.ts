@@ -19,6 +19,8 @@ export interface Hold {
 }
 
 const HASH_WORDS = 4;
+/** Of a page. */
+const SHORT_SHARE = 1 / 4;
 
 /** All that is done to a store's structure, each under its one lock and short. */
 export class EntryTable {
@@ -179,7 +181,7 @@ export class EntryTable {
     const textBytes = keyBytes(key.text);
     const least = RECORD_BYTES + textBytes + meta.length;
     if (least + length > this.memory.mostEntry || least > this.memory.pageUnits * UNIT) return -1;
-    const record = this.#chunks.create(least + length, least);
+    const record = this.#chunks.create(this.#isShort(least + length) ? least + length : least, least);
     if (record === -1) return -1;
     this.foundPlace = this.#pins.hold(record, true);
     const words = this.#words;
@@ -198,6 +200,11 @@ export class EntryTable {
     meta.copy(this.memory.bytes, textAt + textBytes);
     if (this.#index.find(key.hash) === -1) this.#link(record);
     return record;
+  }
+
+  /** Whether all of it goes into one chunk. Of others the first has little but the meta, for that may be replaced by longer one. */
+  #isShort(bytes: number): boolean {
+    return bytes <= this.memory.pageUnits * UNIT * SHORT_SHARE;
   }
 
   #link(record: number): void {

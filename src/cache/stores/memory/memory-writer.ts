@@ -1,12 +1,13 @@
 import type { CacheEntry, EntryWriter, WriterOwner } from "../../store.ts";
 import type { EntryTable, Hold } from "./entry-table.ts";
 import { MemoryEntry } from "./memory-entry.ts";
-import { UNIT } from "./size-classes.ts";
 import { CHUNK_HEAD, RECORD_BYTES, WORD, Word } from "./store-memory.ts";
 
 /** What of the last chunk may stay empty. */
 const LOOSE_SHARE = 1 / 8;
 const LOOSE_BYTES = 128;
+const LEAST_GROWTH = 1024;
+const GROWTH = 1 / 4;
 
 /** Writes an entry into chunks that it alone knows until it says how far it is. */
 export class MemoryWriter implements EntryWriter, Hold {
@@ -86,15 +87,18 @@ export class MemoryWriter implements EntryWriter, Hold {
 
   #grow(bytes: number): boolean {
     const { memory } = this.#table;
-    const page = memory.pageUnits * UNIT;
-    const wanted =
-      this.#announced === -1 ? Math.max(bytes, Math.min(this.#length, page)) : this.#announced - this.#length;
+    const wanted = this.#announced === -1 ? this.#guess(bytes) : this.#announced - this.#length;
     const chunk = this.#table.grow(this.record, wanted);
     if (chunk === -1) return false;
     this.#chunkBytes = this.#table.bytesOf(chunk);
     this.#at = memory.byteOf(chunk) + CHUNK_HEAD;
     this.#end = memory.byteOf(chunk) + this.#chunkBytes;
     return true;
+  }
+
+  /** Of a body of unknown length the more is kept ready the longer it already is. */
+  #guess(bytes: number): number {
+    return Math.max(bytes, LEAST_GROWTH, this.#length * GROWTH);
   }
 
   #fail(why: string): true {
