@@ -1,15 +1,13 @@
 import { latin1 } from "../base/latin1.ts";
-import { type FieldName, toFieldName } from "../http/field-names.ts";
+import { equalsLowercaseText, type FieldName, toFieldName } from "../http/field-names.ts";
 import {
   FIELD_ID,
   FIELD_STRIDE,
   type FieldTable,
-  indexOfField,
   NAME_END,
   NAME_START,
   VALUE_END,
   VALUE_START,
-  valueAt,
 } from "../http/field-table.ts";
 import type { FieldLine, ResponseMeta } from "./meta.ts";
 import { AFTER_NAME, AFTER_VALUE, At, FIXED, ID_BITS, META_VERSION, NAME_BITS, WORD } from "./meta-layout.ts";
@@ -109,11 +107,21 @@ export class MetaView {
   }
 
   /** The value of a field, several joined by ", "; null without. */
-  field(name: FieldName): string | null {
-    const table = this.toTable(new Int32Array(this.fieldCount * FIELD_STRIDE));
+  field({ id, lowercase }: FieldName): string | null {
+    const bytes = this.#bytes;
+    const { length } = lowercase;
     let found: string | null = null;
-    for (let i = indexOfField(table, name, 0); i !== -1; i = indexOfField(table, name, i + 1)) {
-      found = found === null ? valueAt(table, i) : `${found}, ${valueAt(table, i)}`;
+    let at = this.#linesAt;
+    for (let wordAt = FIXED, end = FIXED + this.fieldCount * WORD; wordAt < end; wordAt += WORD) {
+      const word = bytes.readUInt32LE(wordAt);
+      const nameLength = (word >>> ID_BITS) & NAME_MASK;
+      const valueAt = at + nameLength + AFTER_NAME.length;
+      const valueEnd = valueAt + (word >>> (ID_BITS + NAME_BITS));
+      if ((word & ID_MASK) === id && nameLength === length && equalsLowercaseText(bytes, at, lowercase)) {
+        const value = latin1(bytes, valueAt, valueEnd);
+        found = found === null ? value : `${found}, ${value}`;
+      }
+      at = valueEnd + AFTER_VALUE.length;
     }
     return found;
   }

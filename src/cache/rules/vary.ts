@@ -1,4 +1,6 @@
+import { type FieldName, toFieldName } from "../../http/field-names.ts";
 import type { RequestHead } from "../../http/heads.ts";
+import { peekField } from "../../http/peek-field.ts";
 import { MetaFlag, type ResponseMeta } from "../meta.ts";
 import { normalCodings } from "./accept-encoding.ts";
 
@@ -48,22 +50,41 @@ export function varyList(
  */
 export function variantText(primary: string, vary: string, epoch: number, request: RequestHead): string {
   let text = `${primary}\n${epoch.toString(36)}`;
-  for (const name of vary.split(",")) {
-    const value = request.headers.get(name);
+  for (let at = 0; at < vary.length; ) {
+    const comma = vary.indexOf(",", at);
+    const end = comma === -1 ? vary.length : comma;
+    const name = toFieldName(at === 0 && comma === -1 ? vary : vary.slice(at, end));
+    const value = peekField(request, name);
     // One that isn't there is another than one that is empty.
-    text += value === null ? `\n${name}` : `\n${name}:${normalValue(name, value)}`;
+    text += value === null ? `\n${name.lowercase}` : `\n${name.lowercase}:${normalValue(name, value)}`;
+    at = end + 1;
   }
   return text;
 }
 
 /**
- * A value in a form that all values have which mean the same (RFC 9111 §4.1): without needless white space; codings that
- * we know by what they come to; languages in lower case, but in their order, for which some servers have a meaning.
+ * A value in a form that all values have which mean the same (RFC 9111 §4.1): without needless white space; codings by what
+ * they come to; languages in lower case, but in their order, for which some servers have a meaning.
  */
-function normalValue(name: string, value: string): string {
-  if (name === "accept-encoding") return normalCodings(value);
+function normalValue({ lowercase }: FieldName, value: string): string {
+  if (lowercase === "accept-encoding") return knownCodings(value);
   const plain = withoutListSpaces(value);
-  return name === "accept-language" ? plain.toLowerCase() : plain;
+  return lowercase === "accept-language" ? plain.toLowerCase() : plain;
+}
+
+/** There are few browsers, and each sends the same list all day. */
+const seenCodings = new Map<string, string>();
+const MOST_SEEN = 256;
+const LONGEST_SEEN = 128;
+
+function knownCodings(value: string): string {
+  let codings = seenCodings.get(value);
+  if (codings !== undefined) return codings;
+  codings = normalCodings(value);
+  if (value.length > LONGEST_SEEN) return codings;
+  if (seenCodings.size >= MOST_SEEN) seenCodings.clear();
+  seenCodings.set(value, codings);
+  return codings;
 }
 
 const SPACED_COMMAS = /[ \t]*,[ \t,]*/g;
