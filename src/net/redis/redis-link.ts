@@ -1,7 +1,7 @@
 import { Alarm, type AlarmClock } from "../../base/alarms.ts";
 import { describeThrown } from "../../base/errors.ts";
 import type { Random } from "../../base/random.ts";
-import { RedisConnection, RedisRefusal } from "./redis-connection.ts";
+import { RedisConnection, RedisRefusal, type RedisWord } from "./redis-connection.ts";
 
 /** Milliseconds before the first new attempt to connect, and at most. */
 const FIRST_PAUSE = 50;
@@ -16,6 +16,12 @@ export interface RedisWatcher {
   onAway(): void;
 }
 
+/** What is said to all who listen. */
+export interface RedisChannel {
+  readonly name: string;
+  onMessage(message: string): void;
+}
+
 export interface RedisLinkMeans {
   readonly clock: AlarmClock;
   readonly random: Random;
@@ -23,6 +29,10 @@ export interface RedisLinkMeans {
   readonly onAway: (reason: string) => void;
   /** Told once when it answers again. */
   readonly onBack: () => void;
+  /** Whether values are answered as bytes, and not as text. Default: false */
+  readonly asBytes?: boolean;
+  /** What is listened to as long as Redis is there. A link that has a channel can't be asked anything. */
+  readonly channel?: RedisChannel;
 }
 
 /**
@@ -80,7 +90,7 @@ export class RedisLink {
   }
 
   /** Rejects with a `RedisRefusal`, or when the connection is lost. */
-  async ask(words: readonly string[]): Promise<unknown> {
+  async ask(words: readonly RedisWord[]): Promise<unknown> {
     const absences = this.#absences;
     if (!this.#isOpen) await this.#begun.promise;
     // Nobody waits for an answer any more.
@@ -109,12 +119,16 @@ export class RedisLink {
 
   async #open(): Promise<void> {
     const attempt = ++this.#attempt;
-    this.#patience.set(this.#means.clock.now() + PATIENCE);
+    const { clock, channel, asBytes = false } = this.#means;
+    this.#patience.set(clock.now() + PATIENCE);
     try {
-      const connection = await RedisConnection.create(this.#url, (error) => this.#lose(attempt, error));
+      const onLost = (error: Error): void => this.#lose(attempt, error);
+      const connection = await RedisConnection.create(this.#url, onLost, { asBytes });
       if (attempt !== this.#attempt) return;
       this.#connection = connection;
       await connection.open();
+      if (channel !== undefined)
+        await connection.subscribe(channel.name, (message) => channel.onMessage(message));
     } catch (error) {
       this.#lose(attempt, error);
       return;
