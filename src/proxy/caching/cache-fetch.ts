@@ -33,6 +33,8 @@ export interface FetchOwner {
   /** The server can't do its work, but what is stale may stand in. The entry is theirs. */
   onStale(entry: CacheEntry, status: number | null): void;
   onFetchFailed(error: ProxyError): void;
+  /** Besides, and any number of times before that: a 1xx of the server's. */
+  onInformational(head: ResponseHead): void;
 }
 
 const view = new MetaView();
@@ -99,7 +101,9 @@ export class CacheFetch<C> implements DownstreamStream, WriterOwner, PassOwner {
 
   // ── the response's head ────────────────────────────────────────────────────────────────────────────────────────
 
-  sendInformational(): void {}
+  sendInformational(head: ResponseHead): void {
+    this.#owner?.onInformational(head);
+  }
 
   sendHead(head: ResponseHead, length: BodyLength): void {
     const { policy } = this.#lookup.rules;
