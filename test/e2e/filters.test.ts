@@ -66,7 +66,10 @@ export default defineFilter((file: string) => ({
   requestFilter: (session) => throwIf(session, "requestFilter"),
   proxyUpstreamFilter: (session) => session.request.path !== "/trouble/stopped",
   responseFilter: async (session) => throwIf(session, "responseFilter"),
-  responseBodyFilter: (session) => throwIf(session, "responseBodyFilter"),
+  responseBodyFilter(session, chunk) {
+    throwIf(session, "responseBodyFilter");
+    return session.request.headers.has("x-longer") ? chunk ?? "more" : chunk;
+  },
   failToProxy(session, error) {
     if (session.request.headers.has("x-kind")) session.respond({ status: 503, body: "sorry: " + error.code });
   },
@@ -196,6 +199,8 @@ describe("the filters of a configuration", () => {
         ),
       );
     }
+    await thrown("nothing", { "X-Longer": "1" });
+    await logged(/the length that the head declares: responseBodyFilter of the filter trouble /);
     assert.deepEqual(await thrown("requestFilter refused"), [503, "HTTP 503 Service Unavailable\n"]);
     assert.deepEqual(await thrown("requestFilter", { "X-Kind": "1" }), [503, "sorry: FILTER_FAILED"]);
     assert.equal((await thrown("responseBodyFilter"))[1], "cut");
