@@ -2,8 +2,7 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { until } from "../kit/deadline.ts";
-import { createTemporaryDirectory, type TemporaryDirectory } from "../kit/files.ts";
+import { createTemporaryDirectory, type TemporaryDirectory, untilWritten } from "../kit/files.ts";
 import type { EchoAnswer } from "../kit/origin-routes.ts";
 import { type Origin, startOrigin } from "../kit/origins.ts";
 import { startRawOrigin } from "../kit/raw-origin.ts";
@@ -137,10 +136,11 @@ after(async () => {
   for (const one of [origin, folder]) await one?.[Symbol.asyncDispose]();
 });
 
-function get(listener: number, path: string, init: RequestInit = {}): Promise<Response> {
-  const port = Number(sluice.addresses[listener]!.split(":").at(-1));
-  return fetch(`http://127.0.0.1:${port}${path}`, init);
-}
+const get = (listener: number, path: string, init: RequestInit = {}): Promise<Response> =>
+  sluice.fetch(path, init, listener);
+
+/** Waits for a line of the error log. */
+const logged = (what: RegExp): Promise<void> => untilWritten(folder.join("errors.log"), what);
 
 function valuesOf({ rawHeaders }: EchoAnswer, name: string): string[] {
   return rawHeaders.filter((_, i) => i % 2 === 1 && rawHeaders[i - 1]?.toLowerCase() === name);
@@ -218,13 +218,6 @@ describe("the filters of a configuration", () => {
     );
   });
 });
-
-/** Waits for a line of the error log. */
-async function logged(pattern: RegExp): Promise<void> {
-  await until(`${pattern} is logged`, async () =>
-    pattern.test(await readFile(folder.join("errors.log"), "utf8")),
-  );
-}
 
 test("a program goes behind the filters of its listeners", async () => {
   await using files = await createTemporaryDirectory();
