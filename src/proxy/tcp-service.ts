@@ -256,7 +256,7 @@ class TcpConnection implements DeadlineOwner {
   }
 
   cut(): void {
-    if (!this.socket.destroyed) resetSocket(this.#carrier);
+    if (!this.socket.destroyed) resetSocket(this.socket, this.#carrier);
   }
 
   /** True when the handler failed only because its connection did: that is nobody's mistake. */
