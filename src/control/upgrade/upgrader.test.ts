@@ -291,6 +291,17 @@ describe("starting a successor", { skip: process.platform !== "linux" }, () => {
     assert.ok(process.kill(Number(pid), "SIGKILL"), message);
   });
 
+  test("lets a successor that gives up finish what it has", async () => {
+    const script = `${TAKE_OVER} predecessor.renounce("no room"); setInterval(() => undefined, 1000);`;
+    await using old = await OldProcess.startAs(script);
+    let pid = 0;
+    const asked = old.upgrader.start(SOON, (step) => {
+      pid ||= Number(/^Process (\d+)/.exec(step)?.[1] ?? 0);
+    });
+    await assert.rejects(asked, /^UpgradeError: No upgrade: no room$/);
+    assert.ok(process.kill(pid, "SIGKILL"));
+  });
+
   test("ends a successor that never gets ready", async () => {
     await using old = await OldProcess.startAs(`${TAKE_OVER} setInterval(() => undefined, 1000);`);
     let pid = 0;

@@ -4,7 +4,7 @@ import { closeAll } from "./descriptors.ts";
 import type { Estate } from "./estate.ts";
 import type { Message } from "./frames.ts";
 import { type CommandLine, type Launched, launch, testCommand } from "./launch.ts";
-import type { Introduction } from "./manners.ts";
+import { type Introduction, Renunciation } from "./manners.ts";
 import { Successor } from "./successor.ts";
 
 /** Why there is no successor. This process goes on as if nothing had been. */
@@ -154,7 +154,8 @@ export class Upgrader {
     } catch (error) {
       const { message } = error as Error;
       const end = await within(LAST_WORDS, launched.ended, () => null);
-      await launched.end();
+      if (end === null && error instanceof Renunciation) launched.release();
+      else await launched.end();
       throw new Error(end === null ? message : `the new process ${end}: ${message}`);
     }
   }
