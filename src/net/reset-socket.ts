@@ -23,13 +23,20 @@ function isShuttingDown({ writableEnded, writableFinished }: Socket): boolean {
 }
 
 /**
- * Has `socket`, which encrypts and has read its end, meet a reset that TLS keeps to itself: it was told of it when it had to say
+ * Whether `socket`, which encrypts and has read its end, was reset without a word from TLS: that was told of it when it had to say
  * something of its own, such as a new session, and is never done with a write after that.
+ */
+export function isLost(socket: Socket, carrier: Socket): boolean {
+  // Where both have ended the kernel doesn't know the peer any more either.
+  return (!socket.writableEnded || socket.writableLength > 0) && wasReset(carrier);
+}
+
+/**
+ * Has such a socket, whose end is about to be told, meet the reset that it was lost by.
  * @param isUnsaid the peer hasn't told of the end, so there was none
  */
 export function meetReset(socket: Socket, carrier: Socket, isUnsaid: boolean): void {
-  // Of whom both have ended with the kernel knows no more either.
-  if (socket.writableEnded || !wasReset(carrier)) return;
+  if (!isLost(socket, carrier)) return;
   if (isUnsaid) socket.destroy(Object.assign(new Error("read ECONNRESET"), { code: "ECONNRESET" }));
   else socket.once("end", () => socket.destroy());
 }
