@@ -290,13 +290,8 @@ export class Generation {
 }
 
 async function answerOf(worker: OrderTaker, order: Order, patience: number): Promise<unknown> {
-  let known: unknown;
-  const answer = worker.order(order).then(
-    (value) => {
-      known = value;
-    },
-    () => undefined,
+  return await within(
+    patience,
+    worker.order(order).catch(() => undefined),
   );
-  await within(patience, answer);
-  return known;
 }

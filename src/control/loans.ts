@@ -17,7 +17,7 @@ export class Loans {
   /** All duplicates are to be noted: who had the same numbers before has closed his. */
   note(descriptors: readonly number[], borrower: object): void {
     for (const descriptor of descriptors)
-      this.#loans.set(descriptor, { borrower, inode: fstatSync(descriptor, { bigint: true }).ino });
+      this.#loans.set(descriptor, { borrower, inode: inodeOf(descriptor) ?? 0n });
   }
 
   /** Closes what one that is gone hasn't closed. */
@@ -25,7 +25,8 @@ export class Loans {
     for (const [descriptor, { borrower, inode }] of this.#loans) {
       if (borrower !== from) continue;
       this.#loans.delete(descriptor);
-      if (inodeOf(descriptor) === inode) closeSync(descriptor);
+      // Where sockets have no number it may be anybody's by now.
+      if (inode !== 0n && inodeOf(descriptor) === inode) closeSync(descriptor);
     }
   }
 }

@@ -1,3 +1,4 @@
+import { within } from "../base/within.ts";
 import type { Order } from "../worker/orders.ts";
 import { OrderError } from "./planes.ts";
 
@@ -23,15 +24,10 @@ export function patiently(taker: OrderTaker, order: Order): Promise<unknown> {
 }
 
 /** Waits as long for what threads answer. Rejects with an `OrderError` when it takes too long. */
-export async function inTime<T>(answer: Promise<T>, who: string = "A thread"): Promise<T> {
-  const { promise: late, reject } = Promise.withResolvers<never>();
-  const error = new OrderError(`${who} doesn't answer: something keeps it busy`, BUSY);
-  const timer = setTimeout(reject, PATIENCE, error);
-  try {
-    return await Promise.race([answer, late]);
-  } finally {
-    clearTimeout(timer);
-  }
+export function inTime<T>(answer: Promise<T>, who: string = "A thread"): Promise<T> {
+  return within(PATIENCE, answer, () => {
+    throw new OrderError(`${who} doesn't answer: something keeps it busy`, BUSY);
+  });
 }
 
 /** True when it only takes too long: it will be done yet. */

@@ -32,8 +32,10 @@ test("nothing is written through links that others have put beside it", async ()
 test("a pid file that can't be used is named", async () => {
   await using folder = await createTemporaryDirectory();
   await folder.write("sluice.pid", `${process.ppid}\n`);
+  const precious = await folder.write("sluice.yaml", "version: 1\n");
   for (const [path, problem] of [
-    [folder.path, "can't hold the process id: EISDIR"],
+    [folder.path, "can't hold the process id: it is no regular file"],
+    [precious, "can't hold the process id: it holds something else"],
     [folder.join("nowhere", "sluice.pid"), "can't hold the process id: ENOENT"],
     [folder.join("sluice.pid"), `belongs to process ${process.ppid}, which is running`],
   ] as const) {
@@ -42,6 +44,7 @@ test("a pid file that can't be used is named", async () => {
       (error: Error) => error.message.startsWith(`${path} ${problem}`),
     );
   }
+  assert.equal(readFileSync(precious, "utf8"), "version: 1\n");
 });
 
 test("a successor takes the file over from a process that runs still", async () => {

@@ -1,6 +1,7 @@
 import {
   closeSync,
   constants,
+  fstatSync,
   ftruncateSync,
   linkSync,
   openSync,
@@ -33,7 +34,11 @@ export class PidFile {
    */
   static write(path: string, former: number | null = null): PidFile {
     for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
-      const other = readPid(path);
+      const text = read(path);
+      const other = toPid(text);
+      // A name that was mistaken must not cost what it stands for.
+      if (other === null && text !== null && text.trim() !== "")
+        throw unusable(path, new Error("it holds something else"));
       if (other === process.pid) return new PidFile(path);
       if (other !== null && other === former) return PidFile.#overwrite(path, former);
       if (other !== null && isRunning(other))
@@ -133,9 +138,24 @@ function restore(aside: string, path: string): void {
 }
 
 function readPid(path: string): number | null {
+  return toPid(read(path));
+}
+
+function toPid(text: string | null): number | null {
+  const pid = Number.parseInt(text ?? "", 10);
+  return Number.isInteger(pid) && pid > 0 ? pid : null;
+}
+
+/** What a file holds; null where there is none. Nobody is waited for at the other end of a pipe. @throws Error when it is no file */
+function read(path: string): string | null {
   try {
-    const pid = Number.parseInt(readFileSync(path, "utf8"), 10);
-    return Number.isInteger(pid) && pid > 0 ? pid : null;
+    const descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    try {
+      if (!fstatSync(descriptor).isFile()) throw new Error("it is no regular file");
+      return readFileSync(descriptor, "utf8");
+    } finally {
+      closeSync(descriptor);
+    }
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
     throw unusable(path, error);

@@ -1,3 +1,4 @@
+import { within } from "../base/within.ts";
 import type { ToxicChange } from "../chaos/faults.ts";
 import type { Mode } from "../chaos/mode.ts";
 import { attributeProblem, completeAttributes, type ToxicRegistry } from "../chaos/registry.ts";
@@ -333,8 +334,6 @@ export class Proxies implements Steering, ProxyTrafficSource {
    * can must not keep everybody else from giving orders. `undo` is called when it couldn't be done.
    */
   async #settled({ proxy, done }: Given, undo: () => void): Promise<void> {
-    const { promise: patience, resolve: giveUp } = Promise.withResolvers<void>();
-    const timer = setTimeout(giveUp, PATIENCE);
     let isLate = false;
     const outcome = done.catch((error: unknown) => {
       undo();
@@ -342,10 +341,9 @@ export class Proxies implements Steering, ProxyTrafficSource {
       this.#tellFailure(proxy, error);
     });
     try {
-      await Promise.race([outcome, patience]);
+      await within(PATIENCE, outcome);
     } finally {
       isLate = true;
-      clearTimeout(timer);
     }
   }
 

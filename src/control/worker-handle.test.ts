@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
-import { closeSync, readdirSync, readlinkSync } from "node:fs";
+import { closeSync } from "node:fs";
 import { test } from "node:test";
 import { pino } from "pino";
+import { countCopies } from "../../test/kit/descriptors.ts";
 import { allocateCounters } from "../base/counters.ts";
 import { parseConfig } from "../config/load.ts";
 import { TrafficKeeper } from "../observe/traffic/traffic-keeper.ts";
@@ -17,19 +18,6 @@ const SPEC: RunSpec = {
   ...{ program: null, binds: [], accessLog: null, instance: "test", seed: "0" },
   errorLog: { level: "silent", path: null },
 };
-
-/** Descriptors of this process that are open for the same socket, by Linux. */
-function countOpen(descriptor: number): number {
-  const links = readdirSync("/proc/self/fd").flatMap((fd) => {
-    try {
-      return [readlinkSync(`/proc/self/fd/${fd}`)];
-    } catch {
-      return [];
-    }
-  });
-  const socket = readlinkSync(`/proc/self/fd/${descriptor}`);
-  return links.filter((link) => link === socket).length;
-}
 
 test("a worker that ends before it listens leaves no socket open, and orders for it are answered at once", async () => {
   const keepers = {
@@ -47,7 +35,7 @@ test("a worker that ends before it listens leaves no socket open, and orders for
   void worker.stop();
   await worker.ended;
   const [sockets] = await keepers.sockets.handOver();
-  const open = process.platform === "linux" ? countOpen(sockets!.descriptors[0]!) : 2;
+  const open = process.platform === "linux" ? countCopies(sockets!.descriptors[0]!) : 2;
   assert.equal(open, 2, "the one that is kept, and that which is handed over");
   closeSync(sockets!.descriptors[0]!);
   await keepers.sockets.close();

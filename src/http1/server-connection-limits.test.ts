@@ -175,16 +175,21 @@ describe("a client that leaves", () => {
     await until("it is closed", () => server.closed === 2);
   });
 
-  test("is let go when nobody tells that the end is out", async () => {
+  test("is let go when nobody tells that the end is out, though the client took everything", async () => {
     await using server = await startHttp1Server();
-    await using client = await connectRaw(server.port);
-    client.end(GET);
-    const request = await server.request(0);
-    const { transport } = server.connections[0]!;
-    await until("the end came", () => transport.ended);
-    transport.socket._final = () => undefined;
-    request.answer("late");
-    await until("it is closed", () => server.closed === 1);
+    for (const size of [4, 8 * 1024 * 1024]) {
+      const client = await connectRaw(server.port);
+      client.pause();
+      void client.end(GET);
+      const request = await server.request(server.connections.length - 1);
+      const { transport } = server.connections.at(-1)!;
+      await until("the end came", () => transport.ended);
+      transport.socket._final = () => undefined;
+      request.answer("x".repeat(size));
+      assert.equal(transport.hasUnsent, size > 4);
+      client.resume();
+    }
+    await until("they are closed", () => server.closed === 2);
   });
 
   test("is told of once, whatever it left", async () => {

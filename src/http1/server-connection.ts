@@ -357,9 +357,9 @@ export class ServerConnection
     if (this.#state >= State.Closing) return;
     this.#leave();
     this.transport.end();
-    // That the end is out may never be told: over TLS Node waits for ever where the client has reset the connection.
     if (this.transport.hasUnsent) this.#watchWrite();
-    else this.#options.linger.set(this.#deadline);
+    // Also then: that all is out, or the end, may never be told.
+    this.#options.linger.set(this.#deadline);
     this.transport.resume();
   }
 
@@ -400,10 +400,8 @@ export class ServerConnection
   toByteStream(sink: ByteSink): ByteStream {
     this.#tunnel = new TransportByteStream(this.transport, sink);
     this.#state = State.Tunnel;
-    this.#deadline.clear();
-    this.#sink = null;
     const held = this.#held;
-    this.#held = null;
+    this.#leave();
     // Before the sink gets anything, for it may stop the reading at once. An end that came already isn't told again.
     this.transport.resume();
     if (held !== null) sink.onBytes(held, 0, held.length);
@@ -442,8 +440,10 @@ export class ServerConnection
       this.#application.onHeadTimeout(this);
       sendPlainAnswer(this.transport, 408);
       this.#close();
-    } else if (queue === this.#options.linger) this.transport.destroy();
-    else this.#close();
+    } else if (queue !== this.#options.linger) this.#close();
+    // How long that may take is the write timeout's concern.
+    else if (this.transport.hasUnsent) queue.set(this.#deadline);
+    else this.transport.destroy();
   }
 
   onBlocked(): void {

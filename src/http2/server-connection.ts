@@ -80,6 +80,8 @@ export class Http2ServerConnection
   /** How often that was in vain. */
   #waits = 0;
   #watch: WriteWatch | null = null;
+  /** True when it closes because all is answered: then what still waits has the time that the client needs for it. */
+  #isAnswered = false;
   readonly #liveness: Liveness;
   /** Null while the client told none before its requests, which is usual. */
   #earlyPriorities: EarlyPriorities | null = null;
@@ -370,6 +372,7 @@ export class Http2ServerConnection
   /** Ends our direction and listens on for a while: closing at once would reset the connection under the last answer. */
   #close(): void {
     if (this.#state >= State.Closing) return;
+    this.#isAnswered = this.#state === State.Finishing && this.streams.size === 0;
     this.#state = State.Closing;
     this.reader.stop();
     this.#liveness.stop();
@@ -398,6 +401,7 @@ export class Http2ServerConnection
       this.fail(Http2Error.NoError, "What began did not go on in time");
     } else if (queue === keepAliveTimeout) this.retire();
     else if (this.#state === State.Retiring) this.#waitOn();
+    else if (this.#isAnswered && this.transport.hasUnsent) queue.set(this.#deadline);
     else this.transport.destroy();
   }
 
@@ -412,7 +416,10 @@ export class Http2ServerConnection
 
   override onSocketDrain(): void {
     this.#watch?.stop();
-    if (this.#state >= State.Closing) return;
+    if (this.#state >= State.Closing) {
+      this.options.linger.set(this.#deadline);
+      return;
+    }
     super.onSocketDrain();
     this.transport.resume();
   }

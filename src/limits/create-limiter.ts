@@ -126,8 +126,11 @@ export function createLimiter(
   memory: SharedArrayBuffer,
   thread: number,
 ): LocalLimiter {
-  const kind = KINDS[settings.algorithm];
-  return kind.create(settings, new LimitMemory(memory, kind.shapeOf(settings, threadsOf(memory)), thread));
+  return KINDS[settings.algorithm].create(settings, viewOf(settings, memory, thread));
+}
+
+function viewOf(settings: LimiterSettings, memory: SharedArrayBuffer, thread: number): LimitMemory {
+  return new LimitMemory(memory, KINDS[settings.algorithm].shapeOf(settings, threadsOf(memory)), thread);
 }
 
 /** A thread died: what it had under way in these limits is over. To be called by another one, before it is replaced. */
@@ -138,6 +141,8 @@ export function forgetThread(
 ): void {
   for (const limit of new Map(settings.map((one) => [one.name, one])).values()) {
     const memory = memories[limit.name]!;
-    createLimiter(limit, memory, threadsOf(memory)).forgetThread?.(thread);
+    const view = viewOf(limit, memory, threadsOf(memory));
+    view.table.freeLocksOf(thread);
+    KINDS[limit.algorithm].create(limit, view).forgetThread?.(thread);
   }
 }

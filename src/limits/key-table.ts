@@ -104,6 +104,11 @@ export class KeyTable {
     }
   }
 
+  /** A thread is gone, perhaps in the middle of something: nobody is to wait for it. */
+  freeLocksOf(thread: number): void {
+    for (let set = 0; set < this.#sets; set++) this.#lock.free(set * SET_WORDS, thread);
+  }
+
   #seek(key: string): void {
     const hash = this.#hash;
     hash.of(key);

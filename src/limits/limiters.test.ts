@@ -6,6 +6,7 @@ import {
   allocateLimiterMemory,
   allocateLimitMemory,
   createLimiter,
+  forgetThread,
   type NamedLimiterSettings,
   nextLimitMemory,
 } from "./create-limiter.ts";
@@ -277,7 +278,7 @@ describe("a limit whose threads die", () => {
       await until("it is under way", () => createLimiter(settings, memory, 0).take("key 0", round).isAllowed);
       await worker.terminate();
       const living = createLimiter(settings, memory, 0);
-      living.forgetThread?.(1);
+      forgetThread([{ ...settings, name: "a", key: [] }], { a: memory }, 1);
       assert.equal(living.take("key 0", round).remaining, 1);
       living.release?.("key 0");
       living.release?.("key 0");

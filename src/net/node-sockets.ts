@@ -13,6 +13,7 @@ interface Internals {
     readonly reading?: boolean;
     readStart?(): number;
     readStop?(): number;
+    getpeername?(address: object): number;
   } | null;
   readonly _writableState?: { needDrain?: boolean };
 }
@@ -47,6 +48,14 @@ export function endsUnsaid(socket: Socket, carrier: Socket): boolean {
   if (handle?.readStart?.() !== 0) return false;
   handle.readStop?.();
   return true;
+}
+
+/**
+ * Whether the connection of `socket` is over without our having ended it: its peer has reset it, whoever was told of that. The
+ * kernel tells it once, and then of an end. Without the internals it is false.
+ */
+export function wasReset(socket: Socket): boolean {
+  return ((socket as Internals)._handle?.getpeername?.({}) ?? 0) !== 0;
 }
 
 /** The descriptor of a socket that is open; null where it has none. */

@@ -2,6 +2,7 @@ import type { Socket } from "node:net";
 import { beginTurn, endTurn } from "../base/turn-clock.ts";
 import { endsUnsaid, takenBytes } from "./node-sockets.ts";
 import { type OutputOwner, output } from "./output.ts";
+import { meetReset, resetSocket } from "./reset-socket.ts";
 import {
   holdLent,
   isLent,
@@ -209,20 +210,7 @@ export class Transport implements OutputOwner, SocketWriterOwner {
 
   /** Closes with a TCP reset, so that the peer can't take a cut message for a whole one. */
   reset(): void {
-    if (!this.#shut()) return;
-    const { socket } = this;
-    const carrier = this.#carrier;
-    // A reset in the middle of a shutdown fails, and Node would never say that the socket is closed. TLS begins the carrier's
-    // own shutdown past the carrier's stream.
-    const isEnding = isShuttingDown(carrier) || isShuttingDown(socket);
-    try {
-      // While it connects, Node would put the reset off until the connection stands.
-      if (socket.connecting || isEnding) socket.destroy();
-      else carrier.resetAndDestroy();
-    } catch {
-      // Only TCP knows resets, a Unix socket doesn't.
-      socket.destroy();
-    }
+    if (this.#shut()) resetSocket(this.socket, this.#carrier);
   }
 
   /** Nothing is said or heard from here on; false when that was so already. */
@@ -360,7 +348,9 @@ export class Transport implements OutputOwner, SocketWriterOwner {
 
   /** @internal the end was read; what came before it may still wait */
   noteEnd(): void {
-    if (this.#secured !== null) this.endsUnsaid = endsUnsaid(this.socket, this.#carrier);
+    if (this.#secured === null) return;
+    this.endsUnsaid = endsUnsaid(this.socket, this.#carrier);
+    meetReset(this.socket, this.#carrier, this.endsUnsaid);
   }
 
   /** @internal */
@@ -491,8 +481,4 @@ export class Transport implements OutputOwner, SocketWriterOwner {
     this.#writer.end();
     this.socket.resume();
   }
-}
-
-function isShuttingDown({ writableEnded, writableFinished }: Socket): boolean {
-  return writableEnded && !writableFinished;
 }

@@ -1,5 +1,6 @@
-import { closeSync, openSync } from "node:fs";
+import { closeSync } from "node:fs";
 import { getEnvironmentData, setEnvironmentData } from "node:worker_threads";
+import { openAtOnce } from "../base/log-files.ts";
 
 const KEY = "sluice.future-output";
 
@@ -30,7 +31,7 @@ export function withFutureOutput<T>(start: (places: OutputPlaces) => T): T {
 
 function openLog(path: string): number | null {
   try {
-    return openSync(path, "a");
+    return openAtOnce(path);
   } catch {
     // Whoever writes the log tells of that.
     return null;

@@ -29,19 +29,22 @@ function numberSpace(): string {
 }
 
 /**
- * Removes folders of this user whose processes are gone, as far as that can be known, and those that nobody has touched for long. Those of another user are left alone, also by root: who owns a folder
- * can put a link in its place at any moment. What can't be removed stays.
+ * Removes folders of this user whose processes are gone, as far as that can be known, and those that nobody has touched for long. Those of
+ * another user are left alone, also by root: who owns a folder can put a link in its place at any moment. What can't be removed stays.
  */
 export async function removeLeftCopies(folder: string): Promise<void> {
+  // Whoever makes a folder there says why that can't be.
   const names = await readdir(folder).catch(() => []);
   const space = numberSpace();
   for (const name of names) {
     const [, pid, where] = NAME.exec(name) ?? [];
     if (pid === undefined) continue;
     const path = join(folder, name);
+    // Another process that starts may have removed it just now.
     const found = await lstat(path).catch(() => null);
     if (found?.isDirectory() !== true || found.uid !== process.geteuid?.()) continue;
     const isGone = where === space && !isThere(Number(pid));
+    // It is only space on a disk, and no reason not to start; the next process tries again.
     if (isGone || found.mtimeMs < Date.now() - LONG_AGO)
       await rm(path, { recursive: true, force: true }).catch(() => undefined);
   }

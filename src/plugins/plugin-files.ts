@@ -129,6 +129,7 @@ export class PluginCopies {
   /** Removes a copy that nobody loads any more, or leaves it to the end. Those who have loaded it don't notice. */
   async remove(path: string): Promise<void> {
     this.#files.delete(path);
+    // The folder may be another user's by now, who made it as root; at the end it goes with all of them, or is left (`left-copies.ts`).
     await rm(path, { force: true }).catch(() => undefined);
   }
 

@@ -1,4 +1,4 @@
-import { isThenable } from "../base/errors.ts";
+import { isThenable, ProxyError } from "../base/errors.ts";
 import type { HttpHeaders } from "../http/http-headers.ts";
 import type { BodyFilter, DelayedBody, FilteredBody, MaybePromise } from "./phases.ts";
 import type { Session } from "./session.ts";
@@ -10,6 +10,12 @@ export interface PumpOwner {
   onFilterBusy(): void;
   onFilterIdle(): void;
   onFilterFailed(thrown: unknown): void;
+}
+
+/** A filter that a configuration names, and not the program. */
+export interface PlacedFilter {
+  /** Which phase of which filter, and where, for errors. */
+  readonly place?: string;
 }
 
 /** A chunk on its way, or the end of the body. */
@@ -32,6 +38,8 @@ export class BodyPump<C> {
   readonly #filters: readonly BodyFilter<C>[];
   readonly #owner: PumpOwner;
   readonly #waiting: Piece[] = [];
+  /** Bytes that each filter has added so far; null while none has changed a length. */
+  #growth: number[] | null = null;
   #timer: NodeJS.Timeout | null = null;
   #busy = false;
   #stopped = false;
@@ -104,9 +112,25 @@ export class BodyPump<C> {
       this.#fail(thrown);
       return;
     }
+    const growth = (chunk?.length ?? 0) - (piece.chunk?.length ?? 0);
+    if (growth !== 0) this.#noteGrowth(piece.at, growth);
     const at = piece.at + 1;
     if (piece.chunk === null) this.#waiting.unshift({ ...piece, at });
     if (chunk !== null && chunk.length > 0) this.#waiting.unshift({ chunk, trailers: null, at });
+  }
+
+  #noteGrowth(at: number, growth: number): void {
+    this.#growth ??= this.#filters.map(() => 0);
+    this.#growth[at]! += growth;
+  }
+
+  /** What is wrong when the body hasn't the length that its head declares; it names the filters that have changed it. */
+  lengthMismatch(): ProxyError {
+    const places = this.#filters.flatMap((filter, at) => {
+      const { place } = filter as PlacedFilter;
+      return place === undefined || (this.#growth?.[at] ?? 0) === 0 ? [] : [place];
+    });
+    return new ProxyError("BODY_LENGTH_MISMATCH", places.length === 0 ? undefined : places.join(" and "));
   }
 
   #wait(piece: Piece, result: MaybePromise<FilteredBody>): void {

@@ -109,7 +109,7 @@ export class RequestBody<C> implements PumpOwner, PipeOwner {
     if (this.#pump !== null || this.#pipe !== null) this.#check = new LengthCheck(length);
     this.#sent?.replay((bytes, start, end) => server.sendBody(bytes, start, end));
     if (this.#check?.accepts(this.#sentBytes) === false) {
-      this.#owner.fail(new ProxyError("BODY_LENGTH_MISMATCH"));
+      this.#owner.fail(this.#lengthMismatch());
       return;
     }
     this.#keepWithin(this.#owner.replayLimit);
@@ -204,7 +204,7 @@ export class RequestBody<C> implements PumpOwner, PipeOwner {
 
   onFiltered(bytes: Buffer): void {
     if (this.#check?.accepts(bytes.length) === false) {
-      this.#owner.fail(new ProxyError("BODY_LENGTH_MISMATCH"));
+      this.#owner.fail(this.#lengthMismatch());
     } else this.#onward(bytes, 0, bytes.length);
   }
 
@@ -220,11 +220,15 @@ export class RequestBody<C> implements PumpOwner, PipeOwner {
 
   onPipedEnd(): void {
     if (this.#check?.isSatisfied === false) {
-      this.#owner.fail(new ProxyError("BODY_LENGTH_MISMATCH"));
+      this.#owner.fail(this.#lengthMismatch());
       return;
     }
     this.#ended = true;
     this.#server?.sendEnd(this.#trailers);
+  }
+
+  #lengthMismatch(): ProxyError {
+    return this.#pump?.lengthMismatch() ?? new ProxyError("BODY_LENGTH_MISMATCH");
   }
 
   onFilterBusy(): void {

@@ -1,4 +1,4 @@
-import { notPromised, ProxyError, toProxyError } from "../base/errors.ts";
+import { notPromised, type ProxyError, toProxyError } from "../base/errors.ts";
 import type { BodyLength } from "../http/heads.ts";
 import type { HttpHeaders } from "../http/http-headers.ts";
 import type { PipeOwner, PluginPipe } from "../plugins/plugin-pipe.ts";
@@ -114,12 +114,12 @@ export class ResponseBody<C> implements PumpOwner, PipeOwner, CoderOwner {
 
   onFiltered(bytes: Buffer): void {
     if (this.#check.accepts(bytes.length)) this.#owner.sendBody(bytes, 0, bytes.length);
-    else this.#owner.fail(new ProxyError("BODY_LENGTH_MISMATCH"));
+    else this.#owner.fail(this.#pump!.lengthMismatch());
   }
 
   onFilteredEnd(trailers: HttpHeaders | null): void {
     if (this.#check.isSatisfied) this.#finish(trailers);
-    else this.#owner.fail(new ProxyError("BODY_LENGTH_MISMATCH"));
+    else this.#owner.fail(this.#pump!.lengthMismatch());
   }
 
   #finish(trailers: HttpHeaders | null): void {

@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
-import type { Socket } from "node:net";
+import { once } from "node:events";
+import { connect, type Socket } from "node:net";
 import { pipeline } from "node:stream/promises";
 import { after, before, describe, test } from "node:test";
-import { TLSSocket } from "node:tls";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { connect as secure, TLSSocket } from "node:tls";
 import { createAuthority } from "../../test/kit/certificates.ts";
 import { captureHello } from "../../test/kit/client-hello.ts";
 import { until } from "../../test/kit/deadline.ts";
@@ -63,6 +65,31 @@ describe("a TCP service with TLS", () => {
     assert.equal(client.tls.peerCertificate?.commonName, "alice");
     await assert.rejects(visitSecurely(server.port));
     await untilIdle(server);
+  });
+
+  // Node never says of an answer to it that it is written.
+  test("lets go of a client that resets the connection right behind its handshake", async () => {
+    const reported: unknown[] = [];
+    let asked = false;
+    const handler = async (socket: Socket): Promise<void> => {
+      await once(socket, "data");
+      asked = true;
+      await nextTurn();
+      await pipeline(["an answer that nobody gets"], socket);
+    };
+    await using server = await serve(tcpService({ handler, tls }), {
+      onError: (error) => void reported.push(error),
+    });
+    const raw = connect(server.port, "127.0.0.1");
+    const client = secure({ socket: raw, rejectUnauthorized: false });
+    client.on("error", () => {});
+    client.once("secureConnect", () => {
+      client.write("question");
+      setImmediate(() => raw.resetAndDestroy());
+    });
+    await until("it has asked", () => asked);
+    await untilIdle(server);
+    assert.deepEqual(reported, []);
   });
 
   test("closes the ends one by one, after all that was written", async () => {

@@ -107,6 +107,18 @@ describe("a TCP service", () => {
     });
   }
 
+  test("forgets a connection whose handler fails after it has ended it", async () => {
+    const handler = (socket: Socket): void => {
+      socket.end("bye");
+      throw new Error("no such luck");
+    };
+    await using server = await serve(service({ handler }));
+    await using client = await connectRaw(server.port);
+    assert.equal(await client.closed, "end");
+    // Waits for those that are open.
+    await server.close();
+  });
+
   test("says nothing of a handler that failed because its client left", async () => {
     const reported: unknown[] = [];
     const failed = Promise.withResolvers<unknown>();

@@ -4,7 +4,7 @@ import { Counter } from "../base/counters.ts";
 import { isThenable } from "../base/errors.ts";
 import { Deadline, type DeadlineOwner, TimeoutQueue } from "../base/timeouts.ts";
 import { takenBytes } from "../net/node-sockets.ts";
-import { resetSocket } from "../net/reset-socket.ts";
+import { isLost, resetSocket } from "../net/reset-socket.ts";
 import type { CertificateCallback } from "../net/tls/certificate-store.ts";
 import type { TlsDigest } from "../net/tls/digest.ts";
 import type { TlsListenerSettings } from "../net/tls/listener-settings.ts";
@@ -231,6 +231,7 @@ class TcpConnection implements DeadlineOwner {
     this.#carrier = securedSocket(socket)?.carrier ?? socket;
     // A connection that breaks is the handler's to notice; without a listener it would be the process's.
     socket.on("error", () => {});
+    if (this.#carrier !== socket) socket.once("end", () => isLost(socket, this.#carrier) && socket.destroy());
     if (idleTimeout > 0) socket.setTimeout(idleTimeout, () => socket.destroy());
   }
 
@@ -256,7 +257,7 @@ class TcpConnection implements DeadlineOwner {
   }
 
   cut(): void {
-    if (!this.socket.destroyed) resetSocket(this.#carrier);
+    if (!this.socket.destroyed) resetSocket(this.socket, this.#carrier);
   }
 
   /** True when the handler failed only because its connection did: that is nobody's mistake. */

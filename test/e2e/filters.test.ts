@@ -2,8 +2,7 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { until } from "../kit/deadline.ts";
-import { createTemporaryDirectory, type TemporaryDirectory } from "../kit/files.ts";
+import { createTemporaryDirectory, type TemporaryDirectory, untilWritten } from "../kit/files.ts";
 import type { EchoAnswer } from "../kit/origin-routes.ts";
 import { type Origin, startOrigin } from "../kit/origins.ts";
 import { startRawOrigin } from "../kit/raw-origin.ts";
@@ -66,7 +65,10 @@ export default defineFilter((file: string) => ({
   requestFilter: (session) => throwIf(session, "requestFilter"),
   proxyUpstreamFilter: (session) => session.request.path !== "/trouble/stopped",
   responseFilter: async (session) => throwIf(session, "responseFilter"),
-  responseBodyFilter: (session) => throwIf(session, "responseBodyFilter"),
+  responseBodyFilter(session, chunk) {
+    throwIf(session, "responseBodyFilter");
+    return session.request.headers.has("x-longer") ? chunk ?? "more" : chunk;
+  },
   failToProxy(session, error) {
     if (session.request.headers.has("x-kind")) session.respond({ status: 503, body: "sorry: " + error.code });
   },
@@ -134,10 +136,11 @@ after(async () => {
   for (const one of [origin, folder]) await one?.[Symbol.asyncDispose]();
 });
 
-function get(listener: number, path: string, init: RequestInit = {}): Promise<Response> {
-  const port = Number(sluice.addresses[listener]!.split(":").at(-1));
-  return fetch(`http://127.0.0.1:${port}${path}`, init);
-}
+const get = (listener: number, path: string, init: RequestInit = {}): Promise<Response> =>
+  sluice.fetch(path, init, listener);
+
+/** Waits for a line of the error log. */
+const logged = (what: RegExp): Promise<void> => untilWritten(folder.join("errors.log"), what);
 
 function valuesOf({ rawHeaders }: EchoAnswer, name: string): string[] {
   return rawHeaders.filter((_, i) => i % 2 === 1 && rawHeaders[i - 1]?.toLowerCase() === name);
@@ -196,6 +199,8 @@ describe("the filters of a configuration", () => {
         ),
       );
     }
+    await thrown("nothing", { "X-Longer": "1" });
+    await logged(/the length that the head declares: responseBodyFilter of the filter trouble /);
     assert.deepEqual(await thrown("requestFilter refused"), [503, "HTTP 503 Service Unavailable\n"]);
     assert.deepEqual(await thrown("requestFilter", { "X-Kind": "1" }), [503, "sorry: FILTER_FAILED"]);
     assert.equal((await thrown("responseBodyFilter"))[1], "cut");
@@ -213,13 +218,6 @@ describe("the filters of a configuration", () => {
     );
   });
 });
-
-/** Waits for a line of the error log. */
-async function logged(pattern: RegExp): Promise<void> {
-  await until(`${pattern} is logged`, async () =>
-    pattern.test(await readFile(folder.join("errors.log"), "utf8")),
-  );
-}
 
 test("a program goes behind the filters of its listeners", async () => {
   await using files = await createTemporaryDirectory();

@@ -64,6 +64,10 @@ export interface InsideSluice extends AsyncDisposable {
   readonly addresses: readonly string[];
   /** Of the first address. */
   readonly port: number;
+  /** Of the address with this index. */
+  portOf(listener: number): number;
+  /** Asks the listener with this index, by default the first. */
+  fetch(path: string, init?: RequestInit, listener?: number): Promise<Response>;
   /** The line of JSON that says where it listens. */
   readonly listening: Readonly<Record<string, unknown>>;
   /** Waits for a line of its standard output or error output. */
@@ -99,10 +103,12 @@ export async function startInside(args: readonly string[], env: Environment = {}
       for (const hear of heard[signal]) if (!isOver && !deaf[signal].includes(hear)) hear(signal);
       return running;
     };
-    const port = Number(/:(\d+)$/.exec(addresses[0] ?? "")?.[1] ?? 0);
+    const portOf = (listener: number): number => Number(/:(\d+)$/.exec(addresses[listener] ?? "")?.[1] ?? 0);
     return {
       addresses,
-      port,
+      port: portOf(0),
+      portOf,
+      fetch: (path, init = {}, listener = 0) => fetch(`http://127.0.0.1:${portOf(listener)}${path}`, init),
       listening: parsed,
       line,
       end,

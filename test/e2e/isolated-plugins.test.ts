@@ -1,14 +1,12 @@
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
 import { after, before, describe, test } from "node:test";
 import type { ApiPlugin } from "../../src/cli/steering/counted-client.ts";
-import { until } from "../kit/deadline.ts";
-import { createTemporaryDirectory, type TemporaryDirectory } from "../kit/files.ts";
+import { createTemporaryDirectory, type TemporaryDirectory, untilWritten } from "../kit/files.ts";
 import type { EchoAnswer } from "../kit/origin-routes.ts";
 import { type Origin, startOrigin } from "../kit/origins.ts";
 import { compilePlugin, examplePlugin, oddPlugin, withoutCompiler } from "../kit/plugins.ts";
 import { freePort } from "../kit/ports.ts";
-import { connectRaw, type RawClient } from "../kit/raw-client.ts";
+import { connectRaw, type RawClient, roundTrip } from "../kit/raw-client.ts";
 import { type RawOrigin, startRawOrigin } from "../kit/raw-origin.ts";
 import { op } from "../kit/wasm-module.ts";
 import { upperCase, wasmFunction, wasmPlugin } from "../kit/wasm-plugins.ts";
@@ -72,25 +70,13 @@ after(async () => {
 });
 
 /** HTTP listeners come first. */
-function connect(name: string): Promise<RawClient> {
-  return connectRaw(Number(sluice.addresses[1 + TCP.indexOf(name)]!.split(":").at(-1)));
-}
-
-async function roundTrip(name: string, sent: string): Promise<string> {
-  await using client = await connect(name);
-  client.end(sent);
-  return String(await client.readToEnd());
-}
+const portOf = (name: string): number => sluice.portOf(1 + TCP.indexOf(name));
+const connect = (name: string): Promise<RawClient> => connectRaw(portOf(name));
 
 /** Waits for a line of the error log. */
-async function logged(pattern: RegExp): Promise<void> {
-  await until(`${pattern} is logged`, async () =>
-    pattern.test(await readFile(folder.join("errors.log"), "utf8")),
-  );
-}
+const logged = (what: RegExp): Promise<void> => untilWritten(folder.join("errors.log"), what);
 
-const get = (path: string, init: RequestInit = {}): Promise<Response> =>
-  fetch(`http://127.0.0.1:${sluice.port}${path}`, init);
+const get = (path: string, init: RequestInit = {}): Promise<Response> => sluice.fetch(path, init);
 
 /** Sends and reads until it is told to stop. @returns how often */
 async function keepBusy(name: string, sent: string, expected: string, stop: AbortSignal): Promise<number> {
@@ -104,12 +90,12 @@ async function keepBusy(name: string, sent: string, expected: string, stop: Abor
 
 describe("plugins in WebAssembly", () => {
   test("change connections and bodies, in the thread and in a process of their own", async () => {
-    assert.equal(await roundTrip("wasm", "hello"), "HELLO");
-    assert.equal(await roundTrip("boxed-wasm", "hello"), "HELLO");
+    assert.equal(await roundTrip(portOf("wasm"), "hello"), "HELLO");
+    assert.equal(await roundTrip(portOf("boxed-wasm"), "hello"), "HELLO");
     assert.equal(await (await get("/wasm/none")).text(), "NO SUCH ROUTE\n");
     const large = Buffer.alloc(1024 * 1024, "some text ");
     for (const name of ["wasm", "boxed-wasm"])
-      assert.ok((await roundTrip(name, String(large))) === String(large).toUpperCase(), name);
+      assert.ok((await roundTrip(portOf(name), String(large))) === String(large).toUpperCase(), name);
   });
 
   test("that trap cost that connection, and no other", async () => {
@@ -120,7 +106,7 @@ describe("plugins in WebAssembly", () => {
     await logged(/wasm: it trapped: unreachable/);
     void other.write("still");
     assert.equal(String(await other.readExactly(5)), "STILL");
-    assert.equal(await roundTrip("wasm", "new"), "NEW");
+    assert.equal(await roundTrip(portOf("wasm"), "new"), "NEW");
     await assert.rejects(get("/wasm/echo", { method: "POST", body: "a!" }).then(throwUnlessOk));
   });
 
@@ -129,7 +115,7 @@ describe("plugins in WebAssembly", () => {
     await folder.write("upper.wasm", lower);
     await logged(/"plugin":"boxed-wasm".*Plugin was exchanged/);
     await logged(/"plugin":"wasm".*Plugin was exchanged/);
-    for (const name of ["wasm", "boxed-wasm"]) assert.equal(await roundTrip(name, "gone"), "");
+    for (const name of ["wasm", "boxed-wasm"]) assert.equal(await roundTrip(portOf(name), "gone"), "");
   });
 
   test("are tried with the configuration", async () => {
@@ -158,7 +144,7 @@ function throwUnlessOk({ ok, status }: Response): void {
 
 describe("a plugin in a process of its own", { skip: withoutCompiler }, () => {
   test("works as in the thread, on connections, bodies and heads", async () => {
-    assert.equal(await roundTrip("safe", "abc"), "aaaabbbbcccc");
+    assert.equal(await roundTrip(portOf("safe"), "abc"), "aaaabbbbcccc");
     const answer = (await (await get("/deadly/echo", { method: "POST", body: "hi" })).json()) as EchoAnswer;
     assert.equal(answer.body, "hi");
     assert.equal((await get("/private")).status, 403);
@@ -179,7 +165,7 @@ describe("a plugin in a process of its own", { skip: withoutCompiler }, () => {
       void client.write("!");
       assert.equal(await client.closed, "reset");
       assert.equal(await neighbour.closed, "reset");
-      assert.equal(await roundTrip("deadly", "again"), "again");
+      assert.equal(await roundTrip(portOf("deadly"), "again"), "again");
     }
     stop.abort();
     for (const count of await Promise.all(others)) assert.ok(count > 1);
@@ -207,7 +193,7 @@ describe("a plugin in a process of its own", { skip: withoutCompiler }, () => {
       assert.equal(await client.closed, "reset");
       assert.equal(client.unread.length, 0);
       await logged(reason);
-      assert.equal(await roundTrip("deadly", "again"), "again");
+      assert.equal(await roundTrip(portOf("deadly"), "again"), "again");
     }
   });
 
@@ -216,6 +202,6 @@ describe("a plugin in a process of its own", { skip: withoutCompiler }, () => {
     void client.write("?");
     assert.equal(await client.closed, "reset");
     await logged(/Plugin deadly: it didn't answer within 500 ms/);
-    assert.equal(await roundTrip("deadly", "again"), "again");
+    assert.equal(await roundTrip(portOf("deadly"), "again"), "again");
   });
 });

@@ -7,7 +7,7 @@ import type { Session } from "../../src/proxy/session.ts";
 import { HttpPeer } from "../../src/upstream/peer.ts";
 import { createRandom, type Random } from "../kit/random.ts";
 import type { RawRequest, RawResponse } from "../kit/raw-message.ts";
-import { answering, ok, request, startProxy } from "./proxy.ts";
+import { answering, EARLY_PHASES, ok, request, startProxy } from "./proxy.ts";
 
 interface Context {
   readonly id: number;
@@ -67,13 +67,7 @@ function toResponse({ body, trailers }: RawRequest): string {
 }
 
 const ORDER = [
-  "newContext",
-  "earlyRequestFilter",
-  "requestFilter",
-  "proxyUpstreamFilter",
-  "upstreamPeer",
-  "connectedToUpstream",
-  "upstreamRequestFilter",
+  ...EARLY_PHASES.slice(0, EARLY_PHASES.indexOf("requestBodyFilter")),
   "requestBodyFilter hello",
   "requestBodyFilter end",
   "upstreamResponseFilter",

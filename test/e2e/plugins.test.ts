@@ -2,13 +2,13 @@ import assert from "node:assert/strict";
 import { copyFile, readdir, readFile, rename } from "node:fs/promises";
 import { after, before, describe, test } from "node:test";
 import { until } from "../kit/deadline.ts";
-import { createTemporaryDirectory, type TemporaryDirectory } from "../kit/files.ts";
+import { createTemporaryDirectory, type TemporaryDirectory, untilWritten } from "../kit/files.ts";
 import { Http2Client } from "../kit/http2-client.ts";
 import type { EchoAnswer } from "../kit/origin-routes.ts";
 import { type Origin, startOrigin } from "../kit/origins.ts";
 import { patternBytes } from "../kit/pattern.ts";
 import { compilePlugin, examplePlugin, oddPlugin, withoutCompiler } from "../kit/plugins.ts";
-import { connectRaw } from "../kit/raw-client.ts";
+import { connectRaw, roundTrip } from "../kit/raw-client.ts";
 import { type RawOrigin, startRawOrigin } from "../kit/raw-origin.ts";
 import { type InsideSluice, startInside } from "./inside.ts";
 
@@ -84,25 +84,12 @@ after(async () => {
 });
 
 /** HTTP listeners come first. */
-function portOf(name: string): number {
-  return Number(sluice.addresses[1 + TCP.indexOf(name)]!.split(":").at(-1));
-}
-
-async function roundTrip(name: string, sent: string): Promise<string> {
-  await using client = await connectRaw(portOf(name));
-  client.end(sent);
-  return String(await client.readToEnd());
-}
+const portOf = (name: string): number => sluice.portOf(1 + TCP.indexOf(name));
 
 /** Waits for a line of the error log. */
-async function logged(pattern: RegExp): Promise<void> {
-  await until(`${pattern} is logged`, async () =>
-    pattern.test(await readFile(folder.join("errors.log"), "utf8")),
-  );
-}
+const logged = (what: RegExp): Promise<void> => untilWritten(folder.join("errors.log"), what);
 
-const get = (path: string, init: RequestInit = {}): Promise<Response> =>
-  fetch(`http://127.0.0.1:${sluice.port}${path}`, init);
+const get = (path: string, init: RequestInit = {}): Promise<Response> => sluice.fetch(path, init);
 
 async function echoed(path: string, init: RequestInit = {}): Promise<EchoAnswer> {
   return (await (await get(path, init)).json()) as EchoAnswer;
@@ -111,7 +98,7 @@ async function echoed(path: string, init: RequestInit = {}): Promise<EchoAnswer>
 describe("plugins on a TCP listener", { skip: withoutCompiler }, () => {
   test("stand in a row, the first next to the client", async () => {
     seen = "";
-    assert.equal(await roundTrip("row", "hello"), "HELLO");
+    assert.equal(await roundTrip(portOf("row"), "hello"), "HELLO");
     assert.equal(
       seen,
       [..."HELLO"]
@@ -121,7 +108,10 @@ describe("plugins on a TCP listener", { skip: withoutCompiler }, () => {
   });
 
   test("give out at the end what they held back, whichever side ends", async () => {
-    assert.equal(await roundTrip("hold", "nothing comes before the end"), "nothing comes before the end");
+    assert.equal(
+      await roundTrip(portOf("hold"), "nothing comes before the end"),
+      "nothing comes before the end",
+    );
   });
 
   test("pass every byte of a large transfer, also when they make more of it than came", async () => {
@@ -154,7 +144,7 @@ describe("plugins on a TCP listener", { skip: withoutCompiler }, () => {
   });
 
   test("know connections from one another, from their beginning to their end", async () => {
-    assert.equal(await roundTrip("byte-counter", "12345"), "12345");
+    assert.equal(await roundTrip(portOf("byte-counter"), "12345"), "12345");
     const line = await until("the line is written", () =>
       readFile(folder.join("bytes.log"), "utf8").catch(() => null),
     );
@@ -275,7 +265,7 @@ describe("a plugin whose file is exchanged", { skip: withoutCompiler }, () => {
     assert.equal(String(await old.readExactly(1)), "A");
     await exchange("pass-through.so");
     await logged(/"plugin":"swapped".*Plugin was exchanged/);
-    assert.equal(await roundTrip("swapped", "b"), "b");
+    assert.equal(await roundTrip(portOf("swapped"), "b"), "b");
     assert.equal(await (await get("/swapped/")).text(), "origin\n");
     void old.write("c");
     assert.equal(String(await old.readExactly(1)), "C");
@@ -285,12 +275,12 @@ describe("a plugin whose file is exchanged", { skip: withoutCompiler }, () => {
     await folder.write("junk", "no library\n".repeat(1000));
     await exchange("junk");
     await logged(/"plugin":"swapped".*swapped\.so\) can't be used: .*invalid ELF header/);
-    assert.equal(await roundTrip("swapped", "b"), "b");
+    assert.equal(await roundTrip(portOf("swapped"), "b"), "b");
     // What ends in the middle would end the process when it is loaded.
     await folder.write("half", (await readFile(folder.join("xor.so"))).subarray(0, 9000));
     await exchange("half");
     await logged(/"plugin":"swapped".*it isn't whole: is it still being written\?/);
-    assert.equal(await roundTrip("swapped", "b"), "b");
+    assert.equal(await roundTrip(portOf("swapped"), "b"), "b");
   });
 
   test("leaves no copies behind", async () => {

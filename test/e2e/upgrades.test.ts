@@ -164,10 +164,7 @@ describe("an upgrade of the running process", {
     await dynasty.write("taken", [{ bind: `127.0.0.1:${await listen(taken)}`, respond: 204 }]);
     const [one, other] = [dynasty.upgrade(), dynasty.upgrade()];
     await assert.rejects(other, /An upgrade is under way already/);
-    await assert.rejects(
-      one,
-      /No upgrade: the new process ended with code 1: .*another program listens there already/,
-    );
+    await assert.rejects(one, /No upgrade: .*another program listens there already/);
     taken.close();
     assert.equal(dynasty.pid, pid);
     assert.equal((await kept.exchange(ask)).body.toString(), "first", "on the same connection");

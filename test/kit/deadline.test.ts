@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { until, withDeadline } from "./deadline.ts";
+import { until, untilQuick, withDeadline } from "./deadline.ts";
 
 test("withDeadline passes on a result and a failure", async () => {
   assert.equal(await withDeadline(Promise.resolve(1), 1000, String), 1);
@@ -26,4 +26,10 @@ test("until gives up", async () => {
     until("pigs fly", () => false, { timeout: 5, every: 1 }),
     /waited 5 ms until pigs fly/,
   );
+});
+
+test("what is slow at first may be quick in the end", async () => {
+  const times = [30, 20, 10];
+  await untilQuick(20, async () => times.shift() ?? 0);
+  assert.deepEqual(times, []);
 });

@@ -30,6 +30,11 @@ export interface UntilOptions {
   readonly every?: number;
 }
 
+/** Waits until work takes less than so many milliseconds: what nothing holds up does so in the end, however busy the machine is. */
+export async function untilQuick(milliseconds: number, work: () => Promise<number>): Promise<void> {
+  await until(`it takes less than ${milliseconds} ms`, async () => (await work()) < milliseconds);
+}
+
 /**
  * Looks again and again until `condition` yields something truthy, and returns that. Only for facts that send no event,
  * such as the memory of another process.

@@ -1,7 +1,8 @@
 import { statSync } from "node:fs";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { until } from "./deadline.ts";
 
 /** A directory that is removed, with all that is in it, at the end of the scope. */
 export interface TemporaryDirectory extends AsyncDisposable {
@@ -24,6 +25,11 @@ export async function createTemporaryDirectory(): Promise<TemporaryDirectory> {
     },
     [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }),
   };
+}
+
+/** Waits until a file that others write to says something. */
+export async function untilWritten(path: string, what: RegExp): Promise<void> {
+  await until(`${what} stands in ${path}`, async () => what.test(await readFile(path, "utf8")));
 }
 
 /** Whether every user may read what is in a folder. */

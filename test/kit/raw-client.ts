@@ -41,6 +41,13 @@ export async function connectRaw(target: RawTarget, options: RawClientOptions = 
   return new RawClient(socket, transport);
 }
 
+/** Says something and no more, on a connection of its own. @returns all that comes back */
+export async function roundTrip(target: RawTarget, sent: string): Promise<string> {
+  await using client = await connectRaw(target);
+  client.end(sent);
+  return String(await client.readToEnd());
+}
+
 /** How a connection goes that says nothing. One that is reset at once may never have stood on this side. */
 export async function closureOf(target: RawTarget): Promise<Closure> {
   try {

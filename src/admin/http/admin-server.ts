@@ -2,6 +2,7 @@ import { lookup } from "node:dns/promises";
 import { once } from "node:events";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { type AddressInfo, createServer, type Server as NetServer, type Socket } from "node:net";
+import { within } from "../../base/within.ts";
 import { nodeHttp } from "../../http/node-http.ts";
 import { formatHostPort } from "../../net/address.ts";
 import { AccessGuard, type AccessRules } from "./access.ts";
@@ -189,15 +190,9 @@ export class AdminServer {
     }
   }
 
-  async #inTime(reply: Promise<ApiResponse | null>): Promise<ApiResponse | null> {
-    const { promise, resolve } = Promise.withResolvers<ApiResponse>();
-    const page = answer(503, "text/html; charset=utf-8", TIMEOUT_PAGE);
-    const late = setTimeout(resolve, this.#timeouts.handle, page);
-    try {
-      return await Promise.race([reply, promise]);
-    } finally {
-      clearTimeout(late);
-    }
+  #inTime(reply: Promise<ApiResponse | null>): Promise<ApiResponse | null> {
+    const { handle } = this.#timeouts;
+    return within(handle, reply, () => answer(503, "text/html; charset=utf-8", TIMEOUT_PAGE));
   }
 
   #failure(error: unknown, message: IncomingMessage): ApiResponse {

@@ -15,6 +15,15 @@ test("is taken from a holder that died, and only then", () => {
   assert.deepEqual([...words], new Array(16).fill(0));
 });
 
+test("of a thread that is known to be gone is free at once, and no other", () => {
+  const words = new Int32Array(new SharedArrayBuffer(64));
+  const [gone, other, looker] = [new SetLock(words, 0), new SetLock(words, 1), new SetLock(words, 2)];
+  gone.enter(3);
+  other.enter(4);
+  for (const at of [3, 4]) looker.free(at, 0);
+  assert.deepEqual([words[3], words[4] === 0], [0, false]);
+});
+
 test("is free again after each turn, also when turns are counted anew", () => {
   const words = new Int32Array(new SharedArrayBuffer(64));
   const lock = new SetLock(words, 1023);

@@ -1,13 +1,23 @@
 /** Looks at a lock before its holder is thought to have been stopped in the middle, some 20 µs. */
 const SPINS = 1000;
-/** Naps, a millisecond each, before its holder is thought to be dead: others run for a tenth of a second without it. */
-const MOST_NAPS = 100;
+/**
+ * Naps, a millisecond each, before its holder is thought to be dead. On a busy machine one that lives may have to wait for its processor
+ * for a tenth of a second, and what both do then would be counted wrong.
+ */
+const MOST_NAPS = 500;
+
+/** The bits of a ticket that tell whose it is; the others tell which turn it was. */
+const MARK = 0x3ff << 21;
+
+function markOf(thread: number): number {
+  return ((thread + 1) << 21) & MARK;
+}
 
 /**
  * Locks in words of shared memory, for a few hundred nanoseconds at a time. A thread can be ended in the middle of anything,
  * so one that waits too long for one and the same holder takes its lock: by compare-and-swap on the word, which says whose
  * turn it is, so that only one does and a holder that comes back to life frees nobody else's. Naps are counted rather than
- * measured: a process that was stopped as a whole finds no time gone.
+ * measured: a process that was stopped as a whole finds no time gone. Who knows that a thread is gone needn't wait: `free`.
  */
 export class SetLock {
   readonly #words: Int32Array;
@@ -18,7 +28,7 @@ export class SetLock {
 
   constructor(words: Int32Array, thread: number) {
     this.#words = words;
-    this.#thread = ((thread + 1) & 0x3ff) << 21;
+    this.#thread = markOf(thread);
   }
 
   /** @param at the lock's word; one at a time */
@@ -31,6 +41,12 @@ export class SetLock {
 
   leave(): void {
     Atomics.compareExchange(this.#words, this.#held, this.#ticket, 0);
+  }
+
+  /** Frees a lock if it is held by a thread that is gone for certain. @param at the lock's word */
+  free(at: number, thread: number): void {
+    const holder = Atomics.load(this.#words, at);
+    if ((holder & MARK) === markOf(thread)) Atomics.compareExchange(this.#words, at, holder, 0);
   }
 
   #wait(): void {

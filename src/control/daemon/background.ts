@@ -4,6 +4,7 @@ import ffi from "node:ffi";
 import { closeSync, openSync, writeSync } from "node:fs";
 import type { Readable } from "node:stream";
 import { AppendedFile } from "../../base/log-files.ts";
+import { within } from "../../base/within.ts";
 import { systemError } from "../last-error.ts";
 
 /** Names the descriptor by which a process in the background says that it is ready. */
@@ -67,10 +68,7 @@ async function endOf(child: ChildProcess): Promise<number> {
 /** It has closed its ends by now, unless something that it has started holds them, too. */
 async function lastWords({ stdout, stderr }: ChildProcess): Promise<void> {
   const ends = [stdout!, stderr!].map((stream) => (stream.readableEnded ? null : once(stream, "end")));
-  const { promise: late, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, LAST_WORDS);
-  await Promise.race([Promise.all(ends), late]);
-  clearTimeout(timer);
+  await within(LAST_WORDS, Promise.all(ends));
   stdout!.destroy();
   stderr!.destroy();
 }

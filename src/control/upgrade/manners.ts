@@ -9,9 +9,13 @@ export interface Introduction {
   readonly version: string;
 }
 
+/** A successor doesn't take the place, in its own words. It ends by itself, when whom it has accepted is answered. */
+export class Renunciation extends Error {}
+
 /** The message, which has to be of this type. @throws Error in the other one's words when it said something else */
 export function expect(message: Message, type: string): Message {
   if (message.type === type) return message;
   const { message: reason } = message;
-  throw new Error(typeof reason === "string" ? reason : `it said ${message.type} and not ${type}`);
+  const words = typeof reason === "string" ? reason : `it said ${message.type} and not ${type}`;
+  throw message.type === "failed" ? new Renunciation(words) : new Error(words);
 }

@@ -268,7 +268,7 @@ describe("starting a successor", { skip: process.platform !== "linux" }, () => {
       ["", `console.error("a.yaml:3: wrong"); process.exit(2)`, /the test failed: a\.yaml:3: wrong$/],
       ["", "process.exit(3)", /the test failed: the test ended with code 3$/],
       ["process.exit(4)", "", /the new process ended with code 4: the other process has closed/],
-      [`${TAKE_OVER} predecessor.renounce("no room"); process.exit(1)`, "", /code 1: no room$/],
+      [`${TAKE_OVER} predecessor.renounce("no room"); process.exit(1)`, "", /No upgrade: .*no room$/],
     ];
     for (const [script, test, reason] of cases) {
       await using old = await OldProcess.startAs(script, test);
@@ -289,6 +289,17 @@ describe("starting a successor", { skip: process.platform !== "linux" }, () => {
     const { message } = (await old.upgrader.start(SOON).catch((error: unknown) => error)) as Error;
     const [, pid] = /^No upgrade: the test failed: (\d+)$/.exec(message) ?? [];
     assert.ok(process.kill(Number(pid), "SIGKILL"), message);
+  });
+
+  test("lets a successor that gives up finish what it has", async () => {
+    const script = `${TAKE_OVER} predecessor.renounce("no room"); setInterval(() => undefined, 1000);`;
+    await using old = await OldProcess.startAs(script);
+    let pid = 0;
+    const asked = old.upgrader.start(SOON, (step) => {
+      pid ||= Number(/^Process (\d+)/.exec(step)?.[1] ?? 0);
+    });
+    await assert.rejects(asked, /^UpgradeError: No upgrade: no room$/);
+    assert.ok(process.kill(pid, "SIGKILL"));
   });
 
   test("ends a successor that never gets ready", async () => {

@@ -1,9 +1,10 @@
+import { within } from "../../base/within.ts";
 import type { Channel } from "./channel.ts";
 import { closeAll } from "./descriptors.ts";
 import type { Estate } from "./estate.ts";
 import type { Message } from "./frames.ts";
 import { type CommandLine, type Launched, launch, testCommand } from "./launch.ts";
-import type { Introduction } from "./manners.ts";
+import { type Introduction, Renunciation } from "./manners.ts";
 import { Successor } from "./successor.ts";
 
 /** Why there is no successor. This process goes on as if nothing had been. */
@@ -152,9 +153,10 @@ export class Upgrader {
       return pid;
     } catch (error) {
       const { message } = error as Error;
-      const isGone = await isKept(launched.ended, LAST_WORDS);
-      await launched.end();
-      throw new Error(isGone ? `the new process ${await launched.ended}: ${message}` : message);
+      const end = await within(LAST_WORDS, launched.ended, () => null);
+      if (end === null && error instanceof Renunciation) launched.release();
+      else await launched.end();
+      throw new Error(end === null ? message : `the new process ${end}: ${message}`);
     }
   }
 
@@ -213,26 +215,10 @@ const LONGEST_APPOINTMENT = 10_000;
 const LAST_WORDS = 500;
 
 /** Kept with what `work` is, if that comes in time. */
-async function inTime<T>(work: Promise<T>, timeout: number, giveUp: (reason: string) => void): Promise<T> {
-  const { promise, reject } = Promise.withResolvers<never>();
-  const reason = `it wasn't ready within ${Math.round(timeout / 100) / 10} seconds`;
-  const late = setTimeout(() => {
-    reject(new Error(reason));
+function inTime<T>(work: Promise<T>, timeout: number, giveUp: (reason: string) => void): Promise<T> {
+  return within(timeout, work, () => {
+    const reason = `it wasn't ready within ${Math.round(timeout / 100) / 10} seconds`;
     giveUp(reason);
-  }, timeout);
-  // What fails when it is too late is nobody's any more.
-  work.catch(() => undefined);
-  try {
-    return await Promise.race([work, promise]);
-  } finally {
-    clearTimeout(late);
-  }
-}
-
-async function isKept(promise: Promise<unknown>, within: number): Promise<boolean> {
-  const { promise: late, resolve } = Promise.withResolvers<false>();
-  const timer = setTimeout(resolve, within, false);
-  const kept = await Promise.race([promise.then(() => true), late]);
-  clearTimeout(timer);
-  return kept;
+    throw new Error(reason);
+  });
 }

@@ -1,4 +1,5 @@
 import { describeThrown, isThenable, notPromised, ProxyError } from "../../base/errors.ts";
+import type { PlacedFilter } from "../../proxy/body-pump.ts";
 import type { FilteredBody, MaybePromise } from "../../proxy/phases.ts";
 import type { Session } from "../../proxy/session.ts";
 import type { FilterSession } from "./filter-session.ts";
@@ -114,11 +115,17 @@ async function allOf(promises: readonly PromiseLike<unknown>[], failures: readon
 /** What a filter does with a chunk of a body, as the engine calls it. */
 export function toBodyFilter(
   hook: Hook,
-): (session: Session<unknown>, chunk: Buffer | null, endOfStream: boolean) => MaybePromise<FilteredBody> {
-  return (session, chunk, endOfStream) => {
+): ((session: Session<unknown>, chunk: Buffer | null, endOfStream: boolean) => MaybePromise<FilteredBody>) &
+  PlacedFilter {
+  const filter = (
+    session: Session<unknown>,
+    chunk: Buffer | null,
+    endOfStream: boolean,
+  ): MaybePromise<FilteredBody> => {
     const result = callHook(hook, session, chunk, endOfStream) as MaybePromise<FilteredBody>;
     return isThenable(result) ? awaitHook(hook, result) : result;
   };
+  return Object.assign(filter, { place: hook.place });
 }
 
 /** @throws ProxyError that says whose error it is */

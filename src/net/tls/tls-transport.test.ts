@@ -2,9 +2,9 @@
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import type { Socket } from "node:net";
+import { connect, type Socket } from "node:net";
 import { describe, test } from "node:test";
-import type { TLSSocket } from "node:tls";
+import { connect as secure, type TLSSocket } from "node:tls";
 import { Recorder } from "../../../test/kit/accepted-transport.ts";
 import { createAuthority } from "../../../test/kit/certificates.ts";
 import { until } from "../../../test/kit/deadline.ts";
@@ -12,10 +12,13 @@ import { startHttp1Server } from "../../../test/kit/http1-server.ts";
 import { connectSecurely } from "../../../test/kit/tls-client.ts";
 import { createServerContext, startTlsServer, type TlsServer } from "../../../test/kit/tls-server.ts";
 import { ServerConnection } from "../../http1/server-connection.ts";
+import { leaveUnread } from "../node-sockets.ts";
 import { adoptAccepted } from "../onread-socket.ts";
 import { sharedReadSlab } from "../slabs.ts";
 import type { Transport } from "../transport.ts";
+import type { ClientHello } from "./client-hello.ts";
 import { securedSocket } from "./secured-socket.ts";
+import type { ServerContext } from "./server-context.ts";
 
 const authority = await createAuthority();
 const identity = await authority.issue();
@@ -199,6 +202,35 @@ describe("a transport over TLS", () => {
       process.getActiveResourcesInfo().filter((one) => one === "TCPSocketWrap").length;
     await until("no socket is open", () => sockets() === 0);
   });
+
+  // What the kernel tells of it to is then TLS, which has a session to offer, and not who reads.
+  for (const last of ["write", "end"] as const) {
+    test(`knows of a reset right behind the handshake, and the client's last ${last}`, async () => {
+      const handler = new Recorder();
+      const carrier = Promise.withResolvers<Socket>();
+      const onSecure = (socket: TLSSocket): void => {
+        const transport = adoptAccepted(socket, handler);
+        handler.onBytes = () => setImmediate(() => transport.sendText("an answer that nobody gets"));
+      };
+      const choose = (_hello: ClientHello, socket: Socket): ServerContext => {
+        carrier.resolve(socket);
+        return context;
+      };
+      await using server = await startTlsServer({ choose, onSecure });
+      const raw = connect({ port: server.port, host: "127.0.0.1" });
+      const client = secure({ socket: raw, rejectUnauthorized: false, ALPNProtocols: ["http/1.1"] });
+      client.on("error", () => undefined);
+      const accepted = await carrier.promise;
+      await once(client, "secureConnect");
+      const readOn = leaveUnread(accepted);
+      await new Promise<unknown>((resolve) => client[last]("question", resolve));
+      raw.resetAndDestroy();
+      await once(raw, "close");
+      readOn();
+      await handler.closed;
+      assert.equal(handler.received, "question".length);
+    });
+  }
 
   test("resets with TCP's own reset", async () => {
     await using accepted = await accept();

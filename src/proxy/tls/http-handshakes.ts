@@ -68,7 +68,8 @@ export class HttpHandshakes implements TlsTerminatorListener {
   constructor(options: HttpHandshakesOptions) {
     this.#options = options;
     this.#hasPassthrough = options.settings.passthrough.length > 0;
-    this.#sealed = options.faults === null ? null : new SealedConnections(options.faults, resetSocket);
+    const { faults } = options;
+    this.#sealed = faults === null ? null : new SealedConnections(faults, (socket) => resetSocket(socket));
   }
 
   /** Rejects with a `CertificateError` when a file can't be used, and with what OpenSSL says when it refuses something. */
