@@ -58,15 +58,22 @@ export async function put(
   const writer = store.begin(textKey(key), Buffer.from(meta), null, owner);
   if (writer === null) throw new Error("refused");
   const entry = writer.open()!;
-  const end = (): void => (entry.state === 0 ? entry.whenMore(entry.length, end) : resolve());
+  const end = (): void => {
+    if (entry.state === 0) entry.whenMore(entry.length, end);
+    else if (entry.state === 1) resolve();
+  };
   const CHUNK = 50_000;
-  for (let at = 0; at < body.length; at += CHUNK) {
-    const isReady = writer.write(body, at, Math.min(at + CHUNK, body.length));
-    if (!isReady) await Promise.race([promise, new Promise<void>((next) => (go = next))]);
+  try {
+    for (let at = 0; at < body.length; at += CHUNK) {
+      const isReady = writer.write(body, at, Math.min(at + CHUNK, body.length));
+      if (!isReady) await Promise.race([promise, new Promise<void>((next) => (go = next))]);
+    }
+    writer.finish();
+    end();
+    await promise;
+  } finally {
+    entry.release();
   }
-  writer.finish();
-  end();
-  await promise.finally(() => entry.release());
 }
 
 /** Begins an entry that nobody ends. */

@@ -185,7 +185,9 @@ export class DiskIndex extends Slots {
   gone(place: Place): void {
     this.#enter();
     if (this.is(place)) {
-      this.words[this.at(place.slot) + Slot.Flags]! |= GONE;
+      const at = this.at(place.slot);
+      this.words[at + Slot.Flags]! |= GONE;
+      this.sums[Sum.Leaving]! -= this.sums[(at + Slot.Charge) >> 1]!;
       this.freeIfOver(place.slot);
     }
     this.#leave();

@@ -40,7 +40,7 @@ export const Sum = {
   Used: 16,
   /** Of folders, and of what isn't ours. */
   Folders: 17,
-  /** Of files that are to be removed, or are but somebody reads them. */
+  /** Of files that are to be removed. Those that are, and are still read, have bytes that may not come back for long. */
   Leaving: 18,
   Small: 19,
   Limit: 20,

@@ -178,7 +178,6 @@ export class Slots {
     while (words[link] !== slot) link = this.at(words[link]!) + Slot.Next;
     words[link] = words[at + Slot.Next]!;
     const charge = this.sums[(at + Slot.Charge) >> 1]!;
-    this.sums[Sum.Leaving]! -= charge;
     this.sums[Sum.Used]! -= charge;
     words[at + Slot.Flags] = 0;
     words[at + Slot.Next] = words[Head.FreeSlots]!;
