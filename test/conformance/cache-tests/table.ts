@@ -28,10 +28,10 @@ export function summary(all: readonly Verdicts[], tests: readonly TestCase[]): s
 
 /** The same by the suite's groups, the required ones and the optional ones together: `required/optional`. */
 export function byGroup(all: readonly Verdicts[], tests: readonly TestCase[]): string {
-  const groups = [...new Set(tests.map(({ group }) => group))];
+  const groups = new Set(tests.filter(({ kind }) => kind !== "check").map(({ group }) => group));
   return table(
     ["required + optional", "there are", ...all.map(({ proxy }) => proxy)],
-    groups.map((group) => {
+    [...groups].map((group) => {
       const own = tests.filter((test) => test.group === group);
       const count = (kind: Kind): number => own.filter((test) => test.kind === kind).length;
       const columns = all.map((verdicts) => {

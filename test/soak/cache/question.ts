@@ -104,7 +104,8 @@ export class Clients implements Disposable {
           if (bytes >= leavesAfter) sent.destroy();
         });
         answer.on("error", () => undefined);
-        answer.on("close", () => settle(statusCode, fields, answer.complete));
+        // Once the client has left, the rest is read past.
+        answer.on("close", () => settle(statusCode, fields, answer.complete && bytes < leavesAfter));
       });
       sent.setTimeout(PATIENCE, () => sent.destroy(new Error("nothing came")));
       sent.on("error", ({ code }: NodeJS.ErrnoException) => {
