@@ -222,11 +222,17 @@ export class EntryTable {
     this.#letGo(hold);
   }
 
+  /** It is as much in demand as the one before. */
   #replace(record: number): void {
     const at = this.memory.wordOf(record) + Word.Hash;
     const before = this.#index.find(this.#words.subarray(at, at + HASH_WORDS));
-    if (before !== -1) this.#chunks.drop(before);
-    this.#link(record);
+    if (before === -1) {
+      this.#link(record);
+      return;
+    }
+    this.#queues.admitLike(record, before);
+    this.#chunks.drop(before);
+    this.#chunks.link(record);
   }
 
   #fail(hold: Hold): void {
