@@ -175,6 +175,11 @@ export class RequestHead extends Head<RequestSource> {
 
 /** The head of a response. */
 export class ResponseHead extends Head<ResponseSource> {
+  /**
+   * @internal fields as whole lines, each ended by CRLF, that are sent behind the others. They become fields like those once
+   * somebody asks for headers; as long as nobody does, that costs a fraction.
+   */
+  ownLines = "";
   #status: number;
   #reason: string | null = null;
 
@@ -197,10 +202,26 @@ export class ResponseHead extends Head<ResponseSource> {
     return head;
   }
 
+  override get headers(): HttpHeaders {
+    const headers = super.headers;
+    if (this.ownLines !== "") this.#adoptLines(headers);
+    return headers;
+  }
+
+  #adoptLines(headers: HttpHeaders): void {
+    const lines = this.ownLines.split("\r\n");
+    this.ownLines = "";
+    for (const line of lines.slice(0, -1)) {
+      const colon = line.indexOf(":");
+      headers.append(line.slice(0, colon), line.slice(colon + 1).trim());
+    }
+  }
+
   /** A copy whose body is framed otherwise: changes to one don't show in the other. */
   fork(body: BodyLength): ResponseHead {
     const copy = new ResponseHead(this.source, this.#status, body);
     copy.#reason = this.#reason;
+    copy.ownLines = this.ownLines;
     this.shareHeadersWith(copy);
     return copy;
   }

@@ -78,7 +78,7 @@ export function writeResponseHead(
     headers: touchedHeaders,
     dropped,
     framing,
-    lines,
+    lines: head.ownLines === "" ? lines : head.ownLines + lines,
   });
 }
 

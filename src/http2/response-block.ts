@@ -14,7 +14,7 @@ const OWN_ROOM = 128;
 
 /** Bytes that the block of a response's head takes at most. */
 export function responseRoom(head: ResponseHead): number {
-  return blockRoom(head.source.table(), head.touchedHeaders, "") + OWN_ROOM;
+  return blockRoom(head.source.table(), head.touchedHeaders, head.ownLines) + OWN_ROOM;
 }
 
 /** Encodes the head of a response, whose body is framed as `framing` says. */
@@ -41,6 +41,7 @@ export function encodeResponse(
     encoder.field("content-length", String(framing));
   // Names with characters that they can't have are passed over by many; this one nobody may (RFC 9113 §8.3).
   if (malformation === "header") encoder.field(":none", "of the pseudo-header fields");
+  if (head.ownLines !== "") encoder.lines(head.ownLines);
   if (status >= 200) encoder.lines(dateLineFor(head));
 }
 

@@ -128,10 +128,11 @@ export function tellOfCache(
   cache: string,
   status: CacheStatus,
 ): void {
+  let lines = `Cache-Status: ${formatCacheStatus(cache, status)}\r\n`;
   if (meta !== null) {
     const age = wholeSeconds(currentAge(view.of(meta).bornAt, now));
     // Of what has just come the client needn't be told that it is new.
-    if (status.forward === null || age > 0) head.headers.set("Age", String(age));
+    if (status.forward === null || age > 0) lines = `Age: ${age}\r\n${lines}`;
   }
-  head.headers.append("Cache-Status", formatCacheStatus(cache, status));
+  head.ownLines = lines;
 }

@@ -8,6 +8,9 @@ import { reasonPhrase } from "../../http/status.ts";
 const SHARED_FIELDS = 64;
 /** Where the fields of the head that is being sent stand; whoever keeps a head has an array of its own. */
 const shared = new Int32Array(SHARED_FIELDS * FIELD_STRIDE);
+/** Whose fields these are. */
+let owner: StoredSource | null = null;
+let ownersTable: FieldTable = EMPTY_TABLE;
 const view = new MetaView();
 
 /** The head of a stored response, in the bytes that the store has lent. */
@@ -25,13 +28,16 @@ class StoredSource implements ResponseSource {
   table(): FieldTable {
     if (this.#bytes === null) return EMPTY_TABLE;
     if (this.#table !== null) return this.#table;
+    if (owner === this) return ownersTable;
     view.of(this.#bytes);
     const count = view.fieldCount;
     if (this.#isKept || count > SHARED_FIELDS) {
       this.#table = view.toTable(new Int32Array(count * FIELD_STRIDE));
       return this.#table;
     }
-    return view.toTable(shared);
+    owner = this;
+    ownersTable = view.toTable(shared);
+    return ownersTable;
   }
 
   reason(): string {
@@ -43,10 +49,13 @@ class StoredSource implements ResponseSource {
     this.#isKept = true;
     this.#bytes = Buffer.from(this.#bytes);
     this.#table = null;
+    if (owner === this) owner = null;
   }
 
   settle(): void {
-    if (!this.#isKept) this.#bytes = null;
+    if (this.#isKept) return;
+    this.#bytes = null;
+    if (owner === this) owner = null;
   }
 }
 
