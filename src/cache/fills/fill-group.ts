@@ -22,6 +22,7 @@ export class FillGroup {
   readonly #clock: AlarmClock;
   readonly #alarm: Alarm;
   readonly #waiting = new Set<Fill>();
+  #isSettled = false;
   /** When the first of those who wait has waited for long enough; early when that one has left. */
   #firstUntil = Number.POSITIVE_INFINITY;
 
@@ -44,8 +45,7 @@ export class FillGroup {
 
   add(fill: Fill): void {
     fill.state = FillState.Waiting;
-    fill.slot = this.slot;
-    fill.root = this.root;
+    fill.group = this;
     this.#waiting.add(fill);
     this.#firstUntil = Math.min(this.#firstUntil, fill.until);
     this.wind();
@@ -70,8 +70,10 @@ export class FillGroup {
     else this.#alarm.clear();
   }
 
-  /** It is over for all of them. */
+  /** It is over for all of them; once. */
   settle(state: FillStateCode): void {
+    if (this.#isSettled) return;
+    this.#isSettled = true;
     this.#alarm.clear();
     for (const fill of this.#waiting) fill.state = state;
     this.#tell();

@@ -4,6 +4,7 @@ import { describe, test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import { until } from "../../../test/kit/deadline.ts";
+import type { StormJob } from "../../../test/kit/fill-storm.ts";
 import type { FillJob, FillOrder, FillReport } from "../../../test/kit/fill-thread.ts";
 import { idleAlarms, ManualAlarmClock } from "../../base/alarms.ts";
 import { allocatePredictor, Predictor } from "../predictor.ts";
@@ -212,6 +213,7 @@ describe("a table of fills", () => {
     fills[0]!.found();
     assert.equal(stage.seek(0, keyOf(90)).state, FillState.Mine);
     assert.equal(stage.seek(1, keyOf(90)).state, FillState.Waiting);
+    assert.equal(stage.told.length, 0, "not from within");
     await stage.untilTold(1);
     assert.deepEqual([stage.told[0], waiter.state], [waiter, FillState.Found]);
   });
@@ -291,4 +293,23 @@ test("a thousand requests of two threads make one fetch, whatever becomes of it"
   await until("it has found something for all others", () => other.count(3, FillState.Found) === 499);
   assert.deepEqual([count(1, FillState.Mine), count(2, FillState.Mine), count(3, FillState.Mine)], [0, 0, 2]);
   await other.worker.terminate();
+});
+
+test("never has two fetch the same at once, and forgets nobody, whatever threads do", async () => {
+  const [keys, rounds] = [12, 3000];
+  // Room for fewer keys than there are, so that slots change hands all the time.
+  const shared = { fills: allocateFills(8), predictor: allocatePredictor(100) };
+  const claimed = new SharedArrayBuffer(4 * keys);
+  const threads = [0, 1].map((thread) => {
+    const workerData: StormJob = { ...shared, thread, claimed, keys, rounds };
+    return new Worker(new URL("../../../test/kit/fill-storm.ts", import.meta.url), { workerData });
+  });
+  for (const [states] of await Promise.all(threads.map((worker) => once(worker, "message")))) {
+    const told = (states as number[]).reduce((sum, count) => sum + count, 0);
+    assert.equal(told, rounds);
+    assert.deepEqual(
+      [states[FillState.Waiting], states[FillState.TimedOut], states[FillState.Over]],
+      [0, 0, 0],
+    );
+  }
 });

@@ -83,16 +83,19 @@ export class FillTable implements FillKeeper, GroupKeeper {
     fill.state = FillState.Over;
     if (isLasting) this.#predictor.remember(fill, this.#clock.now());
     if (state === FillState.Found) this.#predictor.forget(fill);
-    if (before === FillState.Waiting) this.#groups.get(fill.slot)?.remove(fill);
+    if (before === FillState.Waiting) fill.group?.remove(fill);
     if (before === FillState.Mine) this.#release(fill, state);
   }
 
   /** @internal */
   look(group: FillGroup): void {
-    // It was settled meanwhile.
-    if (this.#groups.get(group.slot) !== group) return;
     const memory = this.#memory;
     const { slot } = group;
+    if (this.#groups.get(slot) !== group) {
+      // The slot is another one's: what these have waited for is over.
+      group.settle(FillState.Found);
+      return;
+    }
     for (;;) {
       memory.enterSlot(slot);
       const taker = this.#takeOver(group);
@@ -149,8 +152,6 @@ export class FillTable implements FillKeeper, GroupKeeper {
     const group = new FillGroup(this, this.#clock, fill.slot, fill.root);
     this.#groups.set(fill.slot, group);
     group.add(fill);
-    // What these wait for is over; only the bell hasn't been heard yet.
-    known?.settle(FillState.Found);
     // Later, or an owner might be told of a fill that it hasn't got yet.
     queueMicrotask(group.onBell);
   }

@@ -48,6 +48,8 @@ export class Fill {
   ticket = 0;
   /** @internal */
   root = 0;
+  /** @internal with whom it waits */
+  group: { remove(fill: Fill): void } | null = null;
   /** @internal how often it has begun again */
   rounds = 0;
   readonly #keeper: FillKeeper;
