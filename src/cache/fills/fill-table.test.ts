@@ -304,7 +304,9 @@ test("never has two fetch the same at once, and forgets nobody, whatever threads
     const workerData: StormJob = { ...shared, thread, claimed, keys, rounds };
     return new Worker(new URL("../../../test/kit/fill-storm.ts", import.meta.url), { workerData });
   });
-  for (const [states] of await Promise.all(threads.map((worker) => once(worker, "message")))) {
+  const reports = await Promise.all(threads.map((worker) => once(worker, "message")));
+  await Promise.all(threads.map((worker) => worker.terminate()));
+  for (const [states] of reports) {
     const told = (states as number[]).reduce((sum, count) => sum + count, 0);
     assert.equal(told, rounds);
     assert.deepEqual(
