@@ -90,11 +90,14 @@ export class DiskIndex extends Slots {
     this.#leave();
   }
 
-  /** A slot for an entry that is to be written, held open; 0: there is none. */
-  begin(hash: Int32Array, id: FileId): number {
+  /**
+   * A slot for an entry that is to be written, held open; 0: there is none.
+   * @param mayBeShown whether it is found from now on, if there is no other one of the key
+   */
+  begin(hash: Int32Array, id: FileId, mayBeShown: boolean): number {
     this.#enter();
     if (this.words[Head.FreeCount]! < SPARE_SLOTS) this.#evict();
-    const isFirst = this.seek(hash) === 0;
+    const isFirst = mayBeShown && this.seek(hash) === 0;
     const slot = this.take(hash, id);
     if (slot !== 0) {
       const at = this.at(slot);
@@ -125,12 +128,14 @@ export class DiskIndex extends Slots {
    * The entry is complete, and what its key leads to.
    * @param length of the file
    * @param charge what it takes on the disk
+   * @param insteadOf what it is to replace, and nothing else
    * @returns false when it was removed meanwhile: it is leaving
    */
-  publish(place: Place, length: number, charge: number): boolean {
+  publish(place: Place, length: number, charge: number, insteadOf: Place | null): boolean {
     this.#enter();
     const isKnown = this.is(place) && (this.flagsOf(place.slot) & LEAVING) === 0;
-    const isWanted = isKnown && (this.flagsOf(place.slot) & UNWANTED) === 0;
+    const isInPlace = insteadOf === null || (this.is(insteadOf) && this.#isVisible(insteadOf.slot));
+    const isWanted = isKnown && isInPlace && (this.flagsOf(place.slot) & UNWANTED) === 0;
     if (isKnown) this.#complete(place.slot, length, charge);
     if (isWanted) this.#show(place.slot, false);
     else if (isKnown) this.#makeLeave(place.slot);
@@ -384,6 +389,10 @@ export class DiskIndex extends Slots {
     if (more === 0) return;
     this.#queues.recharge(slot, more);
     this.charge(slot, more);
+  }
+
+  #isVisible(slot: number): boolean {
+    return (this.flagsOf(slot) & VISIBLE) !== 0;
   }
 
   #round(): number {

@@ -16,11 +16,26 @@ import {
 import { createTemporaryDirectory } from "../../../../test/kit/files.ts";
 import { patternBytes } from "../../../../test/kit/pattern.ts";
 import { createRandom } from "../../../../test/kit/random.ts";
+import { testCacheStore } from "../../store.contract.ts";
 import { EntryState, type Piece } from "../../store.ts";
 import { Head } from "./disk-memory.ts";
 import { FileCalls } from "./file-calls.ts";
 import { Ownership } from "./ownership.ts";
 import { thisProcess } from "./this-process.ts";
+
+testCacheStore(
+  "disk",
+  async (limits) => {
+    const folder = await createTemporaryDirectory();
+    const { store, keeper } = await openDiskCache(folder.join("cache"), limits);
+    const dispose = async (): Promise<void> => {
+      await keeper.close();
+      await folder[Symbol.asyncDispose]();
+    };
+    return { store, settled: () => store.settled(), dispose };
+  },
+  { runs: 6 },
+);
 
 const BLOCK = 64 * 1024;
 const SIZES = [0, 1, 13, 4096, BLOCK - 1, BLOCK, BLOCK + 1, 3 * BLOCK, 5 * BLOCK + 777];

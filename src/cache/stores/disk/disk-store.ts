@@ -1,4 +1,4 @@
-import { constants } from "node:fs";
+import { rmdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { CacheEntry, CacheKey, CacheStore, EntryWriter, StoreStats, WriterOwner } from "../../store.ts";
 import { BlockPool } from "./block-pool.ts";
@@ -6,13 +6,14 @@ import { BodyFile } from "./body-file.ts";
 import { DiskEntry } from "./disk-entry.ts";
 import { DiskIndex } from "./disk-index.ts";
 import { type DiskMemory, Role, Sum, viewDiskMemory } from "./disk-memory.ts";
-import { DiskWriter, type WriterMeans } from "./disk-writer.ts";
+import { DiskWriter, type NewEntry, type WriterMeans } from "./disk-writer.ts";
 import { FileCalls, isMissing } from "./file-calls.ts";
-import { BrokenFileError, encodeMetaPlace, type FileId, metaPlaceOf, newestMeta } from "./file-format.ts";
+import { BrokenFileError, type FileId } from "./file-format.ts";
 import { hashText, nameOf, pathOf, shardNames, shardOf, UNDER_WAY } from "./file-names.ts";
+import { copyBody, rewriteMeta } from "./new-meta.ts";
 import { openFile } from "./open-file.ts";
 import { type DiskProblem, Problems } from "./problems.ts";
-import { scanShard } from "./scan.ts";
+import { bytesOf, scanShard } from "./scan.ts";
 import { type Place, Stage } from "./slots.ts";
 import { Sweeper } from "./sweeper.ts";
 import { thisProcess } from "./this-process.ts";
@@ -90,18 +91,7 @@ export class DiskStore implements CacheStore {
     const isTooLong = length !== null && length > this.#means.mostEntryBytes;
     const isBusy = this.#isClosed || this.#index.role !== Role.Writing || this.#problems.isResting;
     if (isTooLong || isBusy || this.#writers.size >= MOST_WRITERS) return this.#refuse();
-    hashText(key.text, this.#hash);
-    const id = this.#nextId();
-    const slot = this.#index.begin(this.#hash, id);
-    this.#sweeper.sweep();
-    if (slot === 0) return this.#refuse();
-    const place = { slot, ...id };
-    const name = nameOf(this.#hash, id);
-    const paths = { underWay: this.#underWay(name), final: pathOf(this.#folder, name) };
-    const writer = new DiskWriter(this.#means, { key, place, paths, meta, length, owner });
-    this.#writers.add(writer);
-    this.#files.set(slot, writer.file);
-    return writer;
+    return this.#write({ key, meta, length, owner, insteadOf: null });
   }
 
   async update(entry: CacheEntry, meta: Buffer): Promise<void> {
@@ -110,7 +100,7 @@ export class DiskStore implements CacheStore {
     const { place } = file;
     file.hold();
     try {
-      if (this.#index.stageOf(place) === Stage.Complete) await this.#rewriteMeta(file, meta);
+      if (this.#index.stageOf(place) === Stage.Complete) await this.#putMeta(entry, meta);
     } catch (error) {
       // It was removed meanwhile, or the disk has its troubles: what stands there is valid, only older.
       if (!isMissing(error)) this.#problems.onWriteError(error as Error);
@@ -133,16 +123,37 @@ export class DiskStore implements CacheStore {
     for (let shard = 0; shard < shardNames.length; shard++)
       if (!this.#index.isScanned(shard)) await this.#scan(shard);
     this.#index.removeAll();
+    await this.settled();
+    await this.#removeFolders();
+  }
+
+  /** Resolves when all that was finished, given up, removed or released by now is so on the disk too. */
+  async settled(): Promise<void> {
+    const ending = [...this.#writers].filter(({ isOver }) => isOver);
+    await Promise.all(ending.map(({ ended }) => ended));
     await this.#sweeper.done();
+    await Promise.all(this.#closing);
   }
 
   /** Writers are stopped, files removed that are to be; who still reads may read to the end. */
   async close(): Promise<void> {
     this.#isClosed = true;
     for (const writer of this.#writers) writer.stop(new Error("the store is closed"));
-    await Promise.all([...this.#writers].map(({ ended }) => ended));
-    await Promise.all([...this.#scans.values(), ...this.#closing]);
-    await this.#sweeper.done();
+    await Promise.all(this.#scans.values());
+    await this.settled();
+  }
+
+  /** Whoever comes with a file makes them again. */
+  async #removeFolders(): Promise<void> {
+    for (const name of shardNames) {
+      const path = join(this.#folder, name);
+      const bytes = await bytesOf(path);
+      if (bytes === 0) continue;
+      await rmdir(path).then(
+        () => this.#index.addFolders(-bytes),
+        () => undefined,
+      );
+    }
   }
 
   #createMeans(): WriterMeans {
@@ -157,6 +168,21 @@ export class DiskStore implements CacheStore {
       onWriteError: (error) => this.#problems.onWriteError(error),
       onWriterEnd: (writer) => this.#writers.delete(writer),
     };
+  }
+
+  #write(what: Omit<NewEntry, "place" | "paths">): DiskWriter | null {
+    const hash = this.#hash;
+    hashText(what.key.text, hash);
+    const id = this.#nextId();
+    const slot = this.#index.begin(hash, id, what.insteadOf === null);
+    this.#sweeper.sweep();
+    if (slot === 0) return this.#refuse();
+    const name = nameOf(hash, id);
+    const paths = { underWay: this.#underWay(name), final: pathOf(this.#folder, name) };
+    const writer = new DiskWriter(this.#means, { ...what, place: { slot, ...id }, paths });
+    this.#writers.add(writer);
+    this.#files.set(slot, writer.file);
+    return writer;
   }
 
   #refuse(): null {
@@ -250,23 +276,31 @@ export class DiskStore implements CacheStore {
     }
   }
 
-  async #rewriteMeta(file: BodyFile, meta: Buffer): Promise<void> {
-    const head = file.head!;
-    // It would take another file, and all of the body with it: the next request brings that.
-    if (meta.length > head.metaCapacity) return this.#drop(file.place);
-    const name = nameOf(this.#index.hashOf(file.place), file.place);
-    const path = pathOf(this.#folder, name);
-    const descriptor = await this.#calls.open(path, constants.O_RDWR | constants.O_NOFOLLOW);
+  async #putMeta(entry: DiskEntry, meta: Buffer): Promise<void> {
+    const { file } = entry;
+    const { place } = file;
+    if (meta.length > file.head!.metaCapacity) return this.#copyWith(entry, meta);
+    const name = nameOf(this.#index.hashOf(place), place);
+    await rewriteMeta(this.#calls, pathOf(this.#folder, name), file.head!, meta);
+    this.#index.signal(place);
+  }
+
+  /** Meta that its file has no place for takes another file. */
+  async #copyWith({ key, file }: DiskEntry, meta: Buffer): Promise<void> {
+    let drained = (): void => undefined;
+    const owner: WriterOwner = { onDrain: () => drained(), onFailure: () => drained() };
+    const from = file.place;
+    const writer = this.#write({ key, meta, length: file.length, owner, insteadOf: from });
+    if (writer === null) return;
+    file.hold();
+    const body = new DiskEntry(key, file, this.#blocks);
     try {
-      const places = Buffer.allocUnsafe(head.bodyAt - head.metaAt);
-      await this.#calls.readAt(descriptor, places, 0, places.length, head.metaAt);
-      const number = newestMeta(places, head.metaCapacity).metaNumber + 1;
-      const place = encodeMetaPlace(meta, number);
-      await this.#calls.writeAt(descriptor, [place], metaPlaceOf(head, number));
+      await copyBody(body, writer, () => new Promise<void>((resolve) => (drained = resolve)));
     } finally {
-      await this.#calls.close(descriptor);
+      writer.abort();
+      body.release();
     }
-    this.#index.signal(file.place);
+    await writer.ended;
   }
 
   #dropBroken(place: Place, error: Error): void {

@@ -55,6 +55,8 @@ export interface NewEntry {
   readonly meta: Buffer;
   readonly length: number | null;
   readonly owner: WriterOwner;
+  /** Another one of the same key, which must still be what the key leads to when this one is finished. */
+  readonly insteadOf: Place | null;
 }
 
 /**
@@ -86,6 +88,11 @@ export class DiskWriter implements EntryWriter {
     this.#file = new BodyFile(means, entry.place, entry.key.text, Buffer.from(entry.meta));
     this.#file.tail = this.#tail;
     this.ended = this.#run();
+  }
+
+  /** Whether nothing more will come. */
+  get isOver(): boolean {
+    return this.#isOver;
   }
 
   get file(): BodyFile {
@@ -242,26 +249,29 @@ export class DiskWriter implements EntryWriter {
     if (this.#written > SURELY_WHOLE)
       charge = Math.max(charge, 512 * (await calls.stat(this.#descriptor)).blocks);
     if (this.#error !== null) throw this.#error;
-    await this.#giveName();
-    const isKept = index.publish(place, this.#written, charge);
+    const folderBytes = await this.#giveName();
+    const isKept = index.publish(place, this.#written, charge, this.#entry.insteadOf);
+    if (folderBytes > 0) index.addFolders(folderBytes);
     // Whose entry was taken away as a whole, as by an index that was made anew, has a file that nobody knows.
     if (!isKept && !index.is(place)) await calls.remove(paths.final);
     this.#file.sums = this.#tail.sums;
     this.#file.state = EntryState.Complete;
   }
 
-  /** Folders are made when the first file comes there. */
-  async #giveName(): Promise<void> {
-    const { index, calls } = this.#means;
+  /** @returns what a folder takes that is made when the first file comes there */
+  async #giveName(): Promise<number> {
+    const { calls } = this.#means;
     const { underWay, final } = this.#entry.paths;
     try {
       await calls.rename(underWay, final);
+      return 0;
     } catch (error) {
       if (!isMissing(error)) throw error;
-      const bytes = await calls.makeFolder(dirname(final));
-      index.addFolders(bytes);
-      await calls.rename(underWay, final);
     }
+    await this.#reserve(this.#reserved + DISK_BLOCK);
+    const bytes = await calls.makeFolder(dirname(final));
+    await calls.rename(underWay, final);
+    return bytes;
   }
 }
 
