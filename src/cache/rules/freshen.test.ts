@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { CAME, dateAt, metaOf, policyOf, requestOf, viewOf } from "../../../test/kit/cache-exchange.ts";
 import { ResponseHead } from "../../http/heads.ts";
-import type { FieldLine, ResponseMeta } from "../meta.ts";
+import { type FieldLine, MetaFlag, type ResponseMeta } from "../meta.ts";
 import { freshen, isAbout, isHeadOf } from "./freshen.ts";
 import { invalidatedBy } from "./invalidation.ts";
 import type { CachePolicy } from "./policy.ts";
@@ -116,10 +116,13 @@ test("begins a lifetime anew with a 304 that says nothing", () => {
   assert.equal(freshened({ etag: '"a"', "cache-control": "max-age=2" }, {})?.date, LATER);
 });
 
-test("lets go of what a 304 says isn't to be stored", () => {
+test("asks each time about what a 304 says isn't to be stored", () => {
   const stored = { "cache-control": "max-age=2", etag: '"a"' };
-  assert.equal(freshened(stored, { "cache-control": "no-store" }), null);
-  assert.equal(freshened(stored, { "cache-control": "private, max-age=5" }), null);
+  for (const directives of ["no-store", "private, max-age=5"]) {
+    const meta = freshened(stored, { "cache-control": directives });
+    assert.equal((meta?.flags ?? 0) & MetaFlag.NoCache, MetaFlag.NoCache, directives);
+  }
+  assert.equal((freshened(stored, {})?.flags ?? 0) & MetaFlag.NoCache, 0);
 });
 
 test("knows whether a HEAD says that what is stored is out of date", () => {

@@ -1,5 +1,5 @@
 import { ResponseHead } from "../../http/heads.ts";
-import type { FieldLine, ResponseMeta } from "../meta.ts";
+import { type FieldLine, MetaFlag, type ResponseMeta } from "../meta.ts";
 import type { MetaView } from "../meta-view.ts";
 import { Directive } from "./directives.ts";
 import { isStrong, matchesWeakly } from "./entity-tags.ts";
@@ -41,7 +41,7 @@ function variesAlike(vary: string, stored: string): boolean {
  * lifetime by what is there then.
  * @param update the 304, or the response to a HEAD that `isHeadOf` accepts
  * @param facts of the update
- * @returns null when it may be stored no longer, or doesn't fit in a meta any more
+ * @returns null when it doesn't fit in a meta any more
  */
 export function freshen(
   entry: MetaView,
@@ -60,13 +60,15 @@ export function freshen(
   if (age !== null) headers.push(["Age", age]);
   const merged = ResponseHead.from({ status: entry.status, headers });
   const mergedFacts = readResponse(merged, policy, facts.requestTime, facts.responseTime);
-  if (mergedFacts.directives.has(Directive.NoStore | Directive.Private)) return null;
   const lifetime = lifetimeOf(mergedFacts, policy);
-  return toMeta(merged, mergedFacts, lifetime, policy, {
+  const meta = toMeta(merged, mergedFacts, lifetime, policy, {
     key: entry.key,
     bodyLength: entry.bodyLength,
     generation,
   });
+  // It may not be for others any more: nobody gets it without the server's word.
+  const isForbidden = mergedFacts.directives.has(Directive.NoStore | Directive.Private);
+  return meta !== null && isForbidden ? { ...meta, flags: meta.flags | MetaFlag.NoCache } : meta;
 }
 
 /** A cookie that comes with a 304 is for whom it is sent to. */

@@ -12,6 +12,7 @@ import { MetaFlag } from "../meta.ts";
 import { LifetimeSource } from "./lifetime.ts";
 import type { CachePolicy } from "./policy.ts";
 import { type NotStored, whyNotStored } from "./storability.ts";
+import { fieldsForClient } from "./stored-fields.ts";
 import { hasTag, tagsOf } from "./tags.ts";
 
 const HOUR = "max-age=3600";
@@ -97,7 +98,14 @@ test("stores cookies where it is told to, or leaves them out where they are list
       metaOf(init).fields.map(([name]) => name),
       ["cache-control", "a"],
     );
+    const { response, facts } = exchangeOf(init);
+    assert.deepEqual(fieldsForClient(response.headers, facts.directives, policyOf()), [
+      ["set-cookie", "a=b"],
+    ]);
   }
+  const { response, facts } = exchangeOf({ response: { ...cookie, b: "2" } });
+  assert.deepEqual(fieldsForClient(response.headers, facts.directives, policyOf()), [["set-cookie", "a=b"]]);
+  assert.deepEqual(fieldsForClient(response.headers, facts.directives, policyOf(policy)), []);
 });
 
 test("stores in spite of no-store what it understands, if it must", () => {

@@ -1,12 +1,13 @@
 import { ProxyError } from "../../base/errors.ts";
 import type { Fill } from "../../cache/fills/fill.ts";
-import { encodeMeta } from "../../cache/meta.ts";
+import { encodeMeta, type FieldLine } from "../../cache/meta.ts";
 import { MetaView } from "../../cache/meta-view.ts";
 import { freshen, isAbout } from "../../cache/rules/freshen.ts";
 import { lifetimeOf } from "../../cache/rules/lifetime.ts";
 import { type ResponseFacts, readResponse } from "../../cache/rules/response-facts.ts";
 import { isServerError, mayServeOnError } from "../../cache/rules/reuse.ts";
 import { type NotStored, whyNotStored } from "../../cache/rules/storability.ts";
+import { fieldsForClient } from "../../cache/rules/stored-fields.ts";
 import { toMeta } from "../../cache/rules/to-meta.ts";
 import { askForAll, askWhetherItHolds } from "../../cache/rules/validation.ts";
 import { variantText, varyList } from "../../cache/rules/vary.ts";
@@ -22,14 +23,14 @@ import type { Lookup } from "./cache-lookup.ts";
 import { FillExchange } from "./fill-exchange.ts";
 import { type PassOwner, PassStream } from "./pass-stream.ts";
 
-/** Who waits for what is fetched. Is told one of these, once. */
+/** Who waits for what is fetched. Is told one of these, once; `own` is what the response has for them alone. */
 export interface FetchOwner {
   /** The response is stored from now on, and is read from `entry`, which is theirs. */
-  onStored(entry: CacheEntry): void;
+  onStored(entry: CacheEntry, own: readonly FieldLine[]): void;
   /** The response goes to them, and into the store as well where `why` is null. */
   onPassed(head: ResponseHead, stream: UpstreamStream, why: NotStored | "store" | null): void;
   /** What was stale holds; `meta` is what is stored by now. The entry is theirs. */
-  onFreshened(entry: CacheEntry, meta: Buffer): void;
+  onFreshened(entry: CacheEntry, meta: Buffer, own: readonly FieldLine[]): void;
   /** The server can't do its work, but what is stale may stand in. The entry is theirs. */
   onStale(entry: CacheEntry, status: number | null): void;
   onFetchFailed(error: ProxyError): void;
@@ -64,6 +65,8 @@ export class CacheFetch<C> implements DownstreamStream, WriterOwner, PassOwner {
   #writer: EntryWriter | null = null;
   #pass: PassStream | null = null;
   #requestTime = 0;
+  /** Of the purges, when the server was asked: what is purged since may be what it answers with. */
+  #generation = 0;
   /** Whether those who wait know where the response is. */
   #isTold = false;
 
@@ -79,6 +82,7 @@ export class CacheFetch<C> implements DownstreamStream, WriterOwner, PassOwner {
     if (this.#stale === null) askForAll(request);
     else askWhetherItHolds(request, view.of(this.#stale.meta));
     this.#requestTime = this.#now();
+    this.#generation = this.#lookup.rules.cache.purges?.generation ?? 0;
     this.#exchange = new FillExchange<C>(proxy, this, request, client, origin);
     this.#exchange.start();
   }
@@ -131,7 +135,7 @@ export class CacheFetch<C> implements DownstreamStream, WriterOwner, PassOwner {
     if (why !== null) return why;
     const key = this.#keyFor(facts);
     const bodyLength = length === "none" ? 0 : length === "unknown" ? -1 : length;
-    const meta = toMeta(head, facts, lifetime, rules.policy, { key: key.text, generation: 0, bodyLength });
+    const meta = toMeta(head, facts, lifetime, rules.policy, { key: key.text, generation: this.#generation, bodyLength });
     if (meta === null) return "store";
     const { store } = rules.cache;
     this.#writer = store.begin(key, encodeMeta(meta), bodyLength < 0 ? null : bodyLength, this);
@@ -142,7 +146,7 @@ export class CacheFetch<C> implements DownstreamStream, WriterOwner, PassOwner {
       this.#tellFound();
       const owner = this.#takeOwner();
       if (owner === null) entry.release();
-      else owner.onStored(entry);
+      else owner.onStored(entry, fieldsForClient(head.headers, facts.directives, rules.policy));
     }
     return null;
   }
@@ -156,7 +160,7 @@ export class CacheFetch<C> implements DownstreamStream, WriterOwner, PassOwner {
     const text = names.join(",");
     if (known === text) return rules.key.ofText(variantText(primary.text, text, knownEpoch, request));
     const epoch = Math.floor(Math.random() * 2 ** 32);
-    const list = encodeMeta(varyList(names, epoch, primary.text, 0, now));
+    const list = encodeMeta(varyList(names, epoch, primary.text, this.#generation, now));
     const writer = rules.cache.store.begin(primary, list, 0, NOBODY);
     writer?.finish();
     return rules.key.ofText(variantText(primary.text, text, epoch, request));
@@ -189,7 +193,7 @@ export class CacheFetch<C> implements DownstreamStream, WriterOwner, PassOwner {
     const stale = this.#stale!;
     const { rules } = this.#lookup;
     const entry = view.of(stale.meta);
-    const fresh = isAbout(facts, entry) ? freshen(entry, head, facts, rules.policy, 0) : null;
+    const fresh = isAbout(facts, entry) ? freshen(entry, head, facts, rules.policy, this.#generation) : null;
     if (fresh === null) {
       // It speaks of something else than what is stored.
       this.#dropStale();
@@ -203,7 +207,7 @@ export class CacheFetch<C> implements DownstreamStream, WriterOwner, PassOwner {
     this.#stale = null;
     const owner = this.#takeOwner();
     if (owner === null) stale.release();
-    else owner.onFreshened(stale, meta);
+    else owner.onFreshened(stale, meta, fieldsForClient(head.headers, facts.directives, rules.policy));
   }
 
   #servesStale(status: number | null): boolean {

@@ -1,5 +1,6 @@
 import { MetaFlag } from "../../cache/meta.ts";
 import { MetaView } from "../../cache/meta-view.ts";
+import { isStillThere } from "../../cache/purges/judge.ts";
 import type { CacheDirectives } from "../../cache/rules/directives.ts";
 import { requestDirectives } from "../../cache/rules/request-directives.ts";
 import { requestFieldsOf } from "../../cache/rules/request-fields.ts";
@@ -47,12 +48,25 @@ export class Lookup {
   #follow(entry: CacheEntry | null): CacheEntry | null | Promise<CacheEntry | null> {
     this.key = this.primary;
     this.vary = "";
-    if (entry === null || (view.of(entry.meta).flags & MetaFlag.VaryList) === 0) return entry;
+    if (entry === null || (view.of(entry.meta).flags & MetaFlag.VaryList) === 0) return this.#unlessPurged(entry);
     this.vary = view.varyList;
     this.epoch = view.epoch;
     entry.release();
     const { key, cache } = this.rules;
     this.key = key.ofText(variantText(this.primary.text, this.vary, this.epoch, this.request));
-    return cache.store.find(this.key);
+    const found = cache.store.find(this.key);
+    return found instanceof Promise
+      ? found.then((variant) => this.#unlessPurged(variant))
+      : this.#unlessPurged(found);
+  }
+
+  #unlessPurged(entry: CacheEntry | null): CacheEntry | null {
+    const { purges, store } = this.rules.cache;
+    if (entry === null || purges === null) return entry;
+    const meta = view.of(entry.meta);
+    if (meta.generation === purges.generation || isStillThere(purges, meta)) return entry;
+    entry.release();
+    void store.remove(this.key);
+    return null;
   }
 }

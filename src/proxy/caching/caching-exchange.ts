@@ -1,5 +1,6 @@
 import { ProxyError } from "../../base/errors.ts";
 import { type Fill, type FillOwner, FillState } from "../../cache/fills/fill.ts";
+import type { FieldLine } from "../../cache/meta.ts";
 import { MetaView } from "../../cache/meta-view.ts";
 import { type CacheStatus, Forward, timeToLive } from "../../cache/rules/cache-status.ts";
 import { invalidatedBy, isSafe } from "../../cache/rules/invalidation.ts";
@@ -166,14 +167,14 @@ export class CachingExchange<C> extends Exchange<C> implements FillOwner, FetchO
 
   // ── what comes of it ───────────────────────────────────────────────────────────────────────────────────────────
 
-  onStored(entry: CacheEntry): void {
+  onStored(entry: CacheEntry, own: readonly FieldLine[]): void {
     this.#fetch = null;
-    this.#serve(entry, entry.meta, { forward: this.#forward, stored: true });
+    this.#serve(entry, entry.meta, { forward: this.#forward, stored: true }, own);
   }
 
-  onFreshened(entry: CacheEntry, meta: Buffer): void {
+  onFreshened(entry: CacheEntry, meta: Buffer, own: readonly FieldLine[]): void {
     this.#fetch = null;
-    this.#serve(entry, meta, { forward: this.#forward, forwardStatus: 304, stored: true });
+    this.#serve(entry, meta, { forward: this.#forward, forwardStatus: 304, stored: true }, own);
   }
 
   onStale(entry: CacheEntry, status: number | null): void {
@@ -198,13 +199,14 @@ export class CachingExchange<C> extends Exchange<C> implements FillOwner, FetchO
     this.fail(error);
   }
 
-  #serve(entry: CacheEntry, meta: Buffer, status: CacheStatus): void {
+  #serve(entry: CacheEntry, meta: Buffer, status: CacheStatus, own: readonly FieldLine[] = NO_FIELDS): void {
     const lookup = this.#lookup!;
     const { request, fields, now } = lookup;
     view.of(meta);
     const length = entry.state === EntryState.Complete ? entry.length : view.bodyLength;
     const ttl = timeToLive(view.bornAt, view.lifetime, now);
     const { head, parts } = toAnswer(meta, length, { request, fields, now, random: this.proxy.random });
+    for (const [name, value] of own) head.headers.append(name, value);
     tellOfCache(head, meta, now, lookup.rules.cache.name, { ...status, ttl });
     this.#answer(new StoredStream(entry, parts), head);
   }
@@ -245,6 +247,8 @@ export class CachingExchange<C> extends Exchange<C> implements FillOwner, FetchO
     this.#stale = null;
   }
 }
+
+const NO_FIELDS: readonly FieldLine[] = [];
 
 function forwardFor({ asked, vary }: Lookup, stale: CacheEntry | null): Forward {
   if (stale === null) return vary === "" ? Forward.UriMiss : Forward.VaryMiss;

@@ -1,6 +1,8 @@
+import type { CacheCounts } from "../../cache/cache-counts.ts";
 import type { FillTable } from "../../cache/fills/fill-table.ts";
 import { DEFAULT_KEY_RULES, KeyMaker, type KeyRules } from "../../cache/key.ts";
 import { KeyHash } from "../../cache/key-hash.ts";
+import type { PurgeList } from "../../cache/purges/purge-list.ts";
 import { type CachePolicy, DEFAULT_POLICY } from "../../cache/rules/policy.ts";
 import type { CacheStore } from "../../cache/store.ts";
 
@@ -10,6 +12,10 @@ export interface HttpCacheMeans {
   readonly fills: FillTable;
   /** 128 bits in four words, the same in all threads and machines that share the store. */
   readonly secret: ArrayLike<number>;
+  /** What was purged, for all threads. Default: nothing ever is */
+  readonly purges?: PurgeList | null;
+  /** Default: nothing is counted */
+  readonly counts?: CacheCounts | null;
   /** By which `Cache-Status` calls it (RFC 9211). Default: `sluice` */
   readonly name?: string;
   /** Milliseconds since 1970. */
@@ -20,13 +26,18 @@ export interface HttpCacheMeans {
 export class HttpCache {
   readonly store: CacheStore;
   readonly fills: FillTable;
+  readonly purges: PurgeList | null;
+  readonly counts: CacheCounts | null;
   readonly hash: KeyHash;
   readonly name: string;
   readonly now: () => number;
 
-  constructor({ store, fills, secret, name = "sluice", now = Date.now }: HttpCacheMeans) {
+  constructor(means: HttpCacheMeans) {
+    const { store, fills, secret, purges = null, counts = null, name = "sluice", now = Date.now } = means;
     this.store = store;
     this.fills = fills;
+    this.purges = purges;
+    this.counts = counts;
     this.hash = new KeyHash(secret);
     this.name = name;
     this.now = now;
