@@ -139,9 +139,9 @@ const HEAD_BYTES = 28;
 const NO_BYTES = Buffer.alloc(0);
 
 /**
- * The purges of a process before, so that what a store has kept from it is judged by them. Purges that this one has had already are
- * not kept.
- * @param bytes of `serialize`
+ * The purges of a process before, so that what a store has kept from it is judged by them.
+ * @param bytes of `serialize`, and of nothing older: a purge that came after it would be undone. Who keeps them in a file writes it with each purge, or at the very end, and removes it
+ * when it has read it: without any, all that is older is revalidated
  * @returns null when they can't be read
  */
 export function restorePurges(bytes: Buffer, mostBytes: number = PURGE_BYTES): SharedArrayBuffer | null {
