@@ -135,7 +135,11 @@ export class CacheFetch<C> implements DownstreamStream, WriterOwner, PassOwner {
     if (why !== null) return why;
     const key = this.#keyFor(facts);
     const bodyLength = length === "none" ? 0 : length === "unknown" ? -1 : length;
-    const meta = toMeta(head, facts, lifetime, rules.policy, { key: key.text, generation: this.#generation, bodyLength });
+    const meta = toMeta(head, facts, lifetime, rules.policy, {
+      key: key.text,
+      generation: this.#generation,
+      bodyLength,
+    });
     if (meta === null) return "store";
     const { store } = rules.cache;
     this.#writer = store.begin(key, encodeMeta(meta), bodyLength < 0 ? null : bodyLength, this);

@@ -48,7 +48,8 @@ export class Lookup {
   #follow(entry: CacheEntry | null): CacheEntry | null | Promise<CacheEntry | null> {
     this.key = this.primary;
     this.vary = "";
-    if (entry === null || (view.of(entry.meta).flags & MetaFlag.VaryList) === 0) return this.#unlessPurged(entry);
+    if (entry === null || (view.of(entry.meta).flags & MetaFlag.VaryList) === 0)
+      return this.#unlessPurged(entry);
     this.vary = view.varyList;
     this.epoch = view.epoch;
     entry.release();

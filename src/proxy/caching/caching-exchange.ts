@@ -1,4 +1,5 @@
 import { ProxyError } from "../../base/errors.ts";
+import { CacheCount } from "../../cache/cache-counts.ts";
 import { type Fill, type FillOwner, FillState } from "../../cache/fills/fill.ts";
 import type { FieldLine } from "../../cache/meta.ts";
 import { MetaView } from "../../cache/meta-view.ts";
@@ -13,6 +14,7 @@ import type { UpstreamStream } from "../../http/streams.ts";
 import { Exchange } from "../exchange.ts";
 import { CacheFetch, type FetchOwner } from "./cache-fetch.ts";
 import { Lookup } from "./cache-lookup.ts";
+import { countOf } from "./count-answer.ts";
 import { tellOfCache, toAnswer } from "./stored-answer.ts";
 import { StoredStream } from "./stored-stream.ts";
 
@@ -187,6 +189,7 @@ export class CachingExchange<C> extends Exchange<C> implements FillOwner, FetchO
     this.#fetch = null;
     const { cache } = this.#lookup!.rules;
     const stored = why === null ? { stored: true } : { detail: why };
+    cache.counts?.add(why === null ? CacheCount.stored : CacheCount.passed);
     tellOfCache(head, null, this.#lookup!.now, cache.name, { forward: this.#forward, ...stored });
     // All of it was asked for, whatever the client did, since it might have been stored.
     if (this.isHead) stream.abort();
@@ -196,6 +199,7 @@ export class CachingExchange<C> extends Exchange<C> implements FillOwner, FetchO
 
   onFetchFailed(error: ProxyError): void {
     this.#fetch = null;
+    this.#lookup!.rules.cache.counts?.add(CacheCount.failed);
     this.fail(error);
   }
 
@@ -205,6 +209,7 @@ export class CachingExchange<C> extends Exchange<C> implements FillOwner, FetchO
     view.of(meta);
     const length = entry.state === EntryState.Complete ? entry.length : view.bodyLength;
     const ttl = timeToLive(view.bornAt, view.lifetime, now);
+    lookup.rules.cache.counts?.add(countOf(status, ttl));
     const { head, parts } = toAnswer(meta, length, { request, fields, now, random: this.proxy.random });
     for (const [name, value] of own) head.headers.append(name, value);
     tellOfCache(head, meta, now, lookup.rules.cache.name, { ...status, ttl });
