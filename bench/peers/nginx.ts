@@ -80,7 +80,11 @@ export const nginxCache: Peer = {
   open_file_cache max=10000 inactive=1h;
   open_file_cache_valid 1h;
   proxy_cache_path ${folderInMemory(context.directory)} levels=1:2 keys_zone=all:16m max_size=1g inactive=1h use_temp_path=off;`;
-    return await start(context, { ...tuned, http, location: "proxy_cache all; proxy_cache_lock on;" });
+    return await start(context, {
+      ...tuned,
+      http,
+      location: "proxy_cache all; proxy_cache_lock on; http2_chunk_size 16k;",
+    });
   },
 };
 

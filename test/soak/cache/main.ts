@@ -11,20 +11,12 @@
 // Exits with 1 when anything was wrong.
 
 import { parseArgs } from "node:util";
-import { type Ability, abilities } from "./check.ts";
-import type { Purge } from "./lane.ts";
-import { Origin } from "./origin.ts";
-import { cacheKinds, startCache } from "./proxies.ts";
-import { type Address, Clients } from "./question.ts";
 import { runCache, show } from "./run.ts";
+import { openTarget, targetOptions } from "./target.ts";
 
 const { values } = parseArgs({
   options: {
-    start: { type: "string" },
-    "origin-port": { type: "string", default: "0" },
-    proxy: { type: "string" },
-    "purge-method": { type: "string" },
-    without: { type: "string" },
+    ...targetOptions,
     requests: { type: "string", default: "100000" },
     seed: { type: "string", default: "1" },
     lanes: { type: "string", default: "32" },
@@ -34,40 +26,11 @@ const { values } = parseArgs({
   },
 });
 
-function chosen() {
-  if (values.start === undefined) return null;
-  const found = cacheKinds[values.start];
-  if (found === undefined) throw new Error(`--start: one of ${Object.keys(cacheKinds).join(", ")}`);
-  return found;
-}
-
-function purgeBy(method: string | null | undefined, proxy: Address): Purge | null {
-  if (method === null || method === undefined) return null;
-  const clients = new Clients(proxy);
-  return async (path) => {
-    const { status } = await clients.tell(path, method);
-    if (status < 200 || status > 299) throw new Error(`${status} to ${method}`);
-  };
-}
-
-function abilitiesIn(text: string): readonly Ability[] {
-  return text.split(",").map((name) => {
-    const found = abilities.find((ability) => ability === name);
-    if (found === undefined) throw new Error(`--without: of ${abilities.join(", ")}`);
-    return found;
-  });
-}
-
-const kind = chosen();
-await using origin = await Origin.start(Number(values["origin-port"]));
-await using started = kind === null ? null : await startCache(kind, origin.port);
-const [host = "127.0.0.1", port = "8080"] = (values.proxy ?? `127.0.0.1:${started?.port ?? 8080}`).split(":");
-const proxy: Address = { host, port: Number(port) };
+await using target = await openTarget(values);
 const report = await runCache({
-  ...{ origin, proxy, seed: Number(values.seed), requests: Number(values.requests) },
-  ...{ lanes: Number(values.lanes), resources: Number(values.resources), slack: Number(values.slack) },
-  purge: purgeBy(values["purge-method"] ?? kind?.purgeMethod, proxy),
-  without: values.without === undefined ? (kind?.without ?? []) : abilitiesIn(values.without),
+  ...target,
+  ...{ seed: Number(values.seed), requests: Number(values.requests), lanes: Number(values.lanes) },
+  ...{ resources: Number(values.resources), slack: Number(values.slack) },
 });
 process.stdout.write(show(report));
-process.exit(report.complaints.size === 0 ? 0 : 1);
+process.exitCode = report.complaints.size === 0 ? 0 : 1;

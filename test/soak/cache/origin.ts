@@ -61,7 +61,8 @@ export class Origin implements AsyncDisposable {
       response.writeHead(200, { "cache-control": "no-store", "content-length": 0 }).end();
       return;
     }
-    const isFaulty = resource.fault !== "none" && count % 3 === 0;
+    const isFaulty =
+      resource.fault === "first cut" ? count === 1 : resource.fault !== "none" && count % 3 === 0;
     if (isFaulty && resource.fault === "error") response.writeHead(503, { "content-length": 0 }).end();
     else await respond(request, response, resource, isFaulty);
   }

@@ -62,10 +62,13 @@ export function fieldsOf(question: Question): Record<string, string> {
 /** Clients of a proxy. */
 export class Clients implements Disposable {
   readonly #address: Address;
+  readonly #patience: number;
   readonly #agent = new Agent({ keepAlive: true });
 
-  constructor(address: Address) {
+  /** @param patience how long nothing may come, milliseconds */
+  constructor(address: Address, patience: number = PATIENCE) {
     this.#address = address;
+    this.#patience = patience;
   }
 
   [Symbol.dispose](): void {
@@ -107,7 +110,7 @@ export class Clients implements Disposable {
         // Once the client has left, the rest is read past.
         answer.on("close", () => settle(statusCode, fields, answer.complete && bytes < leavesAfter));
       });
-      sent.setTimeout(PATIENCE, () => sent.destroy(new Error("nothing came")));
+      sent.setTimeout(this.#patience, () => sent.destroy(new Error("nothing came")));
       sent.on("error", ({ code }: NodeJS.ErrnoException) => {
         // It was just being closed, as whoever takes one up again has to expect.
         const isRace = sent.reusedSocket && code === "ECONNRESET" && bytes === 0 && !isAnswered;

@@ -5,8 +5,8 @@ import { Random } from "../random.ts";
 export type Validator = "etag" | "weak" | "date" | "none";
 /** How the end of a body is told. */
 export type Framing = "length" | "chunked";
-/** What goes wrong with every third answer of the origin: it breaks off in the middle, or is a 503. */
-export type Fault = "none" | "cut" | "error";
+/** What goes wrong with every third answer of the origin: it breaks off in the middle, or is a 503; or with the first one alone. */
+export type Fault = "none" | "cut" | "error" | "first cut";
 /** Who may keep it: everybody for a time, everybody if they ask each time, or nobody but its one reader. */
 export type Sharing = "public" | "ask" | "private" | "nobody";
 
@@ -48,7 +48,7 @@ export const MOST_BYTES: number = MIB;
 export function pathOf(resource: Resource): string {
   const { id, ...traits } = resource;
   return `/r/${id}?${Object.entries(traits)
-    .map(([name, value]) => `${name}=${value}`)
+    .map(([name, value]) => `${name}=${encodeURIComponent(value)}`)
     .join("&")}`;
 }
 
