@@ -27,7 +27,7 @@ export function allocatePredictor(mostKeys: number): SharedArrayBuffer {
 type Hashed = Pick<CacheKey, "hash">;
 
 /** Milliseconds that a key is remembered, as Varnish does by default. */
-export const UNCACHEABLE_LIFETIME = 120_000;
+const UNCACHEABLE_LIFETIME = 120_000;
 
 /**
  * Keeps requests whose responses can't be stored anyway from waiting for one another: they go to the server at once. Who finds

@@ -4,7 +4,7 @@ import { allocatePurges, PurgeMemory, type PurgePlace, type PurgeState } from ".
 import { decodeRecords } from "./purge-records.ts";
 
 /** Bytes that purges may take, some ten thousand of them. */
-export const PURGE_BYTES: number = 1024 * 1024;
+const PURGE_BYTES = 1024 * 1024;
 
 /** Generations begin where those of the process before can't have come to, unless it had four purges a second all its life. */
 const GENERATION_TIME = 250;

@@ -17,7 +17,7 @@ export interface RedisWatcher {
 }
 
 /** What is said to all who listen. */
-export interface RedisChannel {
+interface RedisChannel {
   readonly name: string;
   onMessage(message: string): void;
 }

@@ -42,14 +42,14 @@ class Site implements Disposable {
   readonly receiver: PurgeReceiver;
   readonly events: string[] = [];
 
-  constructor() {
+  constructor(way: string) {
     const { purges } = this;
-    this.machine = new RedisMachine(url);
+    this.machine = new RedisMachine(way);
     this.store = this.machine.store({}, new SharedMetas(purges, USEFUL_DEFAULTS, () => NOW));
     const onError = (text: string): void => void this.events.push(`error ${text}`);
     this.sender = new PurgeSender("test:", { link: this.machine.link, purges, onError });
     this.machine.onBack = () => void this.sender.send();
-    this.receiver = new PurgeReceiver(url, "test:", {
+    this.receiver = new PurgeReceiver(way, "test:", {
       ...{ clock: idleAlarms, random: seededRandom("site"), purges, onError },
       onAway: () => this.events.push("away"),
       onBack: () => this.events.push("back"),
@@ -78,8 +78,8 @@ class Site implements Disposable {
   }
 }
 
-async function createSite(): Promise<Site> {
-  const site = new Site();
+async function createSite(way: string = url): Promise<Site> {
+  const site = new Site(way);
   await site.receiver.begin();
   return site;
 }
@@ -192,6 +192,23 @@ describe("purges of several machines", { skip }, () => {
     assert.equal(one.purges.verdict(before[0], "a", ""), PurgeVerdict.Gone);
     await asked;
     await until("it is passed on", () => other.purges.verdict(before[1], "a", "") === PurgeVerdict.Gone);
+  });
+
+  test("and entries need few rights", async () => {
+    const calls =
+      "ping get set unlink scan eval getrange lindex lrange rpush ltrim time publish subscribe".split(" ");
+    const rights = ["~test:*", "&test:*", ...calls.map((call) => `+${call}`)];
+    await client.ask("ACL", "SETUSER", "ann", "on", ">pw", "resetchannels", ...rights);
+    using site = await createSite(url.replace("//", "//ann:pw@"));
+    site.write("a");
+    const entry = (await site.store.find(cacheKey("a")))!;
+    await site.store.update(entry, entry.meta);
+    await site.sender.purge(key("a"));
+    await until("it is heard of", () => site.purges.remote > 0);
+    await site.store.remove(cacheKey("b"));
+    await site.store.clear();
+    assert.equal(await site.store.find(cacheKey("a")), null);
+    assert.deepEqual([site.events, site.machine.events], [[], []]);
   });
 
   test("that Redis refuses are done here, and told of", async () => {
