@@ -34,7 +34,7 @@ function startByFlags(context: PeerContext, bin: string): Child {
  *
  * @param settings more of the listener
  */
-export async function startByFile(context: PeerContext, bin: string, settings: object = {}): Promise<Child> {
+async function startByFile(context: PeerContext, bin: string, settings: object = {}): Promise<Child> {
   const { port, originPort, threads, protocol, certificate, directory, launch } = context;
   const { cert, key } = certificate;
   const listener = {
