@@ -1,0 +1,271 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { threadAlarms } from "../../src/base/alarms.ts";
+import { allocateFills } from "../../src/cache/fills/fill-memory.ts";
+import { FILL_DEFAULTS, FillTable } from "../../src/cache/fills/fill-table.ts";
+import { allocatePredictor, Predictor } from "../../src/cache/predictor.ts";
+import type { CachePolicy } from "../../src/cache/rules/policy.ts";
+import { MemoryStore } from "../../src/cache/stores/memory/memory-store.ts";
+import { allocateMemoryStore } from "../../src/cache/stores/memory/store-memory.ts";
+import { HttpCache } from "../../src/proxy/caching/http-cache.ts";
+import { until } from "../kit/deadline.ts";
+import type { RawMessage, RawRequest, RawResponse } from "../kit/raw-message.ts";
+import {
+  type Answer,
+  answering,
+  ok,
+  type ProxyUnderTest,
+  request,
+  startProxy,
+  writePattern,
+} from "./proxy.ts";
+
+const MAX_AGE = "Cache-Control: max-age=60";
+
+/** A proxy with a cache of a mebibyte, whose clock moves when it is told to. */
+class CachingProxy implements AsyncDisposable {
+  readonly proxy: ProxyUnderTest;
+  readonly store: MemoryStore;
+  readonly clock: { now: number };
+  /** What the origin was asked, where its script notes it. */
+  readonly asked: RawRequest[];
+
+  constructor(proxy: ProxyUnderTest, store: MemoryStore, clock: { now: number }, asked: RawRequest[]) {
+    this.proxy = proxy;
+    this.store = store;
+    this.clock = clock;
+    this.asked = asked;
+  }
+
+  /** The answer to a request on a connection of its own. */
+  async ask(line: string, ...headers: readonly string[]): Promise<RawResponse> {
+    const client = await this.proxy.connect();
+    return client.exchange(request(line, ...headers), { method: line.slice(0, line.indexOf(" ")) });
+  }
+
+  /** Nothing is held of the cache any more: all is as if nobody had come. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.proxy[Symbol.asyncDispose]();
+    this.store.clear();
+    await until("nothing is held", () => this.store.stats.entries === 0);
+    await this.store.close();
+  }
+}
+
+async function startCaching(answer: Answer, policy: Partial<CachePolicy> = {}): Promise<CachingProxy> {
+  const asked: RawRequest[] = [];
+  const clock = { now: Date.now() };
+  const memory = allocateMemoryStore({ mostBytes: 2 ** 20, mostEntryBytes: 2 ** 18, rows: 1 });
+  const store = new MemoryStore(memory, 0);
+  const predictor = new Predictor(allocatePredictor(64));
+  const fills = new FillTable(allocateFills(64), 0, FILL_DEFAULTS, { clock: threadAlarms, predictor });
+  const cache = new HttpCache({ store, fills, secret: [1, 2, 3, 4], now: () => clock.now });
+  const rules = cache.rules({}, policy);
+  const proxy = await startProxy({
+    origin: answering(answer, asked),
+    caches: true,
+    phases: {
+      requestFilter(session) {
+        session.cacheRules = rules;
+      },
+    },
+  });
+  return new CachingProxy(proxy, store, clock, asked);
+}
+
+/** The value of a field, null where there is none. */
+function field({ headers }: RawMessage | RawRequest, name: string): string | null {
+  return headers.find(([other]) => other.toLowerCase() === name)?.[1] ?? null;
+}
+
+function statusOf(response: RawResponse): string {
+  return field(response, "cache-status") ?? "";
+}
+
+describe("a proxy with a cache", () => {
+  test("fetches once and answers from then on, with an age", async () => {
+    await using caching = await startCaching(ok("hello", MAX_AGE));
+    const first = await caching.ask("GET /a");
+    assert.equal(first.body.toString(), "hello");
+    assert.match(statusOf(first), /^sluice; fwd=uri-miss; ttl=\d+; stored$/);
+    caching.clock.now += 5_000;
+    const second = await caching.ask("GET /a");
+    assert.equal(second.body.toString(), "hello");
+    assert.match(statusOf(second), /^sluice; hit; ttl=5\d$/);
+    assert.ok(Number(field(second, "age")) >= 5);
+    assert.equal(caching.asked.length, 1);
+  });
+
+  test("answers HEAD, ranges and conditions from a whole response", async () => {
+    await using caching = await startCaching(ok("0123456789".repeat(20), MAX_AGE, 'ETag: "v"'));
+    const first = await caching.ask("GET /a", "Range: bytes=2-4", 'If-None-Match: "old"');
+    assert.equal(first.status, 206);
+    assert.equal(first.body.toString(), "234");
+    const [sent] = caching.asked;
+    assert.equal(field(sent!, "range"), null);
+    assert.equal(field(sent!, "if-none-match"), null);
+    const head = await caching.ask("HEAD /a");
+    assert.equal(field(head, "content-length"), "200");
+    const parts = await caching.ask("GET /a", "Range: bytes=0-0,190-");
+    assert.match(field(parts, "content-type") ?? "", /^multipart\/byteranges; boundary=/);
+    const none = await caching.ask("GET /a", "Range: bytes=200-");
+    assert.equal(none.status, 416);
+    assert.equal(field(none, "content-range"), "bytes */200");
+    assert.equal((await caching.ask("GET /a", 'If-None-Match: "v"')).status, 304);
+    assert.equal(caching.asked.length, 1);
+  });
+
+  test("asks whether what is stale still holds", async () => {
+    await using caching = await startCaching((request) =>
+      field(request, "if-none-match") === '"v"'
+        ? 'HTTP/1.1 304 Not Modified\r\nCache-Control: max-age=100\r\nETag: "v"\r\nX-New: 1\r\n\r\n'
+        : ok("body", "Cache-Control: max-age=1", 'ETag: "v"'),
+    );
+    await caching.ask("GET /a");
+    caching.clock.now += 3_000;
+    const second = await caching.ask("GET /a");
+    assert.equal(second.body.toString(), "body");
+    assert.equal(field(second, "x-new"), "1");
+    assert.match(statusOf(second), /fwd=stale; fwd-status=304/);
+    caching.clock.now += 50_000;
+    assert.match(statusOf(await caching.ask("GET /a")), /hit/);
+    assert.equal(caching.asked.length, 2);
+  });
+
+  test("tells variants apart", async () => {
+    await using caching = await startCaching((request) =>
+      ok(field(request, "accept-language") ?? "none", MAX_AGE, "Vary: Accept-Language"),
+    );
+    for (const language of ["de", "en", "de", "en"]) {
+      const answer = await caching.ask("GET /a", `Accept-Language: ${language}`);
+      assert.equal(answer.body.toString(), language);
+    }
+    assert.equal(caching.asked.length, 2);
+  });
+
+  test("fetches once for all who ask at once", async () => {
+    const gate = Promise.withResolvers<void>();
+    await using caching = await startCaching(async () => {
+      await gate.promise;
+      return ok("one", MAX_AGE);
+    });
+    const answers = Promise.all(Array.from({ length: 100 }, () => caching.ask("GET /a")));
+    await until("all have asked", () => caching.proxy.count("requestsActive") === 100);
+    gate.resolve();
+    for (const { body } of await answers) assert.equal(body.toString(), "one");
+    assert.equal(caching.asked.length, 1);
+  });
+
+  test("lets all go to the server who ask for what can't be stored", async () => {
+    const gate = Promise.withResolvers<void>();
+    await using caching = await startCaching(async () => {
+      await gate.promise;
+      return ok("mine", "Cache-Control: private");
+    });
+    const answers = Promise.all(Array.from({ length: 20 }, () => caching.ask("GET /a")));
+    await until("all have asked", () => caching.proxy.count("requestsActive") === 20);
+    gate.resolve();
+    for (const { body } of await answers) assert.equal(body.toString(), "mine");
+    assert.equal(caching.asked.length, 20);
+  });
+
+  test("goes on fetching when the client that asked first is gone", async () => {
+    const gate = Promise.withResolvers<void>();
+    await using caching = await startCaching(async (_request, connection) => {
+      await connection.write(
+        "HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nContent-Length: 10\r\n\r\n01234",
+      );
+      await gate.promise;
+      return "56789";
+    });
+    const client = await caching.proxy.connect();
+    await client.write(request("GET /a"));
+    await client.readUntil("01234");
+    client.reset();
+    const other = caching.ask("GET /a");
+    await until("only the other one is left", () => caching.proxy.count("requestsActive") === 1);
+    gate.resolve();
+    assert.equal((await other).body.toString(), "0123456789");
+    assert.equal(caching.asked.length, 1);
+  });
+
+  test("doesn't let a client that reads nothing hold up others", async () => {
+    const size = 200_000;
+    await using caching = await startCaching(async (_request, connection) => {
+      await connection.write(
+        `HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nContent-Length: ${size}\r\n\r\n`,
+      );
+      await writePattern(connection, size);
+      return undefined;
+    });
+    const slow = await caching.proxy.connect();
+    await slow.write(request("GET /a"));
+    slow.pause();
+    assert.equal((await caching.ask("GET /a")).body.length, size);
+    assert.equal(caching.asked.length, 1);
+    slow.destroy();
+  });
+
+  test("passes on what turns out too large to be stored", async () => {
+    const size = 2 ** 19;
+    await using caching = await startCaching(async (_request, connection) => {
+      await connection.write(
+        "HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nTransfer-Encoding: chunked\r\n\r\n",
+      );
+      for (let sent = 0; sent < size; sent += 2 ** 14) {
+        await connection.write(`4000\r\n${"x".repeat(2 ** 14)}\r\n`);
+      }
+      return "0\r\n\r\n";
+    });
+    for (let i = 0; i < 2; i++) {
+      const answer = await caching.ask("GET /a");
+      assert.equal(answer.status, 200);
+      assert.equal(answer.body.length, size);
+    }
+    assert.equal(caching.asked.length, 2);
+  });
+
+  test("serves what is stale while it is fetched anew, and when the server fails", async () => {
+    let version = 0;
+    await using caching = await startCaching(() =>
+      ++version === 3
+        ? "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"
+        : ok(`v${version}`, "Cache-Control: max-age=10, stale-while-revalidate=10, stale-if-error=1000"),
+    );
+    assert.equal((await caching.ask("GET /a")).body.toString(), "v1");
+    caching.clock.now += 15_000;
+    assert.equal((await caching.ask("GET /a")).body.toString(), "v1");
+    await until("it was fetched anew", async () => (await caching.ask("GET /a")).body.toString() === "v2");
+    assert.equal(caching.asked.length, 2);
+    caching.clock.now += 100_000;
+    const stale = await caching.ask("GET /a");
+    assert.equal(stale.body.toString(), "v2");
+    assert.match(statusOf(stale), /fwd-status=503; .*detail=stale-if-error/);
+  });
+
+  test("forgets what a POST may have changed, and asks nobody when it mustn't", async () => {
+    await using caching = await startCaching(ok("x", MAX_AGE));
+    await caching.ask("GET /a");
+    await caching.ask("POST /a", "Content-Length: 0");
+    assert.equal((await caching.ask("GET /a", "Cache-Control: only-if-cached")).status, 504);
+    await caching.ask("GET /a");
+    assert.equal(caching.asked.length, 3);
+  });
+
+  test("tells its clients when a response breaks off, and stores nothing of it", async () => {
+    let count = 0;
+    await using caching = await startCaching(async (_request, connection) => {
+      if (++count === 2) return ok("whole", MAX_AGE);
+      await connection.write(
+        "HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nContent-Length: 10\r\n\r\n01234",
+      );
+      connection.reset();
+      return undefined;
+    });
+    const client = await caching.proxy.connect();
+    await client.write(request("GET /a"));
+    await client.readUntil("01234");
+    await assert.rejects(client.readExactly(1));
+    assert.equal((await caching.ask("GET /a")).body.toString(), "whole");
+  });
+});
