@@ -53,7 +53,7 @@ export function exchangeOf(init: CacheExchangeInit): Exchange {
   const response = ResponseHead.from({ status: init.status ?? 200, headers: init.response ?? {} });
   const facts = readResponse(response, policy, CAME, CAME);
   const asked = requestDirectives(request, fields, policy);
-  return { request, scheme: "https", fields, asked, response, facts, lifetime: lifetimeOf(facts, policy) };
+  return { request, fields, asked, response, facts, lifetime: lifetimeOf(facts, policy) };
 }
 
 /** What is stored of the response, whether it may be or not. */

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { CAME, dateAt, metaOf, policyOf, requestOf, viewOf } from "../../../test/kit/cache-exchange.ts";
 import { ResponseHead } from "../../http/heads.ts";
 import { type FieldLine, MetaFlag, type ResponseMeta } from "../meta.ts";
-import { freshen, isAbout, isHeadOf } from "./freshen.ts";
+import { freshen, isAbout } from "./freshen.ts";
 import { invalidatedBy } from "./invalidation.ts";
 import type { CachePolicy } from "./policy.ts";
 import { readResponse } from "./response-facts.ts";
@@ -123,19 +123,6 @@ test("asks each time about what a 304 says isn't to be stored", () => {
     assert.equal((meta?.flags ?? 0) & MetaFlag.NoCache, MetaFlag.NoCache, directives);
   }
   assert.equal((freshened(stored, {})?.flags ?? 0) & MetaFlag.NoCache, 0);
-});
-
-test("knows whether a HEAD says that what is stored is out of date", () => {
-  const stored = viewOf({ response: { etag: '"a"' } }, 10);
-  const holds = (headers: Fields, length: number | null, status = 200): boolean => {
-    const response = ResponseHead.from({ status, headers });
-    return isHeadOf(readResponse(response, policyOf(), LATER, LATER), length, stored);
-  };
-  assert.ok(holds({ etag: '"a"' }, 10));
-  assert.ok(holds({}, null));
-  assert.ok(!holds({ etag: '"b"' }, 10));
-  assert.ok(!holds({ etag: '"a"' }, 11));
-  assert.ok(!holds({ etag: '"a"' }, 10, 404));
 });
 
 test("finds out what a request has changed", () => {

@@ -11,7 +11,7 @@ import { toMeta } from "./to-meta.ts";
 import { varyNames } from "./vary-names.ts";
 
 /**
- * What a 304 or a response to HEAD never changes (RFC 9111 §3.2): it describes the body that is stored, and servers that
+ * What a 304 never changes (RFC 9111 §3.2): it describes the body that is stored, and servers that
  * code on the fly say something else of the body that they don't send.
  */
 const NOT_UPDATED: ReadonlySet<string> = new Set(["content-encoding", "content-range", "content-length"]);
@@ -39,7 +39,7 @@ function variesAlike(vary: string, stored: string): boolean {
 /**
  * What is stored once a 304 has said that it holds: the fields of the 304 in place of those that it names, and times and
  * lifetime by what is there then.
- * @param update the 304, or the response to a HEAD that `isHeadOf` accepts
+ * @param update the 304
  * @param facts of the update
  * @returns null when it doesn't fit in a meta any more
  */
@@ -87,17 +87,4 @@ function setDate(fields: FieldLine[], time: number): void {
   const at = fields.findIndex(([name]) => name.toLowerCase() === "date");
   if (at === -1) fields.push(date);
   else fields[at] = date;
-}
-
-/**
- * Whether a 200 to a HEAD speaks of the stored response, which it freshens then; otherwise that is out of date and to be asked
- * about (RFC 9111 §4.3.5).
- * @param length that the response names; null without
- */
-export function isHeadOf(facts: ResponseFacts, length: number | null, entry: MetaView): boolean {
-  return (
-    facts.status === entry.status &&
-    isAbout(facts, entry) &&
-    (length === null || entry.bodyLength < 0 || length === entry.bodyLength)
-  );
 }

@@ -1,5 +1,4 @@
 import type { RequestHead, ResponseHead } from "../../http/heads.ts";
-import { urlOf } from "./own-url.ts";
 
 /** Methods that change nothing, by their registry (RFC 9110 §16.1.1). */
 const SAFE: ReadonlySet<string> = new Set([
@@ -26,9 +25,10 @@ export function isSafe(method: string): boolean {
 export function invalidatedBy(request: RequestHead, scheme: string, response: ResponseHead): string[] {
   const { status } = response;
   if (isSafe(request.method) || status < 200 || status >= 400) return [];
-  const own = urlOf(request, scheme);
+  const text = `${scheme}://${request.host}${request.target}`;
+  const own = request.target.startsWith("/") ? URL.parse(text) : null;
   if (own === null) return [];
-  const urls = new Set([`${scheme}://${request.host}${request.target}`]);
+  const urls = new Set([text]);
   for (const name of ["location", "content-location"]) {
     const reference = response.headers.get(name);
     const url = reference === null ? null : URL.parse(reference, own);

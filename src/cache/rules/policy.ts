@@ -16,8 +16,6 @@ export interface CachePolicy {
   readonly staleIfError: number;
   /** Stores responses with Set-Cookie. Default: no, for a cookie is mostly one client's */
   readonly storesCookies: boolean;
-  /** Stores a response to POST that names its own URL in Content-Location, for GET (RFC 9110 §9.3.3). Default: no */
-  readonly storesPosts: boolean;
   /** Heeds what requests say in Cache-Control and Pragma. Default: yes */
   readonly heedsRequests: boolean;
 }
@@ -37,6 +35,5 @@ export const DEFAULT_POLICY: CachePolicy = {
   staleWhileRevalidate: 0,
   staleIfError: 0,
   storesCookies: false,
-  storesPosts: false,
   heedsRequests: true,
 };

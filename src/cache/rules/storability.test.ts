@@ -114,20 +114,6 @@ test("stores in spite of no-store what it understands, if it must", () => {
   assert.equal(whyNot({ response, status: 599 }), "status");
 });
 
-test("stores a POST that names its own URL, where it is told to", () => {
-  const policy = { storesPosts: true };
-  const post = { method: "POST", target: "/a?b", requestBody: 3, policy } as const;
-  const own = { "cache-control": HOUR, "content-location": "/a?b" };
-  assert.equal(whyNot({ ...post, response: own }), null);
-  assert.equal(
-    whyNot({ ...post, response: { ...own, "content-location": "https://EXAMPLE.com:443/a?b" } }),
-    null,
-  );
-  assert.equal(whyNot({ ...post, response: { ...own, "content-location": "/b" } }), "method");
-  assert.equal(whyNot({ ...post, response: { "content-location": "/a?b", etag: '"a"' } }), "method");
-  assert.equal(whyNot({ ...post, policy: {}, response: own }), "method");
-});
-
 test("takes the most specific lifetime", () => {
   const date = dateAt(0);
   assert.equal(secondsOf({ "cache-control": "max-age=1, s-maxage=2", expires: dateAt(9), date }), 2);

@@ -2,7 +2,6 @@ import type { RequestHead, ResponseHead } from "../../http/heads.ts";
 import { ABSENT, type CacheDirectives, Directive } from "./directives.ts";
 import { listsField } from "./field-list.ts";
 import { type Lifetime, mayBeKept } from "./lifetime.ts";
-import { namesOwnUrl } from "./own-url.ts";
 import type { CachePolicy } from "./policy.ts";
 import { RequestField } from "./request-fields.ts";
 import type { ResponseFacts } from "./response-facts.ts";
@@ -27,8 +26,6 @@ export type NotStored =
 export interface Exchange {
   /** As the client made it. For a HEAD the server was asked for all of it (`askForAll`), or its response is none to store. */
   readonly request: RequestHead;
-  /** Whence the request came: `http` or `https`. */
-  readonly scheme: string;
   /** Of the request, as `requestFieldsOf` found them. */
   readonly fields: number;
   /** Of the request; null when it says nothing. */
@@ -43,27 +40,16 @@ export interface Exchange {
  * lifetime too: one that is to be revalidated each time is stored as well.
  */
 export function whyNotStored(exchange: Exchange, policy: CachePolicy): NotStored | null {
-  return byRequest(exchange, policy) ?? byStatus(exchange.facts) ?? byResponse(exchange, policy);
+  return byRequest(exchange) ?? byStatus(exchange.facts) ?? byResponse(exchange, policy);
 }
 
-function byRequest(exchange: Exchange, policy: CachePolicy): NotStored | null {
-  const { request, fields, asked } = exchange;
+function byRequest({ request, fields, asked }: Exchange): NotStored | null {
   const { method, body } = request;
-  const isRead = method === "GET" || method === "HEAD";
-  if (!isRead && !isStorablePost(exchange, policy)) return "method";
+  if (method !== "GET" && method !== "HEAD") return "method";
   // A server may answer to the body of a GET, which no key holds.
-  if (isRead && body !== "none" && body !== 0) return "request-body";
+  if (body !== "none" && body !== 0) return "request-body";
   if ((fields & RequestField.Override) !== 0) return "request-override";
   return asked?.has(Directive.NoStore) === true ? "request-no-store" : null;
-}
-
-/** A response to POST holds for a GET of the URL that it names, if that is its own and it says how long (RFC 9110 §9.3.3). */
-function isStorablePost({ request, scheme, response, facts }: Exchange, policy: CachePolicy): boolean {
-  if (!policy.storesPosts || request.method !== "POST" || facts.status !== 200) return false;
-  const { directives, expires } = facts;
-  const isExplicit = directives.maxAge !== ABSENT || directives.sharedMaxAge !== ABSENT || expires !== null;
-  const location = response.headers.get("content-location");
-  return isExplicit && location !== null && namesOwnUrl(location, request, scheme);
 }
 
 /** What depends on fields of the request that aren't in the key, or isn't the end of it. */

@@ -128,9 +128,9 @@ export class CacheFetch<C> implements DownstreamStream, WriterOwner, PassOwner {
 
   /** @returns null when it is being stored, and whoever asked knows */
   #store(head: ResponseHead, length: BodyLength, facts: ResponseFacts): NotStored | "store" | null {
-    const { rules, request, fields, asked, scheme } = this.#lookup;
+    const { rules, request, fields, asked } = this.#lookup;
     const lifetime = lifetimeOf(facts, rules.policy);
-    const exchange = { request, scheme, fields, asked, response: head, facts, lifetime };
+    const exchange = { request, fields, asked, response: head, facts, lifetime };
     const why = whyNotStored(exchange, rules.policy);
     if (why !== null) return why;
     const key = this.#keyFor(facts);

@@ -15,7 +15,6 @@ const view = new MetaView();
 export class Lookup {
   readonly rules: CacheRules;
   readonly request: RequestHead;
-  readonly scheme: "http" | "https";
   /** Of the request, as `requestFieldsOf` found them. */
   readonly fields: number;
   /** What the request says of it; null for nothing. */
@@ -31,7 +30,6 @@ export class Lookup {
   constructor(rules: CacheRules, request: RequestHead, scheme: "http" | "https") {
     this.rules = rules;
     this.request = request;
-    this.scheme = scheme;
     this.fields = requestFieldsOf(request);
     this.asked = requestDirectives(request, this.fields, rules.policy);
     this.primary = rules.key.of(request, scheme);
