@@ -96,7 +96,7 @@ test("stores cookies where it is told to, or leaves them out where they are list
     assert.equal(whyNot(init), null, listed);
     assert.deepEqual(
       metaOf(init).fields.map(([name]) => name),
-      ["cache-control", "a"],
+      ["cache-control", "a", "Date"],
     );
     const { response, facts } = exchangeOf(init);
     assert.deepEqual(fieldsForClient(response.headers, facts.directives, policyOf()), [
@@ -192,6 +192,11 @@ test("keeps what belongs to the response and nothing of its connection", () => {
   );
   assert.equal(meta.flags, MetaFlag.HasEtag);
   assert.equal(meta.lifetime, 3600);
+});
+
+test("dates what came without a date", () => {
+  assert.deepEqual(metaOf({ response: {} }).fields, [["Date", dateAt(0)]]);
+  assert.deepEqual(metaOf({ response: { date: "foo" } }).fields, [["date", "foo"]]);
 });
 
 test("lets nothing be served stale that is to be revalidated", () => {

@@ -31,6 +31,8 @@ export function toMeta(
 ): ResponseMeta | null {
   const { directives } = facts;
   const fields = storedFields(response.headers, directives);
+  // It was made when it came (RFC 9110 §6.6.1), not whenever it is served.
+  if (!response.headers.has("date")) fields.push(["Date", new Date(facts.responseTime).toUTCString()]);
   if (!canHold(fields)) return null;
   const heedsOwn = !mustRevalidate(directives) && !directives.has(Directive.NoCache);
   return {
