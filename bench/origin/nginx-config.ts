@@ -35,7 +35,7 @@ http {
   fastcgi_temp_path ${directory}/origin-fastcgi;
   uwsgi_temp_path ${directory}/origin-uwsgi;
   scgi_temp_path ${directory}/origin-scgi;
-  limit_req_zone $server_name zone=askers:64k rate=20r/s;
+  limit_req_zone $server_port zone=askers:64k rate=20r/s;
   server {
     listen 127.0.0.1:${port} backlog=4096;
     root ${directory};

@@ -79,7 +79,7 @@ export class Lane {
     const random = this.#random;
     const plain: Question = {
       ...{ resource, path: pathOf(resource), method: random.chance(0.06) ? "HEAD" : "GET" },
-      ...{ kind: random.pick(KINDS), parts: [], noCache: random.chance(0.02) },
+      ...{ kind: random.pick(KINDS), parts: [], noCache: random.chance(0.05) },
       ...(random.chance(0.04) ? { user: `user-${random.between(1, 3)}` } : {}),
     };
     const draw = random.next();
