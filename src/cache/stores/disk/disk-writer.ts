@@ -20,7 +20,7 @@ const HIGH = 4 * BLOCK_BYTES;
 const LOW = BLOCK_BYTES;
 /** What disks give out; bytes of a file are counted in these. */
 const DISK_BLOCK = 4096;
-/** Milliseconds between two looks for room, and looks until there is none. */
+/** Milliseconds in which no room is made at all, and how often that may be until there is none. */
 const ROOM_WAIT = 500;
 const MOST_ROOM_WAITS = 10;
 /** Files up to here take what their length says; longer ones may be in pieces, which the disk keeps a list of. */
@@ -231,13 +231,13 @@ export class DiskWriter implements EntryWriter {
     const { index } = this.#means;
     const more = inDiskBlocks(bytes) - this.#reserved;
     if (more <= 0) return;
-    for (let waits = 0; ; waits++) {
+    for (let waits = 0; ; ) {
       if (this.#error !== null) throw this.#error;
       const room = index.reserve(this.#entry.place, more);
       this.#means.sweep();
       if (room === Room.Given) break;
       if (room === Room.None || waits === MOST_ROOM_WAITS) throw new NotKeptError("there is no room for it");
-      await index.untilFreed(ROOM_WAIT);
+      if (!(await index.untilFreed(ROOM_WAIT))) waits++;
     }
     this.#reserved += more;
   }

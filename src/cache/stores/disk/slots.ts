@@ -83,10 +83,10 @@ export class Slots {
     return wait.async ? wait.value : null;
   }
 
-  /** Resolves when room was made, or after so many milliseconds. */
-  untilFreed(mostWait: number): Promise<unknown> {
+  /** Waits so many milliseconds until room is made. @returns whether it was */
+  async untilFreed(mostWait: number): Promise<boolean> {
     const freed = Atomics.load(this.words, Head.Freed);
-    return Promise.resolve(Atomics.waitAsync(this.words, Head.Freed, freed, mostWait).value);
+    return (await Atomics.waitAsync(this.words, Head.Freed, freed, mostWait).value) !== "timed-out";
   }
 
   /** Bytes of the body that others can read, of an entry that this thread writes. */
