@@ -46,6 +46,20 @@ export function holdLent({ buffer }: Buffer): void {
   lent.get(buffer)?.();
 }
 
+const fleeting = new WeakSet<ArrayBufferLike>();
+
+/**
+ * What lies in this memory is somebody else's again once it was handed over: writes never refer to it, but to a copy. For memory
+ * that is shared with other threads.
+ */
+export function copyOnWrite({ buffer }: Buffer): void {
+  fleeting.add(buffer);
+}
+
+export function isFleeting({ buffer }: Buffer): boolean {
+  return fleeting.has(buffer);
+}
+
 const spareBulk: Slab[] = [];
 const spareOutput: OutputSlab[] = [];
 const spareSmall: OutputSlab[] = [];

@@ -5,6 +5,7 @@ import { type OutputOwner, output } from "./output.ts";
 import { meetReset, resetSocket } from "./reset-socket.ts";
 import {
   holdLent,
+  isFleeting,
   isLent,
   type OutputSlab,
   returnBulkSlab,
@@ -114,8 +115,8 @@ export class Transport implements OutputOwner, SocketWriterOwner {
   send(bytes: Buffer, start: number, end: number): void {
     if (this.closed || start === end) return;
     // Lent bytes join what is gathered: a copy is cheaper than two writes.
-    const isCopied = bytes.buffer === sharedMemory || (output.gathersFor(this) && isLent(bytes));
-    if (end - start < COPY_LIMIT || isCopied) {
+    const isShort = end - start < COPY_LIMIT || bytes.buffer === sharedMemory;
+    if (isShort || (output.gathersFor(this) && isLent(bytes)) || isFleeting(bytes)) {
       output.copy(this, bytes, start, end);
       return;
     }

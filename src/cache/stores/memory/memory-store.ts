@@ -1,3 +1,4 @@
+import { copyOnWrite } from "../../../net/slabs.ts";
 import type { CacheEntry, CacheKey, CacheStore, EntryWriter, StoreStats, WriterOwner } from "../../store.ts";
 import { EntryTable } from "./entry-table.ts";
 import { isKey } from "./key-text.ts";
@@ -22,6 +23,7 @@ export class MemoryStore implements CacheStore {
    */
   constructor(buffer: SharedArrayBuffer, row: number) {
     this.#table = new EntryTable(buffer, row);
+    copyOnWrite(this.#table.memory.bytes);
   }
 
   get stats(): StoreStats {
