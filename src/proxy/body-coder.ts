@@ -1,5 +1,4 @@
-import type { BodyLength, ResponseHead } from "../http/heads.ts";
-import type { Session } from "./session.ts";
+import type { BodyLength, RequestHead, ResponseHead } from "../http/heads.ts";
 
 /** Where the bytes go that a coder makes, and who is slowed down while it works. */
 export interface CoderOwner {
@@ -35,11 +34,11 @@ export interface SessionCoding {
    * Looks at the head of a server's response, before any phase does, and changes it where its body is to be decoded.
    * @returns null when the body stays as it is
    */
-  decode(session: Session<never>, head: ResponseHead): OpenCoder | null;
+  decode(request: RequestHead, head: ResponseHead): OpenCoder | null;
   /**
    * Looks at a response's head as the client is about to get it, whoever made it, and changes it where its body is to be coded.
    * @param length of the body before that
    * @returns null when the body stays as it is
    */
-  encode(session: Session<never>, head: ResponseHead, length: BodyLength): OpenCoder | null;
+  encode(request: RequestHead, head: ResponseHead, length: BodyLength): OpenCoder | null;
 }

@@ -208,7 +208,7 @@ export class Exchange<C>
 
   #prepareDecoder(head: ResponseHead): void {
     const { session } = this;
-    this.openDecoder = session.coding === null ? null : session.coding.decode(session as never, head);
+    this.openDecoder = session.coding === null ? null : session.coding.decode(session.request, head);
   }
 
   /** The answer of somebody who isn't a server of this session: what servers' answers go through is behind it. */

@@ -33,8 +33,8 @@ export abstract class ResponseSide<C> extends Flow<C> implements CoderOwner {
 
   /** @internal the head goes to the client, which may get another body than the one of this length */
   sendHead(head: ResponseHead, length: BodyLength): void {
-    const { coding } = this.session;
-    const open = coding === null ? null : coding.encode(this.session as never, head, length);
+    const { coding, request } = this.session;
+    const open = coding === null ? null : coding.encode(request, head, length);
     if (open === null || length === "none") this.downstream.sendHead(head, length, this.keepAlive);
     else if (this.isHead) this.downstream.sendHead(head, "none", this.keepAlive);
     else {

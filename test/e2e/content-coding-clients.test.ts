@@ -9,7 +9,9 @@ import { fetch } from "undici";
 import { until } from "../kit/deadline.ts";
 import { Http2Client } from "../kit/http2-client.ts";
 import { usedMemory } from "../kit/memory.ts";
+import { startOrigin } from "../kit/origins.ts";
 import { DECODERS, PLAIN, response, startCoding } from "./coding.ts";
+import { startInside } from "./inside.ts";
 import { answering, request, standstill } from "./proxy.ts";
 
 const MB = 1024 * 1024;
@@ -151,4 +153,48 @@ test("while a client reads nothing, the server is read no further", async () => 
   const used = usedMemory() - before;
   assert.ok(used < 12 * MB, `${used} bytes are held`);
   client.destroy();
+});
+
+test("a configuration says which routes are compressed, and how", async () => {
+  await using origin = await startOrigin();
+  for (const path of ["/", "/account/a", "/static/a.css"])
+    origin.handle(path, ({ response }) => {
+      response.setHeader("content-type", "text/css");
+      response.end("p { margin: 0 }\n".repeat(path === "/static/a.css" ? 20 : 100));
+    });
+  const env = { BIND: "127.0.0.1:0", APP: origin.address };
+  await using sluice = await startInside(["run", "examples/compression.yaml"], env);
+  const codingOf = async (path: string): Promise<string | null> => {
+    const answer = await sluice.fetch(path, { headers: { "accept-encoding": "zstd, br, gzip" } });
+    assert.match(await answer.text(), /^(?:p \{ margin: 0 \}\n)+$/);
+    return answer.headers.get("content-encoding");
+  };
+  assert.equal(await codingOf("/"), "zstd");
+  assert.equal(await codingOf("/account/a"), null);
+  assert.equal(await codingOf("/static/a.css"), "br");
+});
+
+test("sluice http --compress compresses", async () => {
+  await using origin = await startOrigin();
+  origin.handle("/", ({ response }) => {
+    response.setHeader("content-type", "application/json");
+    response.end(JSON.stringify(TEXT));
+  });
+  const args = ["http", "--bind", "127.0.0.1:0", "--upstream", origin.address, "--compress"];
+  await using sluice = await startInside(args);
+  const answer = await sluice.fetch("/", { headers: { "accept-encoding": "gzip" } });
+  assert.equal(answer.headers.get("content-encoding"), "gzip");
+  assert.equal(await answer.json(), TEXT);
+});
+
+test("a program has it for the sessions that it wants it for", async () => {
+  const args = ["run", "examples/coding/compress.ts", "--bind", "127.0.0.1:0"];
+  await using sluice = await startInside(args);
+  const codingOf = async (headers: Record<string, string>): Promise<string | null> => {
+    const answer = await sluice.fetch("/words", { headers: { "accept-encoding": "gzip", ...headers } });
+    assert.match(await answer.text(), /^(?:words, words, words\n){100}$/);
+    return answer.headers.get("content-encoding");
+  };
+  assert.equal(await codingOf({}), "gzip");
+  assert.equal(await codingOf({ authorization: "Basic YTpi" }), null);
 });

@@ -47,7 +47,9 @@ const compressMap = section("Compress", "How responses are compressed.", {
     .describe("Bodies that are known to be shorter stay as they are."),
   cookies: flag()
     .default(DEFAULT_COMPRESS.cookies)
-    .describe("Whether responses are compressed whose request has a cookie, or that set one: see BREACH."),
+    .describe(
+      "Whether responses are compressed whose request has a cookie, or that set one: see BREACH in docs/content-coding.md.",
+    ),
 }).transform(
   ({ min_size: minSize, levels: given = DEFAULT_LEVELS, ...document }): CompressSettings => ({
     ...document,

@@ -5,7 +5,6 @@ import type { BodyLength, RequestHead, ResponseHead } from "../../http/heads.ts"
 import { peekField } from "../../http/peek-field.ts";
 import { isBodiless } from "../../http/status.ts";
 import type { CoderOwner, OpenCoder, SessionCoding } from "../../proxy/body-coder.ts";
-import type { Session } from "../../proxy/session.ts";
 import { AcceptEncoding, toCodingName } from "./accept-encoding.ts";
 import {
   CODINGS,
@@ -88,8 +87,7 @@ export class ContentCoding implements SessionCoding {
   // ── on the way to the client ───────────────────────────────────────────────────────────────────────────────────
 
   /** @internal */
-  encode(session: Session<never>, head: ResponseHead, length: BodyLength): OpenCoder | null {
-    const { request } = session;
+  encode(request: RequestHead, head: ResponseHead, length: BodyLength): OpenCoder | null {
     if (head.status === NOT_MODIFIED) this.#treatUnmodified(request, head);
     const settings = this.#compress;
     if (settings === null || !this.#isCompressible(settings, head, length)) return null;
@@ -141,7 +139,7 @@ export class ContentCoding implements SessionCoding {
   // ── from the server ────────────────────────────────────────────────────────────────────────────────────────────
 
   /** @internal */
-  decode({ request }: Session<never>, head: ResponseHead): OpenCoder | null {
+  decode(request: RequestHead, head: ResponseHead): OpenCoder | null {
     const settings = this.#decompress;
     if (settings === null || !hasCodableBody(head, head.body)) return null;
     const coding = codingOf(head);
@@ -195,10 +193,8 @@ function isCoding(name: string): name is Coding {
 
 function encoding(coding: Coding, level: number, flushes: boolean, length: number | null): CoderWork {
   const kind = CODING_KINDS[coding];
-  const border = kind.wholeUpTo(level);
   return {
-    // What is longer needn't be gathered first.
-    wholeUpTo: flushes || (length ?? 0) > border ? -1 : border,
+    wholeUpTo: flushes ? -1 : kind.wholeUpTo(level),
     codeWhole: (bytes) => kind.encodeWhole(bytes, level),
     open: () => kind.openEncoder(level, flushes, length),
     flushKind: flushes ? null : kind.flushKind,

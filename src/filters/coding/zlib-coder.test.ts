@@ -105,10 +105,14 @@ for (const coding of CODINGS) {
 
     test("codes a longer one by a stream", async () => {
       const rig = new Rig(coding);
-      for (let i = 0; i < 50; i++) rig.push(`${i}`.repeat(100));
+      const pieces = Array.from({ length: 300 }, (_, i) => `${i} `.repeat(100));
+      for (const [i, piece] of pieces.entries()) {
+        rig.push(piece);
+        if (i % 20 === 0) await new Promise((resolve) => setImmediate(resolve));
+      }
       rig.coder.end();
       await rig.owner.ended();
-      const expected = Array.from({ length: 50 }, (_, i) => `${i}`.repeat(100)).join("");
+      const expected = pieces.join("");
       assert.equal(DECODERS[coding](rig.owner.bytes).toString(), expected);
       assert.equal(rig.streams.length, 1);
     });
@@ -165,7 +169,7 @@ for (const coding of CODINGS) {
 
     test("reports what can't be decoded, and no more than once", async () => {
       const kind = CODING_KINDS[coding];
-      const rig = new Rig(coding, { wholeUpTo: -1, open: () => kind.openDecoder() });
+      const rig = new Rig(coding, { flushKind: null, open: () => kind.openDecoder() });
       rig.push("\xff this is no coded text at all, but some other");
       await until("it fails", () => rig.owner.error !== null);
       rig.push("more");
@@ -213,7 +217,7 @@ test("while it is paused nothing comes out, and no more than a little is made", 
 
 test("what becomes too much is given up", async () => {
   const rig = new Rig("gzip", {
-    wholeUpTo: -1,
+    flushKind: null,
     open: () => CODING_KINDS.gzip.openDecoder(),
     checkSizes: (taken, made) => {
       if (made > taken * 10) throw new RangeError("too much");

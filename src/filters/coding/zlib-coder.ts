@@ -19,23 +19,29 @@ export interface CoderWork {
 
 /** Milliseconds without a word from the sender after which what came before isn't held back any longer. */
 const PAUSE = 10;
+/** Bytes that go to a stream together: each time they change threads, which takes as long as to compress 2 KiB. */
+const BATCH = 64 * 1024;
 
 /**
  * Codes one body. A short one is coded on the spot in one go, for changing threads would cost more; a longer one by a stream of
- * zlib's, whose work is done on the thread pool:
+ * zlib's, whose work is done on the thread pool, in batches:
  *
- *     gathering ──▶ all of it came ──▶ coded in one go
- *         └──────▶ more than that, or the sender pauses ──▶ a stream, flushed whenever the sender pauses
+ *     gathering ──▶ all of it came, and is short ──▶ coded in one go
+ *         └──────▶ a batch, or the sender pauses ──▶ a stream, flushed whenever the sender pauses
  *
- * Of a body no more is held than what the stream takes at once: the owner is told to hold the sender.
+ * Of a body no more is held than two batches: the owner is told to hold the sender.
  */
 export class ZlibCoder implements BodyCoder {
   readonly #owner: CoderOwner;
   readonly #work: CoderWork;
   readonly #alarm: Alarm | null;
   readonly #clock: AlarmClock;
+  /** What waits for its batch. */
   #gathered: Buffer[] = [];
+  #waiting = 0;
   #stream: CodingStream | null = null;
+  #isWriting = false;
+  #isBusy = false;
   #taken = 0;
   #made = 0;
   #lastPush = 0;
@@ -52,12 +58,13 @@ export class ZlibCoder implements BodyCoder {
 
   push(bytes: Buffer, start: number, end: number): void {
     if (this.#isStopped) return;
+    this.#gathered.push(Buffer.from(bytes.subarray(start, end)));
     this.#taken += end - start;
-    const piece = Buffer.from(bytes.subarray(start, end));
-    if (this.#stream !== null) this.#write(piece);
-    else {
-      this.#gathered.push(piece);
-      if (this.#taken > this.#work.wholeUpTo) this.#takeStream();
+    this.#waiting += end - start;
+    this.#writeBatch();
+    if (this.#waiting >= BATCH && !this.#isBusy) {
+      this.#isBusy = true;
+      this.#owner.onCoderBusy();
     }
     if (this.#alarm !== null && !this.#isStopped) this.#awaitPause(this.#alarm);
   }
@@ -66,10 +73,8 @@ export class ZlibCoder implements BodyCoder {
     if (this.#isStopped) return;
     this.#isEnded = true;
     this.#alarm?.clear();
-    if (this.#stream === null && this.#codeGathered()) return;
-    if (this.#isStopped) return;
-    if (this.#stream === null) this.#takeStream();
-    this.#stream!.end();
+    if (this.#stream === null && this.#taken <= this.#work.wholeUpTo && this.#codeWhole()) return;
+    if (!this.#isStopped && !this.#isWriting) this.#finish();
   }
 
   stop(): void {
@@ -90,10 +95,10 @@ export class ZlibCoder implements BodyCoder {
   }
 
   /** @returns false when it takes a stream, or came to nothing */
-  #codeGathered(): boolean {
+  #codeWhole(): boolean {
     let whole: Buffer | null;
     try {
-      whole = this.#work.codeWhole(this.#takeGathered());
+      whole = this.#work.codeWhole(this.#joined());
     } catch (error) {
       this.#fail(error as Error);
       return false;
@@ -104,30 +109,61 @@ export class ZlibCoder implements BodyCoder {
     return true;
   }
 
-  #takeGathered(): Buffer {
+  /** All that waits, in one piece. */
+  #joined(): Buffer {
     if (this.#gathered.length !== 1) this.#gathered = [Buffer.concat(this.#gathered)];
     return this.#gathered[0]!;
   }
 
-  #takeStream(): void {
+  #takeGathered(): Buffer {
+    const bytes = this.#joined();
+    this.#gathered = [];
+    this.#waiting = 0;
+    return bytes;
+  }
+
+  /** Where everything is flushed, nothing waits for its batch to be full. */
+  #writeBatch(): void {
+    if (this.#waiting >= (this.#alarm === null ? 1 : BATCH)) this.#write();
+  }
+
+  #write(): void {
+    if (this.#isWriting || this.#waiting === 0) return;
+    this.#isWriting = true;
+    this.#opened().write(this.#takeGathered(), this.#onWritten);
+  }
+
+  readonly #onWritten = (): void => {
+    this.#isWriting = false;
+    if (this.#isStopped) return;
+    if (this.#isEnded) {
+      this.#finish();
+      return;
+    }
+    this.#writeBatch();
+    if (!this.#isBusy || this.#waiting >= BATCH) return;
+    this.#isBusy = false;
+    this.#owner.onCoderIdle();
+  };
+
+  /** The last batch goes with the end. */
+  #finish(): void {
+    const stream = this.#opened();
+    if (this.#waiting > 0) stream.end(this.#takeGathered());
+    else stream.end();
+  }
+
+  #opened(): CodingStream {
+    if (this.#stream !== null) return this.#stream;
     const stream = this.#work.open();
     this.#stream = stream;
     stream.on("data", (bytes: Buffer) => this.#onData(bytes));
-    stream.on("drain", () => {
-      if (!this.#isStopped) this.#owner.onCoderIdle();
-    });
     stream.on("end", () => {
       if (!this.#isStopped) this.#owner.onCodedEnd();
     });
     stream.on("error", (error: Error) => this.#fail(error));
     if (this.#isPaused) stream.pause();
-    const bytes = this.#takeGathered();
-    this.#gathered = [];
-    if (bytes.length > 0) this.#write(bytes);
-  }
-
-  #write(piece: Buffer): void {
-    if (!this.#stream!.write(piece)) this.#owner.onCoderBusy();
+    return stream;
   }
 
   #onData(bytes: Buffer): void {
@@ -155,12 +191,14 @@ export class ZlibCoder implements BodyCoder {
 
   #onAlarm(): void {
     if (this.#isStopped || this.#isEnded) return;
+    const now = this.#clock.now();
     const due = this.#lastPush + PAUSE;
-    if (this.#clock.now() < due) {
-      this.#alarm!.set(due);
+    // While it works, what comes behind can't come out anyway.
+    if (now < due || this.#isWriting) {
+      this.#alarm!.set(Math.max(due, now + 1));
       return;
     }
-    if (this.#stream === null) this.#takeStream();
-    this.#stream!.flush(this.#work.flushKind!);
+    this.#write();
+    this.#opened().flush(this.#work.flushKind!);
   }
 }
