@@ -13,8 +13,9 @@ import type { CacheThreadData, CacheThreadReport } from "../../../../test/kit/ca
 import { patternBytes } from "../../../../test/kit/pattern.ts";
 import { testCacheStore } from "../../store.contract.ts";
 import { EntryState } from "../../store.ts";
+import { DoorBells } from "./door-bells.ts";
 import { MemoryStore } from "./memory-store.ts";
-import { allocateMemoryStore, Header } from "./store-memory.ts";
+import { allocateMemoryStore, Header, StoreMemory } from "./store-memory.ts";
 
 const MIB = 1 << 20;
 /** At least as many as `test/kit/cache-thread.ts` has. */
@@ -128,6 +129,8 @@ describe("a memory store whose thread has ended", () => {
     const body = patternBytes(40_000);
     for (const key of ["held", "let go", "another"]) await writeEntry(store, key, ["m", body]);
     const held = store.find(cacheKey("held"))!;
+    // Its body is another record's from now on.
+    store.update(held, Buffer.from("other meta"));
     const letGo = store.find(cacheKey("let go"))!;
     const writer = store.begin(cacheKey("b"), Buffer.from("m"), null, new RecordingOwner())!;
     new Int32Array(buffer)[Header.Lock] = (2 << 20) | 1;
@@ -137,6 +140,7 @@ describe("a memory store whose thread has ended", () => {
     writer.finish();
     store.forgetThread(1);
     assert.equal(store.find(cacheKey("another")), null, "nothing is left");
+    await fill(store, 5000, 0);
     assert.ok((await readBody(held)).equals(body), "but what is held");
     await writeEntry(store, "another", ["m", body]);
     assert.ok((await readEntry(store, "another"))?.[1].equals(body));
@@ -144,6 +148,15 @@ describe("a memory store whose thread has ended", () => {
     store.clear();
     assert.equal(store.stats.bytes, bytes);
   });
+});
+
+test("a bell rings for what came before it was listened to", async () => {
+  const memory = new StoreMemory(allocateMemoryStore({ mostBytes: MIB, rows: 1 }));
+  const bells = new DoorBells(memory, 0);
+  await new Promise<void>((resolve) => {
+    bells.wait({ recordAt: memory.wordOf(0), isDue: () => true, ring: resolve });
+  });
+  bells.close();
 });
 
 describe("a memory store in threads", () => {
