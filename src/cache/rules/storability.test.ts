@@ -1,16 +1,20 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import fc from "fast-check";
 import {
+  CAME,
   type CacheExchangeInit,
   dateAt,
   exchangeOf,
   metaOf,
   policyOf,
+  viewOf,
 } from "../../../test/kit/cache-exchange.ts";
 import { HttpHeaders } from "../../http/http-headers.ts";
 import { MetaFlag } from "../meta.ts";
 import { LifetimeSource } from "./lifetime.ts";
 import type { CachePolicy } from "./policy.ts";
+import { decideReuse } from "./reuse.ts";
 import { type NotStored, whyNotStored } from "./storability.ts";
 import { fieldsForClient } from "./stored-fields.ts";
 import { hasTag, tagsOf } from "./tags.ts";
@@ -221,4 +225,43 @@ test("reads tags of both fields", () => {
   assert.ok(!hasTag(tags, "C"));
   assert.equal(tagsOf(HttpHeaders.from({ "Cache-Tag": " , " })), "");
   assert.equal(tagsOf(HttpHeaders.from({ "Surrogate-Key": `${"x".repeat(20_000)} y` })), " y ");
+});
+
+test("survives whatever a server says", () => {
+  const value = fc.oneof(
+    fc.stringMatching(/^[ -~\u00a0-\u00ff]{0,30}$/),
+    fc.constantFrom(
+      dateAt(0),
+      dateAt(1e9),
+      "0",
+      '"a"',
+      "max-age=1",
+      "s-maxage=5, stale-if-error=5",
+      "*",
+      "a, b",
+    ),
+  );
+  const names = [
+    "cache-control",
+    "cdn-cache-control",
+    "expires",
+    "date",
+    "age",
+    "vary",
+    "etag",
+    "last-modified",
+  ];
+  const others = ["set-cookie", "connection", "cache-tag", "x"];
+  const response = fc.array(fc.tuple(fc.constantFrom(...names, ...others), value), { maxLength: 12 });
+  const policy = { heuristic: { fraction: 0.1, longest: 60 }, longestLifetime: 1000, staleIfError: 5 };
+  fc.assert(
+    fc.property(response, fc.integer({ min: 200, max: 599 }), (fields, status) => {
+      const why = whyNot({ response: fields, status, policy });
+      const view = viewOf({ response: fields, status, policy });
+      assert.ok(view.lifetime >= 0 && view.lifetime <= 1000);
+      assert.ok(view.bornAt <= CAME);
+      if (why === null) decideReuse(view, null, CAME);
+      assert.ok(!view.lines().some(([name]) => name === "connection" || name === "age"));
+    }),
+  );
 });
