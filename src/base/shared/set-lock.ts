@@ -39,8 +39,9 @@ export class SetLock {
     if (Atomics.compareExchange(this.#words, at, 0, this.#ticket) !== 0) this.#wait();
   }
 
-  leave(): void {
-    Atomics.compareExchange(this.#words, this.#held, this.#ticket, 0);
+  /** @returns false when somebody took it meanwhile, and wasn't alone therefore */
+  leave(): boolean {
+    return Atomics.compareExchange(this.#words, this.#held, this.#ticket, 0) === this.#ticket;
   }
 
   /** Frees a lock if it is held by a thread that is gone for certain. @param at the lock's word */

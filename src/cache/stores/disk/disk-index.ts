@@ -269,14 +269,15 @@ export class DiskIndex extends Slots {
 
   #enter(): void {
     this.#lock.enter(Head.Lock);
-    // Somebody died in the middle of a change: nothing of the index can be believed, and all of it is in the files.
-    if (this.words[Head.IsBeingChanged] !== 0) this.#reset();
+    // Somebody died in the middle of a change, or two made changes at a time, since one was slow enough to be taken for dead:
+    // nothing of the index can be believed, and all of it is in the files.
+    if (this.words[Head.IsBeingChanged] !== 0 || this.words[Head.IsBroken] !== 0) this.#reset();
     this.words[Head.IsBeingChanged] = 1;
   }
 
   #leave(): void {
     this.words[Head.IsBeingChanged] = 0;
-    this.#lock.leave();
+    if (!this.#lock.leave()) this.suspect();
   }
 
   #reset(): void {
@@ -284,6 +285,7 @@ export class DiskIndex extends Slots {
     this.words.fill(0, slotsAt);
     this.words.fill(0, chainsAt, chainsAt + chains);
     this.words.fill(0, SHARD_STATES, SHARD_STATES + SHARDS);
+    this.words[Head.IsBroken] = 0;
     this.words.fill(0, Head.SmallNewest, Head.MainOldest + 1);
     this.words[Head.FreeSlots] = 0;
     this.words[Head.Fresh] = 1;
@@ -351,7 +353,10 @@ export class DiskIndex extends Slots {
   #makeRoom(bytes: number): void {
     const sums = this.sums;
     const bound = sums[Sum.Limit]! * (1 - HEADROOM);
-    while (sums[Sum.Used]! - sums[Sum.Leaving]! + bytes > bound && this.#evict());
+    for (let left = this.memory.slots; sums[Sum.Used]! - sums[Sum.Leaving]! + bytes > bound; left--) {
+      if (left === 0) this.suspect();
+      if (left === 0 || !this.#evict()) break;
+    }
   }
 
   #evict(): boolean {

@@ -32,6 +32,8 @@ export const Head = {
   Chains: 13,
   Ghosts: 14,
   FreeCount: 15,
+  /** Set when the index was found to be what it can't be. */
+  IsBroken: 28,
 } as const;
 
 /** 64-bit floats of the head, by their place among all. */

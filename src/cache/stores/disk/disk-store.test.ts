@@ -277,6 +277,10 @@ test("makes its index anew when a thread died in the middle of a change", async 
   assert.equal(cache.store.begin(textKey("b"), Buffer.alloc(1), 1, { onDrain() {}, onFailure() {} }), null);
   await cache.keeper.look();
   assert.equal(cache.store.stats.entries, 5);
+  new Int32Array(cache.memory)[Head.IsBroken] = 1;
+  await get(cache.store, "0");
+  await cache.keeper.look();
+  assert.equal(cache.store.stats.entries, 5, "and also when it is found to be wrong");
   await put(cache.store, "b", Buffer.from("b"));
   assert.equal((await readBody(entry)).toString(), "1");
   entry.release();

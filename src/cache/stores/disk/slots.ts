@@ -16,6 +16,9 @@ export const ROUND: number = 1 << 6;
 export const THREAD_SHIFT: number = 16;
 export const FLAGS_OF_THREAD: number = ~(0xfff << THREAD_SHIFT);
 
+/** Slots of a chain: a hash has one or two. More of them go round in a circle. */
+const MOST_STEPS = 1000;
+
 /** A file of the index: ids are never used again, so one that went can't be taken for one that came. */
 export interface Place extends FileId {
   readonly slot: number;
@@ -97,6 +100,11 @@ export class Slots {
     this.wake(at);
   }
 
+  /** Something is as it can't be: whoever comes next makes the index anew. */
+  protected suspect(): void {
+    this.words[Head.IsBroken] = 1;
+  }
+
   protected at(slot: number): number {
     return this.memory.slotsAt + slot * SLOT_WORDS;
   }
@@ -112,9 +120,12 @@ export class Slots {
   /** What the key leads to. */
   protected seek(hash: Int32Array): number {
     let slot = this.words[this.memory.chainsAt + (hash[1]! & (this.memory.chains - 1))]!;
-    while (slot !== 0 && !((this.flagsOf(slot) & VISIBLE) !== 0 && this.isOf(slot, hash)))
+    for (let steps = 0; slot !== 0 && steps < MOST_STEPS; steps++) {
+      if ((this.flagsOf(slot) & VISIBLE) !== 0 && this.isOf(slot, hash)) return slot;
       slot = this.words[this.at(slot) + Slot.Next]!;
-    return slot;
+    }
+    if (slot !== 0) this.suspect();
+    return 0;
   }
 
   protected isOf(slot: number, hash: Int32Array): boolean {
@@ -161,12 +172,14 @@ export class Slots {
   protected seekFile(hash: Int32Array, { high, low }: FileId): number {
     const words = this.words;
     let slot = words[this.memory.chainsAt + (hash[1]! & (this.memory.chains - 1))]!;
-    while (slot !== 0) {
+    for (let steps = 0; slot !== 0 && steps < MOST_STEPS; steps++) {
       const at = this.at(slot);
-      if (words[at + Slot.IdHigh] === high && words[at + Slot.IdLow] === low && this.isOf(slot, hash)) break;
+      if (words[at + Slot.IdHigh] === high && words[at + Slot.IdLow] === low && this.isOf(slot, hash))
+        return slot;
       slot = words[at + Slot.Next]!;
     }
-    return slot;
+    if (slot !== 0) this.suspect();
+    return 0;
   }
 
   /** Somebody else may have it, once its file is gone and nobody has it open. */
@@ -175,7 +188,13 @@ export class Slots {
     const at = this.at(slot);
     if ((words[at + Slot.Flags]! & GONE) === 0 || words[at + Slot.Pins] !== 0) return;
     let link = this.chainOf(at);
-    while (words[link] !== slot) link = this.at(words[link]!) + Slot.Next;
+    for (let steps = 0; words[link] !== slot; steps++) {
+      if (words[link] === 0 || steps === MOST_STEPS) {
+        this.suspect();
+        return;
+      }
+      link = this.at(words[link]!) + Slot.Next;
+    }
     words[link] = words[at + Slot.Next]!;
     const charge = this.sums[(at + Slot.Charge) >> 1]!;
     this.sums[Sum.Used]! -= charge;
