@@ -1,14 +1,12 @@
 import type { AlarmClock } from "../base/alarms.ts";
 import { type ProxyError, toProxyError } from "../base/errors.ts";
+import { forgetDigests } from "../http/body-fields.ts";
 import type { BodyLength, ResponseHead } from "../http/heads.ts";
 import type { HttpHeaders } from "../http/http-headers.ts";
 import type { BodyCoder, CoderOwner, OpenCoder } from "./body-coder.ts";
 import { Flow, Hold } from "./flow.ts";
 import type { ResponseFaults } from "./response-faults.ts";
 import { SessionFaults } from "./session-faults.ts";
-
-/** Fields that say something of a body's bytes, which trailers may hold for want of knowing it before. */
-const OF_BYTES = ["content-md5", "content-digest", "repr-digest", "digest"] as const;
 
 /**
  * The last part of a response's way to the client, whoever made it: the server, a phase, or the proxy for an error.
@@ -55,7 +53,7 @@ export abstract class ResponseSide<C> extends Flow<C> implements CoderOwner {
     this.#trailers = trailers;
     if (this.#coder === null) this.onCodedEnd();
     else {
-      for (const name of trailers === null ? [] : OF_BYTES) trailers!.delete(name);
+      if (trailers !== null) forgetDigests(trailers);
       this.#coder.end();
     }
   }

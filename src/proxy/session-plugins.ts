@@ -1,12 +1,10 @@
 import { ProxyError } from "../base/errors.ts";
+import { forgetBytes, forgetDigests } from "../http/body-fields.ts";
 import type { RequestHead, ResponseHead } from "../http/heads.ts";
 import type { HttpHeaders } from "../http/http-headers.ts";
 import { TO_CLIENT, TO_UPSTREAM } from "../plugins/plugin.ts";
 import type { PipeOwner, PluginPipe } from "../plugins/plugin-pipe.ts";
 import type { PluginRow, PluginRowConnection } from "../plugins/plugin-row.ts";
-
-/** Fields that say something of a body's bytes, which aren't true of what plugins make of them. */
-const OF_BYTES = ["content-length", "content-md5", "content-digest", "repr-digest", "digest"] as const;
 
 /**
  * The plugins that the bodies of one session go through: the request's between all filters and the server, the response's between
@@ -49,7 +47,10 @@ export class SessionPlugins {
     headers.delete("range");
     headers.delete("if-range");
     headers.set("Accept-Encoding", "identity");
-    if (this.#transformsRequest) for (const name of OF_BYTES) headers.delete(name);
+    if (this.#transformsRequest) {
+      headers.delete("content-length");
+      forgetDigests(headers);
+    }
     return sent;
   }
 
@@ -62,9 +63,8 @@ export class SessionPlugins {
     if (status < 200 || status === 204 || status === 206 || isEncoded(headers)) return false;
     const isUnsent = isHead || status === 304;
     if (body === 0 && !isUnsent) return false;
-    for (const name of OF_BYTES) headers.delete(name);
-    headers.delete("accept-ranges");
-    weakenTag(headers);
+    // Also the tag: a plugin of another day may make other bytes of it.
+    forgetBytes(headers);
     return body !== "none";
   }
 
@@ -90,10 +90,4 @@ export function toPluginFailure(error: Error | null): ProxyError {
 function isEncoded(headers: HttpHeaders): boolean {
   const encoding = headers.get("content-encoding");
   return encoding !== null && encoding !== "" && encoding.toLowerCase() !== "identity";
-}
-
-/** Two responses of the same strong tag have the same bytes (RFC 9110 §8.8.1): a plugin of another day may make others. */
-function weakenTag(headers: HttpHeaders): void {
-  const tag = headers.get("etag");
-  if (tag?.startsWith('"') === true) headers.set("ETag", `W/${tag}`);
 }

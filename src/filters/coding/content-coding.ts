@@ -1,5 +1,6 @@
 import { type AlarmClock, threadAlarms } from "../../base/alarms.ts";
 import { ProxyError } from "../../base/errors.ts";
+import { forgetBytes } from "../../http/body-fields.ts";
 import { toFieldName } from "../../http/field-names.ts";
 import type { BodyLength, RequestHead, ResponseHead } from "../../http/heads.ts";
 import { peekField } from "../../http/peek-field.ts";
@@ -17,7 +18,7 @@ import {
 } from "./coding-settings.ts";
 import { CODING_KINDS } from "./codings.ts";
 import { ContentTypes, essenceOf } from "./content-types.ts";
-import { addVary, forbidsTransforms, forgetBytes, restoreTag } from "./representation.ts";
+import { addVary, forbidsTransforms, restoreTag } from "./representation.ts";
 import { type CoderWork, ZlibCoder } from "./zlib-coder.ts";
 
 /** How the bodies of responses are coded. What is absent has its default. */

@@ -7,12 +7,6 @@ import { peekField } from "../../http/peek-field.ts";
  * What a head has to say, and may not say any more, of a body whose coding is changed on its way.
  */
 
-/** Fields that say something of a body's bytes. Ranges of it can't be asked for either: servers know the other one's. */
-const OF_BYTES = [
-  ...["content-length", "content-md5", "content-digest", "repr-digest", "digest"],
-  "accept-ranges",
-] as const;
-
 const CACHE_CONTROL = toFieldName("cache-control");
 const NO_TRANSFORM = /(?:^|[,\s])no-transform(?:$|[,\s;=])/i;
 
@@ -28,18 +22,6 @@ export function addVary(headers: HttpHeaders): void {
   if (vary === null || vary === "") headers.set("Vary", "Accept-Encoding");
   else if (!/(?:^|[,\s])(?:\*|accept-encoding)(?:$|[,\s])/i.test(vary))
     headers.set("Vary", `${vary}, Accept-Encoding`);
-}
-
-/** The body of this head becomes another one: of the same meaning, but not of the same bytes. */
-export function forgetBytes(headers: HttpHeaders): void {
-  for (const name of OF_BYTES) headers.delete(name);
-  weakenTag(headers);
-}
-
-/** Two responses of the same strong tag have the same bytes (RFC 9110 §8.8.1), which these don't. */
-function weakenTag(headers: HttpHeaders): void {
-  const tag = headers.get("etag");
-  if (tag?.startsWith('"') === true) headers.set("ETag", `W/${tag}`);
 }
 
 /**
