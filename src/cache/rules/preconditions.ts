@@ -51,17 +51,3 @@ function isUnmodifiedSince(since: number, { lastModified, date, responseTime }: 
   // Never true of NaN: a date that can't be read is ignored
   return (Number.isNaN(lastModified) ? made : lastModified) <= since;
 }
-
-/**
- * The fields of a 304 that is made of a stored response (RFC 9110 §15.4.5): those by which the client finds and freshens what
- * it has. The rest it has.
- */
-export const IN_NOT_MODIFIED: ReadonlySet<string> = new Set([
-  "cache-control",
-  "content-location",
-  "date",
-  "etag",
-  "expires",
-  "last-modified",
-  "vary",
-]);
