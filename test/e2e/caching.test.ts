@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { threadAlarms } from "../../src/base/alarms.ts";
+import { idleAlarms } from "../../src/base/alarms.ts";
 import { allocateFills } from "../../src/cache/fills/fill-memory.ts";
 import { FILL_DEFAULTS, FillTable } from "../../src/cache/fills/fill-table.ts";
 import { allocatePredictor, Predictor } from "../../src/cache/predictor.ts";
@@ -59,7 +59,7 @@ async function startCaching(answer: Answer, policy: Partial<CachePolicy> = {}): 
   const memory = allocateMemoryStore({ mostBytes: 2 ** 20, mostEntryBytes: 2 ** 18, rows: 1 });
   const store = new MemoryStore(memory, 0);
   const predictor = new Predictor(allocatePredictor(64));
-  const fills = new FillTable(allocateFills(64), 0, FILL_DEFAULTS, { clock: threadAlarms, predictor });
+  const fills = new FillTable(allocateFills(64), 0, FILL_DEFAULTS, { clock: idleAlarms, predictor });
   const cache = new HttpCache({ store, fills, secret: [1, 2, 3, 4], now: () => clock.now });
   const rules = cache.rules({}, policy);
   const proxy = await startProxy({
@@ -205,6 +205,26 @@ describe("a proxy with a cache", () => {
     assert.equal((await caching.ask("GET /a")).body.length, size);
     assert.equal(caching.asked.length, 1);
     slow.destroy();
+  });
+
+  test("asks once for all who wait, also when what is stale changes slowly, or is to be asked about each time", async () => {
+    for (const control of ["max-age=10", "no-cache"]) {
+      const crowd = Promise.withResolvers<void>();
+      let count = 0;
+      await using caching = await startCaching(async (_request, connection) => {
+        if (++count === 1) return ok("old one", `Cache-Control: ${control}`, 'ETag: "1"');
+        await connection.write(ok("new one", `Cache-Control: ${control}`, 'ETag: "2"').slice(0, -3));
+        await crowd.promise;
+        return "one";
+      });
+      await caching.ask("GET /a");
+      caching.clock.now += 100_000;
+      const answers = Array.from({ length: 10 }, () => caching.ask("GET /a"));
+      await until("all have come", () => caching.store.stats.hits >= 10);
+      crowd.resolve();
+      for (const { body } of await Promise.all(answers)) assert.equal(body.toString(), "new one");
+      assert.equal(caching.asked.length, 2);
+    }
   });
 
   test("passes on what turns out too large to be stored", async () => {

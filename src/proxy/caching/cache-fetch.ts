@@ -67,6 +67,8 @@ export class CacheFetch<C> implements DownstreamStream, WriterOwner, PassOwner {
   #requestTime = 0;
   /** Of the purges, when the server was asked: what is purged since may be what it answers with. */
   #generation = 0;
+  /** Whether something stale stands under the key: until this is finished that is found, and not this. */
+  #isReplacing = false;
   /** Whether those who wait know where the response is. */
   #isTold = false;
 
@@ -119,6 +121,7 @@ export class CacheFetch<C> implements DownstreamStream, WriterOwner, PassOwner {
       }
       if (isServerError(head.status) && this.#servesStale(head.status)) return;
       this.#dropStale();
+      this.#isReplacing = true;
     }
     const why = this.#store(head, length, facts);
     if (why === null) return;
@@ -147,7 +150,7 @@ export class CacheFetch<C> implements DownstreamStream, WriterOwner, PassOwner {
     const entry = bodyLength < 0 ? null : this.#writer.open();
     if (entry === null) this.#passOn(head, null);
     else {
-      this.#tellFound();
+      if (!this.#isReplacing) this.#tellFound();
       const owner = this.#takeOwner();
       if (owner === null) entry.release();
       else owner.onStored(entry, fieldsForClient(head.headers, facts.directives, rules.policy));

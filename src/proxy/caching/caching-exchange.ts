@@ -41,6 +41,8 @@ export class CachingExchange<C> extends Exchange<C> implements FillOwner, FetchO
   #stale: CacheEntry | null = null;
   #forward: Forward | null = null;
   #hasWaited = false;
+  /** When the request looked for it first, by the cache's time. */
+  #arrived = 0;
 
   protected override afterRequestFilter(): void {
     const rules = this.session.cacheRules;
@@ -61,6 +63,7 @@ export class CachingExchange<C> extends Exchange<C> implements FillOwner, FetchO
       return;
     }
     this.#lookup = lookup;
+    this.#arrived = lookup.now;
     this.#lookUp();
   }
 
@@ -84,7 +87,7 @@ export class CachingExchange<C> extends Exchange<C> implements FillOwner, FetchO
     const lookup = this.#lookup!;
     const { asked } = lookup;
     lookup.now = lookup.rules.cache.now();
-    const reuse = entry === null ? withoutEntry(asked) : decideReuse(view.of(entry.meta), asked, lookup.now);
+    const reuse = entry === null ? withoutEntry(asked) : this.#decide(entry);
     switch (reuse) {
       case Reuse.Fresh:
         this.#serve(entry!, entry!.meta, this.#hitStatus());
@@ -105,6 +108,14 @@ export class CachingExchange<C> extends Exchange<C> implements FillOwner, FetchO
         if (entry === null && this.isHead) this.goUpstream();
         else this.#seek(entry);
     }
+  }
+
+  /** What came while this one waited is for all who did, also where those who come later have to ask: or each would ask in turn. */
+  #decide(entry: CacheEntry): Reuse {
+    const { asked, now } = this.#lookup!;
+    view.of(entry.meta);
+    if (this.#hasWaited && asked === null && view.responseTime >= this.#arrived) return Reuse.Fresh;
+    return decideReuse(view, asked, now);
   }
 
   /** Whether it came by waiting for somebody else or was there. */
