@@ -12,7 +12,7 @@ import { patternBytes } from "../../test/kit/pattern.ts";
 import { type CacheEntry, type CacheStore, EntryState } from "./store.ts";
 import { testAgainstModel } from "./store-model.contract.ts";
 
-export interface StoreLimits {
+interface StoreLimits {
   readonly mostBytes: number;
   readonly mostEntryBytes: number;
 }

@@ -6,7 +6,7 @@ import { EntryQueues } from "./entry-queues.ts";
 import { GhostTable } from "./ghost-table.ts";
 import { KeyIndex } from "./key-index.ts";
 import { isWide, keyBytes, writeKey } from "./key-text.ts";
-import { Pins } from "./pins.ts";
+import { Pins, takeRow } from "./pins.ts";
 import { Recovery } from "./recovery.ts";
 import { UNIT } from "./size-classes.ts";
 import { StoreLock } from "./store-lock.ts";
@@ -38,7 +38,7 @@ export class EntryTable {
   /** What has to be done once the lock can be had. */
   readonly #later: (() => void)[] = [];
 
-  constructor(buffer: SharedArrayBuffer, row: number) {
+  constructor(buffer: SharedArrayBuffer, row: number, thread: number) {
     const memory = new StoreMemory(buffer);
     this.memory = memory;
     this.#words = memory.words;
@@ -49,7 +49,7 @@ export class EntryTable {
     this.bells = new DoorBells(memory, row);
     const { pages } = this.#chunks;
     this.#recovery = new Recovery({ memory, pages, index: this.#index, queues: this.#queues });
-    this.forgetRow(row);
+    if (!takeRow(memory, row, thread)) this.forgetRow(row, thread);
     this.#pins = new Pins(memory, row);
     this.bells.onRing = () => this.#catchUp();
   }
@@ -138,12 +138,16 @@ export class EntryTable {
     this.#soon(() => this.#recovery.rebuild(-1));
   }
 
-  /** Lets go of all that a thread held that isn't any more. What it was writing has failed. */
-  forgetRow(row: number): void {
+  /**
+   * Lets go of all that a thread held that isn't any more. What it was writing has failed.
+   * @param heir the thread that has the row from now on, -1: none
+   */
+  forgetRow(row: number, heir: number): void {
     if (this.#lock.takeFrom(row)) {
       this.#recovery.rebuild(row);
+      takeRow(this.memory, row, heir);
       this.#lock.leave();
-    } else this.#soon(() => this.#recovery.letGoOf(row, (held) => this.#letGoOfDead(held)));
+    } else this.#soon(() => this.#letGoOfRow(row, heir));
     this.bells.tellAll();
   }
 
@@ -246,6 +250,11 @@ export class EntryTable {
 
   #letGo({ record, place }: Hold): void {
     if (this.#pins.letGo(record, place) === 0) this.#chunks.settle(record);
+  }
+
+  #letGoOfRow(row: number, heir: number): void {
+    this.#recovery.letGoOf(row, (held) => this.#letGoOfDead(held));
+    takeRow(this.memory, row, heir);
   }
 
   #letGoOfDead(held: number): void {

@@ -84,6 +84,28 @@ describe("the room of a memory store", () => {
     assert.ok(await writeEntry(store, "b", ["m", Buffer.alloc(1)]));
   });
 
+  test("leaves alone what the thread holds by another of its stores, and takes the places that one left", async () => {
+    const { stores, buffer } = openRows(MIB, 1);
+    const [before] = stores as [MemoryStore];
+    const body = patternBytes(9000);
+    await writeEntry(before, "a", ["m", body]);
+    const held = Array.from({ length: 200 }, () => before.find(cacheKey("a"))!);
+    const after = new MemoryStore(buffer, 0);
+    after.remove(cacheKey("a"));
+    await fill(after, 5000, 0);
+    for (const [i, entry] of held.entries()) {
+      if (i === 100) assert.ok((await readBody(entry)).equals(body));
+      entry.release();
+    }
+    await writeEntry(after, "b", ["m", body]);
+    const all = Array.from({ length: 300 }, () => after.find(cacheKey("b"))).filter(
+      (entry) => entry !== null,
+    );
+    assert.equal(all.length, 256);
+    for (const entry of all) entry.release();
+    (before.find(cacheKey("b")) ?? assert.fail("no place")).release();
+  });
+
   test("refuses what it has no room for because all is held", async () => {
     const { stores } = openRows(MIB, 1);
     const [store] = stores as [MemoryStore];
@@ -113,7 +135,8 @@ describe("a memory store whose thread has ended", () => {
       .write(Buffer.alloc(10), 0, 10);
     const reader = store.find(cacheKey("written"))!;
     const told = more(reader, 10);
-    new MemoryStore(buffer, 1);
+    // Its successor.
+    new MemoryStore(buffer, 1, 99);
     await told;
     assert.equal(reader.state, EntryState.Failed);
     assert.equal(store.find(cacheKey("written")), null);

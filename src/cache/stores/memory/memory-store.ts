@@ -1,3 +1,4 @@
+import { threadId } from "node:worker_threads";
 import { copyOnWrite } from "../../../net/slabs.ts";
 import type { CacheEntry, CacheKey, CacheStore, EntryWriter, StoreStats, WriterOwner } from "../../store.ts";
 import { EntryTable } from "./entry-table.ts";
@@ -20,9 +21,11 @@ export class MemoryStore implements CacheStore {
   /**
    * @param buffer of `allocateMemoryStore`
    * @param row of this thread; no other one that lives has it
+   * @param thread tells this thread from those before that had the row: it may have several stores, which let go of nothing that
+   *   the others hold
    */
-  constructor(buffer: SharedArrayBuffer, row: number) {
-    this.#table = new EntryTable(buffer, row);
+  constructor(buffer: SharedArrayBuffer, row: number, thread: number = threadId) {
+    this.#table = new EntryTable(buffer, row, thread);
     copyOnWrite(this.#table.memory.bytes);
   }
 
@@ -72,7 +75,7 @@ export class MemoryStore implements CacheStore {
 
   /** @param row of a thread that has ended, in whichever way */
   forgetThread(row: number): void {
-    this.#table.forgetRow(row);
+    this.#table.forgetRow(row, -1);
   }
 
   close(): Promise<void> {
