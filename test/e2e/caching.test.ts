@@ -15,7 +15,6 @@ import {
   answering,
   ok,
   type ProxyUnderTest,
-  readPattern,
   request,
   startProxy,
   writePattern,
@@ -288,28 +287,5 @@ describe("a proxy with a cache", () => {
     await client.readUntil("01234");
     await assert.rejects(client.readExactly(1));
     assert.equal((await caching.ask("GET /a")).body.toString(), "whole");
-  });
-
-  test("sends what it has begun to send, whatever becomes of the entry", async () => {
-    const size = 2 ** 17;
-    await using caching = await startCaching(async (_request, connection) => {
-      await connection.write(
-        `HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nContent-Length: ${size}\r\n\r\n`,
-      );
-      await writePattern(connection, size);
-      return undefined;
-    });
-    await caching.ask("GET /a");
-    // A client that takes its time, while other entries take the place in memory.
-    const slow = await caching.proxy.connect();
-    slow.pause();
-    for (let i = 0; i < 40; i++) void slow.write(request("GET /a"));
-    await until("it is being answered", () => caching.store.stats.hits > 1);
-    for (let i = 0; i < 20; i++) await caching.ask(`GET /${i}`);
-    slow.resume();
-    for (let i = 0; i < 40; i++) {
-      await slow.readHead();
-      await readPattern(slow, size);
-    }
   });
 });
