@@ -59,7 +59,7 @@ const compressMap = section("Compress", "How responses are compressed.", {
 );
 
 /** How responses are compressed; null: they aren't. */
-export const compress: z.ZodType<CompressSettings | null> = oneOf(
+const compress: z.ZodType<CompressSettings | null> = oneOf(
   `true, false, a list of ${CODING_EXPECTED}, or a map`,
   [
     flag().transform((isOn) => (isOn ? DEFAULT_COMPRESS : null)),
@@ -90,7 +90,7 @@ const decompressMap = section("Decompress", "Which responses of servers are deco
 );
 
 /** Which responses of servers are decompressed; null: none. */
-export const decompress: z.ZodType<DecompressSettings | null> = oneOf(
+const decompress: z.ZodType<DecompressSettings | null> = oneOf(
   "true, false, always, unaccepted, or a map",
   [
     flag().transform((isOn) => (isOn ? DEFAULT_DECOMPRESS : null)),
