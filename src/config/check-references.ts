@@ -2,12 +2,13 @@ import { nearestWord } from "../base/nearest-word.ts";
 import { type Entry, isSection, type Path, type Section } from "./document-entries.ts";
 import { show } from "./issues.ts";
 import { looksLikeAddress } from "./schema/addresses.ts";
+import { looksLikeSize } from "./schema/cache.ts";
 import { looksLikeRate } from "./schema/limit.ts";
 import { isEntryName } from "./schema/values.ts";
 import type { Finding } from "./source-document.ts";
 
 /*
- * Whether the upstreams, limits, plugins and filters that routes and listeners refer to by name are there, and which nobody refers to.
+ * Whether the upstreams, limits, caches, plugins and filters that routes and listeners refer to by name are there, and which nobody refers to.
  */
 
 /** A name somewhere in the document that stands for something else. */
@@ -63,6 +64,16 @@ export function listenerLimitReferences({ section, path }: Entry): Reference[] {
   return isSection(limits) ? limitNames(limits["requests"], [...path, "limits", "requests"]) : [];
 }
 
+/** The cache that a route or listener names. */
+export function cacheReferences({ section, path }: Entry): Reference[] {
+  const { cache } = section;
+  const [name, at] = isSection(cache)
+    ? [cache["use"], [...path, "cache", "use"]]
+    : [cache, [...path, "cache"]];
+  const isName = typeof name === "string" && name !== "" && name !== "off" && !looksLikeSize(name);
+  return isName ? [{ name, path: at }] : [];
+}
+
 /** The plugins that a route or listener names. */
 export function pluginReferences(entry: Entry): Reference[] {
   return listedNames(entry, "plugins");
@@ -94,6 +105,7 @@ function limitNames(value: unknown, path: Path): Reference[] {
 const OTHERWISE = {
   upstream: "an address like 127.0.0.1:3000",
   limit: "a rate like 5/m",
+  cache: "a size like 256MiB",
   plugin: "",
   filter: "",
 } as const;
@@ -132,11 +144,11 @@ function toUnknown(
 export function findUnused(
   references: readonly Reference[],
   names: readonly string[],
-  section: "upstreams" | "limits" | "plugins" | "filters",
+  section: "upstreams" | "limits" | "caches" | "plugins" | "filters",
 ): Finding[] {
   const used = new Set(references.map(({ name }) => name));
   const kind = section.slice(0, -1);
-  const isForListeners = section === "plugins" || section === "filters";
+  const isForListeners = section === "caches" || section === "plugins" || section === "filters";
   const user = isForListeners ? "no listener or route" : "no route";
   return names
     .filter((name) => !used.has(name))

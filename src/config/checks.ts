@@ -1,4 +1,5 @@
 import {
+  cacheReferences,
   filterReferences,
   findUnknown,
   findUnused,
@@ -46,9 +47,11 @@ export function checkDocument(document: unknown, purpose: Purpose): CheckResult 
   const routes = lists.flat();
   const upstreams = namesIn(document["upstreams"]);
   const limits = namesIn(document["limits"]);
+  const caches = namesIn(document["caches"]);
   const plugins = namesIn(document["plugins"]);
   const filters = namesIn(document["filters"]);
   const toFilters = [...listeners, ...routes].flatMap(filterReferences);
+  const toCaches = [...listeners, ...routes].flatMap(cacheReferences);
   const toPlugins = [...all, ...routes].flatMap(pluginReferences);
   const toUpstreams = [...listeners, ...routes].flatMap(upstreamReferences);
   const toLimits = [...listeners.flatMap(listenerLimitReferences), ...routes.flatMap(limitReferences)];
@@ -63,6 +66,7 @@ export function checkDocument(document: unknown, purpose: Purpose): CheckResult 
       ...routes.flatMap(checkRouteAction),
       ...findUnknown(toUpstreams, upstreams, "upstream"),
       ...findUnknown(toLimits, limits, "limit"),
+      ...findUnknown(toCaches, caches, "cache"),
       ...findUnknown(toPlugins, plugins, "plugin"),
       ...findUnknown(toFilters, filters, "filter"),
     ],
@@ -70,6 +74,7 @@ export function checkDocument(document: unknown, purpose: Purpose): CheckResult 
       ...lists.flatMap(findUnreachable),
       ...findUnused(toUpstreams, upstreams, "upstreams"),
       ...findUnused(toLimits, limits, "limits"),
+      ...findUnused(toCaches, caches, "caches"),
       ...findUnused(toPlugins, plugins, "plugins"),
       ...findUnused(toFilters, filters, "filters"),
       ...findUnusedRoutes(listeners, shared),
@@ -112,8 +117,8 @@ function checkRouteAction({ section, path }: Entry): Finding[] {
   if (given.length === 0)
     return [{ path, message: "this route does nothing", expected: "upstream, split, redirect or respond" }];
   if (SENDING.includes(given[0]!)) return [];
-  return ["rewrite", "request_headers", "mirror"]
-    .filter((key) => section[key] !== undefined)
+  return ["rewrite", "request_headers", "mirror", "cache"]
+    .filter((key) => section[key] !== undefined && section[key] !== false)
     .map((key) => ({
       path: [...path, key],
       message: `${key} changes nothing without an upstream`,

@@ -52,6 +52,7 @@ describe("the simple form", () => {
       zone: null,
       redis: null,
       limits: [],
+      caches: [],
       plugins: [],
       filters: [],
       proxies: [],

@@ -1,4 +1,5 @@
 import type { TrafficSettings } from "../base/traffic/traffic-settings.ts";
+import type { CacheSettings } from "../cache/cache-settings.ts";
 import type { Mode } from "../chaos/mode.ts";
 import type { ToxicSettings } from "../chaos/toxic.ts";
 import type {
@@ -135,6 +136,8 @@ export interface Snapshot {
   readonly upstreams: readonly UpstreamSettings[];
   /** All that any route has, each once, by their names. */
   readonly limits: readonly LimitSettings[];
+  /** Those that a route uses, by their names. */
+  readonly caches: readonly CacheSettings[];
   /** Those that a listener or route uses. */
   readonly plugins: readonly PluginSettings[];
   /** Those that a listener or route uses. */

@@ -2,7 +2,9 @@ import { resolve } from "node:path";
 import type { RouteSettings } from "../filters/settings.ts";
 import type { StreamProxySettings } from "../proxy/stream-proxy.ts";
 import { checkDocument, type Purpose } from "./checks.ts";
+import { formatPath } from "./config-error.ts";
 import { toConfigError, toFindings } from "./issues.ts";
+import { CacheTable } from "./resolve-caches.ts";
 import { resolveFilters } from "./resolve-filters.ts";
 import { resolveIn } from "./resolve-in.ts";
 import { LimitTable } from "./resolve-limits.ts";
@@ -10,6 +12,7 @@ import { resolvePlugins } from "./resolve-plugins.ts";
 import { resolveTls } from "./resolve-tls.ts";
 import { checkServers, type FileSurroundings, readUpstreamTls } from "./resolve-upstream-tls.ts";
 import { resolveUpstreams } from "./resolve-upstreams.ts";
+import type { CacheKeysDraft } from "./schema/cache.ts";
 import type { CodingDraft } from "./schema/coding.ts";
 import { type ConfigurationDraft, configuration } from "./schema/configuration.ts";
 import type { HttpDraft, ListenerDraft } from "./schema/listener.ts";
@@ -52,28 +55,42 @@ export function toSnapshot(document: unknown, source: ProblemLocator, purpose: P
   });
 }
 
-type Drafts = "listeners" | "routes" | "upstreams" | "limits" | "plugins" | "filters";
+type Drafts = "listeners" | "routes" | "upstreams" | "limits" | "caches" | "plugins" | "filters";
 
 function withoutDrafts(draft: ConfigurationDraft): Omit<ConfigurationDraft, Drafts> {
-  const { listeners: _, routes: _routes, upstreams: _upstreams, limits: _limits, ...others } = draft;
+  const {
+    listeners: _,
+    routes: _routes,
+    upstreams: _upstreams,
+    limits: _limits,
+    caches: _caches,
+    ...others
+  } = draft;
   const { plugins: _plugins, filters: _filters, ...rest } = others;
   return rest;
 }
 
-/** Listeners with their names, their routes, and the limits of those. */
+/** What is written down in one place for all routes, and what is found there. */
+interface Tables {
+  readonly limits: LimitTable;
+  readonly caches: CacheTable;
+}
+
+/** Listeners with their names, their routes, and the limits and caches of those. */
 function resolveTraffic(
-  { listeners: drafts, routes: shared, limits: defined, redis }: ConfigurationDraft,
+  { listeners: drafts, routes: shared, limits: defined, redis, caches: named }: ConfigurationDraft,
   around: FileSurroundings,
-): Pick<Snapshot, "listeners" | "proxies" | "limits"> {
-  const table = new LimitTable(defined, redis);
-  const named = nameListeners(drafts).map((draft) => withFiles(draft, around.folder));
-  const listeners = named.flatMap((draft, index) =>
-    isHttp(draft) ? [resolveListener(draft, `listeners[${index}]`, shared, table)] : [],
+): Pick<Snapshot, "listeners" | "proxies" | "limits" | "caches"> {
+  const limits = new LimitTable(defined, redis);
+  const caches = new CacheTable(named, around.note);
+  const all = nameListeners(drafts).map((draft) => withFiles(draft, around.folder));
+  const listeners = all.flatMap((draft, index) =>
+    isHttp(draft) ? [resolveListener(draft, index, shared, { limits, caches })] : [],
   );
-  const proxies = named.flatMap((draft, index) =>
+  const proxies = all.flatMap((draft, index) =>
     isHttp(draft) ? [] : [resolveProxy(draft, ["listeners", index, "upstream_tls"], around)],
   );
-  return { listeners, proxies, limits: table.all };
+  return { listeners, proxies, limits: limits.all, caches: caches.all };
 }
 
 function resolveProxy(
@@ -88,19 +105,23 @@ function resolveProxy(
 
 function resolveListener(
   draft: Named<HttpDraft>,
-  place: string,
+  at: number,
   shared: readonly RouteDraft[],
-  limits: LimitTable,
+  { limits, caches }: Tables,
 ): ListenerSettings {
-  const { requestLimits, routes: own, compress = null, decompress = null, ...settings } = draft;
-  const before = limits.resolve(requestLimits, `${place}.limits.requests`);
-  const prefix = own === null ? "" : `${place}.`;
+  const { requestLimits, routes: own, compress = null, decompress = null, cache, ...settings } = draft;
+  const path = ["listeners", at];
+  const before = limits.resolve(requestLimits, formatPath([...path, "limits", "requests"]));
+  const ofListener = caches.resolve(cache, [...path, "cache"], null);
   const routes = (own ?? shared).map((route, index): RouteSettings => {
-    const ofRoute = limits.resolve(route.limits, `${prefix}routes[${index}].limits`);
+    const place = [...(own === null ? [] : path), "routes", index];
+    const ofRoute = limits.resolve(route.limits, formatPath([...place, "limits"]));
+    const ownCache = caches.resolve(route.cache, [...place, "cache"], ofListener);
     return {
       ...nameRoute(route, index),
       compress: route.compress === undefined ? compress : route.compress,
       decompress: route.decompress === undefined ? decompress : route.decompress,
+      cache: route.action.kind === "upstream" ? ownCache : null,
       limits: [...before, ...ofRoute],
     };
   });
@@ -135,7 +156,9 @@ function isHttp(draft: Named<ListenerDraft>): draft is Named<HttpDraft> {
   return draft.protocol === "http";
 }
 
-function nameRoute(draft: RouteDraft, index: number): Omit<RouteSettings, "limits" | keyof CodingDraft> {
+type Inherited = "limits" | keyof CodingDraft | keyof CacheKeysDraft;
+
+function nameRoute(draft: RouteDraft, index: number): Omit<RouteSettings, Inherited> {
   const name = `routes[${index}]`;
   const faults = draft.faults.map((fault, i) => ({ ...fault, name: fault.name ?? `${name}.faults[${i}]` }));
   return { ...draft, name: draft.name ?? name, faults };

@@ -145,6 +145,6 @@ describe("memory of two configurations", () => {
       ]),
       limits: { slow: other, fresh: kept },
     };
-    assert.deepEqual(sameMemory(before, after), { groups: ["a"], limits: [] });
+    assert.deepEqual(sameMemory(before, after), { groups: ["a"], limits: [], caches: [] });
   });
 });

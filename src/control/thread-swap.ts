@@ -85,7 +85,9 @@ function toOrder(
 export function sameMemory(before: SharedMemory, after: SharedMemory): SameMemory {
   const groups = [...after.groups].filter(([name, buffer]) => before.groups.get(name) === buffer);
   const limits = Object.entries(after.limits).filter(([name, buffer]) => before.limits[name] === buffer);
-  return { groups: groups.map(([name]) => name), limits: limits.map(([name]) => name) };
+  const caches = Object.entries(after.caches).filter(([name, memory]) => before.caches[name] === memory);
+  const [ofGroups, ofLimits, ofCaches] = [groups, limits, caches].map((all) => all.map(([name]) => name));
+  return { groups: ofGroups!, limits: ofLimits!, caches: ofCaches! };
 }
 
 /** Ports that the kernel chose are the same in all threads. */

@@ -1,6 +1,7 @@
 import { isThenable, ProxyError } from "../base/errors.ts";
 import type { TrafficRow } from "../base/traffic/traffic-row.ts";
 import type { PluginRow } from "../plugins/plugin-row.ts";
+import type { CacheRules } from "../proxy/caching/http-cache.ts";
 import type { MaybePromise, ProxyPhases } from "../proxy/phases.ts";
 import type { Session } from "../proxy/session.ts";
 import { ClientAddresses } from "./client-addresses.ts";
@@ -19,6 +20,7 @@ import type { ProxyMeans } from "./proxy-means.ts";
 import { compileRedirect } from "./redirect.ts";
 import { compileRespond } from "./respond.ts";
 import { compileRewrite, type RequestRewrite } from "./rewrite.ts";
+import { compileCache, PurgeMethod } from "./route-cache.ts";
 import { RouteTable, type TableEntry } from "./route-table.ts";
 import type {
   Action,
@@ -48,6 +50,8 @@ interface Route extends TableEntry {
   readonly response: FieldChanges | null;
   /** How its responses are compressed and decompressed; null: they stay as they are. */
   readonly coding: ContentCoding | null;
+  /** By which its requests are answered from a cache; null: they aren't. */
+  readonly cache: CacheRules | null;
   /** What counts its traffic; null: nothing does. */
   readonly traffic: TrafficRow | null;
 }
@@ -79,10 +83,12 @@ export function createConfiguredProxy(
     );
     const filtered = behindChain(chain, compiled.filter);
     const plugged = behindPlugins(toRow(route.plugins, means), filtered, plugins);
-    const proceed = behindLimits(limits, means.faults.before(i, plugged));
+    const cache = route.cache === null ? null : compileCache(route.cache, means.caches);
+    const purged = behindPurge(compiler.compilePurge(route), cache, means.faults.before(i, plugged));
+    const proceed = behindLimits(limits, purged);
     const filter = withTime(route.grpcTimeout, proceed);
     const traffic = means.traffic?.row("route", route.name, listenerName) ?? null;
-    return { ...compiled, limits, filter, chain, coding: toCoding(route), traffic };
+    return { ...compiled, limits, filter, chain, coding: toCoding(route), cache, traffic };
   });
   const chains = routes.flatMap(({ chain }) => chain ?? []);
   const before = toChain(filters, `the listener ${listenerName}`);
@@ -147,9 +153,18 @@ function behindLimits(limits: RouteLimits | null, proceed: RequestFilter | null)
   };
 }
 
+function behindPurge(
+  purge: PurgeMethod | null,
+  cache: CacheRules | null,
+  proceed: RequestFilter | null,
+): RequestFilter | null {
+  if (purge === null || cache === null) return proceed;
+  return (session) => purge.before(session, cache) ?? proceed?.(session);
+}
+
 function isEverything(route: Route): boolean {
-  const { match, group, mirror, filter, chain, rewrite, response, coding } = route;
-  if (group === null || group.isSticky || chain !== null || coding !== null) return false;
+  const { match, group, mirror, filter, chain, rewrite, response, coding, cache } = route;
+  if (group === null || group.isSticky || chain !== null || coding !== null || cache !== null) return false;
   return match === null && mirror === null && filter === null && rewrite === null && response === null;
 }
 
@@ -170,6 +185,7 @@ function toRoutes(routes: readonly Route[], trustedProxies: readonly string[]): 
       if (route === null) throw new ProxyError("NO_ROUTE");
       session.routeTraffic = route.traffic;
       session.coding = route.coding;
+      session.cacheRules = route.cache;
       session.context = route.split === null ? route : route.split.choose(session);
       return route.chain === null ? route.filter?.(session) : route.chain.begin(session, route.filter);
     },
@@ -228,6 +244,11 @@ class RouteCompiler {
     });
   }
 
+  compilePurge({ cache }: RouteSettings): PurgeMethod | null {
+    if (cache === null || cache.purgeFrom.length === 0) return null;
+    return new PurgeMethod(cache.purgeFrom, this.#clients);
+  }
+
   compile({ name, match, action, response }: RouteSettings): Route {
     const base = { name, match, response, readsPath: false };
     const none = {
@@ -238,6 +259,7 @@ class RouteCompiler {
       filter: null,
       chain: null,
       coding: null,
+      cache: null,
       rewrite: null,
       traffic: null,
     };

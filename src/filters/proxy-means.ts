@@ -3,6 +3,7 @@ import type { Random } from "../base/random.ts";
 import type { TrafficBook } from "../base/traffic/traffic-book.ts";
 import type { LimitMemories } from "../limits/create-limiter.ts";
 import type { PluginSet } from "../plugins/plugin-set.ts";
+import type { HttpCache } from "../proxy/caching/http-cache.ts";
 import type { Forwarding } from "../proxy/forwarding.ts";
 import type { Connector } from "../upstream/connector.ts";
 import type { ServerGroup } from "../upstream/server-group.ts";
@@ -29,6 +30,8 @@ export interface ProxyMeans {
   /** What the copies tell about the client: as much as the requests. */
   readonly forwarding: Forwarding;
   readonly counters: Counters;
+  /** Those that routes name, by their names; absent where none does. */
+  readonly caches?: ReadonlyMap<string, HttpCache>;
   /** Those that listeners and routes name; absent where none does. */
   readonly plugins?: Pick<PluginSet, "row">;
   /** Those that listeners and routes name, by their names; absent where none does. */

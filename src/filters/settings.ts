@@ -1,3 +1,4 @@
+import type { QueryRule } from "../cache/rules/query-rule.ts";
 import type { Malformation } from "../http/streams.ts";
 import type { RetryPolicy } from "../proxy/retries.ts";
 import type { GroupSettings } from "../upstream/group-settings.ts";
@@ -216,8 +217,35 @@ export interface RouteSettings {
   readonly compress: CompressSettings | null;
   /** Which responses of servers are decompressed; null: none. */
   readonly decompress: DecompressSettings | null;
+  /** Null: no cache is asked. */
+  readonly cache: RouteCacheSettings | null;
   /** The longest a gRPC call may take, milliseconds; 0: no limit of its own. */
   readonly grpcTimeout: number;
+}
+
+/** How a route's requests use a cache. Times in seconds. */
+export interface RouteCacheSettings {
+  /** The name of the cache. */
+  readonly use: string;
+  /** What of a query belongs to a key. */
+  readonly query: QueryRule;
+  /** Request fields and cookies whose values belong to it. */
+  readonly keyFields: readonly string[];
+  readonly keyCookies: readonly string[];
+  /** Pairs of a status and how long its responses are fresh that don't say so themselves. */
+  readonly defaultLifetimes: readonly (readonly [status: number, seconds: number])[];
+  /** Of the time since a response was modified, the share that it is fresh for, and at most how long; null: it isn't guessed. */
+  readonly heuristic: { readonly fraction: number; readonly longest: number } | null;
+  /** Null: no limit. */
+  readonly longestLifetime: number | null;
+  readonly staleWhileRevalidate: number;
+  readonly staleIfError: number;
+  readonly storesCookies: boolean;
+  readonly heedsRequests: boolean;
+  /** Targeted fields, in lower case, the first that is there counts. */
+  readonly targetedFields: readonly string[];
+  /** Addresses and ranges of clients whose PURGE takes its URL out of the cache; none: the method means nothing here. */
+  readonly purgeFrom: readonly string[];
 }
 
 /** A filter that a configuration names: phases that a module brings. */

@@ -108,6 +108,7 @@ function toService<C>(
     listen: [listener.bind],
     phases,
     connector,
+    caches: listener.routes.some(({ cache }) => cache !== null),
     settings: listener.server,
     http2: listener.http2,
     tls: listener.tls,

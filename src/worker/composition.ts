@@ -14,6 +14,7 @@ import { type RunSpec, routedSnapshot } from "./run-spec.ts";
 import { ServerGroups } from "./server-groups.ts";
 import { limitsOf } from "./shared-memory.ts";
 import type { StreamProxies } from "./stream-proxies.ts";
+import { ThreadCaches } from "./thread-caches.ts";
 import type { ThreadLogs } from "./thread-logs.ts";
 import type { ThreadRun } from "./thread-run.ts";
 
@@ -36,6 +37,7 @@ export interface Composition {
   readonly faults: ListenerFaultTable;
   readonly groups: ServerGroups;
   readonly limits: RemoteLimits;
+  readonly caches: ThreadCaches;
   readonly filters: ReadyFilters;
 }
 
@@ -62,6 +64,7 @@ export async function compose(
     shared.faultCounts,
   );
   const groups = new ServerGroups(run, known?.groups, before?.same.groups);
+  const caches = new ThreadCaches(run, known?.caches, before?.same.caches);
   const isLimitedAsBefore = before !== null && hasSameRemoteLimits(before, spec);
   const limits = isLimitedAsBefore ? before.composition.limits : new RemoteLimits(run, logs.log);
   const connector =
@@ -73,25 +76,27 @@ export async function compose(
     const isKept = known !== null && (await hasOwnServices(spec));
     const means = {
       ...{ faults, thread: row, groups: groups.byName, limits: shared.limits, connector, plugins, filters },
+      caches: caches.byName,
       ...{ toLimiter: limits.toLimiter, counters: context.counters, traffic: context.traffic ?? null },
       random: seededRandom(`${spec.seed}/${thread}/routes`),
     };
     const services = isKept ? null : await buildServices(spec, means);
     if (!isLimitedAsBefore) await limits.begun();
     for (const { name, switched } of standing.listeners) faults.catchUp(name, switched);
-    return { run, services, connector, faults, groups, limits, filters };
+    return { run, services, connector, faults, groups, limits, caches, filters };
   } catch (error) {
-    discard({ groups, limits, connector, filters }, known);
+    discard({ groups, limits, caches, connector, filters }, known);
     throw error;
   }
 }
 
 /** What a composition stands on, and what has to be ended. */
-export type CompositionParts = Pick<Composition, "groups" | "limits" | "connector" | "filters">;
+export type CompositionParts = Pick<Composition, "groups" | "limits" | "caches" | "connector" | "filters">;
 
 /** Ends what a composition has that isn't `other`'s too. */
 export function discard(parts: CompositionParts, other: CompositionParts | null): void {
   parts.groups.retire(other?.groups);
+  parts.caches.close(other?.caches);
   endFilters(parts.filters, other?.filters);
   if (parts.limits !== other?.limits) parts.limits.close();
   if (parts.connector !== other?.connector) parts.connector.close();

@@ -9,6 +9,7 @@ function partsOf(name: number, ended: number[]): CompositionParts {
   const parts = {
     groups: { retire: () => void ended.push(name) },
     limits: { close: () => undefined },
+    caches: { close: () => undefined },
     connector: { close: () => undefined },
     filters: [],
   };

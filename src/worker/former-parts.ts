@@ -39,6 +39,6 @@ export class FormerParts {
   }
 }
 
-function partsOf({ groups, limits, connector, filters }: CompositionParts): CompositionParts {
-  return { groups, limits, connector, filters };
+function partsOf({ groups, limits, caches, connector, filters }: CompositionParts): CompositionParts {
+  return { groups, limits, caches, connector, filters };
 }

@@ -50,10 +50,11 @@ export interface NextForThread {
   readonly grace: number;
 }
 
-/** What of the shared memory is the same as before: names of upstreams, and of limits. */
+/** What of the shared memory is the same as before: names of upstreams, of limits, and of caches. */
 export interface SameMemory {
   readonly groups: readonly string[];
   readonly limits: readonly string[];
+  readonly caches: readonly string[];
 }
 
 /** What a thread that is ready to swap, or to listen, has found out. */

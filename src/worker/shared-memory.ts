@@ -1,3 +1,9 @@
+import {
+  allocateCaches,
+  type CacheMemories,
+  forgetThread as forgetInCaches,
+  nextCaches,
+} from "../cache/cache-memory.ts";
 import type { Snapshot } from "../config/snapshot.ts";
 import { allocateFaultCounts, type FaultMemories, nextFaultCounts } from "../filters/faults/fault-counts.ts";
 import type { LimitSettings, UpstreamSettings } from "../filters/settings.ts";
@@ -28,6 +34,8 @@ export interface SharedMemory {
   readonly groups: ReadonlyMap<string, SharedArrayBuffer>;
   /** What limits count in, by their names. */
   readonly limits: LimitMemories;
+  /** What caches are kept in, by their names. */
+  readonly caches: CacheMemories;
 }
 
 /** Generations of threads that there is room for at once, and the least rows: they cost next to nothing while nobody uses them. */
@@ -50,6 +58,7 @@ export function allocateSharedMemory(spec: RunSpec, threads: number): SharedMemo
       }),
     ),
     limits: allocateLimitMemory(limitsOf(snapshot), rows),
+    caches: allocateCaches(snapshot?.caches ?? [], rows),
   };
 }
 
@@ -58,6 +67,8 @@ export interface NextSharedMemory {
   readonly shared: SharedMemory;
   /** Limits that there were before and whose counts begin anew. */
   readonly limitsBegunAnew: readonly string[];
+  /** Caches that there were before and that are empty again. */
+  readonly cachesBegunAnew: readonly string[];
   /** Done as late as can be, before anybody counts there. */
   inheritSums(): void;
 }
@@ -73,14 +84,16 @@ export function nextSharedMemory(
   groups: SharedMemory["groups"],
 ): NextSharedMemory {
   const { rows, limits: memories, faultCounts } = before.shared;
-  const known = limitsOf(routedSnapshot(before.spec));
-  const limits = nextLimitMemory(known, memories, limitsOf(routedSnapshot(spec)), rows);
+  const [known, wanted] = [routedSnapshot(before.spec), routedSnapshot(spec)];
+  const limits = nextLimitMemory(limitsOf(known), memories, limitsOf(wanted), rows);
+  const caches = nextCaches(known?.caches ?? [], before.shared.caches, wanted?.caches ?? [], rows);
   return {
     shared: {
-      ...{ threads, rows, groups, limits: limits.memories },
+      ...{ threads, rows, groups, limits: limits.memories, caches: caches.memories },
       faultCounts: nextFaults(before.spec.snapshot, faultCounts, spec.snapshot),
     },
     limitsBegunAnew: limits.begunAnew,
+    cachesBegunAnew: caches.begunAnew,
     inheritSums: () => limits.inheritSums(),
   };
 }
@@ -126,4 +139,5 @@ export function takeBackFrom(row: number, spec: RunSpec, shared: SharedMemory): 
   const snapshot = routedSnapshot(spec);
   for (const upstream of snapshot?.upstreams ?? []) openGroupMemory(upstream, shared).forgetThread(row);
   forgetThread(limitsOf(snapshot), shared.limits, row);
+  forgetInCaches(snapshot?.caches ?? [], shared.caches, row, shared.rows);
 }

@@ -10,5 +10,6 @@ export const BARE_ROUTE: Omit<RouteSettings, "name" | "action"> = {
   filters: [],
   compress: null,
   decompress: null,
+  cache: null,
   grpcTimeout: 0,
 };

@@ -3,6 +3,7 @@ import { DEFAULT_TRAFFIC } from "../../base/traffic/traffic-settings.ts";
 import { DEFAULT_RETRY_POLICY } from "../../proxy/retries.ts";
 import { DEFAULT_POOL_OPTIONS } from "../../upstream/pool.ts";
 import { ACCESS_LOG_FORMATS, type AccessLogSettings, LOG_LEVELS, type Snapshot } from "../snapshot.ts";
+import { type CacheDraft, namedCaches } from "./cache.ts";
 import { admin, chaos, stats } from "./control.ts";
 import { type FilterDraft, namedFilters } from "./filter.ts";
 import { type LimitDraft, namedLimits, redis } from "./limit.ts";
@@ -36,12 +37,13 @@ const accessLog: z.ZodType<AccessLogSettings | null> = oneOf(
 export interface ConfigurationDraft
   extends Omit<
     Snapshot,
-    "listeners" | "proxies" | "upstreams" | "limits" | "plugins" | "filters" | "warnings"
+    "listeners" | "proxies" | "upstreams" | "limits" | "caches" | "plugins" | "filters" | "warnings"
   > {
   readonly listeners: readonly ListenerDraft[];
   readonly routes: readonly RouteDraft[];
   readonly upstreams: Readonly<Record<string, UpstreamDraft>>;
   readonly limits: Readonly<Record<string, LimitDraft>>;
+  readonly caches: Readonly<Record<string, CacheDraft>>;
   readonly plugins: Readonly<Record<string, PluginDraft>>;
   readonly filters: Readonly<Record<string, FilterDraft>>;
 }
@@ -121,6 +123,9 @@ export const configuration: z.ZodType<ConfigurationDraft> = section(
     limits: namedLimits
       .optional()
       .describe("Limits on requests by name: routes that name one share what it allows."),
+    caches: namedCaches
+      .optional()
+      .describe("Caches by name, for `cache` of listeners and routes. A size is enough for one."),
     plugins: namedPlugins
       .optional()
       .describe("Plugins by name, for `plugins` of listeners and routes. A path is enough for one."),
@@ -154,6 +159,7 @@ export const configuration: z.ZodType<ConfigurationDraft> = section(
     routes: document.routes ?? [],
     upstreams: document.upstreams ?? {},
     limits: document.limits ?? {},
+    caches: document.caches ?? {},
     plugins: document.plugins ?? {},
     filters: document.filters ?? {},
   };

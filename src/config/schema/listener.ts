@@ -5,6 +5,7 @@ import { DEFAULT_SERVER_SETTINGS, type ServerSettings } from "../../http1/server
 import type { ForwardingPolicy } from "../../proxy/forwarding.ts";
 import type { ListenerSettings } from "../snapshot.ts";
 import { bindAddress } from "./addresses.ts";
+import { type CacheKeysDraft, cacheKeys } from "./cache.ts";
 import { type CodingDraft, codingKeys } from "./coding.ts";
 import type { FaultDraft } from "./fault.ts";
 import { filterReferences } from "./filter.ts";
@@ -91,7 +92,7 @@ function inSeconds(milliseconds: number): string {
 }
 
 /** An HTTP listener whose routes may still be those of the whole document, and whose name may be open. */
-export interface HttpDraft extends Omit<ListenerSettings, "name" | "routes">, CodingDraft {
+export interface HttpDraft extends Omit<ListenerSettings, "name" | "routes">, CodingDraft, CacheKeysDraft {
   readonly name: string | null;
   /** What comes before the limits of every route. */
   readonly requestLimits: readonly LimitReference[];
@@ -141,6 +142,7 @@ const httpListener: z.ZodType<HttpDraft> = section(
         "Filters that all its requests and their responses go through, the first of them next to the client. They come before those of the route.",
       ),
     ...codingKeys,
+    ...cacheKeys,
     forwarded: forwarded.prefault({}).describe("What servers are told about clients."),
     via: via
       .prefault("")
@@ -171,13 +173,15 @@ const httpListener: z.ZodType<HttpDraft> = section(
     filters: document.filters ?? [],
     compress: document.compress,
     decompress: document.decompress,
+    cache: document.cache,
     routes: action === null ? routes : [toOnlyRoute(action, document.faults ?? [])],
   };
 });
 
 function toOnlyRoute(action: Action, laid: readonly FaultDraft[]): RouteDraft {
   const none = { match: null, response: null, limits: [], plugins: [], filters: [], grpcTimeout: 0 };
-  return { ...none, name: null, action, faults: laid, compress: undefined, decompress: undefined };
+  const asListener = { compress: undefined, decompress: undefined, cache: undefined };
+  return { ...none, ...asListener, name: null, action, faults: laid };
 }
 
 function toServerSettings(

@@ -8,6 +8,7 @@ import type {
   RouteSettings,
   SplitTarget,
 } from "../../filters/settings.ts";
+import { type CacheKeysDraft, cacheKeys } from "./cache.ts";
 import { type CodingDraft, codingKeys } from "./coding.ts";
 import { type FaultDraft, fault, finalStatus } from "./fault.ts";
 import { headerChanges, headerFields } from "./fields.ts";
@@ -119,8 +120,9 @@ export function toAction(document: ActionDocument, request: RequestChanges | nul
 
 /** A route whose name, and those of its faults and limits, may still be open. */
 export interface RouteDraft
-  extends Omit<RouteSettings, "name" | "faults" | "limits" | keyof CodingDraft>,
-    CodingDraft {
+  extends Omit<RouteSettings, "name" | "faults" | "limits" | keyof CodingDraft | keyof CacheKeysDraft>,
+    CodingDraft,
+    CacheKeysDraft {
   readonly name: string | null;
   readonly limits: readonly LimitReference[];
   readonly faults: readonly FaultDraft[];
@@ -154,6 +156,7 @@ export const route: z.ZodType<RouteDraft> = section(
         "How many requests are let in: a rate like `5/m` for each client, a map, the name of one of the document's `limits`, or a list of such. In order; the first that is exceeded answers.",
       ),
     ...codingKeys,
+    ...cacheKeys,
     grpc_timeout: duration
       .prefault(0)
       .describe(
@@ -187,6 +190,7 @@ export const route: z.ZodType<RouteDraft> = section(
     filters,
     compress: document.compress,
     decompress: document.decompress,
+    cache: document.cache,
     grpcTimeout: document.grpc_timeout,
   };
 });

@@ -20,6 +20,17 @@ export function durationFrom(least: number): z.ZodType<number> {
   return duration.refine((milliseconds) => milliseconds >= least, { error: `at least ${least}ms` });
 }
 
+const MOST_SECONDS = 10 * 365 * 86_400;
+
+/** How long something is good, in whole seconds, rounded up. Nothing waits for it: it may be longer than a timer's time. */
+export const lifetime: z.ZodType<number> = oneOf(DURATION_EXPECTED, [
+  z.number({ error: DURATION_EXPECTED }).min(0, { error: DURATION_EXPECTED }),
+  z.string({ error: DURATION_EXPECTED }).regex(DURATION, { error: DURATION_EXPECTED }),
+])
+  .meta({ id: "Lifetime", description: "`30s`, `2m`, `12h`, or a number of seconds; at most ten years." })
+  .transform((value) => Math.ceil(parseDuration(value) / 1000))
+  .refine((seconds) => seconds <= MOST_SECONDS, { error: "at most ten years" });
+
 /** A size in bytes, between bounds. */
 export function size(least: number, most: number = Number.MAX_SAFE_INTEGER): z.ZodType<number> {
   const bounds = most === Number.MAX_SAFE_INTEGER ? `at least ${least} bytes` : `${least} to ${most} bytes`;

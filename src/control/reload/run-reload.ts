@@ -199,6 +199,7 @@ export class RunReload {
     parts.note(steered.notes);
     parts.note(anew("upstreams", groups.begunAnew));
     parts.note(anew("limits", memory.limitsBegunAnew));
+    parts.note(anew("caches", memory.cachesBegunAnew));
     return prepared.kind;
   }
 
@@ -279,6 +280,7 @@ function steeredPart(spec: RunSpec): SteeredPart {
 const BEGUN_ANEW = {
   upstreams: "what is under way to its servers is counted from here on: it needed other memory than before",
   limits: "it counts from the beginning: what was counted by its settings before says nothing about these",
+  caches: "it is empty: its memory is another one than before",
 } as const;
 
 function anew(what: keyof typeof BEGUN_ANEW, names: readonly string[]): ReloadNote[] {

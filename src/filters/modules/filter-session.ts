@@ -13,6 +13,7 @@ type Shown = Omit<Session<unknown>, "context" | Hidden>;
 type Hidden =
   | "attendant"
   | "bodyFilters"
+  | "cacheRules"
   | "coding"
   | "notedIn"
   | "notedOut"

@@ -30,7 +30,9 @@ export class FillExchange<C> extends Exchange<C> {
   }
 
   override start(): void {
-    this.session.request.source.retain();
+    const { proxy, session } = this;
+    if (proxy.isTimed) session.timings = { start: proxy.now(), connected: 0, firstByte: 0, end: 0 };
+    session.request.source.retain();
     this.goUpstream();
     // A request that a cache makes has no body.
     if (!this.isDone) this.onRequestEnd(null);
