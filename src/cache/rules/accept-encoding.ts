@@ -9,9 +9,12 @@
 export function normalCodings(value: string): string {
   const weights = new Map<string, number>();
   for (const element of value.toLowerCase().split(",")) {
-    const [coding = "", ...parameters] = element.split(";").map((part) => part.trim());
+    const text = element.trim();
+    if (text === "") continue;
+    const [, name = text, digits = "1"] = ELEMENT.exec(text) ?? [];
     // `x-gzip` is gzip (RFC 9110 §8.4.1.3).
-    if (coding !== "") weights.set(coding === "x-gzip" ? "gzip" : coding, weightOf(parameters));
+    const coding = name === "x-gzip" ? "gzip" : name;
+    weights.set(coding, Math.max(Number(digits), weights.get(coding) ?? 0));
   }
   const codings = [...weights].sort(([one, weight], [other, otherWeight]) =>
     weight === otherWeight ? compare(one, other) : otherWeight - weight,
@@ -25,6 +28,9 @@ export function normalCodings(value: string): string {
   return text;
 }
 
+/** A coding with its weight, if it has one. What has another form is taken as it is: nobody knows what a server makes of it. */
+const ELEMENT = /^([^\s;]+)(?:[ \t]*;[ \t]*q=(0(?:\.\d{0,3})?|1(?:\.0{0,3})?))?$/;
+
 /** What stands between codings of these weights; NaN before the first one. */
 function separator(before: number, weight: number): string {
   if (weight === 0 && before !== 0) return "!";
@@ -34,15 +40,4 @@ function separator(before: number, weight: number): string {
 
 function compare(one: string, other: string): number {
   return one < other ? -1 : 1;
-}
-
-const WEIGHT = /^q=(0(?:\.\d{0,3})?|1(?:\.0{0,3})?)$/;
-
-/** One that can't be read is 1, as if it weren't there. */
-function weightOf(parameters: readonly string[]): number {
-  for (const parameter of parameters) {
-    const match = WEIGHT.exec(parameter);
-    if (match !== null) return Number(match[1]);
-  }
-  return 1;
 }

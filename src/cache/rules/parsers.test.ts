@@ -215,7 +215,9 @@ test("brings lists of codings that mean the same into one form", () => {
     ["x-gzip", "gzip"],
     ["", ""],
     ["identity;q=0, *;q=0", "!*,identity"],
-    ["gzip;q=2", "gzip"],
+    ["gzip;q=2, br", "br,gzip;q=2"],
+    ["gzip ; q=0.50, br;q=0.5", "br,gzip"],
+    ["gzip;q=0, gzip", "gzip"],
   ] as const;
   for (const [value, expected] of forms) assert.equal(normalCodings(value), expected, value);
 });
