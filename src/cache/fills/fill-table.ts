@@ -24,7 +24,7 @@ export interface FillSettings {
 export const FILL_DEFAULTS: FillSettings = { longestClaim: 60_000, longestWait: 60_000, mostTries: 2 };
 
 export interface FillMeans {
-  /** Better one that keeps nothing alive: its alarms lie a minute ahead, and hardly ever ring. */
+  /** One that keeps nothing alive is better: its alarms lie a minute ahead, and hardly ever ring. */
   readonly clock: AlarmClock;
   /** Shared by the same threads. */
   readonly predictor: Predictor;
