@@ -38,13 +38,13 @@ export interface WriterMeans extends FileMeans {
 }
 
 /** Where an entry is written, and where it stands when it is whole. */
-export interface WriterPaths {
+interface WriterPaths {
   readonly underWay: string;
   readonly final: string;
 }
 
 /** Why an entry isn't kept, where nothing is wrong. */
-export class NotKeptError extends Error {
+class NotKeptError extends Error {
   override readonly name = "NotKeptError";
 }
 

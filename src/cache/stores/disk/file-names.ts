@@ -22,7 +22,7 @@ export function nameOf(hashWords: Int32Array, id: FileId): string {
   return `${name}-${hex(id.high)}${hex(id.low)}`;
 }
 
-export function shardName(shard: number): string {
+function shardName(shard: number): string {
   return shard.toString(16).padStart(2, "0");
 }
 

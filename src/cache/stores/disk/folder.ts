@@ -9,7 +9,7 @@ const FORMAT = "Sluice cache, format 1\n";
 const HARMLESS = new Set(["lost+found"]);
 const NAMES_TOLD = 3;
 
-export type FolderErrorCode =
+type FolderErrorCode =
   | "MISSING"
   | "NO_FOLDER"
   | "NOT_WRITABLE"
