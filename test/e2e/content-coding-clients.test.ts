@@ -7,6 +7,7 @@ import { promisify } from "node:util";
 import * as zlib from "node:zlib";
 import { fetch } from "undici";
 import { until } from "../kit/deadline.ts";
+import { createTemporaryDirectory } from "../kit/files.ts";
 import { Http2Client } from "../kit/http2-client.ts";
 import { usedMemory } from "../kit/memory.ts";
 import { startOrigin } from "../kit/origins.ts";
@@ -197,4 +198,33 @@ test("a program has it for the sessions that it wants it for", async () => {
   };
   assert.equal(await codingOf({}), "gzip");
   assert.equal(await codingOf({ authorization: "Basic YTpi" }), null);
+});
+
+test("what is cached is coded for each client, and its tags are known again", async () => {
+  await using origin = await startOrigin();
+  let asked = 0;
+  origin.handle("/", ({ response }) => {
+    asked++;
+    for (const [name, value] of [
+      ["content-type", "text/plain"],
+      ["cache-control", "max-age=1000"],
+      ["etag", '"a"'],
+    ] as const)
+      response.setHeader(name, value);
+    response.end(TEXT);
+  });
+  await using folder = await createTemporaryDirectory();
+  const listener = `{ bind: "127.0.0.1:0", cache: 16m, compress: true, upstream: "${origin.address}" }`;
+  const file = await folder.write("cached.yaml", `listeners: [${listener}]`);
+  await using sluice = await startInside(["run", file]);
+  for (const coding of ["gzip", "br", "identity", "gzip"]) {
+    const answer = await sluice.fetch("/", { headers: { "accept-encoding": coding } });
+    assert.equal(answer.headers.get("content-encoding") ?? "identity", coding);
+    assert.equal(answer.headers.get("etag"), coding === "identity" ? '"a"' : 'W/"a"');
+    assert.equal(await answer.text(), TEXT);
+  }
+  assert.equal(asked, 1);
+  const headers = { "accept-encoding": "gzip", "if-none-match": 'W/"a"' };
+  const known = await sluice.fetch("/", { headers });
+  assert.deepEqual([known.status, known.headers.get("etag")], [304, 'W/"a"']);
 });

@@ -90,14 +90,11 @@ const decompressMap = section("Decompress", "Which responses of servers are deco
 );
 
 /** Which responses of servers are decompressed; null: none. */
-const decompress: z.ZodType<DecompressSettings | null> = oneOf(
-  "true, false, always, unaccepted, or a map",
-  [
-    flag().transform((isOn) => (isOn ? DEFAULT_DECOMPRESS : null)),
-    choice(WHEN).transform((when): DecompressSettings => ({ ...DEFAULT_DECOMPRESS, when })),
-    decompressMap,
-  ],
-);
+const decompress: z.ZodType<DecompressSettings | null> = oneOf("true, false, always, unaccepted, or a map", [
+  flag().transform((isOn) => (isOn ? DEFAULT_DECOMPRESS : null)),
+  choice(WHEN).transform((when): DecompressSettings => ({ ...DEFAULT_DECOMPRESS, when })),
+  decompressMap,
+]);
 
 /** What a listener says for those of its routes that don't say it themselves. */
 export interface CodingDraft {
