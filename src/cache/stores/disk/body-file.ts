@@ -122,6 +122,8 @@ export class BodyFile {
         throw new BrokenFileError(`its body is damaged in block ${block}`);
       return from + length;
     } catch (error) {
+      // What was given up meanwhile never came to the disk, and is no fault of the disk.
+      if (this.state === EntryState.Failed) throw new Error("the entry failed", { cause: error });
       this.#means.onBroken(this, error as Error);
       throw error;
     }

@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import { SetLock } from "../../../base/shared/set-lock.ts";
 import { type DiskMemory, Head, Role, SHARD_STATES, SHARDS, Slot, Sum } from "./disk-memory.ts";
 import type { FileId } from "./file-format.ts";
@@ -173,17 +174,18 @@ export class DiskIndex extends Slots {
     return slot !== 0;
   }
 
-  removeAll(): void {
-    this.#forEach((slot) => {
+  async removeAll(): Promise<void> {
+    await this.#forEachInTurn((slot) => {
       if ((this.flagsOf(slot) & LEAVING) === 0) this.#makeUnwanted(slot);
     });
   }
 
-  /** Makes entries leave until the rest is within the bound. */
-  trim(): void {
+  /** Makes some entries leave, if there are more than the bound allows. @returns whether there are still */
+  trim(): boolean {
     this.#enter();
-    this.#makeRoom(0);
+    const isOver = this.#makeRoom(0);
     this.#leave();
+    return isOver;
   }
 
   /** The file of an entry that was leaving isn't there any more. */
@@ -244,8 +246,8 @@ export class DiskIndex extends Slots {
     this.words[Head.Round]! ^= 1;
   }
 
-  endRound(): void {
-    this.#forEach((slot) => {
+  async endRound(): Promise<void> {
+    await this.#forEachInTurn((slot) => {
       const flags = this.flagsOf(slot);
       const isUnseen = ((flags & ROUND) === 0) === (this.words[Head.Round] === 1);
       if ((flags & STAGE) === Stage.Complete && (flags & LEAVING) === 0 && isUnseen) this.#makeLeave(slot);
@@ -294,14 +296,24 @@ export class DiskIndex extends Slots {
     if (this.role !== Role.Closed) this.setRole(Role.Starting);
   }
 
-  /** Being alone for a while at a time, visits all slots in use. */
+  /** Visits all slots in use. */
   #forEach(visit: (slot: number) => void): void {
+    for (let from = 1; from < this.words[Head.Fresh]!; from += STRIDE) this.#forSome(from, visit);
+  }
+
+  /** The same, and whatever else waits in the thread gets its turns between. */
+  async #forEachInTurn(visit: (slot: number) => void): Promise<void> {
     for (let from = 1; from < this.words[Head.Fresh]!; from += STRIDE) {
-      this.#enter();
-      const end = Math.min(from + STRIDE, this.words[Head.Fresh]!);
-      for (let slot = from; slot < end; slot++) if ((this.flagsOf(slot) & STAGE) !== 0) visit(slot);
-      this.#leave();
+      this.#forSome(from, visit);
+      await setImmediate();
     }
+  }
+
+  #forSome(from: number, visit: (slot: number) => void): void {
+    this.#enter();
+    const end = Math.min(from + STRIDE, this.words[Head.Fresh]!);
+    for (let slot = from; slot < end; slot++) if ((this.flagsOf(slot) & STAGE) !== 0) visit(slot);
+    this.#leave();
   }
 
   #complete(slot: number, length: number, charge: number): void {
@@ -350,18 +362,24 @@ export class DiskIndex extends Slots {
     this.wake(at);
   }
 
-  #makeRoom(bytes: number): void {
+  /** @returns whether there would be more to do, but others wait */
+  #makeRoom(bytes: number): boolean {
     const sums = this.sums;
     const bound = sums[Sum.Limit]! * (1 - HEADROOM);
-    for (let left = this.memory.slots; sums[Sum.Used]! - sums[Sum.Leaving]! + bytes > bound; left--) {
-      if (left === 0) this.suspect();
-      if (left === 0 || !this.#evict()) break;
+    for (let left = STRIDE; sums[Sum.Used]! - sums[Sum.Leaving]! + bytes > bound; left--) {
+      if (left === 0) return true;
+      if (!this.#evict()) break;
     }
+    return false;
   }
 
   #evict(): boolean {
     const slot = this.#queues.evict();
     if (slot === 0) return false;
+    if ((this.flagsOf(slot) & (STAGE | LEAVING)) !== Stage.Complete) {
+      this.suspect();
+      return false;
+    }
     this.#makeLeave(slot);
     this.sums[Sum.Evictions]!++;
     return true;

@@ -115,7 +115,7 @@ export class DiskKeeper {
     await Promise.all(Array.from({ length: SHARDS_AT_ONCE }, inspectSome));
     if (this.#isClosed) return;
     index.setFolders(bytes);
-    index.endRound();
+    await index.endRound();
     this.#sweeper.sweep();
   }
 
@@ -137,7 +137,7 @@ export class DiskKeeper {
   async #takeOver(): Promise<void> {
     await this.inspect();
     if (this.#isClosed) return;
-    this.#index.trim();
+    while (this.#index.trim()) await this.#sweeper.done();
     await this.#sweeper.done();
     this.#index.setRole(Role.Writing);
   }

@@ -108,9 +108,12 @@ test("tells readers of an entry that is given up, and keeps nothing of it", asyn
   const reading = readBody(entry);
   writer.abort();
   await assert.rejects(reading, /failed/);
+  await cache.store.settled();
+  assert.equal(await entry.read(0, 10), null, "what isn't on the disk is nothing damaged");
   entry.release();
   assert.equal(await cache.store.find(textKey("a")), null);
   await cache.store.close();
+  assert.deepEqual(cache.problems, []);
   assert.equal(cache.store.stats.bytes, before);
   assert.deepEqual(await readdir(join(cache.folder, "under-way")), []);
 });
@@ -342,6 +345,7 @@ test("refuses folders that it can't have", async () => {
     file: "NO_FOLDER",
     other: "OTHER_FORMAT",
     open: "OPEN_TO_OTHERS",
+    "file/x": "NOT_WRITABLE",
     "a/b": "MISSING",
   };
   for (const [name, code] of Object.entries(codes))

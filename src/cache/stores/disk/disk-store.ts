@@ -122,7 +122,7 @@ export class DiskStore implements CacheStore {
   async clear(): Promise<void> {
     for (let shard = 0; shard < shardNames.length; shard++)
       if (!this.#index.isScanned(shard)) await this.#scan(shard);
-    this.#index.removeAll();
+    await this.#index.removeAll();
     await this.settled();
     await this.#removeFolders();
   }

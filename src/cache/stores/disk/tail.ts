@@ -2,6 +2,9 @@ import { crc32 } from "node:zlib";
 import type { BlockPool } from "./block-pool.ts";
 import { BLOCK_BYTES } from "./file-format.ts";
 
+/** Some MiB, and fewer than systems take in a call (IOV_MAX). */
+const MOST_PARTS = 64;
+
 /**
  * The end of a body that is being written: what the disk hasn't got yet, and the block before that, so that who reads along needs no
  * disk.
@@ -39,10 +42,10 @@ export class Tail {
     }
   }
 
-  /** What the disk hasn't got; good until `flush`. */
+  /** What the disk hasn't got, as much as is written in one go; good until `flush`. */
   pending(): Buffer[] {
     const parts: Buffer[] = [];
-    for (let at = this.flushed; at < this.length; ) {
+    for (let at = this.flushed; at < this.length && parts.length < MOST_PARTS; ) {
       const inBlock = at % BLOCK_BYTES;
       const end = Math.min(BLOCK_BYTES, inBlock + this.length - at);
       parts.push(this.#blockAt(at).subarray(inBlock, end));
