@@ -4,6 +4,7 @@ import { allocateCacheCounts } from "./cache-counts.ts";
 import type { CacheSettings } from "./cache-settings.ts";
 import { allocateFills } from "./fills/fill-memory.ts";
 import { forgetThread as forgetFills } from "./fills/fill-table.ts";
+import { allocateInvalidations } from "./invalidations.ts";
 import { allocatePredictor } from "./predictor.ts";
 import { createPurges } from "./purges/purge-list.ts";
 import { MemoryStore } from "./stores/memory/memory-store.ts";
@@ -22,6 +23,7 @@ export interface CacheMemory {
   readonly fills: SharedArrayBuffer;
   readonly predictor: SharedArrayBuffer;
   readonly purges: SharedArrayBuffer;
+  readonly invalidations: SharedArrayBuffer;
   readonly counts: SharedArrayBuffer;
 }
 
@@ -75,6 +77,7 @@ function allocateCache({ name, memory }: CacheSettings, rows: number): CacheMemo
     fills: allocateFills(MOST_FILLS),
     predictor: allocatePredictor(MOST_PREDICTED),
     purges: createPurges(Date.now()),
+    invalidations: allocateInvalidations(),
     counts: allocateCacheCounts(rows + 1),
   };
 }

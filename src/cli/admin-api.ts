@@ -1,3 +1,4 @@
+import { CachesApi } from "../admin/caches/caches-api.ts";
 import { answerHealth } from "../admin/health/health-api.ts";
 import { AdminServer } from "../admin/http/admin-server.ts";
 import { answerReload } from "../admin/process/reload-api.ts";
@@ -24,7 +25,7 @@ export interface ApiOptions {
   /** What the API is for. */
   readonly running: Pick<
     Running,
-    "steering" | "upstreams" | "limits" | "stats" | "lend" | "giveBack" | "generations"
+    "steering" | "upstreams" | "limits" | "caches" | "stats" | "lend" | "giveBack" | "generations"
   >;
   /** What orchestrators are told; absent where there is nothing to tell. */
   readonly health?: Health;
@@ -56,9 +57,10 @@ export async function mountApi({
 }: ApiOptions): Promise<MountedApi> {
   const parsed = apiAddress(address);
   if (parsed.kind === "unix") throw new TypeError(`${address} is no host and port`);
-  const { steering, upstreams, limits, stats } = running;
+  const { steering, upstreams, limits, caches, stats } = running;
   const proxies = new ToxiproxyApi({ steering, upstreams, registry: createRegistry(), version: version() });
   const groups = new UpstreamsApi(upstreams);
+  const cached = new CachesApi(caches);
   const server = new AdminServer({
     host: parsed.host,
     port: parsed.port,
@@ -67,6 +69,7 @@ export async function mountApi({
       (request) => proxies.handle(request),
       (request) => groups.handle(request),
       async (request) => answerLimits(limits, request),
+      (request) => cached.handle(request),
       async (request) => answerStats(stats, request),
       async (request) =>
         reloads === undefined

@@ -19,6 +19,7 @@ Examples:
   sluice reload                              have it run what its files say by now
   sluice upgrade -c sluice.yaml              have a new process take its place
   sluice upstream drain api 10.0.0.2:8080    send nothing new to one of them
+  sluice cache purge https://example.com/a   take a page out of the cache
   sluice tcp 5433 127.0.0.1:5432             a TCP proxy with faults, changed live from a menu
   sluice toxiproxy                           a server for the clients of Toxiproxy
   sluice toxic add -t latency -a latency=100 redis
@@ -43,6 +44,7 @@ const COMMANDS: ReadonlyMap<string, () => Promise<AddCommand>> = new Map([
   ["rollback", async () => (await import("./commands/reload.ts")).addRollback],
   ["diff", async () => (await import("./commands/diff.ts")).addDiff],
   ["upgrade", async () => (await import("./commands/upgrade.ts")).addUpgrade],
+  ["cache", async () => (await import("./commands/cache.ts")).addCache],
   ["upstream", async () => (await import("./commands/upstream.ts")).addUpstream],
   ["proxy", async () => (await import("./commands/proxy.ts")).addProxy],
   ["toxic", async () => (await import("./commands/toxic.ts")).addToxic],

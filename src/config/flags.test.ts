@@ -54,6 +54,15 @@ test("servers speak what a flag says", () => {
   assert.ok(check?.kind === "http" && check.http2 === true, "they are asked in it, too");
 });
 
+test("a cache is as large as a flag says", () => {
+  const { caches, listeners } = snapshotFromFlags({ ...plain, cache: "16MiB" });
+  assert.deepEqual(
+    caches.map(({ name, memory }) => [name, memory.mostBytes]),
+    [["routes[0].cache", 16 * 1024 * 1024]],
+  );
+  assert.equal(listeners[0]!.routes[0]!.cache?.use, "routes[0].cache");
+});
+
 test("a context path and a host change the route", () => {
   for (const contextPath of ["/api", "/api/"]) {
     const [route] = snapshotFromFlags({ ...plain, contextPath, host: "api.example" }).listeners[0]!.routes;
@@ -170,6 +179,7 @@ test("what is wrong is said about the flag", () => {
   );
   assert.match(message({ admin: "unix:/a" }), /^--admin: found "unix:\/a", expected an address/);
   assert.match(message({ idleTimeout: -1 }), /^--idle-timeout: found -1, expected a duration/);
+  assert.match(message({ cache: "1k" }), /^--cache: found "1k", expected/);
   assert.match(message({ requestsPerMinute: -1 }), /^--max-requests-per-minute: found -1, expected/);
   assert.match(message({ bind: [":1", ":1"] }), /^--bind: bind ":1" is taken by another listener/);
 });

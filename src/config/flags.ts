@@ -39,6 +39,8 @@ export interface ProxyFlags {
   readonly requestsPerMinute?: number;
   /** Responses are compressed for clients that accept it. */
   readonly compress?: boolean;
+  /** The size of a cache for what servers allow to be cached, as the configuration has it. */
+  readonly cache?: string;
   /** Between two requests on a client's connection. */
   readonly idleTimeout?: number;
   /** Certificates with their keys, by files: clients connect with TLS. */
@@ -66,7 +68,8 @@ export function snapshotFromFlags(flags: ProxyFlags): Snapshot {
   return toSnapshot(document, FLAGS);
 }
 
-function toRoute({ contextPath, host, requestsPerMinute = 0, compress = false }: ProxyFlags): object {
+function toRoute(flags: ProxyFlags): object {
+  const { contextPath, host, requestsPerMinute = 0, compress = false, cache } = flags;
   const prefix = contextPath?.replace(/(?<=.)\/$/, "");
   const limit = { limit: requestsPerMinute, per: "1m", by: "client", algorithm: "fixed_window" };
   return {
@@ -74,6 +77,7 @@ function toRoute({ contextPath, host, requestsPerMinute = 0, compress = false }:
     ...(prefix === undefined || prefix === "/" ? {} : { match: { path: { prefix } } }),
     ...(host === null ? {} : { rewrite: { host } }),
     ...(compress ? { compress } : {}),
+    ...(cache === undefined ? {} : { cache: { use: cache } }),
     ...(requestsPerMinute === 0 ? {} : { limits: [limit] }),
   };
 }
@@ -131,6 +135,7 @@ const FLAG_BY_PATH: readonly (readonly [path: RegExp, flag: string])[] = [
   [/^upstreams/, "--upstream"],
   [/^routes\[0\]\.match/, "--context-path"],
   [/^routes\[0\]\.rewrite/, "--host"],
+  [/^routes\[0\]\.cache/, "--cache"],
   [/^routes\[0\]\.limits/, "--max-requests-per-minute"],
 ];
 

@@ -11,6 +11,7 @@ import type { Order } from "../worker/orders.ts";
 import { type RunSpec, routedSnapshot, trafficOf } from "../worker/run-spec.ts";
 import { allocateSharedMemory, openGroupMemory, type SharedMemory } from "../worker/shared-memory.ts";
 import { loadToxics } from "../worker/toxic-modules.ts";
+import { type Caches, SharedCaches } from "./caches.ts";
 import { findServers } from "./find-servers.ts";
 import { type Limits, SharedLimits } from "./limits.ts";
 import type { Engine, GenerationStatus } from "./planes.ts";
@@ -48,6 +49,7 @@ export interface Running {
   /** The groups of servers of its configuration; none where a program chooses servers. */
   readonly upstreams: Upstreams;
   readonly limits: Limits;
+  readonly caches: Caches;
   /** What listeners and routes have bytes and heads go through. */
   readonly plugins: Plugins;
   /** What is run. */
@@ -136,15 +138,18 @@ async function assemble(
     plugins: plugins.standing,
   });
   const limits = new SharedLimits(routedSnapshot(spec), shared.limits);
-  return { spec, shared, sockets, traffic, engine, proxies, upstreams, limits, tls, plugins, log };
+  const caches = new SharedCaches(spec, shared);
+  const parts = { engine, proxies, upstreams, limits, caches, tls, plugins, log };
+  return { spec, shared, sockets, traffic, ...parts };
 }
 
 function toRunning(
-  { engine, proxies, upstreams, limits, tls, plugins, sockets, traffic }: Assembly,
+  { engine, proxies, upstreams, limits, caches, tls, plugins, sockets, traffic }: Assembly,
   reload: RunReload,
 ): Running {
   const quiet = (): void => {
     for (const part of [upstreams, plugins, traffic]) part.stop();
+    caches.close();
   };
   return {
     get addresses() {
@@ -161,6 +166,7 @@ function toRunning(
     stats: traffic,
     upstreams,
     limits,
+    caches,
     plugins,
     get spec() {
       return reload.spec;

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { pino } from "pino";
+import type { CacheMemory } from "../cache/cache-memory.ts";
 import { NOTHING_STANDING, type Order } from "../worker/orders.ts";
 import type { RunSpec } from "../worker/run-spec.ts";
 import { allocateSharedMemory } from "../worker/shared-memory.ts";
@@ -136,7 +137,11 @@ describe("a swap of threads", () => {
 describe("memory of two configurations", () => {
   test("is the same where it is the same buffer", () => {
     const [kept, other] = [new SharedArrayBuffer(8), new SharedArrayBuffer(8)];
-    const before = { ...SHARED, groups: new Map([["a", kept]]), limits: { slow: kept, gone: kept } };
+    const [cache, another] = [{ store: kept }, { store: kept }] as unknown as CacheMemory[];
+    const before = {
+      ...{ ...SHARED, groups: new Map([["a", kept]]), limits: { slow: kept, gone: kept } },
+      caches: { pages: cache!, images: cache! },
+    };
     const after = {
       ...SHARED,
       groups: new Map([
@@ -144,7 +149,8 @@ describe("memory of two configurations", () => {
         ["b", other],
       ]),
       limits: { slow: other, fresh: kept },
+      caches: { pages: cache!, images: another! },
     };
-    assert.deepEqual(sameMemory(before, after), { groups: ["a"], limits: [], caches: [] });
+    assert.deepEqual(sameMemory(before, after), { groups: ["a"], limits: [], caches: ["pages"] });
   });
 });

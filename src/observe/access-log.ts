@@ -68,6 +68,8 @@ function jsonLine(session: Session<unknown>, error: ProxyError | null): string {
     user_agent: request.headers.get("user-agent"),
     referer: request.headers.get("referer"),
     error: error === null ? null : error.code,
+    // What the cache did, in the words of the response.
+    ...(session.cacheRules === null ? {} : { cache: response?.headers.get("cache-status") ?? null }),
     ...(session.grpcStatus === null ? {} : { grpc_status: session.grpcStatus }),
   };
   return `${JSON.stringify(entry)}\n`;

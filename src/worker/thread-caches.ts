@@ -3,6 +3,7 @@ import { CacheCounts } from "../cache/cache-counts.ts";
 import type { CacheMemory } from "../cache/cache-memory.ts";
 import type { CacheSettings } from "../cache/cache-settings.ts";
 import { FillTable } from "../cache/fills/fill-table.ts";
+import { Invalidations } from "../cache/invalidations.ts";
 import { Predictor } from "../cache/predictor.ts";
 import { PurgeList } from "../cache/purges/purge-list.ts";
 import type { CacheStore } from "../cache/store.ts";
@@ -19,7 +20,11 @@ export class ThreadCaches {
    * @param before caches whose place these take: stores live on whose memory is the same
    * @param same caches whose memory is the same as before
    */
-  constructor(run: ThreadRun, before: ThreadCaches | null = null, same: readonly string[] = []) {
+  constructor(
+    run: Pick<ThreadRun, "spec" | "shared" | "row">,
+    before: ThreadCaches | null = null,
+    same: readonly string[] = [],
+  ) {
     const caches = routedSnapshot(run.spec)?.caches ?? [];
     this.byName = new Map(
       caches.map((cache) => {
@@ -52,6 +57,7 @@ function openCache(
     fills: new FillTable(memory.fills, row, fills, { clock: idleAlarms, predictor }),
     secret: memory.secret,
     purges: new PurgeList(memory.purges, row),
+    invalidations: new Invalidations(memory.invalidations),
     counts: new CacheCounts(memory.counts, row),
     name: label,
   });

@@ -33,6 +33,7 @@ interface HttpFlags extends SharedFlags, ListenerTlsFlags, ServerTlsFlags {
   hcFreq?: number;
   maxRequestsPerMinute?: number;
   compress?: boolean;
+  cache?: string | true;
   idleTimeout?: number;
   admin?: string;
   test?: boolean;
@@ -41,6 +42,7 @@ interface HttpFlags extends SharedFlags, ListenerTlsFlags, ServerTlsFlags {
 const DEFAULT_TLS_BIND = ":8443";
 const CHECK_INTERVAL = 10;
 const CHECK_PATH = "/";
+const CACHE_SIZE = "64MiB";
 const MOST_REQUESTS = 2 ** 31 - 1;
 
 const EXAMPLES = `
@@ -61,7 +63,7 @@ Examples:
   sluice http --bind :8080 --upstream 127.0.0.1:3000 --context-path /api --host api.example.com
   sluice http -b :8080 -u 10.0.0.1:80 -u 10.0.0.2:80 --balance peak_ewma --active-health-check-path /healthz
   sluice http -b :8080 -u 10.0.0.1:80 -u 10.0.0.2:80 --hc-freq 2 --max-requests-per-minute 600 --admin 8474
-  sluice http -b :8080 -u 10.0.0.1:80 --compress
+  sluice http -b :8080 -u 10.0.0.1:80 --compress --cache 256MiB
   sluice http -b :8080 -u 10.0.0.1:50051 -u 10.0.0.2:50051 --protocol h2c
   sluice http --cert example.pem --key example.key localhost:3000
   sluice http -b :443 --cert a.pem --key a.key --cert b.pem --key b.key -u 10.0.0.1:80
@@ -133,6 +135,10 @@ function addBalancing(command: Command): void {
     )
     .option("--compress", "compress responses, with zstd, br or gzip, for clients that accept it")
     .option(
+      "--cache [size]",
+      `answer from a cache in memory what servers allow to be cached (default size: ${CACHE_SIZE})`,
+    )
+    .option(
       "--idle-timeout <seconds>",
       "close clients' connections after so long between two requests; 0: never",
       seconds,
@@ -171,7 +177,7 @@ function toProxyFlags(
       "no upstream: give at least one with --upstream, for example --upstream 127.0.0.1:3000",
     );
   }
-  const { balance, idleTimeout, admin, protocol, compress = false } = flags;
+  const { balance, idleTimeout, admin, protocol, compress = false, cache } = flags;
   return {
     ...{
       bind,
@@ -187,6 +193,7 @@ function toProxyFlags(
     ...(protocol === undefined ? {} : { protocol }),
     upstreamTls: toServerTls(flags, upstream),
     compress,
+    ...(cache === undefined ? {} : { cache: cache === true ? CACHE_SIZE : cache }),
     ...(idleTimeout === undefined ? {} : { idleTimeout }),
     ...(admin === undefined ? {} : { admin }),
   };

@@ -1,6 +1,8 @@
 import { clearScreenDown, cursorTo } from "node:readline";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Command } from "commander";
+import { listCaches } from "../steering/caches-client.ts";
+import { cachesText } from "../steering/caches-text.ts";
 import {
   addClientOptions,
   type ClientContext,
@@ -29,11 +31,11 @@ Examples:
 
 It asks the admin API of a running process: admin: in its configuration, or sluice http --admin.`;
 
-/** `sluice status`: groups of servers, how each server is and why, limits, plugins, and generations of threads. */
+/** `sluice status`: groups of servers, how each server is and why, limits, caches, plugins, and generations of threads. */
 export function addStatus(program: Command): void {
   addClientOptions(program.command("status"))
     .description(
-      "show the upstreams of a running process: servers, their health, counters; limits; plugins; generations",
+      "show the upstreams of a running process: servers, their health, counters; limits; caches; plugins; generations",
     )
     .option("-w, --watch", "show it again every second")
     .addHelpText("after", EXAMPLES)
@@ -69,11 +71,14 @@ function show(text: string): void {
 }
 
 async function statusText({ client, flags }: ClientContext<StatusFlags>): Promise<string> {
-  const [upstreams, limits, { listeners, plugins }, reload] = await orFail(
-    Promise.all([listUpstreams(client), listLimits(client), readCounted(client), reloadStatus(client)]),
+  const [upstreams, limits, caches, { listeners, plugins }, reload] = await orFail(
+    Promise.all([
+      ...([listUpstreams(client), listLimits(client), listCaches(client)] as const),
+      ...([readCounted(client), reloadStatus(client)] as const),
+    ]),
     (reason) => `Failed to ask for the status: ${reason}`,
   );
-  if (flags.json) return jsonLine({ upstreams, listeners, limits, plugins, reload });
+  if (flags.json) return jsonLine({ upstreams, listeners, limits, caches, plugins, reload });
   const room = { width: process.stdout.columns ?? Number.POSITIVE_INFINITY, now: Date.now() };
   const paint = stdoutPaint();
   const generations = reload === null ? "" : reloadStatusText(reload, paint, room);
@@ -81,6 +86,7 @@ async function statusText({ client, flags }: ClientContext<StatusFlags>): Promis
     upstreamsText(upstreams, paint, room),
     listenersText(listeners, paint, room),
     limitsText(limits, paint, room),
+    cachesText(caches, paint, room),
     pluginsText(plugins, paint, room),
     generations,
   ].join("");

@@ -8,6 +8,7 @@ import { createRegistry } from "../../chaos/toxics/index.ts";
 import { GroupMemory } from "../../upstream/group-memory.ts";
 import type { RunSpec } from "../../worker/run-spec.ts";
 import { allocateSharedMemory, openGroupMemory } from "../../worker/shared-memory.ts";
+import { SharedCaches } from "../caches.ts";
 import { SharedLimits } from "../limits.ts";
 import type { Engine } from "../planes.ts";
 import { PluginKeepers } from "../plugins.ts";
@@ -49,6 +50,7 @@ class Rig implements Disposable {
       ...{ engine: engine as Engine, upstreams: this.#upstreams, log: LOG, tls: new TlsKeepers(LOG, clock) },
       proxies: new Proxies(new PaperPlanes(), createRegistry()),
       limits: new SharedLimits(spec.snapshot, shared.limits),
+      caches: new SharedCaches(spec, shared),
       plugins: new PluginKeepers(LOG, 1, clock),
     };
     this.reload = new RunReload(parts, { spec, shared, threads: 1 }, []);

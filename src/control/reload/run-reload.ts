@@ -4,6 +4,7 @@ import type { Snapshot } from "../../config/snapshot.ts";
 import { changedModules } from "../../worker/loaded-modules.ts";
 import { type RunSpec, routedSnapshot } from "../../worker/run-spec.ts";
 import { allocateGroup, nextSharedMemory, type SharedMemory } from "../../worker/shared-memory.ts";
+import type { SharedCaches } from "../caches.ts";
 import { findServers } from "../find-servers.ts";
 import type { SharedLimits } from "../limits.ts";
 import type { Engine, Prepared } from "../planes.ts";
@@ -26,6 +27,7 @@ export interface RunParts {
   readonly proxies: Proxies;
   readonly upstreams: KeptUpstreams;
   readonly limits: SharedLimits;
+  readonly caches: SharedCaches;
   readonly tls: TlsKeepers;
   readonly plugins: PluginKeepers;
   readonly log: Logger;
@@ -174,7 +176,7 @@ export class RunReload {
     plugged: PluginStage,
     book: ProxyBook,
   ): Promise<Prepared["kind"]> {
-    const { engine, proxies, limits } = this.#parts;
+    const { engine, proxies, limits, caches } = this.#parts;
     const before = this.#run;
     const steered = new ProxiesChange(book, steeredPart(before.spec), steeredPart(spec));
     for (const prepare of others) await parts.add(prepare());
@@ -195,6 +197,7 @@ export class RunReload {
     this.#run = run;
     this.listening = prepared.addresses;
     limits.replaceBy(routedSnapshot(spec), memory.shared.limits);
+    caches.replaceBy(spec, memory.shared);
     await this.#settled(steered.commit(prepared.addresses, prepared.proxies));
     parts.note(steered.notes);
     parts.note(anew("upstreams", groups.begunAnew));

@@ -67,6 +67,10 @@ export class CacheFetch<C> implements DownstreamStream, WriterOwner, PassOwner {
   #requestTime = 0;
   /** Of the purges, when the server was asked: what is purged since may be what it answers with. */
   #generation = 0;
+  /** Of the invalidations of its URL, likewise. */
+  #invalidations = 0;
+  /** Under which it is stored; null: it isn't. */
+  #key: CacheKey | null = null;
   /** Whether something stale stands under the key: until this is finished that is found, and not this. */
   #isReplacing = false;
   /** Whether those who wait know where the response is. */
@@ -85,6 +89,7 @@ export class CacheFetch<C> implements DownstreamStream, WriterOwner, PassOwner {
     else askWhetherItHolds(request, view.of(this.#stale.meta));
     this.#requestTime = this.#now();
     this.#generation = this.#lookup.rules.cache.purges?.generation ?? 0;
+    this.#invalidations = countInvalidations(this.#lookup);
     this.#exchange = new FillExchange<C>(proxy, this, request, client, origin);
     this.#exchange.start();
   }
@@ -136,6 +141,7 @@ export class CacheFetch<C> implements DownstreamStream, WriterOwner, PassOwner {
     const exchange = { request, fields, asked, response: head, facts, lifetime };
     const why = whyNotStored(exchange, rules.policy);
     if (why !== null) return why;
+    if (this.#isOutOfDate) return "store";
     const key = this.#keyFor(facts);
     const bodyLength = length === "none" ? 0 : length === "unknown" ? -1 : length;
     const meta = toMeta(head, facts, lifetime, rules.policy, {
@@ -147,6 +153,7 @@ export class CacheFetch<C> implements DownstreamStream, WriterOwner, PassOwner {
     const { store } = rules.cache;
     this.#writer = store.begin(key, encodeMeta(meta), bodyLength < 0 ? null : bodyLength, this);
     if (this.#writer === null) return "store";
+    this.#key = key;
     const entry = bodyLength < 0 ? null : this.#writer.open();
     if (entry === null) this.#passOn(head, null);
     else {
@@ -156,6 +163,11 @@ export class CacheFetch<C> implements DownstreamStream, WriterOwner, PassOwner {
       else owner.onStored(entry, fieldsForClient(head.headers, facts.directives, rules.policy));
     }
     return null;
+  }
+
+  /** Somebody may have changed since what the server answers with. */
+  get #isOutOfDate(): boolean {
+    return countInvalidations(this.#lookup) !== this.#invalidations;
   }
 
   /** Where the response is stored: behind a list of fields if it varies. */
@@ -251,6 +263,7 @@ export class CacheFetch<C> implements DownstreamStream, WriterOwner, PassOwner {
 
   sendEnd(trailers: HttpHeaders | null): void {
     this.#writer?.finish();
+    if (this.#key !== null && this.#isOutOfDate) void this.#lookup.rules.cache.store.remove(this.#key);
     this.#tellFound();
     const sink = this.#pass?.sink;
     if (this.#pass !== null) this.#pass.sink = null;
@@ -331,5 +344,13 @@ const LASTING: ReadonlySet<NotStored | "store"> = new Set<NotStored | "store">([
   "vary",
   "not-reusable",
 ]);
+
+/** Of the URL alone: what invalidates it knows no fields and cookies. */
+function countInvalidations({ rules, primary }: Lookup): number {
+  const { key, cache } = rules;
+  if (cache.invalidations === null) return 0;
+  const end = primary.text.indexOf("\n");
+  return cache.invalidations.count(end === -1 ? primary : key.ofText(primary.text.slice(0, end)));
+}
 
 const NOBODY: WriterOwner = { onDrain() {}, onFailure() {} };

@@ -1,10 +1,11 @@
 import type { CacheCounts } from "../../cache/cache-counts.ts";
 import type { FillTable } from "../../cache/fills/fill-table.ts";
+import type { Invalidations } from "../../cache/invalidations.ts";
 import { DEFAULT_KEY_RULES, KeyMaker, type KeyRules } from "../../cache/key.ts";
 import { KeyHash } from "../../cache/key-hash.ts";
 import type { PurgeList } from "../../cache/purges/purge-list.ts";
 import { type CachePolicy, DEFAULT_POLICY } from "../../cache/rules/policy.ts";
-import type { CacheStore } from "../../cache/store.ts";
+import type { CacheKey, CacheStore } from "../../cache/store.ts";
 
 /** What a cache is made of; one for each thread. */
 export interface HttpCacheMeans {
@@ -14,6 +15,8 @@ export interface HttpCacheMeans {
   readonly secret: ArrayLike<number>;
   /** What was purged, for all threads. Default: nothing ever is */
   readonly purges?: PurgeList | null;
+  /** What was invalidated, for all threads. Default: fetches that are under way then don't know */
+  readonly invalidations?: Invalidations | null;
   /** Default: nothing is counted */
   readonly counts?: CacheCounts | null;
   /** By which `Cache-Status` calls it (RFC 9211). Default: `sluice` */
@@ -27,6 +30,7 @@ export class HttpCache {
   readonly store: CacheStore;
   readonly fills: FillTable;
   readonly purges: PurgeList | null;
+  readonly invalidations: Invalidations | null;
   readonly counts: CacheCounts | null;
   readonly hash: KeyHash;
   readonly name: string;
@@ -37,10 +41,17 @@ export class HttpCache {
     this.store = store;
     this.fills = fills;
     this.purges = purges;
+    this.invalidations = means.invalidations ?? null;
     this.counts = counts;
     this.hash = new KeyHash(secret);
     this.name = name;
     this.now = now;
+  }
+
+  /** What is stored under a key isn't served any more, nor kept what is just being fetched for it. */
+  invalidate(key: CacheKey): void {
+    this.invalidations?.add(key);
+    void this.store.remove(key);
   }
 
   /** By which rules requests use it. */
