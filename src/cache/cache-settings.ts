@@ -10,7 +10,7 @@ export interface CacheSettings {
   readonly fills: FillSettings;
 }
 
-export interface CacheMemorySettings {
+interface CacheMemorySettings {
   /** Bytes of all that it takes. */
   readonly mostBytes: number;
   /** Bytes of the largest entry. */

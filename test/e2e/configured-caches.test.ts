@@ -86,6 +86,10 @@ describe("a cache of two threads", () => {
     assert.deepEqual([kind, notes], ["swap", []]);
     for (let i = 0; i < 8; i++) assert.match(statusOf(await ask()), /^sluice; hit; ttl=/);
     assert.equal(asked(), 0);
+    // Other threads take the place of these.
+    assert.equal((await sluice.reload(other, { threads: 3 })).kind, "generation");
+    for (let i = 0; i < 8; i++) assert.match(statusOf(await ask()), /^sluice; hit; ttl=/);
+    assert.equal(asked(), 0);
     const larger = await sluice.reload(configuration(origin, "pages", "pages: 5MiB"));
     assert.deepEqual(
       larger.notes.map(({ path }) => path),
