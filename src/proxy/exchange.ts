@@ -97,10 +97,7 @@ export class Exchange<C>
     // Later phases, logs and a repetition on another connection all need the head when its slab is long overwritten.
     session.request.source.retain();
     if (proxy.meter !== null) proxy.meter.begin(session as Session<unknown>, this.client);
-    if (proxy.requestTimeout.duration > 0) {
-      this.#deadline = new Deadline(this);
-      proxy.requestTimeout.set(this.#deadline);
-    }
+    this.limit();
     if (beginsCall(session.request)) this.grpc = new GrpcCall(proxy.alarms, this);
     if (plan.newContext !== null && !this.#makeContext(plan.newContext)) return;
     const refusal = proxy.refusalOf(session.request);
@@ -109,6 +106,14 @@ export class Exchange<C>
     const problem = refusal ?? this.#beginCall();
     if (problem !== null) this.fail(problem);
     else this.call(plan.earlyRequestFilter, this.#filterRequest, undefined);
+  }
+
+  /** It has so much time from now on. */
+  protected limit(): void {
+    const { requestTimeout } = this.proxy;
+    if (requestTimeout.duration === 0) return;
+    this.#deadline = new Deadline(this);
+    requestTimeout.set(this.#deadline);
   }
 
   #beginCall(): ProxyError | null {

@@ -200,6 +200,7 @@ class HttpProxyService<C> implements Service {
     this.#earlier = before.#earlier;
     this.#earlierHandshakes = before.#earlierHandshakes;
     this.#clients = before.#clients;
+    this.#proxy!.fills = before.#proxy!.fills;
     const services = before.#services;
     before.#services = new Map();
     for (const service of [...services.values(), ...this.#earlier]) service.proxy = this.#proxy!;
@@ -260,6 +261,7 @@ class HttpProxyService<C> implements Service {
     if (this.#handshakes !== shared) this.#handshakes?.destroy();
     for (const handshakes of this.#earlierHandshakes) handshakes.destroy();
     for (const service of this.#all) service.destroy();
+    for (const fill of this.#proxy?.fills ?? []) fill.giveUp();
     this.#closePool();
   }
 }

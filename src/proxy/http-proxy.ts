@@ -75,6 +75,12 @@ function exactNow(): number {
 
 const ANY_RANDOM: Random = { next: () => Math.random() };
 
+/** @internal something that is fetched for a cache */
+export interface OpenFill {
+  /** Nobody wants it any more. */
+  giveUp(): void;
+}
+
 /** A proxy program made ready to run: its phases with everything a session needs. One for each thread. */
 export class HttpProxy<C> {
   readonly plan: Plan<C>;
@@ -97,6 +103,8 @@ export class HttpProxy<C> {
   readonly isTimed: boolean;
   /** Whether somebody may read a response's head after it was passed on. */
   readonly keepsResponses: boolean;
+  /** What is being fetched for caches, whether anybody waits for it or not. */
+  fills: Set<OpenFill> = new Set();
   readonly #allowConnect: boolean;
   readonly #observer: SessionObserver | null;
   readonly #reporter: ErrorReporter | null;

@@ -1,86 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { idleAlarms } from "../../src/base/alarms.ts";
-import { allocateFills } from "../../src/cache/fills/fill-memory.ts";
-import { FILL_DEFAULTS, FillTable } from "../../src/cache/fills/fill-table.ts";
-import { allocatePredictor, Predictor } from "../../src/cache/predictor.ts";
-import type { CachePolicy } from "../../src/cache/rules/policy.ts";
-import { MemoryStore } from "../../src/cache/stores/memory/memory-store.ts";
-import { allocateMemoryStore } from "../../src/cache/stores/memory/store-memory.ts";
-import { HttpCache } from "../../src/proxy/caching/http-cache.ts";
 import { until } from "../kit/deadline.ts";
-import type { RawMessage, RawRequest, RawResponse } from "../kit/raw-message.ts";
-import {
-  type Answer,
-  answering,
-  ok,
-  type ProxyUnderTest,
-  request,
-  startProxy,
-  writePattern,
-} from "./proxy.ts";
-
-const MAX_AGE = "Cache-Control: max-age=60";
-
-/** A proxy with a cache of a mebibyte, whose clock moves when it is told to. */
-class CachingProxy implements AsyncDisposable {
-  readonly proxy: ProxyUnderTest;
-  readonly store: MemoryStore;
-  readonly clock: { now: number };
-  /** What the origin was asked, where its script notes it. */
-  readonly asked: RawRequest[];
-
-  constructor(proxy: ProxyUnderTest, store: MemoryStore, clock: { now: number }, asked: RawRequest[]) {
-    this.proxy = proxy;
-    this.store = store;
-    this.clock = clock;
-    this.asked = asked;
-  }
-
-  /** The answer to a request on a connection of its own. */
-  async ask(line: string, ...headers: readonly string[]): Promise<RawResponse> {
-    const client = await this.proxy.connect();
-    return client.exchange(request(line, ...headers), { method: line.slice(0, line.indexOf(" ")) });
-  }
-
-  /** Nothing is held of the cache any more: all is as if nobody had come. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.proxy[Symbol.asyncDispose]();
-    this.store.clear();
-    await until("nothing is held", () => this.store.stats.entries === 0);
-    await this.store.close();
-  }
-}
-
-async function startCaching(answer: Answer, policy: Partial<CachePolicy> = {}): Promise<CachingProxy> {
-  const asked: RawRequest[] = [];
-  const clock = { now: Date.now() };
-  const memory = allocateMemoryStore({ mostBytes: 2 ** 20, mostEntryBytes: 2 ** 18, rows: 1 });
-  const store = new MemoryStore(memory, 0);
-  const predictor = new Predictor(allocatePredictor(64));
-  const fills = new FillTable(allocateFills(64), 0, FILL_DEFAULTS, { clock: idleAlarms, predictor });
-  const cache = new HttpCache({ store, fills, secret: [1, 2, 3, 4], now: () => clock.now });
-  const rules = cache.rules({}, policy);
-  const proxy = await startProxy({
-    origin: answering(answer, asked),
-    caches: true,
-    phases: {
-      requestFilter(session) {
-        session.cacheRules = rules;
-      },
-    },
-  });
-  return new CachingProxy(proxy, store, clock, asked);
-}
-
-/** The value of a field, null where there is none. */
-function field({ headers }: RawMessage | RawRequest, name: string): string | null {
-  return headers.find(([other]) => other.toLowerCase() === name)?.[1] ?? null;
-}
-
-function statusOf(response: RawResponse): string {
-  return field(response, "cache-status") ?? "";
-}
+import { field, MAX_AGE, startCaching, statusOf } from "./caching.ts";
+import { ok, request, writePattern } from "./proxy.ts";
 
 describe("a proxy with a cache", () => {
   test("fetches once and answers from then on, with an age", async () => {

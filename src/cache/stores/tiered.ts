@@ -54,7 +54,10 @@ export class TieredStore implements CacheStore {
   }
 
   async update(entry: CacheEntry, meta: Buffer): Promise<void> {
-    await Promise.all([updateIn(this.#upper, entry, meta), updateIn(this.#lower, entry, meta)]);
+    const { key } = entry;
+    // The entry may have been let go of before it is found again.
+    const before = Buffer.from(entry.meta);
+    await Promise.all([updateIn(this.#upper, key, before, meta), updateIn(this.#lower, key, before, meta)]);
   }
 
   remove(key: CacheKey): boolean | Promise<boolean> {
@@ -189,11 +192,11 @@ class Climb implements WriterOwner {
 }
 
 /** An entry is in two places, and known by its meta in both. */
-async function updateIn(store: CacheStore, entry: CacheEntry, meta: Buffer): Promise<void> {
-  const found = await store.find(entry.key);
+async function updateIn(store: CacheStore, key: CacheKey, before: Buffer, meta: Buffer): Promise<void> {
+  const found = await store.find(key);
   if (found === null) return;
   try {
-    if (found.meta.equals(entry.meta)) await store.update(found, meta);
+    if (found.meta.equals(before)) await store.update(found, meta);
   } finally {
     found.release();
   }

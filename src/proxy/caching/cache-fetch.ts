@@ -4,6 +4,7 @@ import { encodeMeta, type FieldLine } from "../../cache/meta.ts";
 import { MetaView } from "../../cache/meta-view.ts";
 import { freshen, isAbout } from "../../cache/rules/freshen.ts";
 import { lifetimeOf } from "../../cache/rules/lifetime.ts";
+import { RequestField } from "../../cache/rules/request-fields.ts";
 import { type ResponseFacts, readResponse } from "../../cache/rules/response-facts.ts";
 import { isServerError, mayServeOnError } from "../../cache/rules/reuse.ts";
 import { type NotStored, whyNotStored } from "../../cache/rules/storability.ts";
@@ -16,6 +17,7 @@ import type { CacheEntry, CacheKey, EntryWriter, WriterOwner } from "../../cache
 import type { BodyLength, ResponseHead } from "../../http/heads.ts";
 import type { HttpHeaders } from "../../http/http-headers.ts";
 import type { ByteStream, DownstreamStream, UpstreamStream } from "../../http/streams.ts";
+import type { Exchange } from "../exchange.ts";
 import type { HttpProxy } from "../http-proxy.ts";
 import type { Session } from "../session.ts";
 import type { MeteredClient } from "../traffic/session-meter.ts";
@@ -25,8 +27,11 @@ import { type PassOwner, PassStream } from "./pass-stream.ts";
 
 /** Who waits for what is fetched. Is told one of these, once; `own` is what the response has for them alone. */
 export interface FetchOwner {
-  /** The response is stored from now on, and is read from `entry`, which is theirs. */
-  onStored(entry: CacheEntry, own: readonly FieldLine[]): void;
+  /**
+   * The response is stored from now on, and is read from `entry`, which is theirs.
+   * @param rest what the store hasn't got when it fails, from there on; to be aborted when it isn't wanted
+   */
+  onStored(entry: CacheEntry, own: readonly FieldLine[], rest: PassStream): void;
   /** The response goes to them, and into the store as well where `why` is null. */
   onPassed(head: ResponseHead, stream: UpstreamStream, why: NotStored | "store" | null): void;
   /** What was stale holds; `meta` is what is stored by now. The entry is theirs. */
@@ -63,7 +68,16 @@ export class CacheFetch<C> implements DownstreamStream, WriterOwner, PassOwner {
   #owner: FetchOwner | null;
   #exchange: FillExchange<C> | null = null;
   #writer: EntryWriter | null = null;
+  /** To whoever asked: past the store, or what comes when the store has failed. */
   #pass: PassStream | null = null;
+  /** What came since the store has failed, for who reads what it has first; null: nobody is awaited. */
+  #left: Buffer[] | null = null;
+  #isEnded = false;
+  #broken: ProxyError | null = null;
+  /** Whether the server is asked about what is stale, and, once it has spoken of something else, whether it is to be asked anew. */
+  #isQuestion = false;
+  #asksAnew = false;
+  #begin: (() => void) | null = null;
   #requestTime = 0;
   /** Of the purges, when the server was asked: what is purged since may be what it answers with. */
   #generation = 0;
@@ -86,7 +100,10 @@ export class CacheFetch<C> implements DownstreamStream, WriterOwner, PassOwner {
   start(proxy: HttpProxy<C>, client: MeteredClient, origin: Session<C>): void {
     const request = origin.request.fork();
     if (this.#stale === null) askForAll(request);
-    else askWhetherItHolds(request, view.of(this.#stale.meta));
+    else {
+      this.#isQuestion = askWhetherItHolds(request, view.of(this.#stale.meta));
+      this.#begin = () => this.start(proxy, client, origin);
+    }
     this.#requestTime = this.#now();
     this.#generation = this.#lookup.rules.cache.purges?.generation ?? 0;
     this.#invalidations = countInvalidations(this.#lookup);
@@ -94,10 +111,14 @@ export class CacheFetch<C> implements DownstreamStream, WriterOwner, PassOwner {
     this.#exchange.start();
   }
 
+  /** The server that answers, and how it was reached. */
+  get exchange(): Exchange<C> {
+    return this.#exchange!;
+  }
+
   /** Whoever asked is gone. */
   leave(): void {
     this.#owner = null;
-    if (this.#writer === null && this.#pass !== null) this.#exchange!.giveUp();
   }
 
   #now(): number {
@@ -160,7 +181,10 @@ export class CacheFetch<C> implements DownstreamStream, WriterOwner, PassOwner {
       if (!this.#isReplacing) this.#tellFound();
       const owner = this.#takeOwner();
       if (owner === null) entry.release();
-      else owner.onStored(entry, fieldsForClient(head.headers, facts.directives, rules.policy));
+      else {
+        this.#pass = new PassStream(this);
+        owner.onStored(entry, fieldsForClient(head.headers, facts.directives, rules.policy), this.#pass);
+      }
     }
     return null;
   }
@@ -192,8 +216,11 @@ export class CacheFetch<C> implements DownstreamStream, WriterOwner, PassOwner {
   }
 
   #settle(why: NotStored | "store"): void {
+    if (this.#isTold) return;
     this.#isTold = true;
-    this.#fill.unstorable(LASTING.has(why));
+    // Who wants parts of what is too large had better ask for them than for all of it.
+    const isPart = (this.#lookup.fields & RequestField.Range) !== 0;
+    this.#fill.unstorable(LASTING.has(why) || (isPart && why === "store"));
   }
 
   #passOn(head: ResponseHead, why: NotStored | "store" | null): void {
@@ -212,16 +239,17 @@ export class CacheFetch<C> implements DownstreamStream, WriterOwner, PassOwner {
     const stale = this.#stale!;
     const { rules } = this.#lookup;
     const entry = view.of(stale.meta);
-    const fresh = isAbout(facts, entry) ? freshen(entry, head, facts, rules.policy, this.#generation) : null;
+    const isAnswer = this.#isQuestion && isAbout(facts, entry);
+    const fresh = isAnswer ? freshen(entry, head, facts, rules.policy, this.#generation) : null;
     if (fresh === null) {
-      // It speaks of something else than what is stored.
+      // It speaks of something else than what is stored: all of that is asked for (RFC 9111 §4.3.4).
       this.#dropStale();
-      void rules.cache.store.remove(this.#lookup.key);
-      this.#end(new ProxyError("UPSTREAM_BAD_RESPONSE", "a 304 to another question"));
+      settle(rules.cache.store.remove(this.#lookup.key));
+      this.#asksAnew = true;
       return;
     }
     const meta = encodeMeta(fresh);
-    void rules.cache.store.update(stale, meta);
+    settle(rules.cache.store.update(stale, meta));
     this.#tellFound();
     this.#stale = null;
     const owner = this.#takeOwner();
@@ -250,36 +278,78 @@ export class CacheFetch<C> implements DownstreamStream, WriterOwner, PassOwner {
   // ── the response's body ────────────────────────────────────────────────────────────────────────────────────────
 
   get blocked(): boolean {
-    return this.#isHeld || this.#isFull;
+    return this.#isHeld || this.#isFull || this.#left !== null;
   }
 
   sendBody(bytes: Buffer, start: number, end: number): void {
+    if (this.#asksAnew) return;
     this.bytesSent += end - start;
     this.#pass?.sink?.onResponseBody(bytes, start, end);
-    if (this.#writer === null || this.#writer.write(bytes, start, end)) return;
-    this.#isFull = true;
-    this.#exchange!.onDownstreamBlocked();
+    if (this.#writer?.write(bytes, start, end) === false) {
+      this.#isFull = true;
+      this.#exchange!.onDownstreamBlocked();
+    }
+    // Not an `else`: it may have failed just now.
+    if (this.#left !== null) this.#left.push(Buffer.from(bytes.subarray(start, end)));
   }
 
   sendEnd(trailers: HttpHeaders | null): void {
+    if (this.#asksAnew) {
+      this.#asksAnew = false;
+      this.#begin!();
+      return;
+    }
+    this.#isEnded = true;
     this.#writer?.finish();
-    if (this.#key !== null && this.#isOutOfDate) void this.#lookup.rules.cache.store.remove(this.#key);
+    if (this.#key !== null && this.#isOutOfDate) settle(this.#lookup.rules.cache.store.remove(this.#key));
     this.#tellFound();
-    const sink = this.#pass?.sink;
-    if (this.#pass !== null) this.#pass.sink = null;
-    sink?.onResponseEnd(trailers);
+    this.#endPass(trailers);
+  }
+
+  #endPass(trailers: HttpHeaders | null): void {
+    const sink = this.#pass?.sink ?? null;
+    if (sink === null) return;
+    this.#pass!.sink = null;
+    if (this.#broken === null) sink.onResponseEnd(trailers);
+    else sink.onUpstreamError(this.#broken);
   }
 
   onDrain(): void {
     this.#isFull = false;
-    if (!this.#isHeld) this.#exchange!.onDownstreamDrained();
+    this.#flow();
   }
 
+  #flow(): void {
+    if (!this.blocked) this.#exchange!.onDownstreamDrained();
+  }
+
+  /**
+   * The store has failed, but what it has can be read. The client that asked first does that, and then gets the rest past it, while
+   * the server waits.
+   */
   onFailure(): void {
     this.#writer = null;
-    this.onDrain();
-    this.#fail();
-    if (this.#pass?.sink === null || this.#pass === null) this.#exchange!.giveUp();
+    this.#isFull = false;
+    this.#settle("store");
+    const pass = this.#pass;
+    if (pass === null || pass.isOver) this.#exchange!.giveUp();
+    else if (pass.sink !== null) this.#flow();
+    else {
+      this.#left = [];
+      this.#exchange!.onDownstreamBlocked();
+    }
+  }
+
+  begun(): void {
+    const pass = this.#pass!;
+    const left = this.#left ?? [];
+    this.#left = null;
+    const missing = this.bytesSent - left.reduce((sum, { length }) => sum + length, 0);
+    if (pass.from !== missing)
+      this.#broken ??= new ProxyError("UPSTREAM_CLOSED", "the store lost some of it");
+    else for (const piece of left) pass.sink?.onResponseBody(piece, 0, piece.length);
+    if (this.#isEnded || this.#broken !== null) this.#endPass(null);
+    else this.#flow();
   }
 
   hold(): void {
@@ -289,10 +359,11 @@ export class CacheFetch<C> implements DownstreamStream, WriterOwner, PassOwner {
 
   release(): void {
     this.#isHeld = false;
-    if (!this.#isFull) this.#exchange!.onDownstreamDrained();
+    this.#flow();
   }
 
   unwanted(): void {
+    this.#left = null;
     if (this.#writer === null) this.#exchange!.giveUp();
     else this.release();
   }
@@ -310,12 +381,11 @@ export class CacheFetch<C> implements DownstreamStream, WriterOwner, PassOwner {
   #end(error: ProxyError): void {
     if (this.#stale !== null && this.#servesStale(null)) return;
     this.#dropStale();
+    this.#broken ??= error;
     this.#writer?.abort();
     this.#writer = null;
     this.#fail();
-    const sink = this.#pass?.sink;
-    if (this.#pass !== null) this.#pass.sink = null;
-    sink?.onUpstreamError(error);
+    if (this.#left === null) this.#endPass(null);
     this.#takeOwner()?.onFetchFailed(error);
   }
 
@@ -351,6 +421,11 @@ function countInvalidations({ rules, primary }: Lookup): number {
   if (cache.invalidations === null) return 0;
   const end = primary.text.indexOf("\n");
   return cache.invalidations.count(end === -1 ? primary : key.ofText(primary.text.slice(0, end)));
+}
+
+/** What becomes of it nobody waits for: a store that fails says so itself. */
+function settle(work: unknown): void {
+  if (work instanceof Promise) work.catch(() => undefined);
 }
 
 const NOBODY: WriterOwner = { onDrain() {}, onFailure() {} };

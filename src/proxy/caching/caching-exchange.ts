@@ -6,20 +6,24 @@ import { MetaView } from "../../cache/meta-view.ts";
 import { type CacheStatus, Forward, timeToLive } from "../../cache/rules/cache-status.ts";
 import { invalidatedBy, isSafe } from "../../cache/rules/invalidation.ts";
 import { RequestField } from "../../cache/rules/request-fields.ts";
-import { decideReuse, Reuse, withoutEntry } from "../../cache/rules/reuse.ts";
+import { decideReuse, mayServeOnError, Reuse, withoutEntry } from "../../cache/rules/reuse.ts";
 import type { NotStored } from "../../cache/rules/storability.ts";
 import { type CacheEntry, EntryState } from "../../cache/store.ts";
 import type { ResponseHead } from "../../http/heads.ts";
 import type { UpstreamStream } from "../../http/streams.ts";
 import { Exchange } from "../exchange.ts";
+import { BodilessStream } from "./bodiless-stream.ts";
 import { CacheFetch, type FetchOwner } from "./cache-fetch.ts";
 import { Lookup } from "./cache-lookup.ts";
 import { countOf } from "./count-answer.ts";
+import type { PassStream } from "./pass-stream.ts";
 import { tellOfCache, toAnswer } from "./stored-answer.ts";
 import { StoredStream } from "./stored-stream.ts";
 
 /** Requests that a server has to look at itself. */
 const PAST_CACHE = RequestField.Override | RequestField.ForServer;
+/** Of those that want less than all of a response. */
+const PARTIAL = RequestField.Range | RequestField.IfNoneMatch | RequestField.IfModifiedSince;
 
 const view = new MetaView();
 
@@ -72,19 +76,22 @@ export class CachingExchange<C> extends Exchange<C> implements FillOwner, FetchO
   #lookUp(): void {
     const found = this.#lookup!.find();
     if (!(found instanceof Promise)) this.#take(found);
-    else this.call(() => this.#unlessOver(found), this.#take, undefined);
+    else void this.#takeLater(found);
   }
 
-  /** What comes too late is let go of. */
-  async #unlessOver(found: Promise<CacheEntry | null>): Promise<CacheEntry | null> {
-    const entry = await found;
-    if (!this.isDone) return entry;
-    entry?.release();
-    return null;
+  /** What comes too late is let go of; a store that can't say is one that hasn't got it. */
+  async #takeLater(found: Promise<CacheEntry | null>): Promise<void> {
+    const { generation } = this;
+    this.suspend();
+    const entry = await found.catch(() => null);
+    if (generation === this.generation) this.#take(entry);
+    else entry?.release();
   }
 
-  #take(entry: CacheEntry | null): void {
+  #take(found: CacheEntry | null): void {
     const lookup = this.#lookup!;
+    const entry = found === null || isWhole(found) ? found : null;
+    if (entry === null) found?.release();
     const { asked } = lookup;
     lookup.now = lookup.rules.cache.now();
     const reuse = entry === null ? withoutEntry(asked) : this.#decide(entry);
@@ -146,13 +153,37 @@ export class CachingExchange<C> extends Exchange<C> implements FillOwner, FetchO
         this.#lookUp();
         return;
       case FillState.Failed:
-        this.onFetchFailed(new ProxyError("UPSTREAM_CLOSED", "what another request waited for failed"));
+        this.#afterOthers();
         return;
       case FillState.Over:
+        return;
+      case FillState.Unstorable:
+        // What the client wants less than all of, it isn't to wait for all of.
+        if ((this.#lookup!.fields & PARTIAL) === 0) this.#begin(fill);
+        else this.#goPast();
         return;
       default:
         this.#begin(fill);
     }
+  }
+
+  /** What others asked the server for failed, one after the other. */
+  #afterOthers(): void {
+    const { asked, now } = this.#lookup!;
+    const stale = this.#stale;
+    this.#stale = null;
+    if (stale !== null && mayServeOnError(view.of(stale.meta), asked, now)) this.onStale(stale, null);
+    else {
+      stale?.release();
+      this.onFetchFailed(new ProxyError("UPSTREAM_CLOSED", "what another request waited for failed"));
+    }
+  }
+
+  /** As if there were no cache. */
+  #goPast(): void {
+    this.#dropStale();
+    this.#fill = null;
+    this.goUpstream();
   }
 
   #begin(fill: Fill): void {
@@ -180,41 +211,72 @@ export class CachingExchange<C> extends Exchange<C> implements FillOwner, FetchO
 
   // ── what comes of it ───────────────────────────────────────────────────────────────────────────────────────────
 
-  onStored(entry: CacheEntry, own: readonly FieldLine[]): void {
-    this.#fetch = null;
-    this.#serve(entry, entry.meta, { forward: this.#forward, stored: true }, own);
+  onStored(entry: CacheEntry, own: readonly FieldLine[], rest: PassStream): void {
+    this.#noteServer();
+    this.#serve(entry, entry.meta, { forward: this.#forward, stored: true }, own, rest);
   }
 
   onFreshened(entry: CacheEntry, meta: Buffer, own: readonly FieldLine[]): void {
-    this.#fetch = null;
+    this.#noteServer();
     this.#serve(entry, meta, { forward: this.#forward, forwardStatus: 304, stored: true }, own);
   }
 
   onStale(entry: CacheEntry, status: number | null): void {
-    this.#fetch = null;
+    this.#noteServer();
     const forwardStatus = status === null ? {} : { forwardStatus: status };
     this.#serve(entry, entry.meta, { forward: this.#forward, ...forwardStatus, detail: "stale-if-error" });
   }
 
   onPassed(head: ResponseHead, stream: UpstreamStream, why: NotStored | "store" | null): void {
-    this.#fetch = null;
-    const { cache } = this.#lookup!.rules;
+    const { rules, fields } = this.#lookup!;
+    const { cache } = rules;
+    if (why !== null && head.status === 200 && (fields & RequestField.Range) !== 0) {
+      this.#fetch = null;
+      stream.abort();
+      this.#goPast();
+      return;
+    }
+    this.#noteServer();
     const stored = why === null ? { stored: true } : { detail: why };
     cache.counts?.add(why === null ? CacheCount.stored : CacheCount.passed);
     tellOfCache(head, null, this.#lookup!.now, cache.name, { forward: this.#forward, ...stored });
+    if (!this.isHead) {
+      this.#answer(stream, head);
+      return;
+    }
     // All of it was asked for, whatever the client did, since it might have been stored.
-    if (this.isHead) stream.abort();
-    this.#answer(stream, this.isHead ? head.fork("none") : head);
-    if (this.isHead && !this.isDone) this.onResponseEnd(null);
+    this.#answer(new BodilessStream(), head.fork("none"));
+    stream.abort();
+  }
+
+  /** The session was answered, or wasn't, by a server that was chosen for it. */
+  #noteServer(): void {
+    const fetch = this.#fetch;
+    this.#fetch = null;
+    if (fetch === null) return;
+    const { session, upstreamReused, upstreamTls } = fetch.exchange;
+    this.#lookup!.now = this.#lookup!.rules.cache.now();
+    this.session.peer = session.peer;
+    this.session.tries = session.tries;
+    this.session.upstreamTraffic = session.upstreamTraffic;
+    this.upstreamReused = upstreamReused;
+    this.upstreamTls = upstreamTls;
+    if (this.proxy.isTimed) this.session.timings.connected = session.timings.connected;
   }
 
   onFetchFailed(error: ProxyError): void {
-    this.#fetch = null;
+    this.#noteServer();
     this.#lookup!.rules.cache.counts?.add(CacheCount.failed);
     this.fail(error);
   }
 
-  #serve(entry: CacheEntry, meta: Buffer, status: CacheStatus, own: readonly FieldLine[] = NO_FIELDS): void {
+  #serve(
+    entry: CacheEntry,
+    meta: Buffer,
+    status: CacheStatus,
+    own: readonly FieldLine[] = NO_FIELDS,
+    rest: PassStream | null = null,
+  ): void {
     const lookup = this.#lookup!;
     const { request, fields, now } = lookup;
     view.of(meta);
@@ -224,7 +286,7 @@ export class CachingExchange<C> extends Exchange<C> implements FillOwner, FetchO
     const { head, parts } = toAnswer(meta, length, { request, fields, now, random: this.proxy.random });
     for (const [name, value] of own) head.headers.append(name, value);
     tellOfCache(head, meta, now, lookup.rules.cache.name, { ...status, ttl });
-    this.#answer(new StoredStream(entry, parts), head);
+    this.#answer(new StoredStream(entry, parts, rest), head);
   }
 
   #answer(stream: UpstreamStream, head: ResponseHead): void {
@@ -265,6 +327,14 @@ export class CachingExchange<C> extends Exchange<C> implements FillOwner, FetchO
 }
 
 const NO_FIELDS: readonly FieldLine[] = [];
+
+/**
+ * Whether an entry that is found can be read to its end. What is being written and nobody knows the length of may turn out too
+ * large for the store, which would cut off who reads it: it is waited for.
+ */
+function isWhole(entry: CacheEntry): boolean {
+  return entry.state === EntryState.Complete || view.of(entry.meta).bodyLength >= 0;
+}
 
 function forwardFor({ asked, vary }: Lookup, stale: CacheEntry | null): Forward {
   if (stale === null) return vary === "" ? Forward.UriMiss : Forward.VaryMiss;

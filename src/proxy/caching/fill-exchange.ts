@@ -1,5 +1,5 @@
 import { ProxyError } from "../../base/errors.ts";
-import type { RequestHead } from "../../http/heads.ts";
+import type { RequestHead, ResponseHead } from "../../http/heads.ts";
 import type { DownstreamStream } from "../../http/streams.ts";
 import { Exchange } from "../exchange.ts";
 import type { HttpProxy } from "../http-proxy.ts";
@@ -33,6 +33,8 @@ export class FillExchange<C> extends Exchange<C> {
     const { proxy, session } = this;
     if (proxy.isTimed) session.timings = { start: proxy.now(), connected: 0, firstByte: 0, end: 0 };
     session.request.source.retain();
+    proxy.fills.add(this);
+    this.limit();
     this.goUpstream();
     // A request that a cache makes has no body.
     if (!this.isDone) this.onRequestEnd(null);
@@ -53,6 +55,16 @@ export class FillExchange<C> extends Exchange<C> {
     this.fail(new ProxyError("DOWNSTREAM_CLOSED", "the response isn't wanted any more"));
   }
 
-  /** Counted and logged is the session that it was for. */
-  protected override finish(): void {}
+  /** Counted and logged is the session that it was for, with what that sends. */
+  protected override finish(): void {
+    this.proxy.fills.delete(this);
+  }
+
+  protected override noteMoved(): void {}
+
+  /** Counted where it is sent. */
+  override onInformational(head: ResponseHead): void {
+    this.hasInformed = true;
+    this.downstream.sendInformational(head);
+  }
 }

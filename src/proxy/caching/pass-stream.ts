@@ -2,6 +2,8 @@ import type { ByteStream, UpstreamSink, UpstreamStream } from "../../http/stream
 
 /** Who gets a response that is passed on. */
 export interface PassOwner {
+  /** Somebody takes it from now on. */
+  begun(): void;
   hold(): void;
   release(): void;
   /** Nobody wants the rest of it for a client. */
@@ -16,6 +18,10 @@ export class PassStream implements UpstreamStream {
   readonly tls = null;
   /** Whom it goes to; null before it is asked for, and when it isn't wanted any more. */
   sink: UpstreamSink | null = null;
+  /** Where in the body whoever takes it wants to go on. */
+  from = 0;
+  /** Whether nobody will take it, or go on to. */
+  isOver = false;
   readonly #owner: PassOwner;
 
   constructor(owner: PassOwner) {
@@ -23,7 +29,9 @@ export class PassStream implements UpstreamStream {
   }
 
   begin(sink: UpstreamSink): void {
+    if (this.isOver) return;
     this.sink = sink;
+    this.#owner.begun();
   }
 
   pauseResponse(): void {
@@ -35,6 +43,8 @@ export class PassStream implements UpstreamStream {
   }
 
   abort(): void {
+    if (this.isOver) return;
+    this.isOver = true;
     this.sink = null;
     this.#owner.unwanted();
   }

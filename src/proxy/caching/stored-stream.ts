@@ -1,6 +1,8 @@
 import { describeThrown, ProxyError } from "../../base/errors.ts";
 import { type CacheEntry, EntryState, type Piece } from "../../cache/store.ts";
 import type { ByteStream, UpstreamSink, UpstreamStream } from "../../http/streams.ts";
+import type { PassStream } from "./pass-stream.ts";
+import { RestOfSpan } from "./rest-of-span.ts";
 
 /** Bytes of an entry's body; Infinity: to its end, wherever that will be. */
 export interface BodySpan {
@@ -25,6 +27,9 @@ export class StoredStream implements UpstreamStream {
   readonly tls = null;
   readonly #entry: CacheEntry;
   readonly #parts: readonly BodyPart[];
+  /** Where it goes on when the store fails; null: nowhere. */
+  readonly #rest: PassStream | null;
+  #isHandedOver = false;
   #sink: UpstreamSink | null = null;
   #part = 0;
   /** How far the part that is being sent has come; -1 before it has begun. */
@@ -36,9 +41,10 @@ export class StoredStream implements UpstreamStream {
   #isReading = false;
   #isOver = false;
 
-  constructor(entry: CacheEntry, parts: readonly BodyPart[]) {
+  constructor(entry: CacheEntry, parts: readonly BodyPart[], rest: PassStream | null = null) {
     this.#entry = entry;
     this.#parts = parts;
+    this.#rest = rest;
   }
 
   begin(sink: UpstreamSink): void {
@@ -48,19 +54,22 @@ export class StoredStream implements UpstreamStream {
 
   pauseResponse(): void {
     this.#isPaused = true;
+    if (this.#isHandedOver) this.#rest!.pauseResponse();
   }
 
   resumeResponse(): void {
     this.#isPaused = false;
-    if (this.#sink !== null) this.#pump();
+    if (this.#isHandedOver) this.#rest!.resumeResponse();
+    else if (this.#sink !== null) this.#pump();
   }
 
   abort(): void {
     this.#finish();
+    this.#rest?.abort();
   }
 
   dismiss(): void {
-    this.#finish();
+    this.abort();
   }
 
   sendHead(): void {}
@@ -90,7 +99,7 @@ export class StoredStream implements UpstreamStream {
   #sendNext(): boolean {
     const part = this.#parts[this.#part];
     if (part === undefined) {
-      this.#finish();
+      this.abort();
       this.#sink!.onResponseEnd(null);
       return false;
     }
@@ -148,6 +157,7 @@ export class StoredStream implements UpstreamStream {
       this.#nextPart();
       return true;
     }
+    if (state === EntryState.Failed && this.#handOver(span)) return false;
     this.#fail(
       state === EntryState.Failed ? "the response came to no end" : "the stored response is too short",
     );
@@ -156,9 +166,21 @@ export class StoredStream implements UpstreamStream {
 
   readonly #onMore = (): void => this.#pump();
 
+  /** The store couldn't go on, but whoever writes there may. @returns whether the rest comes from there */
+  #handOver(span: BodySpan): boolean {
+    const rest = this.#rest;
+    if (rest === null || rest.isOver || this.#part !== this.#parts.length - 1) return false;
+    this.#finish();
+    this.#isHandedOver = true;
+    rest.from = this.#at;
+    if (this.#isPaused) rest.pauseResponse();
+    rest.begin(new RestOfSpan(this.#sink!, rest, span.end - this.#at));
+    return true;
+  }
+
   #fail(detail: string): void {
     if (this.#isOver) return;
-    this.#finish();
+    this.abort();
     this.#sink!.onUpstreamError(new ProxyError("UPSTREAM_CLOSED", detail));
   }
 }

@@ -1,0 +1,235 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { until } from "../kit/deadline.ts";
+import { field, MAX_AGE, startCaching, statusOf } from "./caching.ts";
+import { ok, readPattern, request, writePattern } from "./proxy.ts";
+
+const SIZE = 200_000;
+const OLD = ok("old", "Cache-Control: max-age=1, stale-if-error=1000", 'ETag: "old"');
+
+/** A head that announces so much. */
+function head(size: number): string {
+  return `HTTP/1.1 200 OK\r\n${MAX_AGE}\r\nContent-Length: ${size}\r\n\r\n`;
+}
+
+describe("a store that fails", () => {
+  test("while a response comes costs the client that asked first nothing", async () => {
+    for (const range of [null, [50_000, 150_000], [0, 10]] as const) {
+      await using caching = await startCaching(async (_request, connection) => {
+        await connection.write(head(SIZE));
+        await writePattern(connection, SIZE);
+        return undefined;
+      });
+      caching.store.room = 100_000;
+      const client = await caching.proxy.connect();
+      const [from, to] = range ?? [0, SIZE];
+      const fields = range === null ? [] : [`Range: bytes=${from}-${to - 1}`];
+      void client.write(request("GET /a", ...fields));
+      assert.match(await client.readHead(), range === null ? / 200 / : / 206 /);
+      const body = await client.readExactly(to - from);
+      const whole = await caching.ask("GET /b");
+      assert.deepEqual(body, whole.body.subarray(from, to));
+      await caching.proxy.settled(2);
+      assert.equal(caching.store.stats.entries, 0);
+      assert.equal(caching.proxy.reported.length, 0);
+    }
+  });
+
+  test("has the server wait for a client that takes nothing, and lets go of it with the client", async () => {
+    await using caching = await startCaching(async (_request, connection) => {
+      await connection.write(head(2 ** 17));
+      await writePattern(connection, 2 ** 17);
+      return undefined;
+    });
+    caching.store.room = 50_000;
+    const slow = await caching.proxy.connect();
+    slow.pause();
+    await slow.write(request("GET /a"));
+    await until("it has failed", () => caching.store.stats.failures === 1);
+    slow.resume();
+    await slow.readHead();
+    await readPattern(slow, 2 ** 17);
+    const gone = await caching.proxy.connect();
+    gone.pause();
+    await gone.write(request("GET /b"));
+    await until("it has failed", () => caching.store.stats.failures === 2);
+    gone.reset();
+  });
+
+  test("has those who wait ask the server themselves", async () => {
+    const gate = Promise.withResolvers<void>();
+    await using caching = await startCaching(async (_request, connection) => {
+      await gate.promise;
+      await connection.write(
+        `HTTP/1.1 200 OK\r\n${MAX_AGE}\r\nTransfer-Encoding: chunked\r\n\r\n4000\r\n${"x".repeat(2 ** 14)}\r\n`,
+      );
+      return "0\r\n\r\n";
+    });
+    caching.store.room = 10_000;
+    const answers = Promise.all(Array.from({ length: 5 }, () => caching.ask("GET /a")));
+    await until("all wait", () => caching.proxy.count("requestsActive") === 5);
+    gate.resolve();
+    for (const { status, body } of await answers) assert.deepEqual([status, body.length], [200, 2 ** 14]);
+  });
+
+  test("cuts nobody off who came while nobody knew how long it would be", async () => {
+    const gate = Promise.withResolvers<void>();
+    await using caching = await startCaching(async (_request, connection) => {
+      await connection.write(
+        `HTTP/1.1 200 OK\r\n${MAX_AGE}\r\nTransfer-Encoding: chunked\r\n\r\n4000\r\n${"x".repeat(2 ** 14)}\r\n`,
+      );
+      await gate.promise;
+      return `4000\r\n${"x".repeat(2 ** 14)}\r\n0\r\n\r\n`;
+    });
+    caching.store.room = 20_000;
+    const first = await caching.proxy.connect();
+    await first.write(request("GET /a"));
+    await first.readUntil("x".repeat(2 ** 14));
+    const second = caching.ask("GET /a");
+    await until("the second one waits", () => caching.proxy.count("requestsActive") === 2);
+    gate.resolve();
+    assert.equal((await second).body.length, 2 ** 15);
+  });
+});
+
+describe("a slow store", () => {
+  test("is waited for, and what it finds too late is let go of", async () => {
+    await using caching = await startCaching(ok("hello", MAX_AGE), { proxy: { requestTimeout: 300 } });
+    await caching.ask("GET /a");
+    const gate = Promise.withResolvers<void>();
+    caching.store.gate = gate.promise;
+    const gone = await caching.proxy.connect();
+    await gone.write(request("GET /a"));
+    await until("it is looked for", () => caching.store.finds === 2);
+    gone.reset();
+    const late = await caching.ask("GET /a");
+    assert.equal(late.status, 504);
+    gate.resolve();
+    caching.store.gate = Promise.resolve();
+    assert.match(statusOf(await caching.ask("GET /a")), /hit/);
+    assert.equal(caching.asked.length, 1);
+  });
+
+  test("that can't say is one that hasn't got it", async () => {
+    await using caching = await startCaching(ok("hello", MAX_AGE));
+    caching.store.gate = Promise.reject(new Error("no store"));
+    caching.store.gate.catch(() => undefined);
+    assert.equal((await caching.ask("GET /a")).body.toString(), "hello");
+  });
+});
+
+describe("a server behind a cache", () => {
+  test("that answers another question is asked anew", async () => {
+    let count = 0;
+    await using caching = await startCaching(() =>
+      ++count === 2
+        ? 'HTTP/1.1 304 Not Modified\r\nETag: "other"\r\n\r\n'
+        : ok(`v${count}`, "Cache-Control: max-age=1", `ETag: "${count}"`),
+    );
+    await caching.ask("GET /a");
+    caching.clock.now += 5_000;
+    assert.equal((await caching.ask("GET /a")).body.toString(), "v3");
+    assert.equal(field(caching.asked[1]!, "if-none-match"), '"1"');
+    assert.equal(field(caching.asked[2]!, "if-none-match"), null);
+    assert.match(statusOf(await caching.ask("GET /a")), /hit/);
+  });
+
+  test("that fails while many wait fails none of them whom something stale will do", async () => {
+    const gate = Promise.withResolvers<void>();
+    let count = 0;
+    await using caching = await startCaching(async (_request, connection) => {
+      if (++count === 1) return OLD;
+      await gate.promise;
+      connection.reset();
+      return undefined;
+    });
+    await caching.ask("GET /a");
+    caching.clock.now += 5_000;
+    const answers = Promise.all(Array.from({ length: 10 }, () => caching.ask("GET /a")));
+    await until("all wait", () => caching.proxy.count("requestsActive") === 10);
+    gate.resolve();
+    for (const { body } of await answers) assert.equal(body.toString(), "old");
+  });
+
+  test("is asked for a part where nothing can be stored, and gives no body to HEAD", async () => {
+    await using caching = await startCaching((request) => {
+      const isPart = field(request, "range") !== null;
+      if (isPart)
+        return "HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 0-1/4\r\nContent-Length: 2\r\n\r\nab";
+      return ok("abcd", "Cache-Control: private");
+    });
+    for (let i = 0; i < 2; i++) {
+      const part = await caching.ask("GET /a", "Range: bytes=0-1");
+      assert.deepEqual([part.status, part.body.toString()], [206, "ab"]);
+    }
+    assert.equal(caching.asked.length, 3);
+  });
+
+  test("sends nothing to a HEAD of what it sends without a length", async () => {
+    let count = 0;
+    await using caching = await startCaching(() =>
+      ++count === 1
+        ? ok("old", "Cache-Control: max-age=1", 'ETag: "1"')
+        : `HTTP/1.1 200 OK\r\n${MAX_AGE}\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nnew\r\n0\r\n\r\n`,
+    );
+    await caching.ask("GET /a");
+    caching.clock.now += 5_000;
+    const client = await caching.proxy.connect();
+    const head = await client.exchange(request("HEAD /a"), { method: "HEAD" });
+    assert.equal(head.status, 200);
+    const next = await client.exchange(request("GET /a"));
+    assert.deepEqual([next.status, next.body.toString()], [200, "new"]);
+  });
+
+  test("is no longer asked when nobody is there and the proxy closes", async () => {
+    await using caching = await startCaching(async (_request, connection) => {
+      await connection.write(`${head(10)}01234`);
+      return undefined;
+    });
+    const client = await caching.proxy.connect();
+    await client.write(request("GET /a"));
+    await client.readUntil("01234");
+    client.reset();
+    await until("the client is gone", () => caching.proxy.count("requestsActive") === 0);
+    assert.equal(caching.proxy.connector.open, 1);
+  });
+
+  test("has as much time for what nobody waits for as for anybody", async () => {
+    await using caching = await startCaching(
+      async (_request, connection) => {
+        await connection.write(`${head(10)}01234`);
+        return undefined;
+      },
+      { proxy: { requestTimeout: 200 } },
+    );
+    const client = await caching.proxy.connect();
+    await client.write(request("GET /a"));
+    await client.readUntil("01234");
+    client.reset();
+    await until("it is given up", () => caching.proxy.connector.open === 0);
+    assert.equal(caching.store.stats.entries, 0);
+  });
+});
+
+test("sessions tell which server was asked, and that none was", async () => {
+  const servers: (string | null)[] = [];
+  const observer = {
+    onSession: (session: { peer: unknown }) =>
+      void servers.push(session.peer === null ? null : String(session.peer)),
+  };
+  await using caching = await startCaching(
+    `HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n${ok("hello", MAX_AGE)}`,
+    { proxy: { observer } },
+  );
+  const client = await caching.proxy.connect();
+  await client.write(request("GET /a"));
+  assert.match(await client.readHead(), / 103 /);
+  assert.equal((await client.readResponse()).status, 200);
+  // The same connection goes on, after a response that was waited for.
+  assert.match(statusOf(await client.exchange(request("GET /a"))), /hit/);
+  await until("both are over", () => servers.length === 2);
+  assert.match(servers[0] ?? "", /^127\.0\.0\.1:/);
+  assert.equal(servers[1], null);
+  assert.equal(caching.proxy.count("responses1xx"), 1);
+  assert.equal(caching.proxy.count("responseBodyBytes"), 10);
+});
