@@ -127,7 +127,7 @@ function behindChain(chain: FilterChain | null, proceed: RequestFilter | null): 
 
 function toPhases(routes: readonly Route[], trustedProxies: readonly string[]): ProxyPhases<RouteContext> {
   const [first] = routes;
-  if (first !== undefined && isEverything(first)) return toOneGroup(first.group!, first.traffic);
+  if (first !== undefined && isEverything(first)) return toOneGroup(first, first.group!);
   return toRoutes(routes, trustedProxies);
 }
 
@@ -163,18 +163,25 @@ function behindPurge(
 }
 
 function isEverything(route: Route): boolean {
-  const { match, group, mirror, filter, chain, rewrite, response, coding, cache } = route;
-  if (group === null || group.isSticky || chain !== null || coding !== null || cache !== null) return false;
+  const { match, group, mirror, filter, chain, rewrite, response, coding } = route;
+  if (group === null || group.isSticky || chain !== null || coding !== null) return false;
   return match === null && mirror === null && filter === null && rewrite === null && response === null;
 }
 
-function toOneGroup(group: UpstreamGroup, traffic: TrafficRow | null): ProxyPhases<RouteContext> {
-  return {
+function toOneGroup({ traffic, cache }: Route, group: UpstreamGroup): ProxyPhases<RouteContext> {
+  const phases: ProxyPhases<RouteContext> = {
     upstreamPeer(session) {
       session.routeTraffic = traffic;
       return group.peerFor(session);
     },
   };
+  if (cache === null) return phases;
+  // What is answered from the cache comes to no server.
+  phases.requestFilter = (session) => {
+    session.routeTraffic = traffic;
+    session.cacheRules = cache;
+  };
+  return phases;
 }
 
 function toRoutes(routes: readonly Route[], trustedProxies: readonly string[]): ProxyPhases<RouteContext> {
