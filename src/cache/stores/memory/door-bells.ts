@@ -61,7 +61,7 @@ export class DoorBells {
 
   /** Hears the bell from now on, until it has rung. */
   watch(): void {
-    if (this.#isWatched || this.#isClosed) return;
+    if (this.#isWatched || (this.#isClosed && this.#waiting.length === 0)) return;
     const bell = this.#bellOf(this.#row);
     for (;;) {
       const waited = Atomics.waitAsync(this.#words, bell, Atomics.load(this.#words, bell));
@@ -73,15 +73,14 @@ export class DoorBells {
     }
   }
 
+  /** Who waits by now is still told: an entry under way may come to its end long after its store has gone. */
   close(): void {
     this.#isClosed = true;
-    this.#waiting = [];
     this.#ring(this.#row);
   }
 
   #onRing(): void {
     this.#isWatched = false;
-    if (this.#isClosed) return;
     const waiting = this.#waiting;
     this.#waiting = [];
     if (waiting.length > 0) this.watch();

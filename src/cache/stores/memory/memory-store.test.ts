@@ -182,6 +182,21 @@ test("a bell rings for what came before it was listened to", async () => {
   bells.close();
 });
 
+test("a bell that is closed rings for those that wait already", async () => {
+  const memory = new StoreMemory(allocateMemoryStore({ mostBytes: MIB, rows: 1 }));
+  const bells = new DoorBells(memory, 0);
+  const recordAt = memory.wordOf(0);
+  let isDue = false;
+  const rung = new Promise<void>((resolve) => {
+    bells.wait({ recordAt, isDue: () => isDue, ring: resolve });
+  });
+  bells.close();
+  await new Promise(setImmediate);
+  isDue = true;
+  bells.tell(recordAt);
+  await rung;
+});
+
 describe("a memory store in threads", () => {
   function start(buffer: SharedArrayBuffer, row: number, operations: number): Worker {
     const workerData: CacheThreadData = { buffer, row, seed: `${row}`, operations };
