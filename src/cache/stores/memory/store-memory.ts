@@ -110,6 +110,8 @@ const MOST_PAGE = 65_536;
 const LEAST_PAGE = 4096;
 const PAGES_AT_LEAST = 256;
 const BYTES_PER_PIN = 4096;
+/** What the pins of all rows may take of the memory: where there are hundreds of rows, each has fewer. */
+const PINS_SHARE = 1 / 32;
 
 interface Shape {
   readonly rows: number;
@@ -127,7 +129,8 @@ function powerAtMost(value: number): number {
 function shapeFor(mostBytes: number, rows: number): Shape {
   const pageBytes = Math.min(MOST_PAGE, Math.max(LEAST_PAGE, powerAtMost(mostBytes / PAGES_AT_LEAST)));
   const buckets = powerAtMost(Math.max(mostBytes / BYTES_PER_BUCKET, GHOST_WAYS));
-  const pinsPerRow = Math.min(65_536, Math.max(256, powerAtMost(mostBytes / BYTES_PER_PIN)));
+  const pinsWanted = Math.min(mostBytes / BYTES_PER_PIN, (mostBytes * PINS_SHARE) / WORD / rows);
+  const pinsPerRow = Math.min(65_536, Math.max(256, powerAtMost(pinsWanted)));
   const shape = { rows, pages: 0, pageUnits: pageBytes / UNIT, buckets, ghosts: buckets, pinsPerRow };
   const rest = mostBytes - sectionsOf(shape).data * WORD;
   return { ...shape, pages: Math.floor(rest / (pageBytes + PAGE_WORDS * WORD)) - 1 };
