@@ -67,6 +67,11 @@ export class Output {
     return this.#owner === owner && this.at > 0;
   }
 
+  /** True when something is gathered for `owner`, and `bytes` more would still leave with it in one write. */
+  joinsWhole(owner: OutputOwner, bytes: number): boolean {
+    return this.gathersFor(owner) && this.slab.length - this.at >= bytes;
+  }
+
   /** Writes out what is gathered for `owner`, so that a write of its own can follow in order. */
   flushFor(owner: OutputOwner): void {
     while (this.#owner === owner) this.flush();

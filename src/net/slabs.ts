@@ -10,6 +10,8 @@ const SPARE_OUTPUT_SLABS = 32;
 /** Bytes of the buffers that many connections may have at once, for a few heads and small bodies each. */
 const SMALL_OUTPUT_SLAB = 8 * 1024;
 const SPARE_SMALL_SLABS = 128;
+/** Below this, copying into the output slab is cheaper than a write of its own. */
+export const COPY_LIMIT: number = 8 * 1024;
 
 /**
  * A buffer to read into. Writers with a view of it in a write that is still pending count as its holders: as long as
@@ -49,8 +51,8 @@ export function holdLent({ buffer }: Buffer): void {
 const fleeting = new WeakSet<ArrayBufferLike>();
 
 /**
- * What lies in this memory is somebody else's again once it was handed over: writes never refer to it, but to a copy. For memory
- * that is shared with other threads.
+ * What lies in this memory is somebody else's again once it was handed over: writes refer to a copy of it, unless a keeper hands it
+ * over. For memory that is shared with other threads.
  */
 export function copyOnWrite({ buffer }: Buffer): void {
   fleeting.add(buffer);
@@ -67,6 +69,13 @@ const spareSmall: OutputSlab[] = [];
 /** A slab for one fast connection's own use. */
 export function takeBulkSlab(): Slab {
   return spareBulk.pop() ?? { buffer: Buffer.allocUnsafeSlow(BULK_SLAB), holders: 0 };
+}
+
+/** Counts whoever has these as a holder of one more, once. */
+export function holdSlab(held: Slab[], slab: Slab): void {
+  if (held.includes(slab)) return;
+  held.push(slab);
+  slab.holders++;
 }
 
 /** Gives back a bulk slab that nobody reads into and no pending write refers to. */

@@ -69,12 +69,26 @@ export class SocketWriter {
   /** True when all of it is out; else it must not be changed until the owner hears that all is, unless the socket encrypts. */
   write(view: Buffer): boolean {
     if (this.#inFlight > 0) return this.#wait(view);
-    const socket = this.#socket;
-    const handle = writableHandle(socket);
-    const isPast = takesNoRequest === true && handle !== null && socket.writableLength === 0;
-    if (!isPast || socket.connecting || this.#isEnded) return this.#writeThroughStream(view, handle);
+    const handle = this.#freeHandle();
+    if (handle === null) return this.#writeThroughStream(view, writableHandle(this.#socket));
     const outcome = handle.writeBuffer(null, view);
     return outcome === 0 || this.#follow(outcome, view, view.length);
+  }
+
+  /** Likewise several, in one call where that can be. */
+  writeAll(views: readonly Buffer[]): boolean {
+    const handle = this.#inFlight > 0 ? null : this.#freeHandle();
+    let isDone = true;
+    if (handle === null) for (const view of views) isDone = this.write(view) && isDone;
+    else isDone = this.#follow(handle.writev(null, views, true), views, sizeOf(views));
+    return isDone;
+  }
+
+  /** The handle, if it can be written to past the stream now. */
+  #freeHandle(): WritableHandle | null {
+    const socket = this.#socket;
+    if (takesNoRequest !== true || socket.writableLength > 0) return null;
+    return socket.connecting || this.#isEnded ? null : writableHandle(socket);
   }
 
   /** Ends this direction once everything is out. */
@@ -134,6 +148,12 @@ export class SocketWriter {
     this.#waitingBytes = 0;
     return handle === null || this.#follow(handle.writev(null, waiting, true), waiting, size);
   }
+}
+
+function sizeOf(views: readonly Buffer[]): number {
+  let size = 0;
+  for (const view of views) size += view.length;
+  return size;
 }
 
 function onComplete(this: WriteRequest, status: number): void {

@@ -1,10 +1,13 @@
 import type { Socket } from "node:net";
 import { beginTurn, endTurn } from "../base/turn-clock.ts";
+import { areKept, KeptWriter, type KeptWriterOwner } from "./keepers.ts";
 import { endsUnsaid, takenBytes } from "./node-sockets.ts";
-import { type OutputOwner, output } from "./output.ts";
+import { output } from "./output.ts";
 import { meetReset, resetSocket } from "./reset-socket.ts";
 import {
+  COPY_LIMIT,
   holdLent,
+  holdSlab,
   isFleeting,
   isLent,
   type OutputSlab,
@@ -33,8 +36,6 @@ export interface TransportHandler {
   onClose(error: Error | null): void;
 }
 
-/** Below this, copying into the output slab is cheaper than a write of its own. */
-const COPY_LIMIT = 8 * 1024;
 /** A read of less than this fits the shared slab: the connection gives up a slab of its own. */
 const BULK_THRESHOLD = 64 * 1024;
 
@@ -50,7 +51,7 @@ let reading: Slab | null = null;
  *
  *     shared slab ── a read fills it ──▶ bulk slab of its own (no copies) ── a small read, a pause ──▶ shared slab
  */
-export class Transport implements OutputOwner, SocketWriterOwner {
+export class Transport implements KeptWriterOwner, SocketWriterOwner {
   readonly socket: Socket;
   handler: TransportHandler;
   /** True between `onBlocked` and `onDrain`. */
@@ -76,6 +77,7 @@ export class Transport implements OutputOwner, SocketWriterOwner {
   /** What pending writes refer to, given back when they are done. */
   #heldOutput: OutputSlab | null = null;
   #heldBulk: Slab[] | null = null;
+  #kept: KeptWriter | null = null;
   #error: Error | null = null;
   #remoteAddress: string | null = null;
 
@@ -114,14 +116,19 @@ export class Transport implements OutputOwner, SocketWriterOwner {
    */
   send(bytes: Buffer, start: number, end: number): void {
     if (this.closed || start === end) return;
-    // Lent bytes join what is gathered: a copy is cheaper than two writes.
     const isShort = end - start < COPY_LIMIT || bytes.buffer === sharedMemory;
+    const outgoing = this.#outgoing;
+    // A wire doesn't say when it is done with them.
+    if (areKept() && outgoing === null && isFleeting(bytes)) {
+      this.#kept ??= new KeptWriter(this, this.#writer, this.#secured !== null);
+      if (this.#kept.take(bytes, start, end)) return;
+    }
+    // Lent bytes join what is gathered: a copy is cheaper than two writes.
     if (isShort || (output.gathersFor(this) && isLent(bytes)) || isFleeting(bytes)) {
       output.copy(this, bytes, start, end);
       return;
     }
-    output.flushFor(this);
-    const outgoing = this.#outgoing;
+    this.#flush();
     if (outgoing === null) this.#write(bytes.subarray(start, end), null);
     else outgoing.push(bytes, start, end);
   }
@@ -130,9 +137,9 @@ export class Transport implements OutputOwner, SocketWriterOwner {
     if (!this.closed) output.text(this, text);
   }
 
-  /** For `Output`. */
   writeGathered(view: Buffer, slab: OutputSlab): boolean {
     if (this.closed) return true;
+    this.#kept?.writeKept();
     const outgoing = this.#outgoing;
     if (outgoing !== null) {
       outgoing.push(view, 0, view.length);
@@ -144,26 +151,39 @@ export class Transport implements OutputOwner, SocketWriterOwner {
     return true;
   }
 
+  #flush(): void {
+    output.flushFor(this);
+    this.#kept?.writeKept();
+  }
+
   /** True when nothing of it has to wait; `slab` is the output slab it lies in. */
   #write(view: Buffer, slab: OutputSlab | null): boolean {
     const writer = this.#writer;
     if (this.closed) return true;
-    // TLS encrypts, or copies, within the call what it gets while nothing waits, although it says later that it is done.
-    const isTaken = this.#secured !== null && writer.unsent === 0;
+    const isTaken = this.copiesWrites;
     if (writer.write(view)) return true;
     if (!isTaken) this.#holdFor(view, slab);
-    if (writer.unsent >= this.socket.writableHighWaterMark) this.#waitForDrain();
+    this.blockIfFull();
     return isTaken;
+  }
+
+  /** @internal TLS encrypts, or copies, within the call what it gets while nothing waits, although it says later that it is done. */
+  get copiesWrites(): boolean {
+    return this.#secured !== null && this.#writer.unsent === 0;
   }
 
   /** Keeps what `view` lies in from being used again before it is written. */
   #holdFor(view: Buffer, slab: OutputSlab | null): void {
     if (slab !== null) this.#heldOutput = slab;
-    else if (reading !== null && view.buffer === reading.buffer.buffer) this.#hold(reading);
-    else holdLent(view);
+    else if (reading !== null && view.buffer === reading.buffer.buffer) {
+      this.#heldBulk ??= [];
+      holdSlab(this.#heldBulk, reading);
+    } else holdLent(view);
   }
 
-  #waitForDrain(): void {
+  /** @internal */
+  blockIfFull(): void {
+    if (this.#writer.unsent < this.socket.writableHighWaterMark) return;
     this.#wire?.outgoing.pause();
     this.#block();
   }
@@ -172,13 +192,6 @@ export class Transport implements OutputOwner, SocketWriterOwner {
     if (this.blocked) return;
     this.blocked = true;
     this.handler.onBlocked();
-  }
-
-  #hold(slab: Slab): void {
-    this.#heldBulk ??= [];
-    if (this.#heldBulk.includes(slab)) return;
-    this.#heldBulk.push(slab);
-    slab.holders++;
   }
 
   /** True while something waits for the kernel to take it. */
@@ -199,7 +212,7 @@ export class Transport implements OutputOwner, SocketWriterOwner {
   /** Ends our direction once everything is sent. */
   end(): void {
     if (this.closed) return;
-    output.flushFor(this);
+    this.#flush();
     if (this.#wire === null) this.#writer.end();
     else this.#wire.outgoing.end();
   }
@@ -220,7 +233,7 @@ export class Transport implements OutputOwner, SocketWriterOwner {
       this.#giveUpPending();
       return false;
     }
-    output.flushFor(this);
+    this.#flush();
     this.closed = true;
     this.#wire?.close();
     return true;
@@ -341,6 +354,7 @@ export class Transport implements OutputOwner, SocketWriterOwner {
   #releaseHeld(): void {
     if (this.#heldOutput !== null) returnOutputSlab(this.#heldOutput);
     this.#heldOutput = null;
+    this.#kept?.letGo();
     const slabs = this.#heldBulk;
     this.#heldBulk = null;
     if (slabs === null) return;
@@ -377,6 +391,7 @@ export class Transport implements OutputOwner, SocketWriterOwner {
     // Slabs of cancelled writes aren't reused: the kernel's side may still be winding down.
     this.#heldOutput = null;
     this.#heldBulk = null;
+    this.#kept?.letGo();
     this.#giveUpSlab();
     // What the peer had sent before it went still has to arrive.
     const incoming = wasClosed || this.#error !== null ? undefined : this.#wire?.incoming;
@@ -477,7 +492,7 @@ export class Transport implements OutputOwner, SocketWriterOwner {
       this.handler.onEnd();
     }
     if (this.closed) return;
-    output.flushFor(this);
+    this.#flush();
     this.closed = true;
     this.#writer.end();
     this.socket.resume();

@@ -1,6 +1,7 @@
 import { describeThrown, ProxyError } from "../../base/errors.ts";
 import { type CacheEntry, EntryState, type Piece } from "../../cache/store.ts";
 import type { ByteStream, UpstreamSink, UpstreamStream } from "../../http/streams.ts";
+import { beginHandOver, endHandOver, type Gatherer, type Keeper } from "../../net/keepers.ts";
 import type { PassStream } from "./pass-stream.ts";
 import { RestOfSpan } from "./rest-of-span.ts";
 
@@ -18,9 +19,9 @@ export const NOTHING: readonly BodyPart[] = [];
 
 /**
  * An entry of a cache in the place of a server: sends its body, whole or in parts, as fast as it is taken, and waits for what
- * is still being written. The entry is held until then.
+ * is still being written. The entry is held until then, and until the last write that refers to its bytes is done.
  */
-export class StoredStream implements UpstreamStream {
+export class StoredStream implements UpstreamStream, Keeper {
   readonly reused = false;
   readonly mayRefuse = false;
   readonly blocked = false;
@@ -40,6 +41,10 @@ export class StoredStream implements UpstreamStream {
   /** True while one is awaited. */
   #isReading = false;
   #isOver = false;
+  gatherer: Gatherer | null = null;
+  /** Writes that refer to the entry's bytes. */
+  #pending = 0;
+  #onMore: (() => void) | null = null;
 
   constructor(entry: CacheEntry, parts: readonly BodyPart[], rest: PassStream | null = null) {
     this.#entry = entry;
@@ -85,7 +90,16 @@ export class StoredStream implements UpstreamStream {
   #finish(): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#entry.release();
+    if (this.#pending === 0) this.#entry.release();
+  }
+
+  keep(): void {
+    this.#pending++;
+  }
+
+  letGo(): void {
+    this.#pending--;
+    if (this.#pending === 0 && this.#isOver) this.#entry.release();
   }
 
   #pump(): void {
@@ -116,22 +130,38 @@ export class StoredStream implements UpstreamStream {
 
   #sendSpan(span: BodySpan): boolean {
     if (this.#at === -1) this.#at = span.start;
-    if (this.#at >= span.end) {
-      this.#nextPart();
-      return true;
-    }
-    const piece = this.#entry.read(this.#at, span.end);
-    if (piece instanceof Promise) {
-      void this.#await(piece, span);
+    const last = this.#sendPieces(span.end);
+    if (this.#isOver) return false;
+    if (last instanceof Promise) {
+      void this.#await(last, span);
       return false;
     }
-    return piece === null ? this.#waitForMore(span) : this.#send(piece);
+    if (this.#at < span.end) return last !== null || this.#waitForMore(span);
+    this.#nextPart();
+    return true;
   }
 
-  #send({ bytes, start, end }: Piece): boolean {
+  /**
+   * Sends what there is, as long as it is taken. It is held meanwhile, whatever becomes of the stream.
+   * @returns what was read last
+   */
+  #sendPieces(end: number): Piece | null | Promise<Piece | null> {
+    let piece: Piece | null | Promise<Piece | null> = null;
+    this.keep();
+    const before = beginHandOver(this);
+    while (!this.#isPaused && !this.#isOver) {
+      piece = this.#at < end ? this.#entry.read(this.#at, end) : null;
+      if (piece === null || piece instanceof Promise) break;
+      this.#send(piece);
+    }
+    endHandOver(this, before);
+    this.letGo();
+    return piece;
+  }
+
+  #send({ bytes, start, end }: Piece): void {
     this.#at += end - start;
     this.#sink!.onResponseBody(bytes, start, end);
-    return true;
   }
 
   async #await(read: Promise<Piece | null>, span: BodySpan): Promise<void> {
@@ -140,7 +170,8 @@ export class StoredStream implements UpstreamStream {
       const piece = await read;
       this.#isReading = false;
       if (this.#isOver) return;
-      if (piece === null ? this.#waitForMore(span) : this.#send(piece)) this.#pump();
+      if (piece !== null) this.#send(piece);
+      if (piece !== null || this.#waitForMore(span)) this.#pump();
     } catch (thrown) {
       this.#isReading = false;
       this.#fail(describeThrown(thrown));
@@ -150,6 +181,7 @@ export class StoredStream implements UpstreamStream {
   #waitForMore(span: BodySpan): boolean {
     const { state } = this.#entry;
     if (state === EntryState.Writing) {
+      this.#onMore ??= () => this.#pump();
       this.#entry.whenMore(this.#at, this.#onMore);
       return false;
     }
@@ -163,8 +195,6 @@ export class StoredStream implements UpstreamStream {
     );
     return false;
   }
-
-  readonly #onMore = (): void => this.#pump();
 
   /** The store couldn't go on, but whoever writes there may. @returns whether the rest comes from there */
   #handOver(span: BodySpan): boolean {
