@@ -37,6 +37,11 @@ export class Lookup {
     this.now = rules.cache.now();
   }
 
+  /** Time has passed since it began. */
+  refresh(): void {
+    this.now = this.rules.cache.now();
+  }
+
   /** The entry for this request, held; null for none. Synchronous where the store is. */
   find(): CacheEntry | null | Promise<CacheEntry | null> {
     const found = this.rules.cache.store.find(this.primary);

@@ -17,7 +17,7 @@ import { CacheFetch, type FetchOwner } from "./cache-fetch.ts";
 import { Lookup } from "./cache-lookup.ts";
 import { countOf } from "./count-answer.ts";
 import type { PassStream } from "./pass-stream.ts";
-import { tellOfCache, toAnswer } from "./stored-answer.ts";
+import { HIT, tellOfCache, tellOfHit, toAnswer } from "./stored-answer.ts";
 import { StoredStream } from "./stored-stream.ts";
 
 /** Requests that a server has to look at itself. */
@@ -84,6 +84,7 @@ export class CachingExchange<C> extends Exchange<C> implements FillOwner, FetchO
     const { generation } = this;
     this.suspend();
     const entry = await found.catch(() => null);
+    this.#lookup!.refresh();
     if (generation === this.generation) this.#take(entry);
     else entry?.release();
   }
@@ -93,7 +94,6 @@ export class CachingExchange<C> extends Exchange<C> implements FillOwner, FetchO
     const entry = found === null || isWhole(found) ? found : null;
     if (entry === null) found?.release();
     const { asked } = lookup;
-    lookup.now = lookup.rules.cache.now();
     const reuse = entry === null ? withoutEntry(asked) : this.#decide(entry);
     switch (reuse) {
       case Reuse.Fresh:
@@ -127,7 +127,7 @@ export class CachingExchange<C> extends Exchange<C> implements FillOwner, FetchO
 
   /** Whether it came by waiting for somebody else or was there. */
   #hitStatus(): CacheStatus {
-    return this.#hasWaited ? { forward: this.#forward, collapsed: true } : { forward: null };
+    return this.#hasWaited ? { forward: this.#forward, collapsed: true } : HIT;
   }
 
   // ── fetching it ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -150,6 +150,7 @@ export class CachingExchange<C> extends Exchange<C> implements FillOwner, FetchO
         return;
       case FillState.Found:
         this.#dropStale();
+        this.#lookup!.refresh();
         this.#lookUp();
         return;
       case FillState.Failed:
@@ -255,7 +256,7 @@ export class CachingExchange<C> extends Exchange<C> implements FillOwner, FetchO
     this.#fetch = null;
     if (fetch === null) return;
     const { session, upstreamReused, upstreamTls } = fetch.exchange;
-    this.#lookup!.now = this.#lookup!.rules.cache.now();
+    this.#lookup!.refresh();
     this.session.peer = session.peer;
     this.session.tries = session.tries;
     this.session.upstreamTraffic = session.upstreamTraffic;
@@ -279,13 +280,16 @@ export class CachingExchange<C> extends Exchange<C> implements FillOwner, FetchO
   ): void {
     const lookup = this.#lookup!;
     const { request, fields, now } = lookup;
+    const { name, counts } = lookup.rules.cache;
     view.of(meta);
+    const { bornAt } = view;
     const length = entry.state === EntryState.Complete ? entry.length : view.bodyLength;
-    const ttl = timeToLive(view.bornAt, view.lifetime, now);
-    lookup.rules.cache.counts?.add(countOf(status, ttl));
+    const ttl = timeToLive(bornAt, view.lifetime, now);
+    counts?.add(countOf(status, ttl));
     const { head, parts } = toAnswer(meta, length, { request, fields, now, random: this.proxy.random });
-    for (const [name, value] of own) head.headers.append(name, value);
-    tellOfCache(head, meta, now, lookup.rules.cache.name, { ...status, ttl });
+    for (const [field, value] of own) head.headers.append(field, value);
+    if (status === HIT) tellOfHit(head, bornAt, ttl, now, name);
+    else tellOfCache(head, meta, now, name, { ...status, ttl });
     this.#answer(new StoredStream(entry, parts, rest), head);
   }
 
@@ -305,7 +309,7 @@ export class CachingExchange<C> extends Exchange<C> implements FillOwner, FetchO
       const { key, cache } = cacheRules;
       for (const url of invalidatedBy(request, client.scheme, head)) {
         const known = key.ofUrl(url);
-        if (known !== null) void cache.store.remove(known);
+        if (known !== null) cache.invalidate(known);
       }
     }
     super.onAnswer(head);

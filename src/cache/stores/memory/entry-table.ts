@@ -4,6 +4,7 @@ import { DoorBells } from "./door-bells.ts";
 import { EntryChunks } from "./entry-chunks.ts";
 import { EntryQueues } from "./entry-queues.ts";
 import { GhostTable } from "./ghost-table.ts";
+import { KeptViews } from "./kept-views.ts";
 import { KeyIndex } from "./key-index.ts";
 import { isWide, keyBytes, writeKey } from "./key-text.ts";
 import { Pins, takeRow } from "./pins.ts";
@@ -26,6 +27,7 @@ const SHORT_SHARE = 1 / 4;
 export class EntryTable {
   readonly memory: StoreMemory;
   readonly bells: DoorBells;
+  readonly views: KeptViews;
   /** Of the entry that was found last. */
   foundPlace = 0;
   readonly #words: Int32Array;
@@ -41,6 +43,7 @@ export class EntryTable {
   constructor(buffer: SharedArrayBuffer, row: number, thread: number) {
     const memory = new StoreMemory(buffer);
     this.memory = memory;
+    this.views = new KeptViews(memory.bytes);
     this.#words = memory.words;
     this.#lock = new StoreLock(memory.words, Header.Lock, row);
     this.#index = new KeyIndex(memory);

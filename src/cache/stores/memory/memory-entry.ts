@@ -23,6 +23,8 @@ export class MemoryEntry implements CacheEntry, Waiting {
   readonly #words: Int32Array;
   readonly #text: string;
   readonly #piece: StorePiece;
+  /** Of an entry that was complete when it was found, which stays as it is; -1 of others. */
+  readonly #finalLength: number;
   #meta: Buffer | null = null;
   /** The chunk that was read last, the first byte of the body in it, and of those after it. */
   #chunk: number;
@@ -42,6 +44,8 @@ export class MemoryEntry implements CacheEntry, Waiting {
     this.#piece = new StorePiece(table.memory.bytes);
     this.#chunk = record;
     this.#end = this.#words[this.recordAt + Word.Inline]!;
+    const isComplete = Atomics.load(this.#words, this.recordAt + Word.State) === EntryState.Complete;
+    this.#finalLength = isComplete ? this.#words[this.recordAt + Word.Length]! : -1;
   }
 
   get key(): CacheKey {
@@ -52,16 +56,19 @@ export class MemoryEntry implements CacheEntry, Waiting {
   get meta(): Buffer {
     if (this.#meta === null) {
       const at = this.recordAt * WORD + RECORD_BYTES + this.#words[this.recordAt + Word.KeyBytes]!;
-      this.#meta = this.#table.memory.bytes.subarray(at, at + this.#words[this.recordAt + Word.MetaBytes]!);
+      this.#meta = this.#table.views.of(at, this.#words[this.recordAt + Word.MetaBytes]!);
     }
     return this.#meta;
   }
 
   get length(): number {
-    return Atomics.load(this.#words, this.recordAt + Word.Length);
+    return this.#finalLength >= 0
+      ? this.#finalLength
+      : Atomics.load(this.#words, this.recordAt + Word.Length);
   }
 
   get state(): EntryStateCode {
+    if (this.#finalLength >= 0) return EntryState.Complete;
     return Atomics.load(this.#words, this.recordAt + Word.State) as EntryStateCode;
   }
 
