@@ -229,3 +229,26 @@ test("commands show caches, what is stored, and purge it", async () => {
   ]);
   assert.match(stderr, /there is no cache "page": did you mean pages\?/);
 });
+
+test("the example does what it says", async () => {
+  await using origin = await startOrigin();
+  for (const path of ["/account/1", "/static/a.js", "/news/1"])
+    origin.handle(path, ({ response }) => {
+      if (!path.startsWith("/news")) response.setHeader("Cache-Control", "max-age=60");
+      response.end(path);
+    });
+  const env = { BIND: "127.0.0.1:0", APP: origin.address, ADMIN: `127.0.0.1:${await freePort()}` };
+  await using sluice = await startInside(["run", "examples/caching.yaml"], env);
+  const ask = async (path: string): Promise<string | null> => {
+    const response = await sluice.fetch(path);
+    await response.text();
+    return response.headers.get("cache-status");
+  };
+  assert.deepEqual([await ask("/account/1"), await ask("/account/1")], [null, null]);
+  await ask("/static/a.js?v=1");
+  assert.match((await ask("/static/a.js?v=2")) ?? "", /; hit;/);
+  await ask("/news/1?b=2&a=1&utm_source=x");
+  assert.match((await ask("/news/1?a=1&b=2")) ?? "", /; hit;/);
+  assert.equal((await sluice.fetch("/news/1?b=2&a=1", { method: "PURGE" })).status, 200);
+  assert.match((await ask("/news/1?a=1&b=2")) ?? "", /; fwd=uri-miss;/);
+});
