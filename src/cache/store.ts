@@ -31,7 +31,7 @@ export interface CacheEntry {
   readonly state: EntryStateCode;
   /**
    * A piece of the body from `offset` on, at most to `end`; null when there is none yet (Writing), or at the end. Synchronous
-   * where the bytes are in memory.
+   * where the bytes are in memory. Of an entry that has failed, what came before that can be read.
    * @rejects when they can't be read or don't match their checksum: the entry is removed then
    */
   read(offset: number, end: number): Piece | null | Promise<Piece | null>;

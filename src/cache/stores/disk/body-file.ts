@@ -82,7 +82,14 @@ export class BodyFile {
   }
 
   release(): void {
-    if (--this.#users === 0) this.#means.onIdle(this);
+    if (--this.#users > 0) return;
+    this.dropTail();
+    this.#means.onIdle(this);
+  }
+
+  dropTail(): void {
+    this.tail?.clear();
+    this.tail = null;
   }
 
   /** Looks how far the thread is that writes it. */

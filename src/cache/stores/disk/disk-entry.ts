@@ -1,4 +1,4 @@
-import { type CacheEntry, type CacheKey, EntryState, type EntryStateCode, type Piece } from "../../store.ts";
+import type { CacheEntry, CacheKey, EntryStateCode, Piece } from "../../store.ts";
 import type { BlockPool } from "./block-pool.ts";
 import type { BodyFile } from "./body-file.ts";
 import { BLOCK_BYTES } from "./file-format.ts";
@@ -37,7 +37,7 @@ export class DiskEntry implements CacheEntry {
   read(offset: number, end: number): Piece | null | Promise<Piece | null> {
     const { file } = this;
     const stop = Math.min(end, this.length);
-    if (offset >= stop || file.state === EntryState.Failed) return null;
+    if (offset >= stop) return null;
     if (file.body !== null) return { bytes: file.body, start: offset, end: stop };
     if (offset >= this.#from && offset < this.#to) return this.#piece(offset, stop);
     this.#block ??= this.#blocks.take();

@@ -172,9 +172,9 @@ export class DiskWriter implements EntryWriter {
       await means.calls.remove(this.#entry.paths.underWay).catch(() => undefined);
       means.index.gone(place);
     }
-    this.#file.tail = null;
+    // Of what has failed, those who read it can have all that came.
+    if (this.#file.state !== EntryState.Failed) this.#file.dropTail();
     this.#file.callSoon();
-    this.#tail.clear();
     this.#file.release();
     means.onWriterEnd(this);
     means.sweep();
