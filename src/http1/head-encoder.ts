@@ -1,10 +1,11 @@
-import { writeLatin1 } from "../base/latin1.ts";
+import { inOnePiece, writeLatin1 } from "../base/latin1.ts";
 import { declaresLength } from "../http/declared-length.ts";
 import { fieldBit, HOP_BY_HOP_BITS, NOT_IN_TRAILERS } from "../http/field-bits.ts";
 import { FieldId } from "../http/field-names.ts";
 import { FIELD_ID, FIELD_STRIDE, type FieldTable, NAME_START } from "../http/field-table.ts";
 import type { BodyLength, RequestHead, ResponseHead } from "../http/heads.ts";
 import type { HttpHeaders, OwnField } from "../http/http-headers.ts";
+import { reasonPhrase } from "../http/status.ts";
 import type { RequestAdditions } from "../http/streams.ts";
 import type { Output, OutputOwner } from "../net/output.ts";
 import { ReceivedRequest, ReceivedResponse } from "./received-head.ts";
@@ -66,7 +67,7 @@ export function writeResponseHead(
   const { source, touchedHeaders } = head;
   const table = source.table();
   const rawLine = !head.lineChanged && source instanceof ReceivedResponse ? source.lineStart() : -1;
-  const line = rawLine >= 0 ? "" : `HTTP/1.1 ${head.status} ${head.reason}\r\n`;
+  const line = rawLine >= 0 ? "" : statusLine(head);
   const keepsLength = body === "none" ? mayDeclareAnything(head.status) : declaresLength(head, body);
   const dropped = HOP_BY_HOP_BITS | (keepsLength ? 0 : CONTENT_LENGTH);
   const framing = keepsLength ? "" : framingLines(body);
@@ -80,6 +81,15 @@ export function writeResponseHead(
     framing,
     lines: head.ownLines === "" ? lines : head.ownLines + lines,
   });
+}
+
+/** Of statuses with their standard phrases. */
+const statusLines: string[] = [];
+
+function statusLine({ status, reason }: ResponseHead): string {
+  if (reason !== reasonPhrase(status)) return `HTTP/1.1 ${status} ${reason}\r\n`;
+  statusLines[status] ??= inOnePiece(`HTTP/1.1 ${status} ${reason}\r\n`);
+  return statusLines[status];
 }
 
 /** Writes the last chunk with its trailer section. */

@@ -301,7 +301,7 @@ export class ServerConnection
     this.#endedByClose = framing === "until-close" && !isToHead;
     // Without a 100 nobody knows whether the body will come: what follows can't be told from it (RFC 9110 §10.1.1).
     const isBodyInDoubt = this.#awaitsContinue && !this.requestComplete;
-    this.#keepAlive &&= keepAlive && !this.#endedByClose && !isBodyInDoubt && this.#mayCarryMore;
+    this.#keepAlive &&= keepAlive && !this.#endedByClose && !isBodyInDoubt && this.#mayCarryMore();
     this.#headSent = true;
     if (this.transport.closed) return;
     this.#writer ??= new ResponseWriter(this.transport);
@@ -313,7 +313,7 @@ export class ServerConnection
     this.#writer = new MalformedWriter(this.transport, how);
   }
 
-  get #mayCarryMore(): boolean {
+  #mayCarryMore(): boolean {
     const { requestsPerConnection } = this.#options.settings;
     if (this.#application.draining) return false;
     if (this.transport.ended && this.#held === null && !this.#processing) return false;

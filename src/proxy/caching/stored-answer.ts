@@ -1,3 +1,4 @@
+import { inOnePiece } from "../../base/latin1.ts";
 import type { Random } from "../../base/random.ts";
 import { MetaView } from "../../cache/meta-view.ts";
 import { currentAge, wholeSeconds } from "../../cache/rules/age.ts";
@@ -142,7 +143,8 @@ export function tellOfHit(head: ResponseHead, born: number, ttl: number, now: nu
   let told = kept[place]!;
   if (told.age !== age || told.ttl !== ttl || told.cache !== cache) {
     const status = formatCacheStatus(cache, { ...HIT, ttl });
-    told = { cache, age, ttl, lines: `Age: ${age}\r\nCache-Status: ${status}\r\n` };
+    const lines = inOnePiece(`Age: ${age}\r\nCache-Status: ${status}\r\n`);
+    told = { cache, age, ttl, lines };
     kept[place] = told;
   }
   head.ownLines = told.lines;
