@@ -88,8 +88,11 @@ const statusLines: string[] = [];
 
 function statusLine({ status, reason }: ResponseHead): string {
   if (reason !== reasonPhrase(status)) return `HTTP/1.1 ${status} ${reason}\r\n`;
-  statusLines[status] ??= inOnePiece(`HTTP/1.1 ${status} ${reason}\r\n`);
-  return statusLines[status];
+  const known = statusLines[status];
+  if (known !== undefined) return known;
+  const line = inOnePiece(`HTTP/1.1 ${status} ${reason}\r\n`);
+  statusLines[status] = line;
+  return line;
 }
 
 /** Writes the last chunk with its trailer section. */
