@@ -3,7 +3,7 @@ interface Numbered {
   readonly id: number;
 }
 
-/** Room that is never given back, and with it a table that is mostly empty. */
+/** Slots of a table in which hardly anything stands. */
 const FEWEST_SLOTS = 16;
 
 /**
@@ -12,9 +12,9 @@ const FEWEST_SLOTS = 16;
  *
  *     id 5 ─▶ slot 2: [ · · 5 37 · 11 · · ]       37 points to slot 2 too
  *
- * Not a Map: with streams that come and go it makes itself a new store again and again, and each that it leaves behind points
- * to its successor and still holds the streams it had. Once one of them has been moved to where the old objects are, all that follow are kept until those
- * are cleared up as well, which made each request up to twice as dear.
+ * Not a Map: with streams that come and go it makes itself a new store again and again, and each that it leaves behind
+ * points to its successor and still holds the streams it had. Once the garbage collector takes one of them for old, it
+ * keeps all that follow, until it looks through the old ones too: that made a request up to twice as dear.
  */
 export class StreamTable<S extends Numbered> {
   #slots: (S | null)[] = emptySlots(FEWEST_SLOTS);
