@@ -115,6 +115,7 @@ describe("a slow store", () => {
     caching.store.gate = Promise.reject(new Error("no store"));
     caching.store.gate.catch(() => undefined);
     assert.equal((await caching.ask("GET /a")).body.toString(), "hello");
+    assert.equal((await caching.ask("POST /a", "Content-Length: 0")).status, 200);
   });
 });
 

@@ -17,7 +17,7 @@ export class WatchedStore implements CacheStore {
   held = 0;
   /** How often something was looked for. */
   finds = 0;
-  /** What is looked for is found when this is kept; null: at once. */
+  /** What is looked for is found, and what is removed goes, when this is kept; null: at once. */
   gate: Promise<void> | null = null;
   /** Bytes that an entry takes before there is no room for more. */
   room: number = Number.POSITIVE_INFINITY;
@@ -49,7 +49,9 @@ export class WatchedStore implements CacheStore {
   }
 
   remove(key: CacheKey): boolean | Promise<boolean> {
-    return this.#store.remove(key);
+    if (this.gate === null) return this.#store.remove(key);
+    const kept = { text: key.text, hash: key.hash.slice() };
+    return this.gate.then(() => this.#store.remove(kept));
   }
 
   clear(): void | Promise<void> {

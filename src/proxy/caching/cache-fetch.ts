@@ -23,6 +23,7 @@ import type { Session } from "../session.ts";
 import type { MeteredClient } from "../traffic/session-meter.ts";
 import type { Lookup } from "./cache-lookup.ts";
 import { FillExchange } from "./fill-exchange.ts";
+import { settle } from "./http-cache.ts";
 import { type PassOwner, PassStream } from "./pass-stream.ts";
 
 /** Who waits for what is fetched. Is told one of these, once; `own` is what the response has for them alone. */
@@ -244,7 +245,7 @@ export class CacheFetch<C> implements DownstreamStream, WriterOwner, PassOwner {
     if (fresh === null) {
       // It speaks of something else than what is stored: all of that is asked for (RFC 9111 §4.3.4).
       this.#dropStale();
-      settle(rules.cache.store.remove(this.#lookup.key));
+      rules.cache.forget(this.#lookup.key);
       this.#asksAnew = true;
       return;
     }
@@ -301,7 +302,7 @@ export class CacheFetch<C> implements DownstreamStream, WriterOwner, PassOwner {
     }
     this.#isEnded = true;
     this.#writer?.finish();
-    if (this.#key !== null && this.#isOutOfDate) settle(this.#lookup.rules.cache.store.remove(this.#key));
+    if (this.#key !== null && this.#isOutOfDate) this.#lookup.rules.cache.forget(this.#key);
     this.#tellFound();
     this.#endPass(trailers);
   }
@@ -421,11 +422,6 @@ function countInvalidations({ rules, primary }: Lookup): number {
   if (cache.invalidations === null) return 0;
   const end = primary.text.indexOf("\n");
   return cache.invalidations.count(end === -1 ? primary : key.ofText(primary.text.slice(0, end)));
-}
-
-/** What becomes of it nobody waits for: a store that fails says so itself. */
-function settle(work: unknown): void {
-  if (work instanceof Promise) work.catch(() => undefined);
 }
 
 const NOBODY: WriterOwner = { onDrain() {}, onFailure() {} };

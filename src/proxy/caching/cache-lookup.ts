@@ -65,12 +65,13 @@ export class Lookup {
   }
 
   #unlessPurged(entry: CacheEntry | null): CacheEntry | null {
-    const { purges, store } = this.rules.cache;
+    const { cache } = this.rules;
+    const { purges } = cache;
     if (entry === null || purges === null) return entry;
     const meta = view.of(entry.meta);
     if (meta.generation === purges.generation || isStillThere(purges, meta)) return entry;
     entry.release();
-    void store.remove(this.key);
+    cache.forget(this.key);
     return null;
   }
 }

@@ -51,7 +51,12 @@ export class HttpCache {
   /** What is stored under a key isn't served any more, nor kept what is just being fetched for it. */
   invalidate(key: CacheKey): void {
     this.invalidations?.add(key);
-    void this.store.remove(key);
+    this.forget(key);
+  }
+
+  /** What is stored under a key goes, and nobody waits for it: a store that fails says so itself. */
+  forget(key: CacheKey): void {
+    settle(this.store.remove(key));
   }
 
   /** By which rules requests use it. */
@@ -69,4 +74,9 @@ export interface CacheRules {
   readonly cache: HttpCache;
   readonly key: KeyMaker;
   readonly policy: CachePolicy;
+}
+
+/** Has something done that nobody waits for. */
+export function settle(work: unknown): void {
+  if (work instanceof Promise) work.catch(() => undefined);
 }

@@ -18,7 +18,7 @@ type FolderErrorCode =
   | "OTHER_FORMAT";
 
 /** Why a folder can't be a cache's. Its message names it, and says what is to be done. */
-export class DiskFolderError extends Error {
+class DiskFolderError extends Error {
   override readonly name = "DiskFolderError";
   readonly code: FolderErrorCode;
 
