@@ -167,7 +167,7 @@ export class Transport implements KeptWriterOwner, SocketWriterOwner {
     return isTaken;
   }
 
-  /** @internal TLS encrypts, or copies, within the call what it gets while nothing waits, although it says later that it is done. */
+  /** TLS encrypts, or copies, within the call what it gets while nothing waits, although it says later that it is done. */
   get copiesWrites(): boolean {
     return this.#secured !== null && this.#writer.unsent === 0;
   }
@@ -181,7 +181,7 @@ export class Transport implements KeptWriterOwner, SocketWriterOwner {
     } else holdLent(view);
   }
 
-  /** @internal */
+  /** Tells the handler to wait where more is unsent than should be. */
   blockIfFull(): void {
     if (this.#writer.unsent < this.socket.writableHighWaterMark) return;
     this.#wire?.outgoing.pause();

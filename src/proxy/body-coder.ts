@@ -28,7 +28,7 @@ export interface BodyCoder {
 /** Opens a coder for one body. */
 export type OpenCoder = (owner: CoderOwner) => BodyCoder;
 
-/** @internal how the bodies of a session's response are coded: the same for all sessions of a route */
+/** How the bodies of a session's response are coded: the same for all sessions of a route */
 export interface SessionCoding {
   /**
    * Looks at the head of a server's response, before any phase does, and changes it where its body is to be decoded.

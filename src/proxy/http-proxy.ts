@@ -75,7 +75,7 @@ function exactNow(): number {
 
 const ANY_RANDOM: Random = { next: () => Math.random() };
 
-/** @internal something that is fetched for a cache */
+/** Something that is fetched for a cache. */
 export interface OpenFill {
   /** Nobody wants it any more. */
   giveUp(): void;

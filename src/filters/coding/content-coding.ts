@@ -87,7 +87,7 @@ export class ContentCoding implements SessionCoding {
 
   // ── on the way to the client ───────────────────────────────────────────────────────────────────────────────────
 
-  /** @internal */
+  /** For the proxy. */
   encode(request: RequestHead, head: ResponseHead, length: BodyLength): OpenCoder | null {
     if (head.status === NOT_MODIFIED) this.#treatUnmodified(request, head);
     const settings = this.#compress;
@@ -139,7 +139,7 @@ export class ContentCoding implements SessionCoding {
 
   // ── from the server ────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** @internal */
+  /** For the proxy. */
   decode(request: RequestHead, head: ResponseHead): OpenCoder | null {
     const settings = this.#decompress;
     if (settings === null || !hasCodableBody(head, head.body)) return null;
