@@ -249,7 +249,8 @@ test("survives whatever is sent", () => {
       listMatches(text, '"a"');
       varyNames(text);
       const codings = normalCodings(text);
-      assert.equal(normalCodings(text.toUpperCase().toLowerCase()), codings);
+      // Of letters that tokens have: others come to more than one in capitals.
+      assert.equal(normalCodings(text.replace(/[a-z]/g, (letter) => letter.toUpperCase())), codings);
       assert.ok(parseCacheControl(`${text}, no-store`).has(Directive.NoStore) || text.includes('"'), text);
       assert.ok(parseCacheControl(`no-store, ${text}`).has(Directive.NoStore), text);
     }),
