@@ -7,7 +7,7 @@ import { FilterSession } from "./filter-session.ts";
 /** What filters aren't shown: the engine's own. */
 const HIDDEN = [
   ...["attendant", "bodyFilters", "notedIn", "notedOut", "pathMark", "pluginRow", "plugins"],
-  ...["routeTraffic", "upstreamTraffic", "cacheRules"],
+  ...["routeTraffic", "upstreamTraffic", "cacheRules", "coding"],
 ];
 
 test("a filter finds in a session what a program finds there", () => {
