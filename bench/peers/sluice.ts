@@ -50,7 +50,7 @@ async function startByFile(context: PeerContext, bin: string, settings: object =
 }
 
 /** What turns the cache of a listener on. */
-const cacheSettings = { cache: { store: "memory" } };
+const cacheSettings = { cache: "256MiB" };
 
 /** Sluice with its cache in memory. */
 export function sluiceCache(bin: string, name = "sluice-cache"): Peer {
