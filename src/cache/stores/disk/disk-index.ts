@@ -1,6 +1,6 @@
 import { setImmediate } from "node:timers/promises";
 import { SetLock } from "../../../base/shared/set-lock.ts";
-import { type DiskMemory, Head, Role, SHARD_STATES, SHARDS, Slot, Sum } from "./disk-memory.ts";
+import { type DiskMemory, Head, pinOf, Role, SHARD_STATES, SHARDS, Slot, Sum } from "./disk-memory.ts";
 import type { FileId } from "./file-format.ts";
 import { Queues } from "./queues.ts";
 import {
@@ -41,15 +41,19 @@ export class DiskIndex extends Slots {
   readonly #queues: Queues;
   readonly #lock: SetLock;
   readonly #thread: number;
+  /** Of this thread in each slot. */
+  readonly #pinAt: number;
   readonly #pin: number;
 
-  /** @param thread a number that no other thread has; of those above 31 some share what they hold open */
+  /** @param thread a number that no other thread has; whoever opens files has one below `DiskBounds.threads` */
   constructor(memory: DiskMemory, thread: number) {
     super(memory);
     this.#queues = new Queues(memory);
     this.#lock = new SetLock(memory.words, thread);
     this.#thread = thread & 0xfff;
-    this.#pin = 1 << (thread & 31);
+    const { word, bit } = pinOf(thread);
+    this.#pinAt = Slot.Pins + word;
+    this.#pin = bit;
   }
 
   get role(): number {
@@ -70,7 +74,7 @@ export class DiskIndex extends Slots {
     const slot = this.seek(hash);
     this.sums[slot === 0 ? Sum.Misses : Sum.Hits]!++;
     if (slot !== 0) {
-      this.words[this.at(slot) + Slot.Pins]! |= this.#pin;
+      this.words[this.at(slot) + this.#pinAt]! |= this.#pin;
       this.#queues.use(slot);
     }
     this.#leave();
@@ -104,7 +108,8 @@ export class DiskIndex extends Slots {
       const at = this.at(slot);
       const isVisible = isFirst ? VISIBLE : 0;
       this.words[at + Slot.Flags] = Stage.Writing | isVisible | (this.#thread << THREAD_SHIFT);
-      this.words[at + Slot.Pins] = this.#pin;
+      this.clearPins(at);
+      this.words[at + this.#pinAt] = this.#pin;
       this.sums[(at + Slot.Length) >> 1] = Number.NEGATIVE_INFINITY;
     }
     this.#leave();
@@ -204,7 +209,7 @@ export class DiskIndex extends Slots {
   unpin(place: Place): void {
     this.#enter();
     if (this.is(place)) {
-      this.words[this.at(place.slot) + Slot.Pins]! &= ~this.#pin;
+      this.words[this.at(place.slot) + this.#pinAt]! &= ~this.#pin;
       this.freeIfOver(place.slot);
     }
     this.#leave();
@@ -256,9 +261,10 @@ export class DiskIndex extends Slots {
 
   /** A thread died, or begins anew: what it wrote has failed, and what it had to remove is this one's to do. */
   forgetThread(thread: number): void {
+    const { word, bit } = pinOf(thread);
     this.#forEach((slot) => {
       const at = this.at(slot);
-      this.words[at + Slot.Pins]! &= ~(1 << (thread & 31));
+      this.words[at + Slot.Pins + word]! &= ~bit;
       const flags = this.flagsOf(slot);
       const isOfThread = flags >>> THREAD_SHIFT === (thread & 0xfff);
       const isWriting = (flags & STAGE) === Stage.Writing;
@@ -397,7 +403,7 @@ export class DiskIndex extends Slots {
     const slot = this.take(hash, id);
     if (slot === 0) return "stale";
     this.words[this.at(slot) + Slot.Flags] = Stage.Writing;
-    this.words[this.at(slot) + Slot.Pins] = 0;
+    this.clearPins(this.at(slot));
     this.#complete(slot, length, charge);
     this.#show(slot, true);
     return "added";

@@ -13,7 +13,7 @@ import { Sweeper } from "./sweeper.ts";
 import { isRunning, thisProcess } from "./this-process.ts";
 
 /** Of the number of a thread that no store has. */
-const KEEPER = 0x3ff;
+const KEEPER = 0xffe;
 /** Milliseconds between two looks whose the folder is. */
 const LOOK = 1000;
 /** What a process that had the folder needs at the most to hear that it has it no longer. */

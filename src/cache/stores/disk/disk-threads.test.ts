@@ -17,9 +17,9 @@ import { EntryState } from "../../store.ts";
 import { DiskStore } from "./disk-store.ts";
 
 /** The store as another thread has it: all that it shares with the first one is the index and the files. */
-function openSecond({ folder, memory, problems }: DiskCache): DiskStore {
+function openSecond({ folder, memory, problems }: DiskCache, thread = 1): DiskStore {
   const onProblem = (problem: (typeof problems)[number]): number => problems.push(problem);
-  return new DiskStore({ folder, memory, thread: 1, now: Date.now, onProblem });
+  return new DiskStore({ folder, memory, thread, now: Date.now, onProblem });
 }
 
 test("another thread reads along, from before there is a file until it is complete", async () => {
@@ -96,4 +96,26 @@ test("another thread hears of new meta, also while it has the file open", async 
   assert.equal(open.meta.toString(), "before");
   open.release();
   await second.close();
+});
+
+test("threads beyond the thirty-second hold for themselves what they have open", async () => {
+  await using folder = await createTemporaryDirectory();
+  await using cache = await openDiskCache(folder.join("cache"), { threads: 65 });
+  const others = [32, 64].map((thread) => openSecond(cache, thread));
+  const body = patternBytes(500_000);
+  await put(cache.store, "a", body);
+  const entries = await Promise.all([cache.store, ...others].map((store) => store.find(textKey("a"))));
+  const { bytes } = cache.store.stats;
+  await cache.store.remove(textKey("a"));
+  // What one of them lets go of, or dies with, the others still have.
+  entries[0]!.release();
+  await cache.store.settled();
+  cache.keeper.forgetThread(32);
+  assert.equal(cache.store.stats.bytes, bytes);
+  assert.ok((await readBody(entries[2]!)).equals(body));
+  entries[2]!.release();
+  await others[1]!.settled();
+  assert.ok(cache.store.stats.bytes < bytes - 500_000);
+  entries[1]!.release();
+  for (const store of others) await store.close();
 });

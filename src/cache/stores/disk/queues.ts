@@ -1,4 +1,4 @@
-import { type DiskMemory, Head, SLOT_WORDS, Slot, Sum } from "./disk-memory.ts";
+import { type DiskMemory, Head, Slot, Sum } from "./disk-memory.ts";
 
 /** Bits of a slot's flags that say in which queue it stands and how often it was found since; the rest is the index's. */
 const IN_SMALL = 1 << 8;
@@ -115,7 +115,7 @@ export class Queues {
   }
 
   #at(slot: number): number {
-    return this.#memory.slotsAt + slot * SLOT_WORDS;
+    return this.#memory.slotsAt + slot * this.#memory.slotWords;
   }
 
   #chargeOf(at: number): number {

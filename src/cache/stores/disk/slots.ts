@@ -1,4 +1,4 @@
-import { type DiskMemory, Head, SLOT_WORDS, Slot, Sum } from "./disk-memory.ts";
+import { type DiskMemory, Head, Slot, Sum } from "./disk-memory.ts";
 import type { FileId } from "./file-format.ts";
 
 /** What becomes of an entry; 0 is a slot that nobody has. */
@@ -106,7 +106,7 @@ export class Slots {
   }
 
   protected at(slot: number): number {
-    return this.memory.slotsAt + slot * SLOT_WORDS;
+    return this.memory.slotsAt + slot * this.memory.slotWords;
   }
 
   protected flagsOf(slot: number): number {
@@ -163,6 +163,17 @@ export class Slots {
     this.sums[Sum.Used]! += bytes;
   }
 
+  /** Whether any thread has it open. */
+  protected isPinned(at: number): boolean {
+    for (let word = 0; word < this.memory.pinWords; word++)
+      if (this.words[at + Slot.Pins + word] !== 0) return true;
+    return false;
+  }
+
+  protected clearPins(at: number): void {
+    for (let word = 0; word < this.memory.pinWords; word++) this.words[at + Slot.Pins + word] = 0;
+  }
+
   protected wake(at: number): void {
     Atomics.add(this.words, at + Slot.Signal, 1);
     Atomics.notify(this.words, at + Slot.Signal);
@@ -186,7 +197,7 @@ export class Slots {
   protected freeIfOver(slot: number): void {
     const words = this.words;
     const at = this.at(slot);
-    if ((words[at + Slot.Flags]! & GONE) === 0 || words[at + Slot.Pins] !== 0) return;
+    if ((words[at + Slot.Flags]! & GONE) === 0 || this.isPinned(at)) return;
     let link = this.chainOf(at);
     for (let steps = 0; words[link] !== slot; steps++) {
       if (words[link] === 0 || steps === MOST_STEPS) {
