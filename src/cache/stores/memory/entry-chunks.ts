@@ -1,5 +1,6 @@
 import { ChunkPages } from "./chunk-pages.ts";
 import type { EntryQueues } from "./entry-queues.ts";
+import type { HostShares } from "./host-shares.ts";
 import type { KeyIndex } from "./key-index.ts";
 import { UNIT } from "./size-classes.ts";
 import {
@@ -8,6 +9,7 @@ import {
   Count,
   Flag,
   Header,
+  hostOf,
   RECORD_BYTES,
   type StoreMemory,
   Word,
@@ -22,27 +24,31 @@ export class EntryChunks {
   readonly #words: Int32Array;
   readonly #index: KeyIndex;
   readonly #queues: EntryQueues;
+  readonly #hosts: HostShares;
 
-  constructor(memory: StoreMemory, index: KeyIndex, queues: EntryQueues) {
+  constructor(memory: StoreMemory, index: KeyIndex, queues: EntryQueues, hosts: HostShares) {
     this.#memory = memory;
     this.#words = memory.words;
     this.#index = index;
     this.#queues = queues;
+    this.#hosts = hosts;
     this.pages = new ChunkPages(memory, this);
   }
 
   /**
    * A chunk with a record that says nothing yet, for so many bytes or less; others go for it.
    * @param least bytes that have to fit into it
+   * @param host whose it is
    * @returns -1 when there is no room
    */
-  create(bytes: number, least: number): number {
-    const record = this.#take(this.pages.classFor(bytes, least));
+  create(bytes: number, least: number, host: number): number {
+    const record = this.#take(this.pages.classFor(bytes, least), host);
     if (record === -1) return -1;
     const at = this.#memory.wordOf(record);
     this.#words.fill(0, at, at + RECORD_WORDS);
     this.#words[at + Word.Owner] = record + 1;
     this.#words[at + Word.Last] = record + 1;
+    this.#words[at + Word.Flags] = host * Flag.Host;
     this.#count(at, this.pages.unitsOf(record));
     return record;
   }
@@ -52,10 +58,13 @@ export class EntryChunks {
    * @returns -1 when there is no room
    */
   grow(record: number, bytes: number): number {
-    const chunk = this.#take(this.pages.classFor(bytes + CHUNK_HEAD, 0));
-    if (chunk === -1) return -1;
     const words = this.#words;
     const recordAt = this.#memory.wordOf(record);
+    const chunk = this.#take(
+      this.pages.classFor(bytes + CHUNK_HEAD, 0),
+      hostOf(words[recordAt + Word.Flags]!),
+    );
+    if (chunk === -1) return -1;
     const at = this.#memory.wordOf(chunk);
     const last = words[recordAt + Word.Last]!;
     words[at + ChunkWord.Owner] = record + 1;
@@ -149,12 +158,12 @@ export class EntryChunks {
       words[this.#memory.wordOf(chunk - 1) + ChunkWord.Owner] = record + 1;
   }
 
-  #take(sizeClass: number): number {
+  #take(sizeClass: number, host: number): number {
     for (;;) {
       const chunk = this.pages.take(sizeClass);
       if (chunk !== -1) return chunk;
       if (this.pages.compact()) continue;
-      const victim = this.#queues.victim();
+      const victim = this.#queues.victim(this.#hosts.isOver(host) ? host : 0);
       if (victim === -1) return -1;
       this.#memory.counts[Count.evictions]!++;
       this.drop(victim);
@@ -167,6 +176,7 @@ export class EntryChunks {
     const heir = words[at + Word.Heir]! - 1;
     let next = heir === -1 ? words[at + Word.Next]! : 0;
     words[Header.Units]! -= words[at + Word.Units]!;
+    this.#hosts.count(hostOf(words[at + Word.Flags]!), -words[at + Word.Units]!);
     this.pages.free(record);
     while (next !== 0) {
       const chunk = next - 1;
@@ -209,6 +219,7 @@ export class EntryChunks {
 
   #count(recordAt: number, units: number): void {
     this.#words[Header.Units]! += units;
+    this.#hosts.count(hostOf(this.#words[recordAt + Word.Flags]!), units);
     this.#queues.grown(recordAt, units);
   }
 }

@@ -1,5 +1,5 @@
 import type { GhostTable } from "./ghost-table.ts";
-import { Flag, Header, MOST_USES, QUEUES, type StoreMemory, Word } from "./store-memory.ts";
+import { Flag, Header, hostOf, MOST_USES, QUEUES, type StoreMemory, Word } from "./store-memory.ts";
 
 /** Words of a queue in the header. */
 const Queue = { Newest: 0, Oldest: 1, Units: 2 } as const;
@@ -86,16 +86,20 @@ export class EntryQueues {
     words[older === 0 ? queue + Queue.Oldest : this.#memory.wordOf(older - 1) + Word.Newer] = to + 1;
   }
 
-  /** @returns an entry that nobody holds and that had better go than others; -1: none */
-  victim(): number {
+  /**
+   * @param host whose own has to go, as it has its share: others stay, and come last again; 0: whoever's
+   * @returns an entry that nobody holds and that had better go than others; -1: none
+   */
+  victim(host = 0): number {
     const words = this.#words;
     let used = -1;
     for (let looks = 0; looks < MOST_LOOKS; looks++) {
-      const queue = this.#queueToShrink();
+      const queue = this.#queueToShrink(host !== 0 && looks >= MOST_LOOKS / 2);
       const record = words[queue + Queue.Oldest]! - 1;
       if (record === -1) return -1;
       const at = this.#memory.wordOf(record);
-      if (words[at + Word.Pins] !== 0)
+      const isOthers = host !== 0 && hostOf(words[at + Word.Flags]!) !== host;
+      if (isOthers || words[at + Word.Pins] !== 0)
         this.#requeue(record, queue === Header.SmallQueue ? Flag.Small : Flag.Main);
       else if (queue === Header.SmallQueue ? this.#leavesSmall(record) : this.#leavesMain(record))
         return record;
@@ -108,11 +112,13 @@ export class EntryQueues {
     this.#words.fill(0, Header.SmallQueue, Header.MainQueue + Queue.Units + 1);
   }
 
-  #queueToShrink(): number {
+  /** @param isVain whether what is wanted isn't in the one that had better shrink */
+  #queueToShrink(isVain: boolean): number {
     const words = this.#words;
     const small = words[Header.SmallQueue + Queue.Units]!;
     const main = words[Header.MainQueue + Queue.Units]!;
-    return main === 0 || small > (small + main) * SMALL_SHARE ? Header.SmallQueue : Header.MainQueue;
+    const isSmall = main === 0 || small > (small + main) * SMALL_SHARE;
+    return isSmall === isVain ? Header.MainQueue : Header.SmallQueue;
   }
 
   #leavesSmall(record: number): boolean {

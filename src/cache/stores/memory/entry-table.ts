@@ -4,6 +4,7 @@ import { DoorBells } from "./door-bells.ts";
 import { EntryChunks } from "./entry-chunks.ts";
 import { EntryQueues } from "./entry-queues.ts";
 import { GhostTable } from "./ghost-table.ts";
+import { HostShares } from "./host-shares.ts";
 import { KeptViews } from "./kept-views.ts";
 import { KeyIndex } from "./key-index.ts";
 import { isWide, keyBytes, writeKey } from "./key-text.ts";
@@ -11,7 +12,7 @@ import { Pins, takeRow } from "./pins.ts";
 import { Recovery } from "./recovery.ts";
 import { UNIT } from "./size-classes.ts";
 import { StoreLock } from "./store-lock.ts";
-import { Count, Flag, Header, RECORD_BYTES, StoreMemory, WORD, Word } from "./store-memory.ts";
+import { Count, Flag, Header, HOSTS, hostOf, RECORD_BYTES, StoreMemory, WORD, Word } from "./store-memory.ts";
 
 /** An entry that is held: its record, and the place by which it is let go. */
 export interface Hold {
@@ -34,6 +35,7 @@ export class EntryTable {
   readonly #lock: StoreLock;
   readonly #index: KeyIndex;
   readonly #queues: EntryQueues;
+  readonly #hosts: HostShares;
   readonly #chunks: EntryChunks;
   readonly #pins: Pins;
   readonly #recovery: Recovery;
@@ -48,10 +50,12 @@ export class EntryTable {
     this.#lock = new StoreLock(memory.words, Header.Lock, row);
     this.#index = new KeyIndex(memory);
     this.#queues = new EntryQueues(memory, new GhostTable(memory));
-    this.#chunks = new EntryChunks(memory, this.#index, this.#queues);
+    this.#hosts = new HostShares(memory);
+    this.#chunks = new EntryChunks(memory, this.#index, this.#queues, this.#hosts);
     this.bells = new DoorBells(memory, row);
     const { pages } = this.#chunks;
-    this.#recovery = new Recovery({ memory, pages, index: this.#index, queues: this.#queues });
+    const hosts = this.#hosts;
+    this.#recovery = new Recovery({ memory, pages, index: this.#index, queues: this.#queues, hosts });
     if (!takeRow(memory, row, thread)) this.forgetRow(row, thread);
     this.#pins = new Pins(memory, row);
     this.bells.onRing = () => this.#catchUp();
@@ -188,7 +192,8 @@ export class EntryTable {
     const textBytes = keyBytes(key.text);
     const least = RECORD_BYTES + textBytes + meta.length;
     if (least + length > this.memory.mostEntry || least > this.memory.pageUnits * UNIT) return -1;
-    const record = this.#chunks.create(this.#isShort(least + length) ? least + length : least, least);
+    const bytes = this.#isShort(least + length) ? least + length : least;
+    const record = this.#chunks.create(bytes, least, this.#hosts.slotOf(key.text));
     if (record === -1) return -1;
     this.foundPlace = this.#pins.hold(record, true);
     const words = this.#words;
@@ -198,7 +203,7 @@ export class EntryTable {
       return -1;
     }
     for (let i = 0; i < HASH_WORDS; i++) words[at + Word.Hash + i] = key.hash[i]!;
-    if (isWide(key.text)) words[at + Word.Flags] = Flag.Wide;
+    if (isWide(key.text)) words[at + Word.Flags]! |= Flag.Wide;
     words[at + Word.KeyBytes] = textBytes;
     words[at + Word.MetaBytes] = meta.length;
     words[at + Word.Inline] = this.bytesOf(record) - least;
@@ -278,12 +283,12 @@ export class EntryTable {
     const inline = Math.min(words[at + Word.Inline]!, words[at + Word.Length]!);
     const bytes = RECORD_BYTES + textBytes + meta.length + inline;
     if (bytes > this.memory.pageUnits * UNIT) return;
-    const next = this.#chunks.create(bytes, bytes);
+    const next = this.#chunks.create(bytes, bytes, hostOf(words[at + Word.Flags]!));
     if (next === -1) return;
     const nextAt = this.memory.wordOf(next);
     for (let word = Word.Hash; word < Word.Hash + HASH_WORDS; word++)
       words[nextAt + word] = words[at + word]!;
-    words[nextAt + Word.Flags] = words[at + Word.Flags]! & (Flag.Wide | Flag.Loose);
+    words[nextAt + Word.Flags] = words[at + Word.Flags]! & (Flag.Wide | Flag.Loose | HOSTS);
     words[nextAt + Word.KeyBytes] = textBytes;
     words[nextAt + Word.MetaBytes] = meta.length;
     words[nextAt + Word.Inline] = inline;

@@ -1,15 +1,17 @@
 import { EntryState } from "../../store.ts";
 import type { ChunkPages } from "./chunk-pages.ts";
 import type { EntryQueues } from "./entry-queues.ts";
+import type { HostShares } from "./host-shares.ts";
 import type { KeyIndex } from "./key-index.ts";
 import { clearRow, heldBy } from "./pins.ts";
-import { ChunkWord, Flag, Header, type StoreMemory, Word } from "./store-memory.ts";
+import { ChunkWord, Flag, Header, HOSTS, hostOf, type StoreMemory, Word } from "./store-memory.ts";
 
 export interface RecoveryMeans {
   readonly memory: StoreMemory;
   readonly pages: ChunkPages;
   readonly index: KeyIndex;
   readonly queues: EntryQueues;
+  readonly hosts: HostShares;
 }
 
 /**
@@ -34,6 +36,7 @@ export class Recovery {
     const words = this.#words;
     this.#means.index.clear();
     this.#means.queues.clear();
+    this.#means.hosts.clear();
     words[Header.Entries] = 0;
     words[Header.Units] = 0;
     const kept = new Set<number>();
@@ -70,7 +73,7 @@ export class Recovery {
     const words = this.#words;
     const at = this.#memory.wordOf(record);
     words[at + Word.Pins] = pins;
-    words[at + Word.Flags] = (words[at + Word.Flags]! & Flag.Wide) | Flag.Removed;
+    words[at + Word.Flags] = (words[at + Word.Flags]! & (Flag.Wide | HOSTS)) | Flag.Removed;
     kept.add(record);
     if (words[at + Word.Heir] !== 0) return;
     let last = record + 1;
@@ -96,6 +99,7 @@ export class Recovery {
       units += this.#means.pages.unitsOf(next - 1);
     words[at + Word.Units] = units;
     words[Header.Units]! += units;
+    this.#means.hosts.count(hostOf(words[at + Word.Flags]!), units);
   }
 
   /** Who reads what the dead one wrote is told by its bell. */

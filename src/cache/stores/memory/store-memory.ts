@@ -1,9 +1,10 @@
+import { randomFillSync } from "node:crypto";
 import { sizeClasses, UNIT } from "./size-classes.ts";
 
 /*
  * All that threads know of a memory store, in one buffer of a size that is settled beforehand:
  *
- *     | header, lock | counts | size classes | bells | pins of thread 0, 1 … | pages | buckets | ghosts |  page 0 | page 1 | …
+ *     | header, lock | counts | size classes | bells | pins of thread 0, 1 … | pages | buckets | ghosts | hosts |  page 0 | page 1 | …
  *
  * Pages are divided into chunks, a page into chunks of one size. An entry is a chunk that begins with its record (`Word`), with
  * the text of its key, its meta and the beginning of its body behind it, and as many chunks more as the body takes:
@@ -25,6 +26,11 @@ export const Header = {
   Ghosts: 4,
   PinsPerRow: 5,
   MostEntry: 6,
+  Hosts: 7,
+  /** Units that a host may have of what others want too; 0: all. */
+  HostUnits: 8,
+  /** Two words, of the hash of hosts. */
+  Secret: 9,
   Lock: 16,
   FreePage: 32,
   /** Pages that have never been used begin here: their memory isn't touched before. */
@@ -99,13 +105,24 @@ export const Flag = {
   Loose: 64,
   /** The text of its key has characters beyond Latin-1. */
   Wide: 128,
+  /** From this bit on, the slot of its host (`HostShares`). */
+  Host: 0x10000,
 } as const;
+export const HOSTS: number = -Flag.Host;
+
+/** The slot of an entry's host. */
+export function hostOf(flags: number): number {
+  return flags >>> 16;
+}
+
 export const QUEUES: number = Flag.Small | Flag.Main;
 export const MOST_USES = 3;
 
 /** Bytes of memory for each bucket, and for each ghost. */
 const BYTES_PER_BUCKET = 512;
 const GHOST_WAYS = 4;
+const BYTES_PER_HOST = 4096;
+const MOST_HOSTS = 16_384;
 const MOST_PAGE = 65_536;
 const LEAST_PAGE = 4096;
 const PAGES_AT_LEAST = 256;
@@ -119,6 +136,7 @@ interface Shape {
   readonly pageUnits: number;
   readonly buckets: number;
   readonly ghosts: number;
+  readonly hosts: number;
   readonly pinsPerRow: number;
 }
 
@@ -126,12 +144,13 @@ function powerAtMost(value: number): number {
   return 2 ** Math.floor(Math.log2(value));
 }
 
-function shapeFor(mostBytes: number, rows: number): Shape {
+function shapeFor(mostBytes: number, rows: number, knowsHosts: boolean): Shape {
   const pageBytes = Math.min(MOST_PAGE, Math.max(LEAST_PAGE, powerAtMost(mostBytes / PAGES_AT_LEAST)));
   const buckets = powerAtMost(Math.max(mostBytes / BYTES_PER_BUCKET, GHOST_WAYS));
   const pinsWanted = Math.min(mostBytes / BYTES_PER_PIN, (mostBytes * PINS_SHARE) / WORD / rows);
   const pinsPerRow = Math.min(65_536, Math.max(256, powerAtMost(pinsWanted)));
-  const shape = { rows, pages: 0, pageUnits: pageBytes / UNIT, buckets, ghosts: buckets, pinsPerRow };
+  const hosts = knowsHosts ? Math.min(MOST_HOSTS, powerAtMost(mostBytes / BYTES_PER_HOST)) : 0;
+  const shape = { rows, pages: 0, pageUnits: pageBytes / UNIT, buckets, ghosts: buckets, hosts, pinsPerRow };
   const rest = mostBytes - sectionsOf(shape).data * WORD;
   return { ...shape, pages: Math.floor(rest / (pageBytes + PAGE_WORDS * WORD)) - 1 };
 }
@@ -146,10 +165,11 @@ interface Sections {
   readonly pages: number;
   readonly buckets: number;
   readonly ghosts: number;
+  readonly hosts: number;
   readonly data: number;
 }
 
-function sectionsOf({ rows, pages, buckets, ghosts, pinsPerRow }: Shape): Sections {
+function sectionsOf({ rows, pages, buckets, ghosts, hosts, pinsPerRow }: Shape): Sections {
   const counts = HEADER_WORDS;
   const classes = counts + COUNTS * 2;
   const bells = classes + MOST_CLASSES * CLASS_WORDS;
@@ -158,7 +178,8 @@ function sectionsOf({ rows, pages, buckets, ghosts, pinsPerRow }: Shape): Sectio
   const pageTable = pins + rows * pinsPerRow;
   const bucketTable = pageTable + Math.max(pages, 0) * PAGE_WORDS;
   const ghostTable = bucketTable + buckets;
-  const data = Math.ceil((ghostTable + ghosts * 2) / UNIT_WORDS) * UNIT_WORDS;
+  const hostTable = ghostTable + ghosts * 2;
+  const data = Math.ceil((hostTable + hosts * 2) / UNIT_WORDS) * UNIT_WORDS;
   return {
     counts,
     classes,
@@ -168,6 +189,7 @@ function sectionsOf({ rows, pages, buckets, ghosts, pinsPerRow }: Shape): Sectio
     pages: pageTable,
     buckets: bucketTable,
     ghosts: ghostTable,
+    hosts: hostTable,
     data,
   };
 }
@@ -177,6 +199,8 @@ export interface MemoryStoreSettings {
   readonly mostBytes: number;
   /** The largest entry that is kept, meta included. Default: an eighth of `mostBytes`. */
   readonly mostEntryBytes?: number;
+  /** Of the memory, the share beyond which a host makes room by its own entries alone; 1, the default: all of it. */
+  readonly hostShare?: number;
   /** Threads that may use it at once, each by a row of its own. */
   readonly rows: number;
 }
@@ -185,10 +209,11 @@ export interface MemoryStoreSettings {
 export function allocateMemoryStore({
   mostBytes,
   mostEntryBytes,
+  hostShare = 1,
   rows,
 }: MemoryStoreSettings): SharedArrayBuffer {
   if (mostBytes < 262_144) throw new RangeError("A memory store needs 256 KiB at least");
-  const shape = shapeFor(mostBytes, rows);
+  const shape = shapeFor(mostBytes, rows, hostShare < 1);
   if (shape.pages < 8) throw new RangeError("A memory store needs more memory for so many threads");
   const sections = sectionsOf(shape);
   const words = sections.data + shape.pages * shape.pageUnits * UNIT_WORDS;
@@ -200,6 +225,11 @@ export function allocateMemoryStore({
   header[Header.Buckets] = shape.buckets;
   header[Header.Ghosts] = shape.ghosts;
   header[Header.PinsPerRow] = shape.pinsPerRow;
+  header[Header.Hosts] = shape.hosts;
+  if (hostShare < 1) {
+    header[Header.HostUnits] = Math.max(1, Math.floor(hostShare * shape.pages * shape.pageUnits));
+    randomFillSync(header, Header.Secret, 2);
+  }
   header[Header.MostEntry] = Math.min(mostEntryBytes ?? mostBytes / 8, 0x7fff_ffff);
   return buffer;
 }
@@ -215,6 +245,7 @@ export class StoreMemory {
   readonly sizes: Int32Array;
   readonly buckets: number;
   readonly ghosts: number;
+  readonly hosts: number;
   readonly pinsPerRow: number;
   readonly mostEntry: number;
   readonly at: Sections;
@@ -229,6 +260,7 @@ export class StoreMemory {
     this.sizes = sizeClasses(this.pageUnits);
     this.buckets = words[Header.Buckets]!;
     this.ghosts = words[Header.Ghosts]!;
+    this.hosts = words[Header.Hosts]!;
     this.pinsPerRow = words[Header.PinsPerRow]!;
     this.mostEntry = words[Header.MostEntry]!;
     this.at = sectionsOf(this);
