@@ -1,12 +1,13 @@
 import { randomFillSync } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
 import { allocateCacheCounts } from "./cache-counts.ts";
-import type { CacheSettings } from "./cache-settings.ts";
+import { type CacheDiskSettings, type CacheSettings, storesOf } from "./cache-settings.ts";
 import { allocateFills } from "./fills/fill-memory.ts";
 import { forgetThread as forgetFills } from "./fills/fill-table.ts";
 import { allocateInvalidations } from "./invalidations.ts";
 import { allocatePredictor } from "./predictor.ts";
 import { createPurges } from "./purges/purge-list.ts";
+import { allocateDiskMemory, type DiskBounds } from "./stores/disk/disk-memory.ts";
 import { MemoryStore } from "./stores/memory/memory-store.ts";
 import { allocateMemoryStore } from "./stores/memory/store-memory.ts";
 
@@ -19,7 +20,9 @@ const MOST_PREDICTED = 65_536;
 export interface CacheMemory {
   /** Of the hash of its keys: 128 bits in four words, drawn for each cache anew. */
   readonly secret: readonly number[];
-  readonly store: SharedArrayBuffer;
+  /** What each of its stores is kept in, or finds its files by; null: it has none of that kind. */
+  readonly memory: SharedArrayBuffer | null;
+  readonly disk: SharedArrayBuffer | null;
   readonly fills: SharedArrayBuffer;
   readonly predictor: SharedArrayBuffer;
   readonly purges: SharedArrayBuffer;
@@ -47,7 +50,7 @@ export interface NextCacheMemory {
 }
 
 /**
- * The memory of caches that come after others: one of the same name keeps its entries unless its store is another one.
+ * The memory of caches that come after others: one of the same name keeps its entries unless its stores are others.
  * @throws RangeError as `allocateCaches` does
  */
 export function nextCaches(
@@ -57,8 +60,10 @@ export function nextCaches(
   rows: number,
 ): NextCacheMemory {
   const known = new Map(before.map((cache) => [cache.name, cache]));
-  const isKept = (cache: CacheSettings): boolean =>
-    isDeepStrictEqual(known.get(cache.name)?.memory, cache.memory);
+  const isKept = (cache: CacheSettings): boolean => {
+    const former = known.get(cache.name);
+    return former !== undefined && isDeepStrictEqual(storesOf(former), storesOf(cache));
+  };
   return {
     memories: Object.fromEntries(
       after.map((cache) => {
@@ -70,10 +75,11 @@ export function nextCaches(
   };
 }
 
-function allocateCache({ name, memory }: CacheSettings, rows: number): CacheMemory {
+function allocateCache({ name, memory, disk }: CacheSettings, rows: number): CacheMemory {
   return {
     secret: [...randomFillSync(new Int32Array(4))],
-    store: allocateStore(name, { ...memory, rows: rows + 1 }),
+    memory: memory && named(name, () => allocateMemoryStore({ ...memory, rows: rows + 1 })),
+    disk: disk && named(name, () => allocateDiskMemory(toBounds(disk, rows + 1))),
     fills: allocateFills(MOST_FILLS),
     predictor: allocatePredictor(MOST_PREDICTED),
     purges: createPurges(Date.now()),
@@ -82,9 +88,16 @@ function allocateCache({ name, memory }: CacheSettings, rows: number): CacheMemo
   };
 }
 
-function allocateStore(name: string, settings: Parameters<typeof allocateMemoryStore>[0]): SharedArrayBuffer {
+function toBounds(
+  { mostBytes, mostEntryBytes, mostEntries }: CacheDiskSettings,
+  threads: number,
+): DiskBounds {
+  return { mostBytes, mostEntryBytes, mostEntries: mostEntries ?? undefined, threads };
+}
+
+function named(name: string, allocate: () => SharedArrayBuffer): SharedArrayBuffer {
   try {
-    return allocateMemoryStore(settings);
+    return allocate();
   } catch (error) {
     throw new RangeError(`The cache ${name}: ${(error as Error).message}`, { cause: error });
   }
@@ -103,7 +116,7 @@ export function forgetThread(
   for (const { name, fills } of settings) {
     const memory = memories[name]!;
     // Opening the row's own store says so: nobody else has it.
-    void new MemoryStore(memory.store, row).close();
+    if (memory.memory !== null) void new MemoryStore(memory.memory, row).close();
     forgetFills(memory.fills, row, rows, fills.mostTries);
   }
 }

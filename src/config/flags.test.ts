@@ -57,7 +57,7 @@ test("servers speak what a flag says", () => {
 test("a cache is as large as a flag says", () => {
   const { caches, listeners } = snapshotFromFlags({ ...plain, cache: "16MiB" });
   assert.deepEqual(
-    caches.map(({ name, memory }) => [name, memory.mostBytes]),
+    caches.map(({ name, memory }) => [name, memory?.mostBytes]),
     [["routes[0].cache", 16 * 1024 * 1024]],
   );
   assert.equal(listeners[0]!.routes[0]!.cache?.use, "routes[0].cache");

@@ -1,20 +1,24 @@
+import { resolve } from "node:path";
 import type { CacheSettings } from "../cache/cache-settings.ts";
 import type { RouteCacheSettings } from "../filters/settings.ts";
 import { formatPath } from "./config-error.ts";
 import type { Path } from "./document-entries.ts";
+import { resolveIn } from "./resolve-in.ts";
+import type { FileSurroundings } from "./resolve-upstream-tls.ts";
 import { type CacheDraft, type CacheUseDraft, cacheOf } from "./schema/cache.ts";
-import type { Finding } from "./source-document.ts";
 
 /** The caches of a document as they are found: those with names, and those whose size is written down where they are used. */
 export class CacheTable {
   readonly #defined: Readonly<Record<string, CacheDraft>>;
-  readonly #note: (finding: Finding) => void;
+  readonly #folder: string;
+  readonly #note: FileSurroundings["note"];
   readonly #found = new Map<string, CacheSettings>();
 
-  /** @param note is told what is wrong */
-  constructor(defined: Readonly<Record<string, CacheDraft>>, note: (finding: Finding) => void) {
+  constructor(defined: Readonly<Record<string, CacheDraft>>, { folder, note }: FileSurroundings) {
     this.#defined = defined;
+    this.#folder = folder;
     this.#note = note;
+    this.#checkFolders();
   }
 
   /** Every cache that is used, each once. */
@@ -48,7 +52,23 @@ export class CacheTable {
   }
 
   #take(name: string, draft: CacheDraft): string {
-    if (!this.#found.has(name)) this.#found.set(name, { ...draft, name });
+    if (this.#found.has(name)) return name;
+    const disk = draft.disk && { ...draft.disk, path: resolveIn(this.#folder, draft.disk.path) };
+    this.#found.set(name, { ...draft, disk, name });
     return name;
+  }
+
+  /** Each would remove what the other one writes. */
+  #checkFolders(): void {
+    const owners = new Map<string, string>();
+    for (const [name, { disk }] of Object.entries(this.#defined)) {
+      if (disk === null) continue;
+      const folder = resolve(this.#folder, disk.path);
+      const owner = owners.get(folder);
+      const message = `the cache ${owner} has this folder`;
+      if (owner !== undefined)
+        this.#note({ path: ["caches", name, "disk", "path"], message, expected: "a folder of its own" });
+      owners.set(folder, name);
+    }
   }
 }

@@ -82,7 +82,7 @@ function resolveTraffic(
   around: FileSurroundings,
 ): Pick<Snapshot, "listeners" | "proxies" | "limits" | "caches"> {
   const limits = new LimitTable(defined, redis);
-  const caches = new CacheTable(named, around.note);
+  const caches = new CacheTable(named, around);
   const all = nameListeners(drafts).map((draft) => withFiles(draft, around.folder));
   const listeners = all.flatMap((draft, index) =>
     isHttp(draft) ? [resolveListener(draft, index, shared, { limits, caches })] : [],

@@ -6,12 +6,13 @@ import { MetaView } from "../cache/meta-view.ts";
 import { PurgeKind, type PurgeKindCode } from "../cache/purges/purge.ts";
 import { currentAge, wholeSeconds } from "../cache/rules/age.ts";
 import { timeToLive } from "../cache/rules/cache-status.ts";
-import { type CacheEntry, EntryState } from "../cache/store.ts";
+import { type CacheEntry, type CacheStore, EntryState } from "../cache/store.ts";
 import type { Snapshot } from "../config/snapshot.ts";
 import { compileCache } from "../filters/route-cache.ts";
 import { RequestHead } from "../http/heads.ts";
 import { Lookup } from "../proxy/caching/cache-lookup.ts";
 import type { CacheRules, HttpCache } from "../proxy/caching/http-cache.ts";
+import { largestEntry, type StoreLayer } from "../worker/open-store.ts";
 import { type RunSpec, routedSnapshot } from "../worker/run-spec.ts";
 import type { SharedMemory } from "../worker/shared-memory.ts";
 import { ThreadCaches } from "../worker/thread-caches.ts";
@@ -19,6 +20,8 @@ import { ThreadCaches } from "../worker/thread-caches.ts";
 /** A cache as people and programs that ask see it. Plain data. */
 export interface CacheReport {
   readonly name: string;
+  /** What it is kept in, the quickest first. */
+  readonly stores: readonly StoreReport[];
   readonly entries: number;
   readonly bytes: number;
   readonly mostBytes: number;
@@ -30,6 +33,19 @@ export interface CacheReport {
   readonly failures: number;
   /** Requests since it began, over all threads. */
   readonly counts: Readonly<Record<CacheCountName, number>>;
+}
+
+/** One of the stores of a cache. Plain data. */
+export interface StoreReport {
+  /** As configurations call it. */
+  readonly kind: string;
+  readonly entries: number;
+  readonly bytes: number;
+  readonly mostBytes: number;
+  readonly mostEntryBytes: number;
+  readonly evictions: number;
+  readonly refused: number;
+  readonly failures: number;
 }
 
 /** What is to be taken from use. */
@@ -91,7 +107,7 @@ export class CacheError extends Error {
 interface KnownCache {
   readonly cache: HttpCache;
   readonly counts: CacheCounts;
-  readonly mostEntryBytes: number;
+  readonly layers: readonly StoreLayer[];
   readonly rules: readonly CacheRules[];
 }
 
@@ -99,11 +115,18 @@ const view = new MetaView();
 
 /** Looks into the memory that all threads keep responses in, as one thread more. */
 export class SharedCaches implements Caches {
+  readonly #onProblem: (cache: string, problem: string) => void;
   #caches: ReadonlyMap<string, KnownCache> = new Map();
   #opened: ThreadCaches | null = null;
   #shared: SharedMemory | null = null;
 
-  constructor(spec: RunSpec, shared: SharedMemory) {
+  /** @param onProblem hears what goes wrong with stores as this thread has them */
+  constructor(
+    spec: RunSpec,
+    shared: SharedMemory,
+    onProblem: (cache: string, problem: string) => void = () => undefined,
+  ) {
+    this.#onProblem = onProblem;
     this.replaceBy(spec, shared);
   }
 
@@ -112,27 +135,31 @@ export class SharedCaches implements Caches {
     const before = this.#opened;
     const known = this.#shared?.caches ?? {};
     const same = Object.keys(shared.caches).filter((name) => known[name] === shared.caches[name]);
-    const opened = new ThreadCaches({ spec, shared, row: shared.rows }, before, same);
+    const opened = new ThreadCaches({ spec, shared, row: shared.rows }, this.#onProblem, before, same);
     this.#opened = opened;
     this.#shared = shared;
     before?.close(opened);
     const snapshot = routedSnapshot(spec);
     this.#caches = new Map(
-      (snapshot?.caches ?? []).map(({ name, memory }) => {
+      (snapshot?.caches ?? []).map(({ name }) => {
         const cache = opened.byName.get(name)!;
         const counts = new CacheCounts(shared.caches[name]!.counts, shared.rows);
-        const { mostEntryBytes } = memory;
-        return [name, { cache, counts, mostEntryBytes, rules: rulesOf(name, snapshot!, opened.byName) }];
+        const layers = opened.stores.get(name)!.layers;
+        return [name, { cache, counts, layers, rules: rulesOf(name, snapshot!, opened.byName) }];
       }),
     );
   }
 
   list(): CacheReport[] {
-    return [...this.#caches].map(([name, { cache, counts, mostEntryBytes }]) => {
-      const { entries, bytes, mostBytes, evictions, refused, failures } = cache.store.stats;
-      const store = { entries, bytes, mostBytes, mostEntryBytes, evictions, refused, failures };
-      return { name, ...store, counts: counts.totals };
-    });
+    return [...this.#caches].map(([name, { cache, counts, layers }]) => ({
+      name,
+      ...toStoreReport(cache.store, largestEntry(layers)),
+      stores: layers.map(({ kind, store, mostEntryBytes }) => ({
+        kind,
+        ...toStoreReport(store, mostEntryBytes),
+      })),
+      counts: counts.totals,
+    }));
   }
 
   async purge(name: string, { by, text, isSoft }: PurgeOrder): Promise<boolean | null> {
@@ -175,6 +202,11 @@ export class SharedCaches implements Caches {
     const hint = suggestion === undefined ? "" : `: did you mean ${suggestion}?`;
     throw new CacheError("CACHE_NOT_FOUND", `there is no cache ${JSON.stringify(name)}${hint}`);
   }
+}
+
+function toStoreReport({ stats }: CacheStore, mostEntryBytes: number): Omit<StoreReport, "kind"> {
+  const { entries, bytes, mostBytes, evictions, refused, failures } = stats;
+  return { entries, bytes, mostBytes, mostEntryBytes, evictions, refused, failures };
 }
 
 /** Rules that make the same keys do the same here. */

@@ -138,7 +138,9 @@ async function assemble(
     plugins: plugins.standing,
   });
   const limits = new SharedLimits(routedSnapshot(spec), shared.limits);
-  const caches = new SharedCaches(spec, shared);
+  const caches = new SharedCaches(spec, shared, (cache, problem) =>
+    log.error({ cache, problem }, "A cache can't keep or give what it should"),
+  );
   const parts = { engine, proxies, upstreams, limits, caches, tls, plugins, log };
   return { spec, shared, sockets, traffic, ...parts };
 }

@@ -64,7 +64,7 @@ export async function compose(
     shared.faultCounts,
   );
   const groups = new ServerGroups(run, known?.groups, before?.same.groups);
-  const caches = new ThreadCaches(run, known?.caches, before?.same.caches);
+  const caches = new ThreadCaches(run, tellOfStores(logs), known?.caches, before?.same.caches);
   const isLimitedAsBefore = before !== null && hasSameRemoteLimits(before, spec);
   const limits = isLimitedAsBefore ? before.composition.limits : new RemoteLimits(run, logs.log);
   const connector =
@@ -88,6 +88,10 @@ export async function compose(
     discard({ groups, limits, caches, connector, filters }, known);
     throw error;
   }
+}
+
+function tellOfStores({ log }: ThreadLogs): (cache: string, problem: string) => void {
+  return (cache, problem) => log().error({ cache, problem }, "A cache can't keep or give what it should");
 }
 
 /** What a composition stands on, and what has to be ended. */

@@ -6,42 +6,49 @@ import { FillTable } from "../cache/fills/fill-table.ts";
 import { Invalidations } from "../cache/invalidations.ts";
 import { Predictor } from "../cache/predictor.ts";
 import { PurgeList } from "../cache/purges/purge-list.ts";
-import type { CacheStore } from "../cache/store.ts";
-import { MemoryStore } from "../cache/stores/memory/memory-store.ts";
 import { HttpCache } from "../proxy/caching/http-cache.ts";
+import { type OpenedStore, openStore, type StoreMeans } from "./open-store.ts";
 import { routedSnapshot } from "./run-spec.ts";
 import type { ThreadRun } from "./thread-run.ts";
 
 /** The caches of a configuration, as one thread sees them. */
 export class ThreadCaches {
   readonly byName: ReadonlyMap<string, HttpCache>;
+  /** What each is kept in. */
+  readonly stores: ReadonlyMap<string, OpenedStore>;
 
   /**
+   * @param onProblem hears what goes wrong with stores
    * @param before caches whose place these take: stores live on whose memory is the same
    * @param same caches whose memory is the same as before
    */
   constructor(
-    run: Pick<ThreadRun, "spec" | "shared" | "row">,
+    { spec, shared, row }: Pick<ThreadRun, "spec" | "shared" | "row">,
+    onProblem: (cache: string, problem: string) => void,
     before: ThreadCaches | null = null,
     same: readonly string[] = [],
   ) {
-    const caches = routedSnapshot(run.spec)?.caches ?? [];
-    this.byName = new Map(
-      caches.map((cache) => {
-        const { name } = cache;
-        const memory = run.shared.caches[name];
-        if (memory === undefined) throw new RangeError(`The cache ${name} has no memory`);
-        // A thread has one store in each memory: another one would take what the first holds for what a dead thread held.
-        const known = same.includes(name) ? before?.byName.get(name)?.store : undefined;
-        return [name, openCache(cache, memory, run.row, known ?? new MemoryStore(memory.store, run.row))];
-      }),
-    );
+    const caches = routedSnapshot(spec)?.caches ?? [];
+    const stores = new Map<string, OpenedStore>();
+    const open = (cache: CacheSettings): [string, HttpCache] => {
+      const { name } = cache;
+      const memory = shared.caches[name];
+      if (memory === undefined) throw new RangeError(`The cache ${name} has no memory`);
+      // A thread has one store in each memory: another one would take what the first holds for what a dead thread held.
+      const known = same.includes(name) ? before?.stores.get(name) : undefined;
+      const means: StoreMeans = { row, onProblem: ({ message }) => onProblem(name, message) };
+      const opened = known ?? openStore(cache, memory, means);
+      stores.set(name, opened);
+      return [name, openCache(cache, memory, row, opened)];
+    };
+    this.byName = new Map(caches.map(open));
+    this.stores = stores;
   }
 
   /** Closes the stores that `others` don't have. */
   close(others: ThreadCaches | null = null): void {
-    const staying = new Set([...(others?.byName.values() ?? [])].map(({ store }) => store));
-    for (const { store } of this.byName.values()) if (!staying.has(store)) void store.close();
+    const staying = new Set(others?.stores.values());
+    for (const opened of this.stores.values()) if (!staying.has(opened)) void opened.store.close();
   }
 }
 
@@ -49,7 +56,7 @@ function openCache(
   { label, fills }: CacheSettings,
   memory: CacheMemory,
   row: number,
-  store: CacheStore,
+  { store }: OpenedStore,
 ): HttpCache {
   const predictor = new Predictor(memory.predictor);
   return new HttpCache({

@@ -11,7 +11,9 @@ class FakeCaches implements Caches {
   list(): ReturnType<Caches["list"]> {
     const counts = { hits: 5, stale: 1, revalidated: 1, collapsed: 2, stored: 3, passed: 4, failed: 0 };
     const store = { entries: 3, bytes: 900, evictions: 0, refused: 0, failures: 0 };
-    return [{ name: "pages", ...store, mostBytes: 1000, mostEntryBytes: 125, counts }];
+    const bounds = { mostBytes: 1000, mostEntryBytes: 125 };
+    const stores = [{ kind: "memory", ...store, ...bounds }];
+    return [{ name: "pages", ...store, ...bounds, stores, counts }];
   }
 
   purge(name: string, order: PurgeOrder): Promise<boolean | null> {
@@ -53,7 +55,9 @@ describe("caches", () => {
     assert.equal(status, 200);
     const counts = { hits: 5, stale: 1, revalidated: 1, collapsed: 2, stored: 3, passed: 4, failed: 0 };
     const store = { entries: 3, bytes: 900, evictions: 0, refused: 0, failures: 0 };
-    assert.deepEqual(json, [{ name: "pages", ...store, counts, most_bytes: 1000, most_entry_bytes: 125 }]);
+    const bounds = { most_bytes: 1000, most_entry_bytes: 125 };
+    const stores = [{ kind: "memory", ...store, ...bounds }];
+    assert.deepEqual(json, [{ name: "pages", ...store, ...bounds, stores, counts }]);
   });
 
   test("leave other paths to others, and know no other methods", async () => {

@@ -5,6 +5,7 @@ import {
   type Caches,
   type PurgeOrder,
   type StoredReport,
+  type StoreReport,
 } from "../../control/caches.ts";
 import { ApiFault, type ApiRequest, type ApiResponse, emptyAnswer, jsonAnswer } from "../http/api-message.ts";
 import { Router } from "../http/router.ts";
@@ -107,8 +108,12 @@ function faultAnswer(error: unknown): ApiResponse {
 }
 
 /** A cache as JSON. */
-function cacheView({ mostBytes, mostEntryBytes, ...cache }: CacheReport): object {
-  return { ...cache, most_bytes: mostBytes, most_entry_bytes: mostEntryBytes };
+function cacheView({ stores, ...cache }: CacheReport): object {
+  return { ...withBounds(cache), stores: stores.map(withBounds) };
+}
+
+function withBounds({ mostBytes, mostEntryBytes, ...figures }: Omit<StoreReport, "kind">): object {
+  return { ...figures, most_bytes: mostBytes, most_entry_bytes: mostEntryBytes };
 }
 
 /** What is stored for a request as JSON; times in seconds. */

@@ -10,6 +10,8 @@ export interface ApiCache {
   readonly most_bytes: number;
   readonly evictions: number;
   readonly refused: number;
+  /** What it is kept in; undefined of older processes, which have memory alone. */
+  readonly stores?: readonly ApiStore[] | undefined;
   readonly counts: {
     readonly hits: number;
     readonly stale: number;
@@ -21,6 +23,21 @@ export interface ApiCache {
   };
 }
 
+/** One of a cache's stores. */
+export interface ApiStore {
+  readonly kind: string;
+  readonly entries: number;
+  readonly bytes: number;
+  readonly most_bytes: number;
+}
+
+const storeShape: z.ZodType<ApiStore> = z.looseObject({
+  kind: z.string(),
+  entries: z.number(),
+  bytes: z.number(),
+  most_bytes: z.number(),
+});
+
 const cacheShape: z.ZodType<ApiCache> = z.looseObject({
   name: z.string(),
   entries: z.number(),
@@ -28,6 +45,7 @@ const cacheShape: z.ZodType<ApiCache> = z.looseObject({
   most_bytes: z.number(),
   evictions: z.number(),
   refused: z.number(),
+  stores: z.array(storeShape).optional(),
   counts: z.looseObject({
     hits: z.number(),
     stale: z.number(),

@@ -32,12 +32,29 @@ function cacheColumns(caches: readonly ApiCache[]): Column[] {
     column("FAILED", { ...RIGHT, rank: 3 }, ({ counts }) => counts.failed),
     column("ENTRIES", { ...RIGHT, rank: 1 }, ({ entries }) => entries),
     column("EVICTED", { ...RIGHT, rank: 6 }, ({ evictions }) => evictions),
-    column(
-      "MEMORY",
-      { ...RIGHT, rank: 1 },
-      (cache) => `${formatBytes(cache.bytes)} of ${formatBytes(cache.most_bytes)}`,
+    ...kindsOf(caches).map((kind) =>
+      column(kind.toUpperCase(), { ...RIGHT, rank: 1 }, (cache) => roomText(storeOf(cache, kind))),
     ),
   ];
+}
+
+/** In which kinds of stores they are kept. */
+function kindsOf(caches: readonly ApiCache[]): string[] {
+  return [...new Set(caches.flatMap(({ stores }) => stores?.map(({ kind }) => kind) ?? [ONLY_KIND]))];
+}
+
+function storeOf(cache: ApiCache, kind: string): Room | undefined {
+  if (cache.stores === undefined) return kind === ONLY_KIND ? cache : undefined;
+  return cache.stores.find((store) => store.kind === kind);
+}
+
+type Room = Pick<ApiCache, "bytes" | "most_bytes">;
+
+/** Of processes that don't say it. */
+const ONLY_KIND = "memory";
+
+function roomText(store: Room | undefined): string {
+  return store === undefined ? "-" : `${formatBytes(store.bytes)} of ${formatBytes(store.most_bytes)}`;
 }
 
 /** Of the requests that looked there, those that no server had to answer. */

@@ -5,8 +5,9 @@ import { DEFAULT_POLICY } from "../../cache/rules/policy.ts";
 import { type QueryRule, WHOLE_QUERY } from "../../cache/rules/query-rule.ts";
 import type { RouteCacheSettings } from "../../filters/settings.ts";
 import { ipRange } from "./addresses.ts";
+import { memorySize, storeKeys, toStores } from "./cache-stores.ts";
 import { headerName } from "./fields.ts";
-import { durationFrom, lifetime, share, size } from "./units.ts";
+import { durationFrom, lifetime, share } from "./units.ts";
 import {
   choice,
   entryName,
@@ -21,20 +22,11 @@ import {
   text,
 } from "./values.ts";
 
-const MEBIBYTE = 1024 * 1024;
-/** Every thread has tables of its own in there. */
-const LEAST_MEMORY = MEBIBYTE;
-const MOST_MEMORY = 64 * 1024 * MEBIBYTE;
-const LEAST_ENTRY = 4096;
-/** Of the memory, the share that one entry may have. */
-const ENTRY_SHARE = 1 / 8;
 const USUAL_LABEL = "sluice";
 const DAY = 86_400;
 
 /** A cache without its name. */
 export type CacheDraft = Omit<CacheSettings, "name">;
-
-const memorySize = size(LEAST_MEMORY, MOST_MEMORY);
 
 const LABEL_EXPECTED = "a token: letters, digits and marks like - . _";
 
@@ -44,12 +36,7 @@ const label: z.ZodType<string> = parsedBy(text(LABEL_EXPECTED), LABEL_EXPECTED, 
 );
 
 const settings = section("Cache", "A cache, which all threads share.", {
-  memory: memorySize
-    .prefault("64m")
-    .describe("All the memory that it takes. What nothing was ever put into isn't touched."),
-  largest_entry: size(LEAST_ENTRY)
-    .optional()
-    .describe("The largest response that is kept, head and body. Default: an eighth of `memory`."),
+  ...storeKeys,
   cache_status: label.default(USUAL_LABEL).describe("What it is called in `Cache-Status` (RFC 9211)."),
   longest_wait: durationFrom(1)
     .prefault(`${FILL_DEFAULTS.longestWait / 1000}s`)
@@ -67,15 +54,9 @@ const settings = section("Cache", "A cache, which all threads share.", {
       "Requests for the same that go to servers one after the other when they fail, before all that wait are told so.",
     ),
 }).transform((document, context): CacheDraft => {
-  const { memory: mostBytes, largest_entry: mostEntryBytes = Math.floor(mostBytes * ENTRY_SHARE) } = document;
-  if (mostEntryBytes > mostBytes / 2) {
-    const params = { reason: "the largest entry takes more than half of the memory" };
-    const path = ["largest_entry"];
-    context.issues.push({ code: "custom", input: mostEntryBytes, path, message: "less of it", params });
-  }
   return {
     label: document.cache_status,
-    memory: { mostBytes, mostEntryBytes },
+    ...toStores(document, context),
     fills: {
       longestClaim: document.longest_fetch,
       longestWait: document.longest_wait,
@@ -92,7 +73,7 @@ export function cacheOf(bytes: number): CacheDraft {
 /** The caches of a document by their names. */
 export const namedCaches: z.ZodType<Readonly<Record<string, CacheDraft>>> = z.record(
   entryName,
-  oneOf("a size like 256MiB, or a map with memory", [memorySize.transform(cacheOf), settings]),
+  oneOf("a size like 256MiB, or a map with memory or disk", [memorySize.transform(cacheOf), settings]),
   { error: "a map of names to caches" },
 );
 
