@@ -20,7 +20,7 @@ const fields = {
   ...{ etag, age: "0", "cache-control": cacheControlOf(resource) },
 };
 const body = bodyOf(resource, version, "a");
-const reply: Reply = { status: 200, fields, body, isWhole: true, started: now, ended: now };
+const reply: Reply = { status: 200, fields, body, isWhole: true, isStuck: false, started: now, ended: now };
 const part = { ...reply, status: 206, body: body.subarray(10, 20) };
 const partFields = { ...fields, "content-range": "bytes 10-19/1000" };
 const asked = { ...question, parts: [[10, 19]] } as const;
@@ -48,6 +48,14 @@ test("answers that are right aren't blamed", () => {
 const wrong: readonly (readonly [string, readonly string[], readonly string[]])[] = [
   ["another's bytes", ["bytes"], flaws({ body: bodyOf(resource, version, "b") })],
   ["half as if it was all", ["cut"], flaws({ body: body.subarray(0, 500) })],
+  [
+    "nothing more of what broke off, for ever",
+    ["stuck"],
+    flaws(
+      { body: body.subarray(0, 500), isWhole: false, isStuck: true },
+      { ...question, resource: { ...resource, fault: "cut" } },
+    ),
+  ],
   ["broken off", ["cut"], flaws({ body: body.subarray(0, 500), isWhole: false })],
   ["another kind", ["variant", "identity", "bytes"], flaws({}, { ...question, kind: "b" })],
   ["too old", ["old"], flaws({ started: now + 3001, ended: now + 3001, fields: { ...fields, age: "3" } })],

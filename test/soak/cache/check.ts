@@ -37,6 +37,7 @@ export type Flaw =
   | "variant"
   | "bytes"
   | "cut"
+  | "stuck"
   | "old"
   | "age"
   | "leak"
@@ -55,6 +56,8 @@ export function check(question: Question, reply: Reply, rules: Rules): readonly 
   const { status } = reply;
   const { fault } = question.resource;
   const mayFail = fault !== "none";
+  // Also where the origin broke off: whoever waits has to hear of it.
+  if (reply.isStuck) blame("stuck", "nothing came any more");
   if (status === 0 || status >= 500) {
     if (!mayFail) blame("status", `${status === 0 ? "no answer" : status} though nothing failed`);
     return complaints;

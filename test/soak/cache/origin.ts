@@ -23,7 +23,7 @@ export class Origin implements AsyncDisposable {
 
   private constructor() {
     this.#server = createServer({ keepAliveTimeout: 60_000 }, (request, response) => {
-      this.#answer(request, response).catch(() => response.destroy());
+      this.#answer(request, response).catch(() => request.socket.destroy());
     });
   }
 
@@ -130,9 +130,10 @@ async function send(response: ServerResponse, body: Buffer, time: number, isCut:
     const piece = body.subarray(at, Math.min(at + step, end));
     // Whatever isn't taken lies here: it is a part of what lies here anyway.
     response.write(piece);
-    if (response.destroyed) return;
+    if (response.req.socket.destroyed) return;
     if (time > 0) await delay(time / PIECES);
   }
   if (!isCut) response.end();
-  else setImmediate(() => response.destroy());
+  // The response may have no socket yet: it is the turn of the one before, of which the proxy has all already.
+  else setImmediate(() => response.req.socket.destroy());
 }

@@ -32,6 +32,8 @@ export interface Reply {
   readonly body: Buffer;
   /** Whether it came to its end. */
   readonly isWhole: boolean;
+  /** Whether nothing came for so long that the client gave it up. */
+  readonly isStuck: boolean;
   /** Milliseconds of the clock that the origin goes by. */
   readonly started: number;
   readonly ended: number;
@@ -95,9 +97,13 @@ export class Clients implements Disposable {
     const pieces: Buffer[] = [];
     let bytes = 0;
     let isAnswered = false;
+    let isStuck = false;
     return new Promise((resolve) => {
       const settle = (status: number, fields: IncomingHttpHeaders, isWhole: boolean): void =>
-        resolve({ status, fields, body: Buffer.concat(pieces), isWhole, started, ended: Date.now() });
+        resolve({
+          ...{ status, fields, body: Buffer.concat(pieces) },
+          ...{ isWhole, isStuck, started, ended: Date.now() },
+        });
       const sent = request({ ...this.#address, agent: this.#agent, path, method, headers }, (answer) => {
         const { statusCode = 0, headers: fields } = answer;
         isAnswered = true;
@@ -110,7 +116,10 @@ export class Clients implements Disposable {
         // Once the client has left, the rest is read past.
         answer.on("close", () => settle(statusCode, fields, answer.complete && bytes < leavesAfter));
       });
-      sent.setTimeout(this.#patience, () => sent.destroy(new Error("nothing came")));
+      sent.setTimeout(this.#patience, () => {
+        isStuck = true;
+        sent.destroy(new Error("nothing came"));
+      });
       sent.on("error", ({ code }: NodeJS.ErrnoException) => {
         // It was just being closed, as whoever takes one up again has to expect.
         const isRace = sent.reusedSocket && code === "ECONNRESET" && bytes === 0 && !isAnswered;

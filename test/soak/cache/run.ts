@@ -20,7 +20,12 @@ export interface CacheRunOptions {
   readonly resources: number;
   /** Milliseconds an answer may be older than its seconds say. */
   readonly slack: number;
+  /** Is told every five seconds how far it is. */
+  readonly onProgress?: (tally: Tally, seconds: number) => void;
 }
+
+/** Milliseconds. */
+const PROGRESS_EVERY = 5_000;
 
 export interface CacheReport extends Tally {
   /** How many of the requests came to the origin. */
@@ -41,11 +46,22 @@ export async function runCache(options: CacheRunOptions): Promise<CacheReport> {
   const began = performance.now();
   const before = origin.requests;
   const each = Math.ceil(requests / lanes);
+  const passed = (): number => (performance.now() - began) / 1000;
+  using _progress = setInterval(() => options.onProgress?.(tally, passed()), PROGRESS_EVERY);
   await Promise.all(
     Array.from({ length: lanes }, (_, i) => new Lane(stage, new Random(seed * 1000 + i)).run(each)),
   );
-  const seconds = (performance.now() - began) / 1000;
-  return { ...tally, originRequests: origin.requests - before, seconds };
+  return { ...tally, originRequests: origin.requests - before, seconds: passed() };
+}
+
+/** How far a run is, in one line. */
+export function showProgress({ requests, complaints }: Tally, seconds: number): string {
+  const wrong = complaints.values().reduce((sum, texts) => sum + texts.length, 0);
+  return `${seconds.toFixed(0)} s: ${requests} requests, ${rate(requests, seconds)} a second, ${wrong} wrong\n`;
+}
+
+function rate(requests: number, seconds: number): number {
+  return Math.round(requests / seconds);
 }
 
 /** The report as text, with the first few complaints of each kind. */
@@ -55,7 +71,7 @@ export function show(report: CacheReport, most = 3): string {
     .sort(([a], [b]) => a.localeCompare(b))
     .map(([name, count]) => `${name}: ${count}`);
   return [
-    `${requests} requests in ${seconds.toFixed(1)} s, ${originRequests} came to the origin`,
+    `${requests} requests in ${seconds.toFixed(1)} s, ${rate(requests, seconds)} a second, ${originRequests} came to the origin`,
     counts.join(", "),
     ...[...complaints].flatMap(([flaw, texts]) => [
       `WRONG ${flaw}: ${texts.length} times`,
