@@ -20,6 +20,8 @@ const lastWords = 1000;
 export class LaneProcess {
   readonly #child: ChildProcess;
   readonly #limits: LaneLimits;
+  /** Not when its output is at an end: what a file has left running may hold that open. */
+  readonly #ended = Promise.withResolvers<void>();
   #settle: (report: FileReport) => void = () => {};
   #watch: NodeJS.Timeout | undefined;
   #file = "";
@@ -40,6 +42,7 @@ export class LaneProcess {
       });
     }
     this.#child.on("message", (news: News) => this.#onNews(news));
+    for (const end of ["exit", "error"]) this.#child.once(end, () => this.#ended.resolve());
     this.#child.on("close", (code, signal) => this.#onClose(signal ?? `code ${code}`));
     this.#child.on("error", (error) => this.#onClose(error.message));
   }
@@ -61,9 +64,10 @@ export class LaneProcess {
     });
   }
 
-  /** Ends the process. Its file must be over. */
-  end(): void {
+  /** Ends the process; resolves when it has. Its file must be over. */
+  end(): Promise<void> {
     if (this.#child.connected) this.#child.disconnect();
+    return this.#ended.promise;
   }
 
   #tell(order: Order): void {
@@ -104,6 +108,7 @@ export class LaneProcess {
     const silent = this.#open === "" ? "" : `, silent for ${this.#limits.silence} ms${this.#open}`;
     const failures = `the process of ${this.#file} ended with ${how}${silent}; the test begun last: ${this.#test}`;
     const counts = { ...nothing, tests: 1, failed: 1 };
-    this.#settle({ ok: false, counts, text: this.#output, failures: `${failures}\n${this.#output}`.trim() });
+    const told = `${failures}\n${this.#output}`.trim();
+    this.#settle({ ok: false, counts, text: this.#output, failures: told, processor: 0 });
   }
 }

@@ -8,6 +8,7 @@ import { run } from "node:test";
 import { spec, type TestEvent } from "node:test/reporters";
 import { pathToFileURL } from "node:url";
 import type { Counts, FileReport, News, Order } from "./messages.ts";
+import { processorTime } from "./processor-time.ts";
 
 /** What node:test says of the whole in lines; the run adds up the numbers instead. */
 const totals = /^(tests|suites|pass|fail|cancelled|skipped|todo|duration_ms) [\d.]+$/;
@@ -18,6 +19,7 @@ function tell(news: News): void {
 
 /** Collects what the tests of a file say, and what came of them. */
 class FileStory {
+  readonly #begin = processorTime();
   readonly #reporter = new spec();
   readonly #chunks: string[] = [];
 
@@ -42,7 +44,7 @@ class FileStory {
       .slice(before)
       .join("")
       .replace(/^.*failing tests:.*\n/m, "");
-    return { ok, counts, text, failures: failures.trim() };
+    return { ok, counts, text, failures: failures.trim(), processor: processorTime() - this.#begin };
   }
 }
 

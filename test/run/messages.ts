@@ -19,6 +19,8 @@ export interface FileReport {
   readonly text: string;
   /** The failed tests with their errors, empty when there are none. */
   readonly failures: string;
+  /** Milliseconds of processor time that it took, see processor-time.ts; 0 when its process is gone. */
+  readonly processor: number;
 }
 
 export type Order =

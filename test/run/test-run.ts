@@ -15,7 +15,7 @@ export interface FinishedFile extends FileReport {
 
 /**
  * Runs all files, as many at a time as there are lanes: most of them one after the other in the process of their lane,
- * the others in processes of their own. `onFile` hears of each when it is over.
+ * the others in processes of their own. `onFile` hears of each when it is over. Resolves when all processes have ended.
  */
 export async function runTestFiles(
   files: readonly TestFile[],
@@ -33,6 +33,7 @@ async function runLane(
   onFile: (file: FinishedFile) => void,
 ): Promise<void> {
   let shared: LaneProcess | null = null;
+  const ends: Promise<void>[] = [];
   for (const { path, isAlone } of waiting) {
     // It may have ended while a file had a process of its own.
     const own: LaneProcess = isAlone || !shared || shared.isWorn ? new LaneProcess(options) : shared;
@@ -40,7 +41,7 @@ async function runLane(
     const report = await own.run(path);
     onFile({ ...report, path, duration: performance.now() - start });
     if (!isAlone) shared = own.isWorn ? null : own;
-    if (own !== shared) own.end();
+    if (own !== shared) ends.push(own.end());
   }
-  shared?.end();
+  await Promise.all([...ends, shared?.end()]);
 }
