@@ -8,6 +8,7 @@ import type { DownstreamStream, UpstreamSink, UpstreamStream } from "../http/str
 import type { HttpPeer } from "../upstream/peer.ts";
 import { filtersRequestBody, filtersResponseBody } from "./body-filters.ts";
 import { sentLength } from "./body-length.ts";
+import { NO_CACHE, type SessionCache } from "./caching/session-cache.ts";
 import { Failover } from "./failover.ts";
 import { Hold } from "./flow.ts";
 import { beginsCall, type CallOwner, GrpcCall } from "./grpc/grpc-call.ts";
@@ -208,7 +209,7 @@ export class Exchange<C>
     if (proxy.isTimed) session.timings.firstByte = proxy.now();
     if (proxy.keepsResponses || session.bodyFilters !== null) head.source.retain();
     this.#prepareDecoder(head);
-    this.call(this.responsePlan.upstreamResponseFilter, this.#filterResponse, head);
+    this.call(this.responsePlan.upstreamResponseFilter, this.filterResponse, head);
   }
 
   #prepareDecoder(head: ResponseHead): void {
@@ -226,10 +227,10 @@ export class Exchange<C>
     if (proxy.isTimed) session.timings.firstByte = proxy.now();
     if (proxy.keepsResponses || session.bodyFilters !== null) head.source.retain();
     this.#prepareDecoder(head);
-    this.#filterResponse();
+    this.filterResponse();
   }
 
-  #filterResponse(): void {
+  protected filterResponse(): void {
     this.call(this.responsePlan.responseFilter, this.#sendResponseHead, this.session.response!);
   }
 
@@ -414,6 +415,10 @@ export class Exchange<C>
 
   limitCall(milliseconds: number): void {
     if (this.#state !== State.Done) this.grpc?.limit(milliseconds);
+  }
+
+  get cache(): SessionCache {
+    return NO_CACHE;
   }
 
   get grpcStatus(): number | null {

@@ -12,7 +12,7 @@ import type { GrpcWebSettings } from "./grpc/web-cors.ts";
 import { GrpcWebEntrance } from "./grpc/web-entrance.ts";
 import { countDownForwards } from "./max-forwards.ts";
 import type { MaybePromise, ProxyPhases } from "./phases.ts";
-import { type CachePlans, type Plan, splitAtCache, toPlan } from "./plan.ts";
+import { type CachePlans, type Plan, splitAtCache, toPlan, usesCaches } from "./plan.ts";
 import { DEFAULT_RETRY_POLICY, type RetryPolicy } from "./retries.ts";
 import type { Session } from "./session.ts";
 import type { MeteredClient, SessionMeter } from "./traffic/session-meter.ts";
@@ -55,7 +55,9 @@ export interface HttpProxyOptions {
   readonly retryBufferSize?: number;
   /** Answers CONNECT by a tunnel to the peer that the phases choose. Off: 405. */
   readonly allowConnect?: boolean;
-  /** Whether sessions may be answered from a cache (`session.cacheRules`). Default: no, and nobody looks. */
+  /**
+   * Whether sessions may be answered from a cache though no phase says so (`session.cacheRules`). Default: no, and nobody looks.
+   */
   readonly caches?: boolean;
   /** What sessions that wait, or may take only so long, go by. Default: the clock of this thread. */
   readonly alarms?: AlarmClock;
@@ -115,7 +117,7 @@ export class HttpProxy<C> {
     const plan = toPlan(phases);
     this.plan = this.grpcWeb === null ? plan : withPreflights(plan, this.grpcWeb);
     this.plans = splitAtCache(this.plan);
-    this.caches = options.caches ?? false;
+    this.caches = options.caches === true || usesCaches(this.plan);
     this.connector = options.connector ?? new Connector();
     this.forwarding = new Forwarding(options.forwarding ?? NO_FORWARDING);
     this.retries = { ...DEFAULT_RETRY_POLICY, ...options.retries };

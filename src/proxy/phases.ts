@@ -1,7 +1,10 @@
 import type { ProxyError } from "../base/errors.ts";
+import type { StoredAs } from "../cache/rules/verdict.ts";
 import type { RequestHead, ResponseHead } from "../http/heads.ts";
 import type { HttpHeaders } from "../http/http-headers.ts";
 import type { HttpPeer } from "../upstream/peer.ts";
+import type { CacheRules, HttpCache } from "./caching/http-cache.ts";
+import type { StoredResponse } from "./caching/stored-response.ts";
 import type { Session } from "./session.ts";
 
 /** A value, now or later. A phase that returns a plain value is never awaited. */
@@ -29,6 +32,18 @@ export type BodyFilter<C> = (
   endOfStream: boolean,
 ) => MaybePromise<FilteredBody>;
 
+/**
+ * What becomes of what a cache has for a request: `expired`, the server is asked first whether it still holds; `miss`, it is fetched
+ * anew as if it weren't there; `pass`, the request goes past the cache. Nothing: what HTTP says.
+ */
+export type CacheHitVerdict = "expired" | "miss" | "pass" | undefined;
+
+/**
+ * Whether a response is stored, and how: nothing or true, as HTTP says; false, or why in a word, not at all; or what is said of it
+ * in place of what it says itself.
+ */
+export type CacheVerdict = boolean | string | StoredAs | undefined;
+
 /** What a filter sees of trailers: it may change them. */
 export type Trailers = HttpHeaders;
 
@@ -51,6 +66,44 @@ export interface ProxyPhases<C = undefined> {
    * The place for access control, rate limits and redirects.
    */
   requestFilter?(session: Session<C>): MaybePromise<unknown>;
+
+  /**
+   * Turns a cache on for the request: the one that is returned, by rules of its own (`HttpCache.rules`) or by the usual ones. Nothing
+   * or null: it goes past all caches. Runs for every request that nobody has answered yet, whatever its method.
+   */
+  requestCacheFilter?(session: Session<C>): MaybePromise<HttpCache | CacheRules | null | undefined>;
+
+  /**
+   * Whether the request is one to purge what the cache has for its URL, in all variants: then it is answered here by 200, when it was
+   * there, by 404 when it wasn't, by 405 when no cache is on for it, and by 500 when the store failed. **Whoever may send it may empty
+   * the cache**: look at the client as well as at the method. Without it: none is.
+   */
+  isPurge?(session: Session<C>): MaybePromise<boolean>;
+
+  /** Such a request is about to be answered with that status: may answer by `session.respond(…)` instead. */
+  purgeResponseFilter?(session: Session<C>, status: number): MaybePromise<void>;
+
+  /**
+   * The key that the request's response is stored under: `key` is what the rules make of it. What it adds belongs behind a line break, so
+   * that purges by URL and prefix find it; what clients choose mustn't have line breaks. Only for requests that can be answered from a
+   * cache, and for those to purge. Nothing: the key as it is.
+   */
+  cacheKey?(session: Session<C>, key: string): MaybePromise<string | undefined>;
+
+  /**
+   * Something is stored for the request. Also runs when it was just stored by another session that this one has waited for; `miss`
+   * and `expired` mean nothing then, for it came from the server after this request. Without it: it is served if HTTP allows that.
+   */
+  cacheHitFilter?(session: Session<C>, stored: StoredResponse): MaybePromise<CacheHitVerdict>;
+
+  /** Nothing is stored for the request, and it is about to be fetched, or waited for. Once for each session. */
+  cacheMiss?(session: Session<C>): MaybePromise<void>;
+
+  /**
+   * Whether what is stale, and may be served so by its own account or the rules', is served. Synchronous.
+   * @param problem of the server: an error, or the status that it answered with; null: none, and it is fetched anew meanwhile
+   */
+  shouldServeStale?(session: Session<C>, problem: ProxyError | number | null): boolean;
 
   /**
    * Whether the request goes upstream at all, asked after a cache had its chance. False without a response is a 502.
@@ -91,6 +144,22 @@ export interface ProxyPhases<C = undefined> {
   /** The response's trailers, before a cache would see them. */
   upstreamResponseTrailerFilter?(session: Session<C>, trailers: Trailers): void;
 
+  /**
+   * Whether and how a response is stored, for the session that fetches it. Of a 304 it sees what is stored with what the 304 has
+   * changed. The head isn't to be changed here, but in `upstreamResponseFilter`. Without it: as HTTP says.
+   */
+  responseCacheFilter?(session: Session<C>, response: ResponseHead): MaybePromise<CacheVerdict>;
+
+  /**
+   * Tells responses under one key apart beside `Vary`: those of requests that get the same text are one. Runs before the cache is looked
+   * in, with null, and when a response is about to be stored, with that. It has to say the same both times, or, of a response that isn't
+   * to be told apart, nothing. Without it: they aren't.
+   */
+  cacheVaryFilter?(
+    session: Session<C>,
+    response: ResponseHead | null,
+  ): MaybePromise<string | null | undefined>;
+
   /** The response head as the client is about to get it. Also sees a 101, not other interim responses. */
   responseFilter?(session: Session<C>, response: ResponseHead): MaybePromise<void>;
 
@@ -123,6 +192,18 @@ export interface ProxyPhases<C = undefined> {
   /** True keeps an error out of the error log. */
   suppressErrorLog?(session: Session<C>, error: ProxyError): boolean;
 }
+
+/** The phases that have to do with a cache. */
+export type CachePhaseName =
+  | "requestCacheFilter"
+  | "isPurge"
+  | "purgeResponseFilter"
+  | "cacheKey"
+  | "cacheHitFilter"
+  | "cacheMiss"
+  | "shouldServeStale"
+  | "responseCacheFilter"
+  | "cacheVaryFilter";
 
 /** Types a set of phases, with the context's type taken from `newContext`. */
 export function defineProxy<C = undefined>(phases: ProxyPhases<C>): ProxyPhases<C> {

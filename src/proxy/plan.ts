@@ -1,5 +1,5 @@
 import { nearestWord } from "../base/nearest-word.ts";
-import type { ProxyPhases } from "./phases.ts";
+import type { CachePhaseName, ProxyPhases } from "./phases.ts";
 
 /** Phases as the engine runs them: bound once, null where absent. */
 export type Plan<C> = {
@@ -21,6 +21,13 @@ export const PHASES: ReadonlySet<keyof ProxyPhases> = new Set(
     newContext: 0,
     earlyRequestFilter: 0,
     requestFilter: 0,
+    requestCacheFilter: 0,
+    isPurge: 0,
+    purgeResponseFilter: 0,
+    cacheKey: 0,
+    cacheHitFilter: 0,
+    cacheMiss: 0,
+    shouldServeStale: 0,
     proxyUpstreamFilter: 0,
     upstreamPeer: 0,
     connectedToUpstream: 0,
@@ -30,6 +37,8 @@ export const PHASES: ReadonlySet<keyof ProxyPhases> = new Set(
     upstreamResponseFilter: 0,
     upstreamResponseBodyFilter: 0,
     upstreamResponseTrailerFilter: 0,
+    responseCacheFilter: 0,
+    cacheVaryFilter: 0,
     responseFilter: 0,
     responseBodyFilter: 0,
     responseTrailerFilter: 0,
@@ -40,6 +49,19 @@ export const PHASES: ReadonlySet<keyof ProxyPhases> = new Set(
     suppressErrorLog: 0,
   } satisfies Record<keyof ProxyPhases, 0>) as (keyof ProxyPhases)[],
 );
+
+/** Those that have to do with a cache. */
+export const CACHE_PHASES: readonly CachePhaseName[] = Object.keys({
+  requestCacheFilter: 0,
+  isPurge: 0,
+  purgeResponseFilter: 0,
+  cacheKey: 0,
+  cacheHitFilter: 0,
+  cacheMiss: 0,
+  shouldServeStale: 0,
+  responseCacheFilter: 0,
+  cacheVaryFilter: 0,
+} satisfies Record<CachePhaseName, 0>) as CachePhaseName[];
 
 /**
  * What a type checker would say of a program's phases: programs run without one. A filter that is never called because its
@@ -76,6 +98,13 @@ export function toPlan<C>(phases: ProxyPhases<C>): Plan<C> {
     newContext: phases.newContext?.bind(phases) ?? null,
     earlyRequestFilter: phases.earlyRequestFilter?.bind(phases) ?? null,
     requestFilter: phases.requestFilter?.bind(phases) ?? null,
+    requestCacheFilter: phases.requestCacheFilter?.bind(phases) ?? null,
+    isPurge: phases.isPurge?.bind(phases) ?? null,
+    purgeResponseFilter: phases.purgeResponseFilter?.bind(phases) ?? null,
+    cacheKey: phases.cacheKey?.bind(phases) ?? null,
+    cacheHitFilter: phases.cacheHitFilter?.bind(phases) ?? null,
+    cacheMiss: phases.cacheMiss?.bind(phases) ?? null,
+    shouldServeStale: phases.shouldServeStale?.bind(phases) ?? null,
     proxyUpstreamFilter: phases.proxyUpstreamFilter?.bind(phases) ?? null,
     upstreamPeer: phases.upstreamPeer.bind(phases),
     connectedToUpstream: phases.connectedToUpstream?.bind(phases) ?? null,
@@ -85,6 +114,8 @@ export function toPlan<C>(phases: ProxyPhases<C>): Plan<C> {
     upstreamResponseFilter: phases.upstreamResponseFilter?.bind(phases) ?? null,
     upstreamResponseBodyFilter: phases.upstreamResponseBodyFilter?.bind(phases) ?? null,
     upstreamResponseTrailerFilter: phases.upstreamResponseTrailerFilter?.bind(phases) ?? null,
+    responseCacheFilter: phases.responseCacheFilter?.bind(phases) ?? null,
+    cacheVaryFilter: phases.cacheVaryFilter?.bind(phases) ?? null,
     responseFilter: phases.responseFilter?.bind(phases) ?? null,
     responseBodyFilter: phases.responseBodyFilter?.bind(phases) ?? null,
     responseTrailerFilter: phases.responseTrailerFilter?.bind(phases) ?? null,
@@ -135,4 +166,9 @@ function looking<C>(plan: Plan<C>): Plan<C> {
   const filtersResponseBody = plan.upstreamResponseBodyFilter !== null || plan.responseBodyFilter !== null;
   const filtersTrailers = plan.upstreamResponseTrailerFilter !== null || plan.responseTrailerFilter !== null;
   return { ...plan, filtersResponseBody, looksAtResponseBody: filtersResponseBody || filtersTrailers };
+}
+
+/** Whether sessions may have to do with a cache, for all that the phases tell. */
+export function usesCaches<C>({ requestCacheFilter, isPurge }: Plan<C>): boolean {
+  return requestCacheFilter !== null || isPurge !== null;
 }

@@ -7,6 +7,7 @@ import type { PluginRow } from "../plugins/plugin-row.ts";
 import type { HttpPeer } from "../upstream/peer.ts";
 import type { SessionCoding } from "./body-coder.ts";
 import type { CacheRules } from "./caching/http-cache.ts";
+import type { SessionCache } from "./caching/session-cache.ts";
 import type { ResponseFaults } from "./response-faults.ts";
 import type { RetryPolicy } from "./retries.ts";
 import type { SessionPlugins } from "./session-plugins.ts";
@@ -76,6 +77,7 @@ export interface SessionEngine {
   closeAfterResponse(): void;
   limitCall(milliseconds: number): void;
   readonly grpcStatus: number | null;
+  readonly cache: SessionCache;
   wait(milliseconds: number): Promise<void>;
   injectFaults(faults: ResponseFaults): void;
   reset(): void;
@@ -253,6 +255,11 @@ export class Session<C = undefined> {
   /** How a gRPC call ended, by gRPC's numbers; null while that isn't known, and for other requests. */
   get grpcStatus(): number | null {
     return this.#engine.grpcStatus;
+  }
+
+  /** What it has to do with a cache, and by which it can be turned off. */
+  get cache(): SessionCache {
+    return this.#engine.cache;
   }
 
   /** Closes the client's connection after this response. */

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { ResponseHead } from "../../src/http/heads.ts";
-import type { ProxyPhases } from "../../src/proxy/phases.ts";
+import type { CachePhaseName, ProxyPhases } from "../../src/proxy/phases.ts";
 import type { Session } from "../../src/proxy/session.ts";
 import { HttpPeer } from "../../src/upstream/peer.ts";
 import { createRandom, type Random } from "../kit/random.ts";
@@ -14,7 +14,9 @@ interface Context {
   readonly seen: string[];
 }
 
-type Phases = Required<Omit<ProxyPhases<Context>, "failToConnect" | "errorWhileProxy" | "failToProxy">>;
+type Phases = Required<
+  Omit<ProxyPhases<Context>, "failToConnect" | "errorWhileProxy" | "failToProxy" | CachePhaseName>
+>;
 
 /** Phases that take down their calls, each answering at once or later. */
 function recording(all: string[][], port: () => number, isAsync: (phase: string) => boolean): Phases {

@@ -4,6 +4,7 @@ import { ResponseHead } from "../../src/http/heads.ts";
 import { DEFAULT_HEAD_LIMITS, ScanOutcome } from "../../src/http1/head-limits.ts";
 import { HeadScan } from "../../src/http1/head-scan.ts";
 import { toRequestHead } from "../../src/http1/request-rules.ts";
+import { NO_CACHE, type SessionCache } from "../../src/proxy/caching/session-cache.ts";
 import { DEFAULT_RETRY_POLICY } from "../../src/proxy/retries.ts";
 import { type ClientInfo, type ResponseInit, Session, type SessionEngine } from "../../src/proxy/session.ts";
 
@@ -58,6 +59,7 @@ class LoneEngine implements SessionEngine {
   readonly upstreamReused = false;
   readonly upstreamTls = null;
   readonly grpcStatus = null;
+  readonly cache: SessionCache = NO_CACHE;
   readonly signal: AbortSignal = new AbortController().signal;
   answer: ResponseInit | null = null;
   onRespond: (init: ResponseInit) => void = () => {};

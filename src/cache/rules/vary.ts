@@ -47,12 +47,20 @@ export function varyList(
  * @param primary the text of the URL's key
  * @param vary of the vary list: names joined by commas
  * @param epoch likewise
+ * @param own by what it is told apart besides, where the list has `OWN_VARIANCE`; it stands at the end
  */
-export function variantText(primary: string, vary: string, epoch: number, request: RequestHead): string {
+export function variantText(
+  primary: string,
+  vary: string,
+  epoch: number,
+  request: RequestHead,
+  own: string | null = null,
+): string {
   let text = `${primary}\n${epoch.toString(36)}`;
   for (let at = 0; at < vary.length; ) {
     const comma = vary.indexOf(",", at);
     const end = comma === -1 ? vary.length : comma;
+    if (vary.charCodeAt(at) === COLON) return own === null ? text : `${text}\n${OWN_VARIANCE}${own}`;
     const name = toFieldName(at === 0 && comma === -1 ? vary : vary.slice(at, end));
     const value = peekField(request, name);
     // One that isn't there is another than one that is empty.
@@ -61,6 +69,10 @@ export function variantText(primary: string, vary: string, epoch: number, reques
   }
   return text;
 }
+
+/** In a list of fields: what a program tells responses apart by. No field can have such a name, and it comes last. */
+export const OWN_VARIANCE = ":own";
+const COLON = 0x3a;
 
 /**
  * A value in a form that all values have which mean the same (RFC 9111 §4.1): without needless white space; codings by what

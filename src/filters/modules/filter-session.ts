@@ -1,6 +1,7 @@
 import type { ProxyError } from "../../base/errors.ts";
 import type { RequestHead, ResponseHead } from "../../http/heads.ts";
 import type { TlsDigest } from "../../net/tls/digest.ts";
+import type { SessionCache } from "../../proxy/caching/session-cache.ts";
 import type { ResponseFaults } from "../../proxy/response-faults.ts";
 import type { RetryPolicy } from "../../proxy/retries.ts";
 import type { BodyTap, ClientInfo, ResponseInit, RetryGate, Session, Timings } from "../../proxy/session.ts";
@@ -98,6 +99,10 @@ export class FilterSession implements Shown {
 
   get signal(): AbortSignal {
     return this.#session.signal;
+  }
+
+  get cache(): SessionCache {
+    return this.#session.cache;
   }
 
   get grpcStatus(): number | null {

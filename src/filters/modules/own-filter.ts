@@ -1,4 +1,4 @@
-import { checkPhases, PHASES } from "../../proxy/plan.ts";
+import { CACHE_PHASES, checkPhases, PHASES } from "../../proxy/plan.ts";
 import type { CheckedFilter, CheckIssue, FilterCheck, FilterPhases, FilterSite } from "./filter-module.ts";
 
 /** A filter of a configuration, made ready in one thread. */
@@ -40,6 +40,9 @@ export function asPhases(made: unknown): FilterPhases<unknown> {
   checkPhases(made);
   if ("upstreamPeer" in made)
     throw new TypeError("A filter has no phase upstreamPeer: where requests go is said by the route");
+  const cachePhase = CACHE_PHASES.find((name) => name in made);
+  if (cachePhase !== undefined)
+    throw new TypeError(`A filter has no phase ${cachePhase}: what is cached is said by the route`);
   if (![...PHASES].some((name) => name in made)) throw new TypeError(withoutPhases(made));
   return made as FilterPhases<unknown>;
 }

@@ -19,12 +19,16 @@ export class Lookup {
   readonly fields: number;
   /** What the request says of it; null for nothing. */
   readonly asked: CacheDirectives | null;
-  readonly primary: CacheKey;
+  primary: CacheKey;
   /** Under which the response for this request lies, as far as is known. */
   key: CacheKey;
   /** The fields by which responses under the primary key are known to vary; "" for none. */
   vary = "";
   epoch = 0;
+  /** By which the program tells responses under the primary key apart; null: it doesn't. */
+  own: string | null = null;
+  /** Whether something stands under the key that isn't to be served, and is found until another response has taken its place. */
+  replaces = false;
   now: number;
 
   constructor(rules: CacheRules, request: RequestHead, scheme: "http" | "https") {
@@ -35,6 +39,12 @@ export class Lookup {
     this.primary = rules.key.of(request, scheme);
     this.key = this.primary;
     this.now = rules.cache.now();
+  }
+
+  /** @param text of a key that isn't made by the rules */
+  takeKey(text: string): void {
+    this.primary = this.rules.key.ofText(text);
+    this.key = this.primary;
   }
 
   /** Time has passed since it began. */
@@ -57,7 +67,7 @@ export class Lookup {
     this.epoch = view.epoch;
     entry.release();
     const { key, cache } = this.rules;
-    this.key = key.ofText(variantText(this.primary.text, this.vary, this.epoch, this.request));
+    this.key = key.ofText(variantText(this.primary.text, this.vary, this.epoch, this.request, this.own));
     const found = cache.store.find(this.key);
     return found instanceof Promise
       ? found.then((variant) => this.#unlessPurged(variant))

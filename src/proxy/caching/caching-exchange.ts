@@ -1,27 +1,27 @@
-import { ProxyError } from "../../base/errors.ts";
+import { notPromised, ProxyError, toProxyError } from "../../base/errors.ts";
 import { CacheCount } from "../../cache/cache-counts.ts";
 import { type Fill, type FillOwner, FillState } from "../../cache/fills/fill.ts";
 import type { FieldLine } from "../../cache/meta.ts";
 import { MetaView } from "../../cache/meta-view.ts";
+import { currentAge, wholeSeconds } from "../../cache/rules/age.ts";
 import { type CacheStatus, Forward, timeToLive } from "../../cache/rules/cache-status.ts";
 import { invalidatedBy, isSafe } from "../../cache/rules/invalidation.ts";
 import { RequestField } from "../../cache/rules/request-fields.ts";
 import { decideReuse, mayServeOnError, Reuse, withoutEntry } from "../../cache/rules/reuse.ts";
-import type { NotStored } from "../../cache/rules/storability.ts";
 import { type CacheEntry, EntryState } from "../../cache/store.ts";
 import type { ResponseHead } from "../../http/heads.ts";
 import type { UpstreamStream } from "../../http/streams.ts";
-import { Exchange } from "../exchange.ts";
+import type { CacheHitVerdict } from "../phases.ts";
 import { BodilessStream } from "./bodiless-stream.ts";
+import { CacheEntrance } from "./cache-entrance.ts";
 import { CacheFetch, type FetchOwner } from "./cache-fetch.ts";
-import { Lookup } from "./cache-lookup.ts";
+import type { Lookup } from "./cache-lookup.ts";
 import { countOf } from "./count-answer.ts";
 import type { PassStream } from "./pass-stream.ts";
 import { HIT, tellOfCache, tellOfHit, toAnswer } from "./stored-answer.ts";
+import { StoredResponse } from "./stored-response.ts";
 import { StoredStream } from "./stored-stream.ts";
 
-/** Requests that a server has to look at itself. */
-const PAST_CACHE = RequestField.Override | RequestField.ForServer;
 /** Of those that want less than all of a response. */
 const PARTIAL = RequestField.Range | RequestField.IfNoneMatch | RequestField.IfModifiedSince;
 
@@ -37,36 +37,16 @@ const view = new MetaView();
  *
  * Whatever comes of it, the response is that of a server to this exchange: of the entry, or of what passes the cache.
  */
-export class CachingExchange<C> extends Exchange<C> implements FillOwner, FetchOwner {
-  #lookup: Lookup | null = null;
+export class CachingExchange<C> extends CacheEntrance<C> implements FillOwner, FetchOwner {
   #fill: Fill | null = null;
   #fetch: CacheFetch<C> | null = null;
-  /** What isn't fresh any more, while it is asked about; held. */
+  /** What isn't fresh any more, while it is asked about, or what was found, while the program looks at it; held. */
   #stale: CacheEntry | null = null;
-  #forward: Forward | null = null;
   #hasWaited = false;
   /** When the request looked for it first, by the cache's time. */
   #arrived = 0;
 
-  protected override afterRequestFilter(): void {
-    const rules = this.session.cacheRules;
-    if (rules === null) {
-      this.goUpstream();
-      return;
-    }
-    const { request, client } = this.session;
-    const { method } = request;
-    const isRead = (method === "GET" || method === "HEAD") && request.upgrade === null;
-    if (!isRead || (request.body !== "none" && request.body !== 0)) {
-      this.goUpstream();
-      return;
-    }
-    const lookup = new Lookup(rules, request, client.scheme);
-    if ((lookup.fields & PAST_CACHE) !== 0) {
-      this.goUpstream();
-      return;
-    }
-    this.#lookup = lookup;
+  protected override lookFor(lookup: Lookup): void {
     this.#arrived = lookup.now;
     this.#lookUp();
   }
@@ -74,7 +54,7 @@ export class CachingExchange<C> extends Exchange<C> implements FillOwner, FetchO
   // ── looking for it ─────────────────────────────────────────────────────────────────────────────────────────────
 
   #lookUp(): void {
-    const found = this.#lookup!.find();
+    const found = this.lookup!.find();
     if (!(found instanceof Promise)) this.#take(found);
     else void this.#takeLater(found);
   }
@@ -84,58 +64,130 @@ export class CachingExchange<C> extends Exchange<C> implements FillOwner, FetchO
     const { generation } = this;
     this.suspend();
     const entry = await found.catch(() => null);
-    this.#lookup!.refresh();
+    this.lookup!.refresh();
     if (generation === this.generation) this.#take(entry);
     else entry?.release();
   }
 
   #take(found: CacheEntry | null): void {
-    const lookup = this.#lookup!;
+    const lookup = this.lookup!;
     const entry = found === null || isWhole(found) ? found : null;
     if (entry === null) found?.release();
-    const { asked } = lookup;
-    const reuse = entry === null ? withoutEntry(asked) : this.#decide(entry);
+    const { cacheHitFilter } = this.proxy.plan;
+    if (entry === null || cacheHitFilter === null) {
+      this.#use(entry, entry === null ? withoutEntry(lookup.asked) : this.#decide(entry));
+      return;
+    }
+    this.#stale = entry;
+    const isFresh = this.#decide(entry) === Reuse.Fresh;
+    this.call(cacheHitFilter, this.#judge, new StoredResponse(entry.meta, isFresh, lookup.now));
+  }
+
+  /** What the program makes of what was found. */
+  #judge(verdict: CacheHitVerdict): void {
+    const entry = this.#stale!;
+    this.#stale = null;
+    const isAsked = this.#isForThis(entry);
+    if (verdict === "pass" || this.isOff) {
+      entry.release();
+      this.#goPast(this.cacheReason ?? "hit-filter");
+    } else if (verdict === "miss" && !isAsked) {
+      entry.release();
+      this.lookup!.replaces = true;
+      this.#use(null, withoutEntry(this.lookup!.asked));
+    } else if (verdict === "expired" && !isAsked) this.#use(entry, this.#askedReuse);
+    else this.#use(entry, this.#decide(entry));
+  }
+
+  #use(entry: CacheEntry | null, reuse: Reuse): void {
     switch (reuse) {
       case Reuse.Fresh:
         this.#serve(entry!, entry!.meta, this.#hitStatus());
         return;
       case Reuse.StaleWhileRevalidate:
-        this.#refresh();
-        this.#serve(entry!, entry!.meta, this.#hitStatus());
+        this.#serveWhileRefreshed(entry!);
         return;
       case Reuse.OnlyIfCachedFails:
         entry?.release();
+        this.outcome = CacheCount.failed;
         this.session.respond({
           status: 504,
-          headers: { "Cache-Status": `${lookup.rules.cache.name}; fwd=request` },
+          headers: { "Cache-Status": `${this.lookup!.rules.cache.name}; fwd=request` },
         });
         return;
       default:
-        // What isn't there for a HEAD isn't fetched for it either: the client wants less than that.
-        if (entry === null && this.isHead) this.goUpstream();
+        if (entry === null) this.#miss();
         else this.#seek(entry);
     }
   }
 
+  #serveWhileRefreshed(entry: CacheEntry): void {
+    const serves = this.#permits(entry, null);
+    if (serves === false) this.#use(entry, this.#askedReuse);
+    if (serves !== true) return;
+    this.isUpdating = true;
+    this.#refresh();
+    this.#serve(entry, entry.meta, this.#hitStatus());
+  }
+
+  /** What becomes of something that isn't served before the server was asked. */
+  get #askedReuse(): Reuse {
+    const reuse = withoutEntry(this.lookup!.asked);
+    return reuse === Reuse.Miss ? Reuse.Revalidate : reuse;
+  }
+
+  /** What isn't there for a HEAD isn't fetched for it either: the client wants less than that. */
+  #miss(): void {
+    const { cacheMiss } = this.proxy.plan;
+    if (this.isHead) this.goPast("method");
+    else if (cacheMiss === null || this.forward !== null) this.#seek(null);
+    else this.call(cacheMiss, this.#afterMiss, undefined);
+  }
+
+  #afterMiss(): void {
+    if (this.isOff) this.#goPast(this.cacheReason!);
+    else this.#seek(null);
+  }
+
+  /** Whether the program lets something stale be served; null: the session took another turn by that, and the entry is let go of. */
+  #permits(entry: CacheEntry, problem: ProxyError | null): boolean | null {
+    const { shouldServeStale } = this.proxy.plan;
+    if (shouldServeStale === null) return true;
+    const { generation } = this;
+    let serves = false;
+    try {
+      serves = notPromised(shouldServeStale(this.session, problem), "shouldServeStale");
+    } catch (thrown) {
+      this.fail(toProxyError(thrown));
+    }
+    if (generation === this.generation) return serves;
+    entry.release();
+    return null;
+  }
+
   /** What came while this one waited is for all who did, also where those who come later have to ask: or each would ask in turn. */
   #decide(entry: CacheEntry): Reuse {
-    const { asked, now } = this.#lookup!;
-    view.of(entry.meta);
-    if (this.#hasWaited && asked === null && view.responseTime >= this.#arrived) return Reuse.Fresh;
-    return decideReuse(view, asked, now);
+    const { asked, now } = this.lookup!;
+    if (asked === null && this.#isForThis(entry)) return Reuse.Fresh;
+    return decideReuse(view.of(entry.meta), asked, now);
+  }
+
+  /** Whether it came from the server while this one waited for it. */
+  #isForThis({ meta }: CacheEntry): boolean {
+    return this.#hasWaited && view.of(meta).responseTime >= this.#arrived;
   }
 
   /** Whether it came by waiting for somebody else or was there. */
   #hitStatus(): CacheStatus {
-    return this.#hasWaited ? { forward: this.#forward, collapsed: true } : HIT;
+    return this.#hasWaited ? { forward: this.forward, collapsed: true } : HIT;
   }
 
   // ── fetching it ────────────────────────────────────────────────────────────────────────────────────────────────
 
   #seek(stale: CacheEntry | null): void {
-    const lookup = this.#lookup!;
+    const lookup = this.lookup!;
     this.#stale = stale;
-    this.#forward = forwardFor(lookup, stale);
+    this.forward = forwardFor(lookup, stale);
     if (this.#fill === null || !isSame(this.#fill, lookup)) {
       this.#fill = lookup.rules.cache.fills.seek(lookup.key, this);
     } else this.#fill.again();
@@ -150,7 +202,7 @@ export class CachingExchange<C> extends Exchange<C> implements FillOwner, FetchO
         return;
       case FillState.Found:
         this.#dropStale();
-        this.#lookup!.refresh();
+        this.lookup!.refresh();
         this.#lookUp();
         return;
       case FillState.Failed:
@@ -160,8 +212,8 @@ export class CachingExchange<C> extends Exchange<C> implements FillOwner, FetchO
         return;
       case FillState.Unstorable:
         // What the client wants less than all of, it isn't to wait for all of.
-        if ((this.#lookup!.fields & PARTIAL) === 0) this.#begin(fill);
-        else this.#goPast();
+        if ((this.lookup!.fields & PARTIAL) === 0) this.#begin(fill);
+        else this.#goPast("unstorable");
         return;
       default:
         this.#begin(fill);
@@ -170,21 +222,24 @@ export class CachingExchange<C> extends Exchange<C> implements FillOwner, FetchO
 
   /** What others asked the server for failed, one after the other. */
   #afterOthers(): void {
-    const { asked, now } = this.#lookup!;
+    const { asked, now } = this.lookup!;
     const stale = this.#stale;
     this.#stale = null;
-    if (stale !== null && mayServeOnError(view.of(stale.meta), asked, now)) this.onStale(stale, null);
+    const error = new ProxyError("UPSTREAM_CLOSED", "what another request waited for failed");
+    const serves =
+      stale !== null && mayServeOnError(view.of(stale.meta), asked, now) && this.#permits(stale, error);
+    if (serves === null) return;
+    if (serves) this.onStale(stale!, null);
     else {
       stale?.release();
-      this.onFetchFailed(new ProxyError("UPSTREAM_CLOSED", "what another request waited for failed"));
+      this.onFetchFailed(error);
     }
   }
 
-  /** As if there were no cache. */
-  #goPast(): void {
+  #goPast(reason: string): void {
     this.#dropStale();
     this.#fill = null;
-    this.goUpstream();
+    this.goPast(reason);
   }
 
   #begin(fill: Fill): void {
@@ -192,13 +247,13 @@ export class CachingExchange<C> extends Exchange<C> implements FillOwner, FetchO
     this.#stale = null;
     this.#fill = null;
     this.suspend();
-    this.#fetch = new CacheFetch<C>(this, this.#lookup!, fill, stale);
+    this.#fetch = new CacheFetch<C>(this, this.lookup!, fill, stale);
     this.#fetch.start(this.proxy, this.client, this.session);
   }
 
   /** Gets what is stale anew, with nobody waiting for it. */
   #refresh(): void {
-    const lookup = this.#lookup!;
+    const lookup = this.lookup!;
     const { fills, store } = lookup.rules.cache;
     const fill = fills.seekNow(lookup.key);
     if (fill === null) return;
@@ -214,33 +269,35 @@ export class CachingExchange<C> extends Exchange<C> implements FillOwner, FetchO
 
   onStored(entry: CacheEntry, own: readonly FieldLine[], rest: PassStream): void {
     this.#noteServer();
-    this.#serve(entry, entry.meta, { forward: this.#forward, stored: true }, own, rest);
+    this.#serve(entry, entry.meta, { forward: this.forward, stored: true }, own, rest);
   }
 
   onFreshened(entry: CacheEntry, meta: Buffer, own: readonly FieldLine[]): void {
     this.#noteServer();
-    this.#serve(entry, meta, { forward: this.#forward, forwardStatus: 304, stored: true }, own);
+    this.#serve(entry, meta, { forward: this.forward, forwardStatus: 304, stored: true }, own);
   }
 
   onStale(entry: CacheEntry, status: number | null): void {
     this.#noteServer();
     const forwardStatus = status === null ? {} : { forwardStatus: status };
-    this.#serve(entry, entry.meta, { forward: this.#forward, ...forwardStatus, detail: "stale-if-error" });
+    this.#serve(entry, entry.meta, { forward: this.forward, ...forwardStatus, detail: "stale-if-error" });
   }
 
-  onPassed(head: ResponseHead, stream: UpstreamStream, why: NotStored | "store" | null): void {
-    const { rules, fields } = this.#lookup!;
+  onPassed(head: ResponseHead, stream: UpstreamStream, why: string | null): void {
+    const { rules, fields } = this.lookup!;
     const { cache } = rules;
     if (why !== null && head.status === 200 && (fields & RequestField.Range) !== 0) {
       this.#fetch = null;
       stream.abort();
-      this.#goPast();
+      this.#goPast(why);
       return;
     }
     this.#noteServer();
     const stored = why === null ? { stored: true } : { detail: why };
-    cache.counts?.add(why === null ? CacheCount.stored : CacheCount.passed);
-    tellOfCache(head, null, this.#lookup!.now, cache.name, { forward: this.#forward, ...stored });
+    this.outcome = why === null ? CacheCount.stored : CacheCount.passed;
+    this.cacheReason = why;
+    cache.counts?.add(this.outcome);
+    tellOfCache(head, null, this.lookup!.now, cache.name, { forward: this.forward, ...stored });
     if (!this.isHead) {
       this.#answer(stream, head);
       return;
@@ -256,7 +313,7 @@ export class CachingExchange<C> extends Exchange<C> implements FillOwner, FetchO
     this.#fetch = null;
     if (fetch === null) return;
     const { session, upstreamReused, upstreamTls } = fetch.exchange;
-    this.#lookup!.refresh();
+    this.lookup!.refresh();
     this.session.peer = session.peer;
     this.session.tries = session.tries;
     this.session.upstreamTraffic = session.upstreamTraffic;
@@ -267,7 +324,8 @@ export class CachingExchange<C> extends Exchange<C> implements FillOwner, FetchO
 
   onFetchFailed(error: ProxyError): void {
     this.#noteServer();
-    this.#lookup!.rules.cache.counts?.add(CacheCount.failed);
+    this.outcome = CacheCount.failed;
+    this.lookup!.rules.cache.counts?.add(CacheCount.failed);
     this.fail(error);
   }
 
@@ -278,14 +336,19 @@ export class CachingExchange<C> extends Exchange<C> implements FillOwner, FetchO
     own: readonly FieldLine[] = NO_FIELDS,
     rest: PassStream | null = null,
   ): void {
-    const lookup = this.#lookup!;
+    const lookup = this.lookup!;
     const { request, fields, now } = lookup;
     const { name, counts } = lookup.rules.cache;
     view.of(meta);
     const { bornAt } = view;
     const length = entry.state === EntryState.Complete ? entry.length : view.bodyLength;
     const ttl = timeToLive(bornAt, view.lifetime, now);
-    counts?.add(countOf(status, ttl));
+    this.outcome = countOf(status, ttl);
+    this.isCollapsed = status.collapsed === true;
+    this.cacheAge = wholeSeconds(currentAge(bornAt, now));
+    this.cacheSize = length;
+    this.timeToLive = ttl;
+    counts?.add(this.outcome);
     const { head, parts } = toAnswer(meta, length, { request, fields, now, random: this.proxy.random });
     for (const [field, value] of own) head.headers.append(field, value);
     if (status === HIT) tellOfHit(head, bornAt, ttl, now, name);

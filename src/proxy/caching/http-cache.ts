@@ -3,6 +3,7 @@ import type { FillTable } from "../../cache/fills/fill-table.ts";
 import type { Invalidations } from "../../cache/invalidations.ts";
 import { DEFAULT_KEY_RULES, KeyMaker, type KeyRules } from "../../cache/key.ts";
 import { KeyHash } from "../../cache/key-hash.ts";
+import { PurgeKind } from "../../cache/purges/purge.ts";
 import type { PurgeList } from "../../cache/purges/purge-list.ts";
 import { type CachePolicy, DEFAULT_POLICY } from "../../cache/rules/policy.ts";
 import type { CacheKey, CacheStore } from "../../cache/store.ts";
@@ -35,6 +36,7 @@ export class HttpCache {
   readonly hash: KeyHash;
   readonly name: string;
   readonly now: () => number;
+  #usual: CacheRules | null = null;
 
   constructor(means: HttpCacheMeans) {
     const { store, fills, secret, purges = null, counts = null, name = "sluice", now = Date.now } = means;
@@ -46,6 +48,23 @@ export class HttpCache {
     this.hash = new KeyHash(secret);
     this.name = name;
     this.now = now;
+  }
+
+  /** By which requests use it that nobody has said anything else of. */
+  get usualRules(): CacheRules {
+    this.#usual ??= this.rules();
+    return this.#usual;
+  }
+
+  /**
+   * Takes what is stored under a key from use, in all variants and threads, and what is on its way there as well.
+   * @param key that of a URL, or one made of more; purged is the URL in all cases
+   * @returns whether there was something under this key
+   */
+  purgeKey(key: CacheKey, isSoft: boolean = false): boolean | Promise<boolean> {
+    const end = key.text.indexOf("\n");
+    this.purges?.add({ kind: PurgeKind.Key, text: end === -1 ? key.text : key.text.slice(0, end), isSoft });
+    return this.store.remove(key);
   }
 
   /** What is stored under a key isn't served any more, nor kept what is just being fetched for it. */
