@@ -20,6 +20,8 @@ export interface CacheMemorySettings {
   readonly mostBytes: number;
   /** Bytes of the largest entry. */
   readonly mostEntryBytes: number;
+  /** Of the memory, the share from which on a host makes room by its own entries alone; 1: however much it has. */
+  readonly hostShare: number;
 }
 
 export interface CacheDiskSettings {

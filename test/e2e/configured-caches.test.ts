@@ -177,6 +177,30 @@ test("a thread that crashes loses neither what is stored nor keeps others waitin
   assert.equal((await again).body.toString(), "held back");
 });
 
+test("hosts that share a cache don't push one another out", async () => {
+  await using origin = await startOrigin();
+  const body = Buffer.alloc(50_000);
+  for (let i = 0; i < 80; i++)
+    origin.handle(`/${i}`, ({ response }) => {
+      response.setHeader("Cache-Control", "max-age=60");
+      response.end(body);
+    });
+  const text = configuration(origin, "pages", "pages: { memory: 2MiB, host_share: 25% }");
+  await using sluice = await Reloading.start(text, 0);
+  const ask = async (host: string, count: number, isThere: boolean): Promise<void> => {
+    await using client = await connectRaw(sluice.port(0));
+    for (let i = 0; i < count; i++) {
+      const response = await client.exchange(`GET /${i} HTTP/1.1\r\nHost: ${host}\r\n\r\n`);
+      assert.match(statusOf(response), isThere ? /; hit;/ : /; stored/, `${host}/${i}`);
+    }
+  };
+  await ask("loud.example", 8, false);
+  await ask("quiet.example", 20, false);
+  await ask("loud.example:81", 8, false);
+  await ask("very-loud.example", 80, false);
+  await ask("quiet.example", 20, true);
+});
+
 describe("PURGE", () => {
   test("takes a URL out of the cache for those who may, and says whether it was there", async () => {
     await using origin = await startPages();

@@ -1,6 +1,6 @@
 import type * as z from "zod";
 import type { CacheDiskSettings, CacheStores } from "../../cache/cache-settings.ts";
-import { size } from "./units.ts";
+import { share, size } from "./units.ts";
 import { filePath, type IssueParams, integer, off, oneOf, section } from "./values.ts";
 
 const MEBIBYTE = 1024 * 1024;
@@ -15,6 +15,7 @@ const MOST_ENTRIES = 100_000_000;
 /** The share that one entry may have of all. */
 const ENTRY_SHARE = 1 / 8;
 const MOST_ENTRY_SHARE = 1 / 2;
+const HOST_SHARE = 1 / 2;
 
 export const memorySize: z.ZodType<number> = size(LEAST_MEMORY, MOST_MEMORY);
 export const entrySize: z.ZodType<number> = size(LEAST_ENTRY);
@@ -44,6 +45,7 @@ const disk: z.ZodType<CacheDiskSettings> = section(
 interface StoresDocument {
   readonly memory: number | null;
   readonly largest_entry?: number | undefined;
+  readonly host_share?: number | undefined;
   readonly disk?: CacheDiskSettings | undefined;
 }
 
@@ -51,6 +53,7 @@ interface StoresDocument {
 export const storeKeys: {
   readonly memory: z.ZodType<number | null>;
   readonly largest_entry: z.ZodType<number | undefined>;
+  readonly host_share: z.ZodType<number | undefined>;
   readonly disk: z.ZodType<CacheDiskSettings | undefined>;
 } = {
   memory: oneOf("a size like 256MiB, or off", [off(), memorySize])
@@ -61,6 +64,11 @@ export const storeKeys: {
   largest_entry: entrySize
     .optional()
     .describe("The largest response that is kept there, head and body. Default: an eighth of `memory`."),
+  host_share: share
+    .optional()
+    .describe(
+      "The share of `memory` from which on responses of one host push out no others but their own. Default: `50%`.",
+    ),
   disk: disk
     .optional()
     .describe("Keeps responses on disk besides: more of them, longer ones, and beyond restarts."),
@@ -70,17 +78,19 @@ type Context = Pick<z.core.$RefinementCtx<unknown>, "issues">;
 
 /** Says what is wrong by issues. */
 export function toStores(document: StoresDocument, context: Context): CacheStores {
-  const { memory: mostBytes, largest_entry: given, disk: onDisk = null } = document;
+  const { memory: mostBytes, largest_entry: given, host_share: hostShare, disk: onDisk = null } = document;
   if (mostBytes !== null) {
     const mostEntryBytes = boundOf(given, mostBytes, "memory", context);
-    return { memory: { mostBytes, mostEntryBytes }, disk: onDisk };
+    return { memory: { mostBytes, mostEntryBytes, hostShare: hostShare ?? HOST_SHARE }, disk: onDisk };
   }
   if (given !== undefined) report(context, "largest_entry", given, NO_MEMORY, "largest_entry in disk");
+  if (hostShare !== undefined) report(context, "host_share", hostShare, NO_MEMORY_SHARE, "memory");
   if (onDisk === null)
     report(context, "memory", mostBytes, "without memory it needs a disk", "a size, or disk");
   return { memory: null, disk: onDisk };
 }
 
+const NO_MEMORY_SHARE = "this is a share of the memory, and there is none";
 const NO_MEMORY = "this is the largest in memory, and there is none";
 
 /** Bytes of the largest entry. */
