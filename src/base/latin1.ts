@@ -6,14 +6,6 @@ export function latin1(bytes: Buffer, start: number, end: number): string {
   return bytes.toString("latin1", start, end);
 }
 
-/**
- * The same text in one piece. What was put together is kept as its parts, and each write of it takes a longer way, also when it has
- * been written before: for texts that are written often.
- */
-export function inOnePiece(text: string): string {
-  return Buffer.from(text, "latin1").toString("latin1");
-}
-
 /** Up to this length writing in a loop is cheaper than a call out of JavaScript. */
 const SHORT = 8;
 

@@ -180,6 +180,8 @@ export class ResponseHead extends Head<ResponseSource> {
    * somebody asks for headers; as long as nobody does, that costs a fraction.
    */
   ownLines = "";
+  /** @internal the same as bytes, where somebody keeps them for many; else null */
+  ownBytes: Buffer | null = null;
   #status: number;
   #reason: string | null = null;
 
@@ -211,6 +213,7 @@ export class ResponseHead extends Head<ResponseSource> {
   #adoptLines(headers: HttpHeaders): void {
     const lines = this.ownLines.split("\r\n");
     this.ownLines = "";
+    this.ownBytes = null;
     for (const line of lines.slice(0, -1)) {
       const colon = line.indexOf(":");
       headers.append(line.slice(0, colon), line.slice(colon + 1).trim());
@@ -222,6 +225,7 @@ export class ResponseHead extends Head<ResponseSource> {
     const copy = new ResponseHead(this.source, this.#status, body);
     copy.#reason = this.#reason;
     copy.ownLines = this.ownLines;
+    copy.ownBytes = this.ownBytes;
     this.shareHeadersWith(copy);
     return copy;
   }

@@ -1,4 +1,4 @@
-import { inOnePiece, writeLatin1 } from "../base/latin1.ts";
+import { writeLatin1 } from "../base/latin1.ts";
 import { declaresLength } from "../http/declared-length.ts";
 import { fieldBit, HOP_BY_HOP_BITS, NOT_IN_TRAILERS } from "../http/field-bits.ts";
 import { FieldId } from "../http/field-names.ts";
@@ -16,6 +16,7 @@ const CONTENT_LENGTH = fieldBit(FieldId.ContentLength);
 const END = [0x0d, 0x0a] as const;
 const COLON = 0x3a;
 const SPACE = 0x20;
+const NO_BYTES = Buffer.alloc(0);
 const CHUNKED_LINE = "Transfer-Encoding: chunked\r\n";
 
 /** Writes a request head for an HTTP/1.1 server, framed by `body`. */
@@ -64,35 +65,38 @@ export function writeResponseHead(
   body: ResponseFraming,
   lines: string,
 ): void {
-  const { source, touchedHeaders } = head;
+  const { source, touchedHeaders, ownLines } = head;
   const table = source.table();
   const rawLine = !head.lineChanged && source instanceof ReceivedResponse ? source.lineStart() : -1;
-  const line = rawLine >= 0 ? "" : statusLine(head);
   const keepsLength = body === "none" ? mayDeclareAnything(head.status) : declaresLength(head, body);
   const dropped = HOP_BY_HOP_BITS | (keepsLength ? 0 : CONTENT_LENGTH);
-  const framing = keepsLength ? "" : framingLines(body);
-  writeHead(output, owner, {
-    ...NO_TARGET,
-    line,
-    rawLine,
-    table,
-    headers: touchedHeaders,
-    dropped,
-    framing,
-    lines: head.ownLines === "" ? lines : head.ownLines + lines,
-  });
+  const line = rawLine >= 0 ? NO_BYTES : statusLine(head);
+  const ours = line.length + MOST_FRAMING + ownLines.length + lines.length + END.length;
+  output.reserve(owner, ours + receivedSize(table, rawLine) + ownSize(touchedHeaders));
+  const { slab } = output;
+  let at = rawLine >= 0 ? output.at : copyPiece(line, 0, line.length, slab, output.at);
+  at = writeFields(slab, at, table, rawLine, touchedHeaders, dropped);
+  if (!keepsLength) at = writeFraming(slab, at, body);
+  if (ownLines !== "") at = writeOwnLines(slab, at, head);
+  if (lines !== "") at += slab.write(lines, at, "latin1");
+  output.at = writeEnd(slab, at);
 }
 
 /** Of statuses with their standard phrases. */
-const statusLines: string[] = [];
+const statusLines: Buffer[] = [];
 
-function statusLine({ status, reason }: ResponseHead): string {
-  if (reason !== reasonPhrase(status)) return `HTTP/1.1 ${status} ${reason}\r\n`;
+function statusLine({ status, reason }: ResponseHead): Buffer {
   const known = statusLines[status];
-  if (known !== undefined) return known;
-  const line = inOnePiece(`HTTP/1.1 ${status} ${reason}\r\n`);
-  statusLines[status] = line;
+  if (known !== undefined && reason === reasonPhrase(status)) return known;
+  const line = Buffer.from(`HTTP/1.1 ${status} ${reason}\r\n`, "latin1");
+  if (reason === reasonPhrase(status)) statusLines[status] = line;
   return line;
+}
+
+/** Lines that many responses have are there as bytes: to copy them costs a fifth of writing their text. */
+function writeOwnLines(slab: Buffer, at: number, { ownLines, ownBytes }: ResponseHead): number {
+  if (ownBytes === null) return at + slab.write(ownLines, at, "latin1");
+  return at + ownBytes.copy(slab, at, 0, ownBytes.length);
 }
 
 /** Writes the last chunk with its trailer section. */
@@ -147,25 +151,59 @@ function framingLines(body: ResponseFraming): string {
   return body === "unknown" ? CHUNKED_LINE : `Content-Length: ${body}\r\n`;
 }
 
+/** Bytes of what is said of a body at most: a length has 16 digits. */
+const MOST_FRAMING = 40;
+const LENGTH_NAME = Buffer.from("Content-Length: ");
+
+/** The same as `framingLines`, of which there is mostly a length to be written; of short ones no text is made. */
+function writeFraming(slab: Buffer, start: number, body: ResponseFraming): number {
+  if (typeof body !== "number" || body > MOST_SMALL) {
+    const lines = framingLines(body);
+    return lines === "" ? start : start + slab.write(lines, start, "latin1");
+  }
+  const at = copyPiece(LENGTH_NAME, 0, LENGTH_NAME.length, slab, start) + digitsOf(body);
+  let rest = body;
+  let digit = at;
+  do {
+    const tenth = (rest / 10) | 0;
+    slab[--digit] = ZERO + rest - 10 * tenth;
+    rest = tenth;
+  } while (rest > 0);
+  return writeEnd(slab, at);
+}
+
+const ZERO = 0x30;
+const MOST_SMALL = 2 ** 31 - 1;
+
+function digitsOf(value: number): number {
+  let digits = 1;
+  for (let most = 10; value >= most; most *= 10) digits++;
+  return digits;
+}
+
 function writeHead(output: Output, owner: OutputOwner, plan: HeadPlan): void {
-  const { line, framing, lines, headers } = plan;
+  const { line, framing, lines, headers, table, rawLine } = plan;
   const ours = line.length + framing.length + lines.length + END.length;
   const made = plan.method === "" ? 0 : lineSize(plan);
-  output.reserve(owner, ours + made + receivedSize(plan) + (headers === null ? 0 : headers.ownBytes));
+  output.reserve(owner, ours + made + receivedSize(table, rawLine) + ownSize(headers));
   const { slab } = output;
   let at = output.at;
   if (made > 0) at = writeLine(slab, at, plan);
   if (line !== "") at += slab.write(line, at, "latin1");
-  at = copyReceived(slab, at, plan);
-  if (headers !== null && headers.added !== null) {
-    for (const field of headers.added)
-      if (!isDropped(plan.dropped, field.key.id)) at = writeOwn(slab, at, field);
-  }
+  at = writeFields(slab, at, table, rawLine, headers, plan.dropped);
   if (framing !== "") at += slab.write(framing, at, "latin1");
   if (lines !== "") at += slab.write(lines, at, "latin1");
+  output.at = writeEnd(slab, at);
+}
+
+function writeEnd(slab: Buffer, at: number): number {
   slab[at] = END[0];
   slab[at + 1] = END[1];
-  output.at = at + END.length;
+  return at + END.length;
+}
+
+function ownSize(headers: HttpHeaders | null): number {
+  return headers === null ? 0 : headers.ownBytes;
 }
 
 function lineSize({ method, targetStart, targetEnd }: HeadPlan): number {
@@ -189,13 +227,33 @@ function copyPiece(bytes: Buffer, start: number, end: number, slab: Buffer, at: 
   return to;
 }
 
-/** Copies the received fields in as few runs as the left out and changed ones allow. */
-function copyReceived(slab: Buffer, start: number, plan: HeadPlan): number {
-  const { table, dropped, headers } = plan;
-  const { bytes, offsets, count } = table;
+/** The fields of a head: those that were received, as far as they stay, and those that were added. */
+function writeFields(
+  slab: Buffer,
+  start: number,
+  table: FieldTable,
+  rawLine: number,
+  headers: HttpHeaders | null,
+  dropped: number,
+): number {
   const changes = headers === null ? null : headers.changes;
+  let at = copyReceived(slab, start, table, rawLine, changes, dropped);
+  if (headers === null || headers.added === null) return at;
+  for (const field of headers.added) if (!isDropped(dropped, field.key.id)) at = writeOwn(slab, at, field);
+  return at;
+}
+
+/** Copies the received fields in as few runs as the left out and changed ones allow. */
+function copyReceived(
+  slab: Buffer,
+  start: number,
+  { bytes, offsets, count, fieldsEnd }: FieldTable,
+  rawLine: number,
+  changes: HttpHeaders["changes"],
+  dropped: number,
+): number {
   let at = start;
-  let run = plan.rawLine;
+  let run = rawLine;
   for (let i = 0, slot = 0; i < count; i++, slot += FIELD_STRIDE) {
     const change = changes === null ? undefined : changes[i];
     const nameStart = offsets[slot + NAME_START]!;
@@ -208,14 +266,14 @@ function copyReceived(slab: Buffer, start: number, plan: HeadPlan): number {
     if (change !== undefined && change !== null && !isDropped(dropped, change.key.id))
       at = writeOwn(slab, at, change);
   }
-  if (run >= 0) at += bytes.copy(slab, at, run, table.fieldsEnd);
+  if (run >= 0) at += bytes.copy(slab, at, run, fieldsEnd);
   return at;
 }
 
 /** Bytes of the received head that may be copied. */
-function receivedSize({ rawLine, table }: HeadPlan): number {
-  if (rawLine >= 0) return table.fieldsEnd - rawLine;
-  return table.count === 0 ? 0 : table.fieldsEnd - table.offsets[NAME_START]!;
+function receivedSize({ count, offsets, fieldsEnd }: FieldTable, rawLine: number): number {
+  if (rawLine >= 0) return fieldsEnd - rawLine;
+  return count === 0 ? 0 : fieldsEnd - offsets[NAME_START]!;
 }
 
 function writeOwn(slab: Buffer, start: number, { name, value }: OwnField): number {
@@ -223,9 +281,7 @@ function writeOwn(slab: Buffer, start: number, { name, value }: OwnField): numbe
   slab[at] = COLON;
   slab[at + 1] = SPACE;
   at = writeLatin1(slab, at + 2, value);
-  slab[at] = END[0];
-  slab[at + 1] = END[1];
-  return at + END.length;
+  return writeEnd(slab, at);
 }
 
 function isDropped(dropped: number, id: number): boolean {

@@ -1,4 +1,3 @@
-import { inOnePiece } from "../../base/latin1.ts";
 import type { Random } from "../../base/random.ts";
 import { MetaView } from "../../cache/meta-view.ts";
 import { currentAge, wholeSeconds } from "../../cache/rules/age.ts";
@@ -130,11 +129,15 @@ interface HitLines {
   readonly age: number;
   readonly ttl: number;
   readonly lines: string;
+  readonly bytes: Buffer;
 }
 
 /** Places for them, by their ages; a power of two. */
 const KEPT = 256;
-const kept: HitLines[] = new Array<HitLines>(KEPT).fill({ cache: "", age: -1, ttl: 0, lines: "" });
+const kept: HitLines[] = new Array<HitLines>(KEPT).fill({
+  ...{ cache: "", age: -1, ttl: 0, lines: "" },
+  bytes: Buffer.alloc(0),
+});
 
 /** The same as `tellOfCache` says of a `HIT`, which costs ten times as much to put together. @param born as the meta has it */
 export function tellOfHit(head: ResponseHead, born: number, ttl: number, now: number, cache: string): void {
@@ -143,11 +146,12 @@ export function tellOfHit(head: ResponseHead, born: number, ttl: number, now: nu
   let told = kept[place]!;
   if (told.age !== age || told.ttl !== ttl || told.cache !== cache) {
     const status = formatCacheStatus(cache, { ...HIT, ttl });
-    const lines = inOnePiece(`Age: ${age}\r\nCache-Status: ${status}\r\n`);
-    told = { cache, age, ttl, lines };
+    const bytes = Buffer.from(`Age: ${age}\r\nCache-Status: ${status}\r\n`, "latin1");
+    told = { cache, age, ttl, lines: bytes.toString("latin1"), bytes };
     kept[place] = told;
   }
   head.ownLines = told.lines;
+  head.ownBytes = told.bytes;
 }
 
 /** How old the response is, and what the cache did for it. */
