@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import { type Purge, PurgeKind, PurgeVerdict } from "./purge.ts";
-import { createPurges, PurgeList, restorePurges } from "./purge-list.ts";
+import { createPurges, PurgeList } from "./purge-list.ts";
 
 const NOW = Date.UTC(2026, 5);
 
@@ -124,25 +124,6 @@ describe("a list of purges", () => {
     list.forget();
     assert.equal(list.verdict(generation, "a", ""), PurgeVerdict.Revalidate);
     assert.equal(list.verdict(list.generation, "a", ""), PurgeVerdict.Kept);
-  });
-
-  test("goes on in another process, also in less room", () => {
-    const [list] = createLists();
-    const before = list.generation;
-    for (let i = 0; i < 200; i++) list.add(purge("Key", `key ${i}`));
-    list.addRemote(soft("Tag", "t"), 500);
-    const bytes = list.serialize();
-    const [same, less] = [undefined, 4096].map((most) => new PurgeList(restorePurges(bytes, most)!, 0));
-    const verdicts = (one: PurgeList): number[] => [
-      one.verdict(before, "key 0", ""),
-      one.verdict(before, "key 199", " t "),
-    ];
-    assert.deepEqual([same!.generation, same!.remote], [list.generation, 500]);
-    assert.deepEqual(verdicts(same!), [PurgeVerdict.Gone, PurgeVerdict.Gone]);
-    assert.deepEqual(verdicts(less!), [PurgeVerdict.Revalidate, PurgeVerdict.Gone]);
-    assert.equal(same!.verdict(before + 200, "key 0", " t "), PurgeVerdict.Stale);
-    for (const broken of [Buffer.alloc(0), bytes.subarray(0, -1), Buffer.from(bytes).fill(0xff, 20)])
-      assert.equal(restorePurges(broken), null);
   });
 });
 

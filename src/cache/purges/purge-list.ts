@@ -12,7 +12,7 @@ const FIRST_TIME = Date.UTC(2025, 0);
 
 /**
  * Memory for the purges of all threads.
- * @param now milliseconds since 1970; whatever a store has kept from a process before is revalidated, for nobody knows what it missed
+ * @param now milliseconds since 1970; whatever a store has kept from a process before is revalidated, unless its purges are adopted
  */
 export function createPurges(now: number, mostBytes: number = PURGE_BYTES): SharedArrayBuffer {
   const generation = Math.max(1, Math.floor((now - FIRST_TIME) / GENERATION_TIME)) >>> 0;
@@ -29,7 +29,7 @@ export class PurgeList {
   #place: PurgePlace = { end: 0, rewrites: 0 };
 
   /**
-   * @param memory of `createPurges` or `restorePurges`, for all threads
+   * @param memory of `createPurges`, for all threads
    * @param thread tells this thread from others at the lock
    */
   constructor(memory: SharedArrayBuffer, thread: number) {
@@ -42,6 +42,11 @@ export class PurgeList {
    */
   get generation(): number {
     return this.#memory.generation;
+  }
+
+  /** Resolves when a restart won't undo the purges that there are by now; null: it wouldn't, or can't, for nothing is stored that lasts. */
+  kept(): Promise<void> | null {
+    return this.#memory.untilKept(this.generation);
   }
 
   /** The number of the last purge that came from all machines; 0: none did. */
@@ -102,22 +107,6 @@ export class PurgeList {
     return this.#marks.remoteAt(generation) ?? remoteFloor;
   }
 
-  /** All of it, for another process. */
-  serialize(): Buffer {
-    const memory = this.#memory;
-    memory.enter();
-    const { generation, floor, remote, remoteFloor } = memory.state;
-    const records = memory.since({ end: 0, rewrites: -1 });
-    memory.leave();
-    const head = Buffer.alloc(HEAD_BYTES);
-    head.writeUInt32LE(VERSION, 0);
-    head.writeUInt32LE(generation, 4);
-    head.writeUInt32LE(floor, 8);
-    head.writeDoubleLE(remote, 12);
-    head.writeDoubleLE(remoteFloor, 20);
-    return Buffer.concat([head, records]);
-  }
-
   /** Learns what other threads have added. The lock is held for a copy only. */
   #readOn(): PurgeState {
     const memory = this.#memory;
@@ -134,23 +123,4 @@ export class PurgeList {
   }
 }
 
-const VERSION = 1;
-const HEAD_BYTES = 28;
 const NO_BYTES = Buffer.alloc(0);
-
-/**
- * The purges of a process before, so that what a store has kept from it is judged by them.
- * @param bytes of `serialize`, and of nothing older: a purge that came after it would be undone. Who keeps them in a file writes it with each purge, or at the very end, and removes it
- * when it has read it: without any, all that is older is revalidated
- * @returns null when they can't be read
- */
-export function restorePurges(bytes: Buffer, mostBytes: number = PURGE_BYTES): SharedArrayBuffer | null {
-  if (bytes.length < HEAD_BYTES || bytes.readUInt32LE(0) !== VERSION) return null;
-  const records = decodeRecords(bytes.subarray(HEAD_BYTES));
-  if (records === null) return null;
-  const [generation, floor] = [bytes.readUInt32LE(4), bytes.readUInt32LE(8)];
-  const [remote, remoteFloor] = [bytes.readDoubleLE(12), bytes.readDoubleLE(20)];
-  const buffer = allocatePurges(mostBytes, { generation, floor, remote, remoteFloor });
-  new PurgeMemory(buffer, 0).refill(records);
-  return buffer;
-}

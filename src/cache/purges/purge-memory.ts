@@ -10,7 +10,7 @@ import {
 /*
  * The purges of all threads, in one buffer of a size that is settled beforehand:
  *
- *     words 0…15   | lock | generation | floor | end of the log | rewrites | … | remote: f64 | remote floor: f64 |
+ *     words 0…15   | lock | generation | floor | end of the log | rewrites | first generation | kept | is kept | remote: f64 | remote floor: f64 |
  *     then         | purge | purge | … | not used yet |
  *
  * Records are only added behind the others, so that a thread reads what is new since it last looked. When there is no room for another
@@ -24,6 +24,12 @@ const GENERATION = 1;
 const FLOOR = 2;
 const END = 3;
 const REWRITES = 4;
+/** The generation that it began with. */
+const FIRST = 5;
+/** The last generation that a file has. */
+const KEPT = 6;
+/** Whether there is a file. */
+const IS_KEPT = 7;
 /** In 64-bit floats. */
 const REMOTE = 4;
 const REMOTE_FLOOR = 5;
@@ -47,12 +53,12 @@ export function allocatePurges(mostBytes: number, beginning: PurgeBeginning): Sh
   const numbers = new Float64Array(buffer, 0, HEADER_BYTES / 8);
   words[GENERATION] = beginning.generation;
   words[FLOOR] = beginning.floor;
+  words[FIRST] = beginning.generation;
   numbers[REMOTE] = beginning.remote;
   numbers[REMOTE_FLOOR] = beginning.remoteFloor;
   return buffer;
 }
 
-/** What all threads have come to. */
 /** How far a thread has read. */
 export interface PurgePlace {
   readonly end: number;
@@ -121,30 +127,88 @@ export class PurgeMemory {
     // The end is told last: a thread that dies before leaves nothing half done.
     if (purge.remote !== 0) this.#numbers[REMOTE] = purge.remote;
     this.#words[END] = end + bytes.length;
-    this.#words[GENERATION] = generation;
-    return generation;
+    return this.#begin(generation);
   }
 
   /** All that is stored by now may have been purged. @param remote up to which this is known; 0: as before */
   forget(remote: number): number {
-    const generation = (this.generation + 1) >>> 0;
     if (remote !== 0) this.#numbers[REMOTE] = remote;
     this.#numbers[REMOTE_FLOOR] = this.remote;
+    return this.#forgetUpTo((this.generation + 1) >>> 0);
+  }
+
+  /**
+   * Puts the purges of a process before in front of those that there are, so that what it has stored is judged by both. Where that can't be
+   * told, all that it has stored may have been purged.
+   */
+  adopt(former: Pick<PurgeBeginning, "generation" | "floor">, records: readonly PurgeRecord[]): void {
+    const words = this.#words;
+    const first = words[FIRST]! >>> 0;
+    // The clock was put back, or that process had a great many.
+    if (former.generation > first) this.#forgetUpTo(Math.max(former.generation, this.generation) + 1);
+    else if (words[FLOOR]! >>> 0 === first) {
+      const own = decodeRecords(this.since({ end: 0, rewrites: -1 })) ?? [];
+      this.refill([...records, ...own], former.floor);
+    }
+  }
+
+  #forgetUpTo(generation: number): number {
     this.#words[FLOOR] = generation;
-    this.#words[GENERATION] = generation;
     this.#words[END] = 0;
     this.#words[REWRITES]!++;
+    return this.#begin(generation);
+  }
+
+  #begin(generation: number): number {
+    Atomics.store(this.#words, GENERATION, generation);
+    Atomics.notify(this.#words, GENERATION);
     return generation;
+  }
+
+  // ── the file that they are kept in ─────────────────────────────────────────────────────────────────────────────
+
+  /** Resolves when there is another generation, or `wakeKeeper` is called; null: there is one already. */
+  untilNext(generation: number): Promise<unknown> | null {
+    return waitFor(this.#words, GENERATION, generation);
+  }
+
+  wakeKeeper(): void {
+    Atomics.notify(this.#words, GENERATION);
+  }
+
+  /** @param generation up to which a file has them; null: there is no file any more */
+  setKept(generation: number | null): void {
+    if (generation !== null) this.#words[KEPT] = generation;
+    Atomics.store(this.#words, IS_KEPT, generation === null ? 0 : 1);
+    Atomics.notify(this.#words, KEPT);
+  }
+
+  /** Resolves when a file has the purges up to a generation; null: it has, or there is none. */
+  untilKept(generation: number): Promise<void> | null {
+    return this.#isKept(generation) ? null : this.#waitUntilKept(generation);
+  }
+
+  #isKept(generation: number): boolean {
+    if (Atomics.load(this.#words, IS_KEPT) === 0) return true;
+    return ((Atomics.load(this.#words, KEPT) - generation) | 0) >= 0;
+  }
+
+  async #waitUntilKept(generation: number): Promise<void> {
+    while (!this.#isKept(generation)) await waitFor(this.#words, KEPT, Atomics.load(this.#words, KEPT));
   }
 
   #compact(room: number): void {
     const records = decodeRecords(this.since({ end: 0, rewrites: -1 })) ?? [];
-    this.refill(withoutRepeated(records), room);
+    this.refill(withoutRepeated(records), this.state.floor, room);
   }
 
-  /** Puts purges in place of those that there are. @param room for what is to be added */
-  refill(records: readonly PurgeRecord[], room: number = 0): void {
-    const { floor, remoteFloor } = this.state;
+  /**
+   * Puts purges in place of those that there are.
+   * @param floor the generation from which on they are all there are
+   * @param room for what is to be added
+   */
+  refill(records: readonly PurgeRecord[], floor: number, room: number = 0): void {
+    const { remoteFloor } = this.state;
     const most = this.#log.length;
     const isEnough = countBeyond(records, Math.min(most - room, 0.75 * most)) === 0;
     const dropped = isEnough ? 0 : countBeyond(records, Math.min(most - room, most / 2));
@@ -159,4 +223,9 @@ export class PurgeMemory {
     this.#numbers[REMOTE_FLOOR] = remotes.reduce((one, other) => Math.max(one, other), remoteFloor);
     this.#words[FLOOR] = dropped === 0 ? floor : records[dropped - 1]!.generation;
   }
+}
+
+function waitFor(words: Int32Array, at: number, value: number): Promise<unknown> | null {
+  const wait = Atomics.waitAsync(words, at, value | 0);
+  return wait.async ? wait.value : null;
 }
