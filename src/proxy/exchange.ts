@@ -94,9 +94,7 @@ export class Exchange<C>
     const { plan } = proxy;
     proxy.counters.add(Counter.requests);
     proxy.counters.add(Counter.requestsActive);
-    if (proxy.isTimed) session.timings = { start: proxy.now(), connected: 0, firstByte: 0, end: 0 };
-    // Later phases, logs and a repetition on another connection all need the head when its slab is long overwritten.
-    session.request.source.retain();
+    this.open();
     if (proxy.meter !== null) proxy.meter.begin(session as Session<unknown>, this.client);
     this.limit();
     if (beginsCall(session.request)) this.grpc = new GrpcCall(proxy.alarms, this);
@@ -107,6 +105,14 @@ export class Exchange<C>
     const problem = refusal ?? this.#beginCall();
     if (problem !== null) this.fail(problem);
     else this.call(plan.earlyRequestFilter, this.#filterRequest, undefined);
+  }
+
+  /** Its time begins. */
+  protected open(): void {
+    const { proxy, session } = this;
+    if (proxy.isTimed) session.timings = { start: proxy.now(), connected: 0, firstByte: 0, end: 0 };
+    // Later phases, logs and a repetition on another connection all need the head when its slab is long overwritten.
+    session.request.source.retain();
   }
 
   /** It has so much time from now on. */

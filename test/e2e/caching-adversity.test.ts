@@ -152,6 +152,23 @@ describe("a server behind a cache", () => {
     for (const { body } of await answers) assert.equal(body.toString(), "old");
   });
 
+  test("that says to one what it says to nobody else is heard by that one alone", async () => {
+    await using caching = await startCaching((request) => {
+      const name = `For: ${field(request, "authorization") ?? "all"}`;
+      return field(request, "if-none-match") === null
+        ? ok("page", "Cache-Control: max-age=1", 'ETag: "1"', name)
+        : `HTTP/1.1 304 Not Modified\r\nETag: "1"\r\n${name}\r\n\r\n`;
+    });
+    await caching.ask("GET /a");
+    caching.clock.now += 5_000;
+    const mine = await caching.ask("GET /a", "Authorization: me");
+    assert.deepEqual([mine.body.toString(), field(mine, "for")], ["page", "me"]);
+    assert.match(statusOf(mine), /fwd-status=304.*detail=authorization/);
+    const other = await caching.ask("GET /a");
+    assert.deepEqual([other.body.toString(), field(other, "for")], ["page", "all"]);
+    assert.match(statusOf(await caching.ask("GET /a")), /hit/);
+  });
+
   test("is asked for a part where nothing can be stored, and gives no body to HEAD", async () => {
     await using caching = await startCaching((request) => {
       const isPart = field(request, "range") !== null;

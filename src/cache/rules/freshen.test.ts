@@ -2,10 +2,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { CAME, dateAt, metaOf, policyOf, requestOf, viewOf } from "../../../test/kit/cache-exchange.ts";
 import { ResponseHead } from "../../http/heads.ts";
-import { type FieldLine, MetaFlag, type ResponseMeta } from "../meta.ts";
-import { freshen, isAbout } from "./freshen.ts";
+import type { FieldLine, ResponseMeta } from "../meta.ts";
+import { type Freshened, freshen, isAbout } from "./freshen.ts";
 import { invalidatedBy } from "./invalidation.ts";
 import type { CachePolicy } from "./policy.ts";
+import { requestDirectives } from "./request-directives.ts";
+import { requestFieldsOf } from "./request-fields.ts";
 import { readResponse } from "./response-facts.ts";
 import { askForAll, askWhetherItHolds } from "./validation.ts";
 
@@ -18,9 +20,21 @@ function about(update: Fields, stored: Fields): boolean {
 }
 
 function freshened(stored: Fields, update: Fields, policy: Partial<CachePolicy> = {}): ResponseMeta | null {
+  return outcome(stored, update, policy)?.meta ?? null;
+}
+
+function outcome(
+  stored: Fields,
+  update: Fields,
+  policy: Partial<CachePolicy> = {},
+  request: Fields = {},
+): Freshened | null {
   const response = ResponseHead.from({ status: 304, headers: update });
   const facts = readResponse(response, policyOf(policy), LATER, LATER);
-  return freshen(viewOf({ response: stored, policy }), response, facts, policyOf(policy), 7);
+  const head = requestOf({ request });
+  const fields = requestFieldsOf(head);
+  const asker = { fields, asked: requestDirectives(head, fields, policyOf(policy)), generation: 7 };
+  return freshen(viewOf({ response: stored, policy }), response, facts, policyOf(policy), asker);
 }
 
 function fieldsOf(meta: ResponseMeta | null): FieldLine[] {
@@ -116,13 +130,18 @@ test("begins a lifetime anew with a 304 that says nothing", () => {
   assert.equal(freshened({ etag: '"a"', "cache-control": "max-age=2" }, {})?.date, LATER);
 });
 
-test("asks each time about what a 304 says isn't to be stored", () => {
+test("stores nothing of a 304 that is for one alone", () => {
   const stored = { "cache-control": "max-age=2", etag: '"a"' };
-  for (const directives of ["no-store", "private, max-age=5"]) {
-    const meta = freshened(stored, { "cache-control": directives });
-    assert.equal((meta?.flags ?? 0) & MetaFlag.NoCache, MetaFlag.NoCache, directives);
-  }
-  assert.equal((freshened(stored, {})?.flags ?? 0) & MetaFlag.NoCache, 0);
+  const known = { authorization: "Basic bWU6" };
+  const why = (update: Fields, request: Fields = {}): string | null | undefined =>
+    outcome(stored, update, {}, request)?.why;
+  assert.equal(why({ "cache-control": "no-store" }), "no-store");
+  assert.equal(why({ "cache-control": "private, max-age=5" }), "private");
+  assert.equal(why({ for: "me" }, known), "authorization");
+  assert.equal(why({}, { "cache-control": "no-store" }), "request-no-store");
+  assert.equal(why({ "cache-control": "public, max-age=5" }, known), null);
+  assert.equal(outcome({ ...stored, "cache-control": "s-maxage=2" }, {}, {}, known)?.why, null);
+  assert.equal(why({}), null);
 });
 
 test("finds out what a request has changed", () => {

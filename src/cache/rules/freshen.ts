@@ -1,11 +1,12 @@
 import { ResponseHead } from "../../http/heads.ts";
-import { type FieldLine, MetaFlag, type ResponseMeta } from "../meta.ts";
+import type { FieldLine, ResponseMeta } from "../meta.ts";
 import type { MetaView } from "../meta-view.ts";
-import { Directive } from "./directives.ts";
+import { type CacheDirectives, Directive } from "./directives.ts";
 import { isStrong, matchesWeakly } from "./entity-tags.ts";
 import { lifetimeOf } from "./lifetime.ts";
 import type { CachePolicy } from "./policy.ts";
 import { type ResponseFacts, readResponse } from "./response-facts.ts";
+import { type NotStored, whyForOne } from "./storability.ts";
 import { storedFields } from "./stored-fields.ts";
 import { toMeta } from "./to-meta.ts";
 import { varyNames } from "./vary-names.ts";
@@ -36,9 +37,29 @@ function variesAlike(vary: string, stored: string): boolean {
   return varyNames(vary)?.join(",") === varyNames(stored)?.join(",");
 }
 
+/** Whose question it was that a 304 answers. */
+export interface Asker {
+  /** Of the request, as `requestFieldsOf` found them. */
+  readonly fields: number;
+  /** Of the request; null when it says nothing. */
+  readonly asked: CacheDirectives | null;
+  /** Of the purges, when it was asked. */
+  readonly generation: number;
+}
+
+/** What a 304 has made of what is stored. */
+export interface Freshened {
+  readonly meta: ResponseMeta;
+  /**
+   * Why that is for nobody but who asked, and isn't stored; null: it is. A 304 has fields of its own, and what forbids to store a
+   * response forbids to store these (RFC 9111 §3, §3.5).
+   */
+  readonly why: NotStored | null;
+}
+
 /**
- * What is stored once a 304 has said that it holds: the fields of the 304 in place of those that it names, and times and
- * lifetime by what is there then.
+ * What is stored, or at least sent, once a 304 has said that it holds: the fields of the 304 in place of those that it names,
+ * and times and lifetime by what is there then.
  * @param update the 304
  * @param facts of the update
  * @returns null when it doesn't fit in a meta any more
@@ -48,8 +69,8 @@ export function freshen(
   update: ResponseHead,
   facts: ResponseFacts,
   policy: CachePolicy,
-  generation: number,
-): ResponseMeta | null {
+  asker: Asker,
+): Freshened | null {
   const received = storedFields(update.headers, facts.directives);
   const headers = mergedFields(entry.lines(), policy.storesCookies ? received : withoutCookies(received));
   if (!update.headers.has("date")) {
@@ -64,11 +85,14 @@ export function freshen(
   const meta = toMeta(merged, mergedFacts, lifetime, policy, {
     key: entry.key,
     bodyLength: entry.bodyLength,
-    generation,
+    generation: asker.generation,
   });
-  // It may not be for others any more: nobody gets it without the server's word.
-  const isForbidden = mergedFacts.directives.has(Directive.NoStore | Directive.Private);
-  return meta !== null && isForbidden ? { ...meta, flags: meta.flags | MetaFlag.NoCache } : meta;
+  return meta && { meta, why: whyNotUpdated(asker, mergedFacts.directives) };
+}
+
+function whyNotUpdated({ fields, asked }: Asker, directives: CacheDirectives): NotStored | null {
+  if (asked?.has(Directive.NoStore) === true) return "request-no-store";
+  return directives.has(Directive.NoStore) ? "no-store" : whyForOne(fields, directives);
 }
 
 /** A cookie that comes with a 304 is for whom it is sent to. */

@@ -72,11 +72,17 @@ function byResponse(exchange: Exchange, policy: CachePolicy): NotStored | null {
   const { directives, vary } = facts;
   // Whoever understands the status may store in spite of it (RFC 9111 §5.2.2.3).
   if (directives.has(Directive.NoStore) && !directives.has(Directive.MustUnderstand)) return "no-store";
-  if (directives.has(Directive.Private)) return "private";
-  if ((fields & RequestField.Authorization) !== 0 && !isForAll(directives)) return "authorization";
+  const isOnes = whyForOne(fields, directives);
+  if (isOnes !== null) return isOnes;
   if (!policy.storesCookies && setsCookie(response, directives)) return "set-cookie";
   if (vary !== null && isVaryStar(vary)) return "vary";
   return isReusable(exchange) ? null : "not-reusable";
+}
+
+/** Why a response is for nobody but whom it was made for. @param fields of the request, as `requestFieldsOf` found them */
+export function whyForOne(fields: number, directives: CacheDirectives): "private" | "authorization" | null {
+  if (directives.has(Directive.Private)) return "private";
+  return (fields & RequestField.Authorization) !== 0 && !isForAll(directives) ? "authorization" : null;
 }
 
 /** Whether it is for others too than whom it was for (RFC 9111 §3.5). */

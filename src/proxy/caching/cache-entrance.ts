@@ -170,7 +170,8 @@ export abstract class CacheEntrance<C> extends Exchange<C> implements CacheNotes
   }
 
   get isStored(): boolean {
-    return this.outcome === CacheCount.stored || this.outcome === CacheCount.revalidated;
+    const { outcome } = this;
+    return outcome === CacheCount.stored || (outcome === CacheCount.revalidated && this.cacheReason === null);
   }
 
   disableCache(reason: string): void {

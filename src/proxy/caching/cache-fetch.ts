@@ -26,6 +26,9 @@ import { FillExchange } from "./fill-exchange.ts";
 import { settle } from "./http-cache.ts";
 import { type PassOwner, PassStream } from "./pass-stream.ts";
 
+/** Why a response goes past the store: what forbids to store it, no room there, or that it was changed while it came. */
+export type WhyPassed = NotStored | "store" | "invalidated";
+
 /** Who waits for what is fetched. Is told one of these, once; `own` is what the response has for them alone. */
 export interface FetchOwner {
   /**
@@ -34,9 +37,9 @@ export interface FetchOwner {
    */
   onStored(entry: CacheEntry, own: readonly FieldLine[], rest: PassStream): void;
   /** The response goes to them, and into the store as well where `why` is null. */
-  onPassed(head: ResponseHead, stream: UpstreamStream, why: NotStored | "store" | null): void;
-  /** What was stale holds; `meta` is what is stored by now. The entry is theirs. */
-  onFreshened(entry: CacheEntry, meta: Buffer, own: readonly FieldLine[]): void;
+  onPassed(head: ResponseHead, stream: UpstreamStream, why: WhyPassed | null): void;
+  /** What was stale holds; `meta` is what is stored by now, or, where `why` isn't null, what it is for them alone. The entry is theirs. */
+  onFreshened(entry: CacheEntry, meta: Buffer, own: readonly FieldLine[], why: NotStored | null): void;
   /** The server can't do its work, but what is stale may stand in. The entry is theirs. */
   onStale(entry: CacheEntry, status: number | null): void;
   onFetchFailed(error: ProxyError): void;
@@ -157,13 +160,13 @@ export class CacheFetch<C> implements DownstreamStream, WriterOwner, PassOwner {
   }
 
   /** @returns null when it is being stored, and whoever asked knows */
-  #store(head: ResponseHead, length: BodyLength, facts: ResponseFacts): NotStored | "store" | null {
+  #store(head: ResponseHead, length: BodyLength, facts: ResponseFacts): WhyPassed | null {
     const { rules, request, fields, asked } = this.#lookup;
     const lifetime = lifetimeOf(facts, rules.policy);
     const exchange = { request, fields, asked, response: head, facts, lifetime };
     const why = whyNotStored(exchange, rules.policy);
     if (why !== null) return why;
-    if (this.#isOutOfDate) return "store";
+    if (this.#isOutOfDate) return "invalidated";
     const key = this.#keyFor(facts);
     const bodyLength = length === "none" ? 0 : length === "unknown" ? -1 : length;
     const meta = toMeta(head, facts, lifetime, rules.policy, {
@@ -203,7 +206,7 @@ export class CacheFetch<C> implements DownstreamStream, WriterOwner, PassOwner {
     const { vary: known, epoch: knownEpoch } = this.#lookup;
     const text = names.join(",");
     if (known === text) return rules.key.ofText(variantText(primary.text, text, knownEpoch, request));
-    const epoch = Math.floor(Math.random() * 2 ** 32);
+    const epoch = Math.floor(this.exchange.proxy.random.next() * 2 ** 32);
     const list = encodeMeta(varyList(names, epoch, primary.text, this.#generation, now));
     const writer = rules.cache.store.begin(primary, list, 0, NOBODY);
     writer?.finish();
@@ -216,7 +219,7 @@ export class CacheFetch<C> implements DownstreamStream, WriterOwner, PassOwner {
     this.#fill.found();
   }
 
-  #settle(why: NotStored | "store"): void {
+  #settle(why: WhyPassed): void {
     if (this.#isTold) return;
     this.#isTold = true;
     // Who wants parts of what is too large had better ask for them than for all of it.
@@ -224,7 +227,7 @@ export class CacheFetch<C> implements DownstreamStream, WriterOwner, PassOwner {
     this.#fill.unstorable(LASTING.has(why) || (isPart && why === "store"));
   }
 
-  #passOn(head: ResponseHead, why: NotStored | "store" | null): void {
+  #passOn(head: ResponseHead, why: WhyPassed | null): void {
     const owner = this.#takeOwner();
     if (owner === null) {
       if (this.#writer === null) this.#exchange!.giveUp();
@@ -241,7 +244,9 @@ export class CacheFetch<C> implements DownstreamStream, WriterOwner, PassOwner {
     const { rules } = this.#lookup;
     const entry = view.of(stale.meta);
     const isAnswer = this.#isQuestion && isAbout(facts, entry);
-    const fresh = isAnswer ? freshen(entry, head, facts, rules.policy, this.#generation) : null;
+    const { fields, asked } = this.#lookup;
+    const asker = { fields, asked, generation: this.#generation };
+    const fresh = isAnswer ? freshen(entry, head, facts, rules.policy, asker) : null;
     if (fresh === null) {
       // It speaks of something else than what is stored: all of that is asked for (RFC 9111 §4.3.4).
       this.#dropStale();
@@ -249,13 +254,22 @@ export class CacheFetch<C> implements DownstreamStream, WriterOwner, PassOwner {
       this.#asksAnew = true;
       return;
     }
-    const meta = encodeMeta(fresh);
-    settle(rules.cache.store.update(stale, meta));
-    this.#tellFound();
+    const { why } = fresh;
+    const meta = encodeMeta(fresh.meta);
+    if (why === null) {
+      settle(rules.cache.store.update(stale, meta));
+      this.#tellFound();
+    } else this.#keepFromOthers(why);
     this.#stale = null;
     const owner = this.#takeOwner();
     if (owner === null) stale.release();
-    else owner.onFreshened(stale, meta, fieldsForClient(head.headers, facts.directives, rules.policy));
+    else owner.onFreshened(stale, meta, fieldsForClient(head.headers, facts.directives, rules.policy), why);
+  }
+
+  /** Others ask the server for themselves; what it doesn't want stored any more goes. */
+  #keepFromOthers(why: NotStored): void {
+    if (why === "no-store" || why === "private") this.#lookup.rules.cache.forget(this.#lookup.key);
+    this.#settle(why);
   }
 
   #servesStale(status: number | null): boolean {
@@ -408,7 +422,7 @@ export class CacheFetch<C> implements DownstreamStream, WriterOwner, PassOwner {
 }
 
 /** What a server does always, as far as one can tell; the rest may be otherwise next time. */
-const LASTING: ReadonlySet<NotStored | "store"> = new Set<NotStored | "store">([
+const LASTING: ReadonlySet<WhyPassed> = new Set<WhyPassed>([
   "no-store",
   "private",
   "set-cookie",

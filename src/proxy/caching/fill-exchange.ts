@@ -30,10 +30,8 @@ export class FillExchange<C> extends Exchange<C> {
   }
 
   override start(): void {
-    const { proxy, session } = this;
-    if (proxy.isTimed) session.timings = { start: proxy.now(), connected: 0, firstByte: 0, end: 0 };
-    session.request.source.retain();
-    proxy.fills.add(this);
+    this.open();
+    this.proxy.fills.add(this);
     this.limit();
     this.goUpstream();
     // A request that a cache makes has no body.
