@@ -1,8 +1,10 @@
-import { idleAlarms } from "../../src/base/alarms.ts";
+import { randomBytes } from "node:crypto";
+import { idleAlarms, ManualAlarmClock } from "../../src/base/alarms.ts";
 import { seededRandom } from "../../src/base/random.ts";
 import {
   REDIS_STORE_DEFAULTS,
   RedisStore,
+  type RedisStoreMeans,
   type RedisStoreSettings,
 } from "../../src/cache/stores/redis/redis-store.ts";
 import type { StoreMetas } from "../../src/cache/stores/redis/shared-metas.ts";
@@ -13,6 +15,7 @@ import { TimelyLink } from "../../src/net/redis/timely-link.ts";
 export const PLAIN_METAS: StoreMetas = {
   usefulFor: () => 60_000,
   numberOf: () => 0,
+  identityOf: () => randomBytes(8),
   here: (meta) => meta,
 };
 
@@ -22,6 +25,7 @@ export class RedisMachine implements Disposable {
   readonly events: string[] = [];
   readonly raw: RedisLink;
   readonly link: TimelyLink;
+  readonly clock: ManualAlarmClock = new ManualAlarmClock();
   onBack: () => void = () => undefined;
 
   /** @param timeout milliseconds; generous where it isn't what is tested */
@@ -37,9 +41,16 @@ export class RedisMachine implements Disposable {
     this.link = new TimelyLink(this.raw, idleAlarms, timeout);
   }
 
-  store(changes: Partial<RedisStoreSettings> = {}, metas: StoreMetas = PLAIN_METAS): RedisStore {
+  store(
+    changes: Partial<RedisStoreSettings> = {},
+    metas: StoreMetas = PLAIN_METAS,
+    more: Partial<RedisStoreMeans> = {},
+  ): RedisStore {
     const settings = { ...REDIS_STORE_DEFAULTS, prefix: "test:", ...changes };
-    return new RedisStore(settings, { link: this.link, metas, onError: (text) => this.onError(text) });
+    return new RedisStore(settings, {
+      ...{ link: this.link, metas, clock: this.clock, onError: (text) => this.onError(text) },
+      ...more,
+    });
   }
 
   onError(text: string): void {

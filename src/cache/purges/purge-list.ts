@@ -93,10 +93,10 @@ export class PurgeList {
     return isKnown || verdict === PurgeVerdict.Gone ? verdict : PurgeVerdict.Revalidate;
   }
 
-  /** The generation that an entry has here which was stored, on whichever machine, after the purge of all machines with that number. */
+  /** The generation that an entry has here which was stored, on whichever machine, after the purge of all machines with that number; 0: nobody can say. */
   generationOf(number: number): number {
     const { remote, remoteFloor, generation } = this.#readOn();
-    if (number < remoteFloor || number > remote) return 0;
+    if (!(number > 0 && number >= remoteFloor && number <= remote)) return 0;
     return this.#marks.generationBefore(number) ?? generation;
   }
 

@@ -54,6 +54,12 @@ export class TimelyLink implements RedisWatcher {
     return asked.answer.promise;
   }
 
+  /** As `ask`, where nobody waits: the answer may take as long as it does. Kept or rejected only when nothing of it is under way any more. */
+  async tell(words: readonly RedisWord[]): Promise<unknown> {
+    if (this.#link.isAway) throw new Error("Redis is away");
+    return await this.#link.ask(words);
+  }
+
   onAway(): void {
     for (const { answer } of this.#asked) answer.reject(new Error("Redis is away"));
     this.#asked.clear();

@@ -3,23 +3,27 @@ import { describeThrown } from "../../../base/errors.ts";
 import type { Random } from "../../../base/random.ts";
 import { RedisRefusal } from "../../../net/redis/redis-connection.ts";
 import { RedisLink } from "../../../net/redis/redis-link.ts";
-import { TimelyLink } from "../../../net/redis/timely-link.ts";
+import type { TimelyLink } from "../../../net/redis/timely-link.ts";
 import type { PurgeList } from "../../purges/purge-list.ts";
-import { type PurgeMessage, parseMessage, purgesName } from "./purge-messages.ts";
+import { markWords, type PurgeMessage, parseChange, parseMessage, purgesName } from "./purge-messages.ts";
 
 /** Milliseconds between two looks whether something was missed, as on a connection that is only thought to be there. */
 const CHECKED_EVERY = 5000;
-/** Milliseconds that an answer may take. */
-const TIMEOUT = 2000;
 
 export interface PurgeReceiverMeans {
   readonly clock: AlarmClock;
   readonly random: Random;
+  /** By which Redis is asked; whoever made it closes it. */
+  readonly link: TimelyLink;
   readonly purges: PurgeList;
+  /** As of `PurgeSender`: what it says is known here. */
+  readonly machine: string;
+  /** Another machine says that what is stored under a key has changed. */
+  readonly onChange: (key: string) => void;
   /** Purges of other machines don't come any more, and why; told once. */
   readonly onAway: (reason: string) => void;
   readonly onBack: () => void;
-  /** Redis answered, but with an error. Told once, until something goes well again. */
+  /** Redis answered, but with an error. Told each time. */
   readonly onError: (message: string) => void;
 }
 
@@ -30,30 +34,29 @@ export interface PurgeReceiverMeans {
  *     subscribed ──▶ message that follows the last one ──▶ purged
  *         ▲              │ another one; connected again; every five seconds
  *         └──────────────┴──▶ list of the last ones ──▶ those that are missing are purged, or all is revalidated
+ *
+ * A list that is empty, or doesn't go as far as what is known here, has been lost: nobody can say what else was in it. Whoever sees that adds
+ * a message that says so.
  */
 export class PurgeReceiver {
   readonly #purges: PurgeList;
   readonly #name: string;
   readonly #clock: AlarmClock;
-  readonly #onError: (message: string) => void;
+  readonly #means: PurgeReceiverMeans;
   readonly #feed: RedisLink;
-  readonly #link: TimelyLink;
   readonly #check: Alarm;
   #isCatchingUp = false;
   #isAskedAgain = false;
-  #hasRefused = false;
   #isClosed = false;
 
   /** @param prefix as of the store's keys */
   constructor(url: string, prefix: string, means: PurgeReceiverMeans) {
-    const { clock, random, purges, onAway, onBack, onError } = means;
+    const { clock, random, purges, onAway, onBack } = means;
     this.#name = purgesName(prefix);
     this.#purges = purges;
     this.#clock = clock;
-    this.#onError = onError;
+    this.#means = means;
     const channel = { name: this.#name, onMessage: (message: string) => this.#hear(message) };
-    const silent = { onAway: () => undefined, onBack: () => undefined };
-    this.#link = new TimelyLink(new RedisLink(url, { clock, random, ...silent }), clock, TIMEOUT);
     this.#feed = new RedisLink(url, {
       ...{ clock, random, onAway, channel },
       onBack: () => {
@@ -87,41 +90,60 @@ export class PurgeReceiver {
     this.#isClosed = true;
     this.#check.clear();
     this.#feed.close();
-    this.#link.close();
   }
 
   #hear(text: string): void {
     const message = parseMessage(text);
-    if (message === null || message.number <= this.#purges.remote) return;
-    if (message.before === this.#purges.remote) this.#purges.addRemote(message.purge, message.number);
+    if (message === null) this.#hearChange(text);
+    else if (message.number <= this.#purges.remote) return;
+    else if (message.before === this.#purges.remote && message.before !== 0) this.#take(message);
     else void this.catchUp();
   }
 
-  async #look(): Promise<void> {
-    const [last] = await this.#messages("-1");
-    if (last === undefined || last.number <= this.#purges.remote) return;
-    for (const { number, before, purge } of await this.#messages("0")) {
-      if (number <= this.#purges.remote) continue;
-      // The one before isn't the last one known: those between are lost.
-      if (before !== this.#purges.remote) this.#purges.forget(Math.max(before, this.#purges.remote));
-      this.#purges.addRemote(purge, number);
-    }
+  #hearChange(text: string): void {
+    const change = parseChange(text);
+    if (change !== null && change.from !== this.#means.machine) this.#means.onChange(change.text);
   }
 
-  /** The last ones, from a place on. */
-  async #messages(from: string): Promise<PurgeMessage[]> {
+  #take({ purge, number }: PurgeMessage): void {
+    if (purge === null) this.#purges.forget(number);
+    else this.#purges.addRemote(purge, number);
+  }
+
+  async #look(): Promise<void> {
+    const { remote } = this.#purges;
+    const last = await this.#ask(["LRANGE", this.#name, "-1", "-1"]);
+    if (last === null) return;
+    const known = messagesIn(last)[0]?.number ?? 0;
+    if (known === remote && known !== 0) return;
+    // Redis makes sure of it once more: this one may have heard of others meanwhile.
+    if (known < remote || known === 0) await this.#ask(markWords(this.#name, remote));
+    for (const message of messagesIn(await this.#ask(["LRANGE", this.#name, "0", "-1"])))
+      this.#catch(message);
+  }
+
+  #catch(message: PurgeMessage): void {
+    const { number, before } = message;
+    const { remote } = this.#purges;
+    if (number <= remote) return;
+    // The one before isn't the last one known: those between are lost. Who knows none doesn't know what there was either.
+    if (before !== remote) this.#purges.forget(Math.max(before, remote));
+    else if (remote === 0) this.#purges.forget(number - 1);
+    this.#take(message);
+  }
+
+  /** The answer; null also when there is none. */
+  async #ask(words: readonly string[]): Promise<unknown> {
     try {
-      const reply = await this.#link.ask(["LRANGE", this.#name, from, "-1"]);
-      this.#hasRefused = false;
-      return Array.isArray(reply)
-        ? reply.map((one) => parseMessage(`${one}`)).filter((one) => one !== null)
-        : [];
+      return await this.#means.link.ask(words);
     } catch (error) {
-      if (error instanceof RedisRefusal && !this.#hasRefused) {
-        this.#hasRefused = true;
-        this.#onError(describeThrown(error));
-      }
-      return [];
+      if (error instanceof RedisRefusal) this.#means.onError(describeThrown(error));
+      return null;
     }
   }
+}
+
+function messagesIn(reply: unknown): PurgeMessage[] {
+  if (!Array.isArray(reply)) return [];
+  return reply.map((one) => parseMessage(`${one}`)).filter((one) => one !== null);
 }

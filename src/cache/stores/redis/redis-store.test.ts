@@ -8,6 +8,7 @@ import { freePort } from "../../../../test/kit/ports.ts";
 import type { RunningProgram } from "../../../../test/kit/process.ts";
 import { RedisClient, startRedis } from "../../../../test/kit/redis.ts";
 import { PLAIN_METAS, RedisMachine } from "../../../../test/kit/redis-store.ts";
+import { allocateInvalidations, Invalidations } from "../../invalidations.ts";
 import { type StoreSubject, testCacheStore } from "../../store.contract.ts";
 import type { StoreStats } from "../../store.ts";
 import { REDIS_STORE_DEFAULTS, RedisStore } from "./redis-store.ts";
@@ -67,7 +68,12 @@ describe("Redis", { skip }, () => {
       const settings = { ...REDIS_STORE_DEFAULTS, prefix: "test:", largest: mostEntryBytes };
       const store = new CountedStore(
         { ...settings, mostUnderWay: mostBytes },
-        { link: machine.link, metas: PLAIN_METAS, onError: (text) => machine.onError(text) },
+        {
+          link: machine.link,
+          metas: PLAIN_METAS,
+          clock: machine.clock,
+          onError: (text) => machine.onError(text),
+        },
       );
       const settled = async (): Promise<void> => {
         // By the store's own connection, so that what it has sent comes first.
@@ -97,7 +103,7 @@ describe("Redis", { skip }, () => {
       await one.link.ask(["PING"]);
       assert.deepEqual(await readEntry(there, "http://a/?secret"), ["meta", BODY]);
       const digits = createHash("sha256").update("http://a/?secret").digest("hex").slice(0, 32);
-      const key = `test:e:${digits}`;
+      const key = `test:e1.1:${digits}`;
       assert.equal(String(await client.ask("RANDOMKEY")), key);
       const left = Number(await client.ask("PTTL", key));
       assert.ok(left > 1000 && left <= 60_000, `${left} ms`);
@@ -168,18 +174,54 @@ describe("Redis", { skip }, () => {
       await client.ask("FLUSHALL");
     });
 
-    test("tells once that Redis takes no more, and goes on with what there is", async () => {
+    test("sends nothing for a while to a Redis that takes no more, and goes on with what there is", async () => {
       using machine = new RedisMachine(url);
       const store = machine.store();
       await writeEntry(store, "a", ["meta", BODY]);
       await machine.link.ask(["PING"]);
       await client.ask("CONFIG", "SET", "maxmemory-policy", "noeviction");
       await client.ask("CONFIG", "SET", "maxmemory", "1");
-      for (const key of ["b", "c"]) await writeEntry(store, key, ["meta", BODY]);
-      await until("both have failed", () => store.stats.failures === 2);
+      await writeEntry(store, "b", ["meta", BODY]);
+      await until("it has failed", () => store.stats.failures === 1);
       assert.match(machine.events.join(), /^error OOM[^,]*$/);
+      assert.equal(await writeEntry(store, "b", ["meta", BODY]), false);
       assert.notEqual(await readEntry(store, "a"), null);
       await client.ask("CONFIG", "SET", "maxmemory", "0");
+      machine.clock.advance(1000);
+      assert.equal(await writeEntry(store, "b", ["meta", BODY]), true);
+      assert.notEqual(await readEntry(store, "b"), null);
+    });
+
+    test("takes out again what was invalidated while it was on its way", async () => {
+      using machine = new RedisMachine(url);
+      const invalidations = new Invalidations(allocateInvalidations());
+      const store = machine.store({}, PLAIN_METAS, { invalidations });
+      const key = cacheKey("a");
+      const writer = store.begin(key, Buffer.from("meta"), 0, new RecordingOwner())!;
+      await store.remove(key);
+      invalidations.add(key);
+      writer.finish();
+      await until("it is gone", async () => (await readEntry(store, "a")) === null);
+    });
+
+    test("counts what it sends as under way as long as Redis hasn't taken it, however late that is", async () => {
+      using machine = new RedisMachine(url, 50);
+      const store = machine.store({ mostUnderWay: 3000 });
+      await machine.link.ask(["PING"]);
+      program.signal("SIGSTOP");
+      await writeEntry(store, "a", ["meta", Buffer.alloc(2000)]);
+      assert.equal(await readEntry(store, "a"), null);
+      assert.equal(store.isAway, true);
+      assert.ok(store.stats.bytes > 2000);
+      program.signal("SIGCONT");
+      await until("it has arrived", () => store.stats.bytes === 0);
+    });
+
+    test("asks for nothing that won't be there", async () => {
+      using machine = new RedisMachine(url);
+      const store = machine.store({}, PLAIN_METAS, { isPointless: ({ text }) => text === "a" });
+      assert.equal(store.find(cacheKey("a")), null);
+      assert.notEqual(await readEntry(store, "b"), null);
     });
 
     test("keeps nobody waiting for a Redis that hangs, and asks again when it answers", async () => {

@@ -1,10 +1,19 @@
-import { hash, randomFillSync } from "node:crypto";
+import { hash } from "node:crypto";
+import type { AlarmClock } from "../../../base/alarms.ts";
 import { describeThrown } from "../../../base/errors.ts";
 import { RedisRefusal } from "../../../net/redis/redis-connection.ts";
 import type { TimelyLink } from "../../../net/redis/timely-link.ts";
+import type { Invalidations } from "../../invalidations.ts";
 import type { CacheEntry, CacheKey, CacheStore, EntryWriter, StoreStats, WriterOwner } from "../../store.ts";
 import { RedisEntry } from "./redis-entry.ts";
-import { encodeHead, headLength, ID_END, ID_START, type RedisValue, readValue } from "./redis-value.ts";
+import {
+  encodeHead,
+  headLength,
+  REPLACE_HEAD,
+  type RedisValue,
+  readValue,
+  VALUE_FORMAT,
+} from "./redis-value.ts";
 import { RedisWriter, reservedFor, type ValueKeeper, type ValueTarget } from "./redis-writer.ts";
 import type { StoreMetas } from "./shared-metas.ts";
 
@@ -30,8 +39,13 @@ export interface RedisStoreMeans {
   /** Whose values are bytes. */
   readonly link: TimelyLink;
   readonly metas: StoreMetas;
-  /** Redis answered, but with an error. Told once, until something goes well again. */
+  readonly clock: Pick<AlarmClock, "now">;
+  /** Redis answered, but with an error. Told each time. */
   readonly onError: (message: string) => void;
+  /** What is invalidated while it is on its way to Redis is taken out again. Default: nothing ever is */
+  readonly invalidations?: Invalidations | null;
+  /** Whether nothing will be there anyway, which needn't be asked. Default: there may be anything */
+  readonly isPointless?: ((key: CacheKey) => boolean) | null;
 }
 
 /** Hexadecimal digits of a key: 128 bits. */
@@ -39,11 +53,8 @@ const DIGITS = 32;
 /** Keys that are looked through at once when all are removed. */
 const SCANNED = 500;
 
-/** Puts another value in place, if it is still the one that is meant. */
-const REPLACE = `
-if redis.call("GETRANGE", KEYS[1], ${ID_START}, ${ID_END - 1}) ~= ARGV[1] then return 0 end
-redis.call("SET", KEYS[1], ARGV[2], "PX", ARGV[3])
-return 1`;
+/** Milliseconds that a Redis which takes nothing, being full or a replica, is sent nothing. */
+const REFUSED_PAUSE = 1000;
 
 /**
  * Entries that several machines share. While Redis is away, is late or refuses, there is nothing in it and nothing is stored: no request fails or
@@ -54,7 +65,10 @@ export class RedisStore implements CacheStore, ValueKeeper {
   readonly #settings: RedisStoreSettings;
   readonly #link: TimelyLink;
   readonly #metas: StoreMetas;
+  readonly #clock: Pick<AlarmClock, "now">;
   readonly #onError: (message: string) => void;
+  readonly #invalidations: Invalidations | null;
+  readonly #isPointless: ((key: CacheKey) => boolean) | null;
   /** What is being asked for, by the name of its key: who wants the same gets the same answer. */
   readonly #asked = new Map<string, Promise<unknown>>();
   #underWay = 0;
@@ -62,13 +76,22 @@ export class RedisStore implements CacheStore, ValueKeeper {
   #misses = 0;
   #refused = 0;
   #failures = 0;
-  #hasRefused = false;
+  /** By the clock: until then nothing is sent. */
+  #refusedUntil = Number.NEGATIVE_INFINITY;
 
-  constructor(settings: RedisStoreSettings, { link, metas, onError }: RedisStoreMeans) {
+  constructor(settings: RedisStoreSettings, means: RedisStoreMeans) {
     this.#settings = settings;
-    this.#link = link;
-    this.#metas = metas;
-    this.#onError = onError;
+    this.#link = means.link;
+    this.#metas = means.metas;
+    this.#clock = means.clock;
+    this.#onError = means.onError;
+    this.#invalidations = means.invalidations ?? null;
+    this.#isPointless = means.isPointless ?? null;
+  }
+
+  /** Whether nothing can be found or stored for now. */
+  get isAway(): boolean {
+    return this.#link.isAway;
   }
 
   /** Of this thread. How many entries there are only Redis knows; bytes are those that are on their way there. */
@@ -80,13 +103,11 @@ export class RedisStore implements CacheStore, ValueKeeper {
     };
   }
 
-  find(key: CacheKey): CacheEntry | null | Promise<CacheEntry | null> {
-    const name = this.#nameOf(key.text);
+  find(key: CacheKey): null | Promise<RedisEntry | null> {
+    if (this.#link.isAway || this.#isPointless?.(key) === true) return this.#miss();
+    const name = this.nameOf(key.text);
     const known = this.#asked.get(name);
-    if (known === undefined && (this.#link.isAway || this.#asked.size >= this.#settings.mostAsked)) {
-      this.#misses++;
-      return null;
-    }
+    if (known === undefined && this.#asked.size >= this.#settings.mostAsked) return this.#miss();
     // What is borrowed is copied while it is.
     return this.#wait(known ?? this.#get(name), { text: key.text, hash: Int32Array.from(key.hash) });
   }
@@ -95,33 +116,46 @@ export class RedisStore implements CacheStore, ValueKeeper {
     const { largest } = this.#settings;
     const bytes = reservedFor(headLength(key.text, meta), length);
     const isWanted = (length ?? 0) <= largest && this.#metas.usefulFor(meta) > 0;
-    if (this.#link.isAway || !isWanted || !this.reserve(bytes)) {
+    if (!this.#isTaking || !isWanted || !this.reserve(bytes)) {
       this.#refused++;
       return null;
     }
-    const head = this.#headOf(key.text, meta, randomFillSync(Buffer.allocUnsafe(ID_END - ID_START)));
-    const target = { name: this.#nameOf(key.text), meta: Buffer.from(meta) };
-    return new RedisWriter(this, target, head, { largest, length }, owner);
+    const target = {
+      name: this.nameOf(key.text),
+      meta: Buffer.from(meta),
+      isValid: this.#stillValid(key),
+    };
+    return new RedisWriter(this, target, this.#headOf(key.text, meta), { largest, length }, owner);
   }
 
+  /** Also of an entry that is held elsewhere: it is known by its meta. The body stays in Redis. */
   async update(entry: CacheEntry, meta: Buffer): Promise<void> {
-    if (!(entry instanceof RedisEntry)) return;
-    const { key, id, body } = entry;
+    const { key } = entry;
     const lifetime = this.#metas.usefulFor(meta);
-    if (lifetime <= 0) return;
+    if (!this.#isTaking || lifetime <= 0) return;
     const own = Buffer.from(meta);
-    const value = Buffer.concat([this.#headOf(key.text, own, id), body]);
-    const words = [REPLACE, "1", this.#nameOf(key.text), id, value, wholeText(lifetime)];
-    if ((await this.#ask(["EVAL", ...words])) === 1) entry.meta = own;
+    const id = entry instanceof RedisEntry ? entry.id : this.#metas.identityOf(entry.meta);
+    const head = this.#headOf(key.text, own);
+    const isValid = this.#stillValid(key);
+    const name = this.nameOf(key.text);
+    const words = [REPLACE_HEAD, "1", name, id, head, wholeText(lifetime)];
+    if ((await this.#store(["EVAL", ...words])) !== 1) return;
+    if (entry instanceof RedisEntry) entry.meta = own;
+    if (!isValid()) await this.#ask(["UNLINK", name]);
   }
 
   async remove(key: CacheKey): Promise<boolean> {
-    return (await this.#ask(["UNLINK", this.#nameOf(key.text)])) === 1;
+    return (await this.#ask(["UNLINK", this.nameOf(key.text)])) === 1;
+  }
+
+  /** Keys may be long, and may be secrets; Redis shows its keys to many. */
+  nameOf(text: string): string {
+    return `${this.#entriesName}${hash("sha256", text, "hex").slice(0, DIGITS)}`;
   }
 
   /** What other machines have stored, too. What is stored meanwhile may stay. */
   async clear(): Promise<void> {
-    const pattern = `${this.#settings.prefix.replace(/[\\*?[\]]/g, "\\$&")}e:*`;
+    const pattern = `${this.#entriesName.replace(/[\\*?[\]]/g, "\\$&")}*`;
     let cursor: Buffer | string = "0";
     do {
       const reply = await this.#ask(["SCAN", cursor, "MATCH", pattern, "COUNT", `${SCANNED}`]);
@@ -154,6 +188,19 @@ export class RedisStore implements CacheStore, ValueKeeper {
     this.#failures++;
   }
 
+  get #entriesName(): string {
+    return `${this.#settings.prefix}e${VALUE_FORMAT}:`;
+  }
+
+  get #isTaking(): boolean {
+    return !this.#link.isAway && this.#clock.now() >= this.#refusedUntil;
+  }
+
+  #miss(): null {
+    this.#misses++;
+    return null;
+  }
+
   #get(name: string): Promise<unknown> {
     const asked = this.#ask(["GET", name]);
     this.#asked.set(name, asked);
@@ -161,7 +208,7 @@ export class RedisStore implements CacheStore, ValueKeeper {
     return asked;
   }
 
-  async #wait(asked: Promise<unknown>, key: CacheKey): Promise<CacheEntry | null> {
+  async #wait(asked: Promise<unknown>, key: CacheKey): Promise<RedisEntry | null> {
     const reply = await asked;
     const value = Buffer.isBuffer(reply) ? readValue(reply, key.text) : null;
     const entry = value === null ? null : this.#toEntry(key, value);
@@ -171,43 +218,61 @@ export class RedisStore implements CacheStore, ValueKeeper {
   }
 
   #toEntry(key: CacheKey, { id, number, meta, body }: RedisValue): RedisEntry | null {
-    const here = this.#metas.here(meta, number);
+    const here = this.#metas.here(meta, number, body.length);
     return here === null ? null : new RedisEntry(key, id, here, body);
   }
 
-  #headOf(key: string, meta: Buffer, id: Buffer): Buffer {
-    return encodeHead({ id, number: this.#metas.numberOf(meta), key, meta });
+  #headOf(key: string, meta: Buffer): Buffer {
+    const metas = this.#metas;
+    return encodeHead({ id: metas.identityOf(meta), number: metas.numberOf(meta), key, meta });
   }
 
-  /** Counts as under way until Redis has it. */
-  async #send({ name, meta }: ValueTarget, value: Buffer): Promise<void> {
+  /** Tells whether nobody has invalidated a key since. */
+  #stillValid({ hash: words }: CacheKey): () => boolean {
+    const invalidations = this.#invalidations;
+    if (invalidations === null) return always;
+    const key = { hash: Int32Array.from(words) };
+    const before = invalidations.count(key);
+    return () => invalidations.count(key) === before;
+  }
+
+  /** Counts as under way as long as the bytes may lie somewhere: a Redis that is slow makes no queue longer. */
+  async #send({ name, meta, isValid }: ValueTarget, value: Buffer): Promise<void> {
     const lifetime = this.#metas.usefulFor(meta);
     if (lifetime <= 0) return;
     this.#underWay += value.length;
-    const reply = await this.#ask(["SET", name, value, "PX", wholeText(lifetime)]);
+    const reply = await this.#store(["SET", name, value, "PX", wholeText(lifetime)]);
     this.#underWay -= value.length;
     if (reply === null) this.#failures++;
+    // It may have come after what took it out.
+    else if (!isValid()) await this.#ask(["UNLINK", name]);
+  }
+
+  /** The answer to what changes something, however long it takes; null also when there is none. */
+  async #store(words: readonly (string | Buffer)[]): Promise<unknown> {
+    try {
+      return await this.#link.tell(words);
+    } catch (error) {
+      if (!(error instanceof RedisRefusal)) return null;
+      this.#refusedUntil = this.#clock.now() + REFUSED_PAUSE;
+      this.#onError(describeThrown(error));
+      return null;
+    }
   }
 
   /** The answer; null also when there is none. */
   async #ask(words: readonly (string | Buffer)[]): Promise<unknown> {
     try {
-      const reply = await this.#link.ask(words);
-      this.#hasRefused = false;
-      return reply;
+      return await this.#link.ask(words);
     } catch (error) {
-      if (error instanceof RedisRefusal && !this.#hasRefused) {
-        this.#hasRefused = true;
-        this.#onError(describeThrown(error));
-      }
+      if (error instanceof RedisRefusal) this.#onError(describeThrown(error));
       return null;
     }
   }
+}
 
-  /** Keys may be long, and may be secrets; Redis shows its keys to many. */
-  #nameOf(text: string): string {
-    return `${this.#settings.prefix}e:${hash("sha256", text, "hex").slice(0, DIGITS)}`;
-  }
+function always(): boolean {
+  return true;
 }
 
 function wholeText(milliseconds: number): string {

@@ -18,6 +18,8 @@ export interface ValueTarget {
   readonly name: string;
   /** A copy. */
   readonly meta: Buffer;
+  /** Whether nobody has taken it out before it was there. */
+  readonly isValid: () => boolean;
 }
 
 export interface BodyRoom {

@@ -1,3 +1,4 @@
+import { hash } from "node:crypto";
 import { MetaFlag, withPurge } from "../../meta.ts";
 import { isMeta, MetaView } from "../../meta-view.ts";
 import type { PurgeList } from "../../purges/purge-list.ts";
@@ -8,8 +9,10 @@ export interface StoreMetas {
   usefulFor(meta: Buffer): number;
   /** The number of the last purge of all machines that it isn't subject to; -1: nobody knows. */
   numberOf(meta: Buffer): number;
-  /** The meta as this machine would have it. @returns null when it can't be read */
-  here(meta: Buffer, number: number): Buffer | null;
+  /** 8 bytes that tell a response from others under its key, on all machines and whatever purges have noted in its meta. */
+  identityOf(meta: Buffer): Buffer;
+  /** The meta as this machine would have it. @returns null when it can't be read, or is that of another body */
+  here(meta: Buffer, number: number, bodyLength: number): Buffer | null;
 }
 
 export interface UsefulTime {
@@ -50,8 +53,14 @@ export class SharedMetas implements StoreMetas {
     return this.#purges.remoteOf(this.#view.of(meta).generation);
   }
 
-  here(meta: Buffer, number: number): Buffer | null {
+  identityOf(meta: Buffer): Buffer {
+    return hash("sha256", withPurge(meta, 0, 0), "buffer").subarray(0, 8);
+  }
+
+  here(meta: Buffer, number: number, length: number): Buffer | null {
     if (!isMeta(meta)) return null;
-    return withPurge(meta, this.#view.of(meta).flags, this.#purges.generationOf(number));
+    const { flags, bodyLength } = this.#view.of(meta);
+    if (bodyLength >= 0 && bodyLength !== length) return null;
+    return withPurge(meta, flags, this.#purges.generationOf(number));
   }
 }

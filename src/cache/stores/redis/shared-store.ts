@@ -1,0 +1,158 @@
+import type { CacheEntry, CacheKey, CacheStore, EntryWriter, StoreStats, WriterOwner } from "../../store.ts";
+import { RedisEntry } from "./redis-entry.ts";
+import type { RedisStore } from "./redis-store.ts";
+import { SharedWriter } from "./shared-writer.ts";
+
+/**
+ * What a machine has itself before what all machines have together:
+ *
+ *     find ──▶ here ─┬─ there ──────────────────────────▶ answered, and Redis isn't asked
+ *                    └─ not ──▶ Redis ──▶ brought here ──▶ answered
+ *
+ * What is stored goes to both; all that can be served without Redis is. So a Redis that is away, slow or full costs what it would have had and no more.
+ */
+export class SharedStore implements CacheStore {
+  readonly streams: boolean;
+  readonly stats: StoreStats;
+  readonly #near: CacheStore;
+  readonly #far: RedisStore;
+  /** What is being written in this thread, by the texts of keys. */
+  readonly #writing = new Map<string, SharedWriter>();
+
+  /** @param near of this machine; who made it closes it */
+  constructor(near: CacheStore, far: RedisStore) {
+    this.streams = near.streams;
+    this.#near = near;
+    this.#far = far;
+    this.stats = new SharedStats(near, far);
+  }
+
+  find(key: CacheKey): CacheEntry | null | Promise<CacheEntry | null> {
+    const found = this.#near.find(key);
+    if (!(found instanceof Promise)) return found ?? this.#findFar(key);
+    const kept = keep(key);
+    return found.then((entry) => entry ?? this.#findFar(kept));
+  }
+
+  begin(key: CacheKey, meta: Buffer, length: number | null, owner: WriterOwner): EntryWriter | null {
+    const kept = keep(key);
+    const { text } = key;
+    const writer = new SharedWriter(owner, {
+      dropNear: () => settle(this.#near.remove(kept)),
+      dropFar: () => void this.#far.remove(kept),
+      onEnd: (ended) => {
+        if (this.#writing.get(text) === ended) this.#writing.delete(text);
+      },
+    });
+    const near = this.#near.begin(key, meta, length, writer.nearOwner);
+    const far = this.#far.begin(key, meta, length, writer.farOwner);
+    if (!writer.begin(near, far)) return null;
+    this.#writing.set(text, writer);
+    return writer;
+  }
+
+  async update(entry: CacheEntry, meta: Buffer): Promise<void> {
+    // First: the one here may be changed where it lies, and is let go of soon.
+    const far = this.#far.update(entry, meta);
+    if (!(entry instanceof RedisEntry)) await this.#near.update(entry, meta);
+    await far;
+  }
+
+  async remove(key: CacheKey): Promise<boolean> {
+    this.#writing.get(key.text)?.leaveFar();
+    const far = this.#far.remove(key);
+    const wasHere = await this.#near.remove(key);
+    return (await far) || wasHere;
+  }
+
+  async clear(): Promise<void> {
+    await Promise.all([this.#near.clear(), this.#far.clear()]);
+  }
+
+  /** The way to Redis; what is here goes on. */
+  close(): Promise<void> {
+    return this.#far.close();
+  }
+
+  #findFar(key: CacheKey): null | Promise<CacheEntry | null> {
+    const found = this.#far.find(key);
+    if (found === null) return null;
+    const kept = keep(key);
+    return found.then((entry) => entry && this.#bring(kept, entry));
+  }
+
+  /** What has come here while Redis was asked is newer than what it had. */
+  async #bring(key: CacheKey, entry: RedisEntry): Promise<CacheEntry> {
+    const known = this.#near.find(key);
+    const newer = known instanceof Promise ? await known : known;
+    return newer ?? this.#copy(key, entry);
+  }
+
+  /** @returns an entry to read by: here, or, where there is no room, as it came */
+  #copy(key: CacheKey, entry: RedisEntry): CacheEntry {
+    const { meta, body } = entry;
+    const writer = this.#near.begin(key, meta, body.length, NOBODY);
+    const copy = writer?.open() ?? null;
+    if (writer === null || copy === null) {
+      writer?.abort();
+      return entry;
+    }
+    if (body.length > 0) writer.write(body, 0, body.length);
+    writer.finish();
+    return copy;
+  }
+}
+
+const NOBODY: WriterOwner = { onDrain() {}, onFailure() {} };
+
+/** A key that is good for longer than the call. */
+function keep({ text, hash }: CacheKey): CacheKey {
+  return { text, hash: hash.slice() };
+}
+
+function settle(work: unknown): void {
+  if (work instanceof Promise) work.catch(() => undefined);
+}
+
+/** What is here, and what was found in either. */
+class SharedStats implements StoreStats {
+  readonly #near: CacheStore;
+  readonly #far: RedisStore;
+
+  constructor(near: CacheStore, far: RedisStore) {
+    this.#near = near;
+    this.#far = far;
+  }
+
+  get entries(): number {
+    return this.#near.stats.entries;
+  }
+
+  get bytes(): number {
+    return this.#near.stats.bytes;
+  }
+
+  get mostBytes(): number {
+    return this.#near.stats.mostBytes;
+  }
+
+  get hits(): number {
+    return this.#near.stats.hits + this.#far.stats.hits;
+  }
+
+  get misses(): number {
+    return this.#far.stats.misses;
+  }
+
+  get evictions(): number {
+    return this.#near.stats.evictions;
+  }
+
+  get refused(): number {
+    return this.#near.stats.refused;
+  }
+
+  get failures(): number {
+    return this.#near.stats.failures;
+  }
+}
