@@ -60,7 +60,12 @@ export function exchangeOf(init: CacheExchangeInit): Exchange {
 export function metaOf(init: CacheExchangeInit, bodyLength = 10): ResponseMeta {
   const { request, response, facts, lifetime } = exchangeOf(init);
   const key = `https://${request.host}${request.target}`;
-  const meta = toMeta(response, facts, lifetime, policyOf(init.policy), { key, generation: 0, bodyLength });
+  const meta = toMeta(response, facts, lifetime, policyOf(init.policy), {
+    key,
+    generation: 0,
+    bodyLength,
+    epoch: 1,
+  });
   assert.ok(meta !== null);
   return meta;
 }

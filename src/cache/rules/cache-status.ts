@@ -27,7 +27,7 @@ export interface CacheStatus {
   readonly collapsed?: boolean;
   /** The text of its key; left out where it isn't ASCII. */
   readonly key?: string;
-  /** A token. */
+  /** Left out where it isn't ASCII. */
   readonly detail?: string;
 }
 
@@ -43,13 +43,19 @@ export function formatCacheStatus(cache: string, status: CacheStatus): string {
   if (ttl !== undefined) text += `; ttl=${ttl}`;
   if (stored === true) text += "; stored";
   if (collapsed === true) text += "; collapsed";
-  if (key !== undefined && IS_STRING.test(key)) text += `; key="${key.replace(/["\\]/g, "\\$&")}"`;
-  if (detail !== undefined) text += `; detail=${detail}`;
+  if (key !== undefined && IS_STRING.test(key)) text += `; key=${quoted(key)}`;
+  if (detail !== undefined && IS_STRING.test(detail))
+    text += IS_TOKEN.test(detail) ? `; detail=${detail}` : `; detail=${quoted(detail)}`;
   return text;
 }
 
-/** What a string of a structured field may hold (RFC 9651 §3.3.3). */
+/** What a string of a structured field may hold (RFC 9651 §3.3.3), and a token (§3.3.4). */
 const IS_STRING = /^[\x20-\x7e]*$/;
+const IS_TOKEN = /^[A-Za-z*][\w!#$%&'*+.^`|~:/-]*$/;
+
+function quoted(text: string): string {
+  return `"${text.replace(/["\\]/g, "\\$&")}"`;
+}
 
 /** The seconds that a response is still fresh, whole ones. Times in milliseconds since 1970, the lifetime in seconds. */
 export function timeToLive(bornAt: number, lifetime: number, now: number): number {

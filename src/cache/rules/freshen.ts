@@ -10,6 +10,7 @@ import { type NotStored, whyForOne } from "./storability.ts";
 import { storedFields } from "./stored-fields.ts";
 import { toMeta } from "./to-meta.ts";
 import { varyNames } from "./vary-names.ts";
+import { factsBy, type StoredAs } from "./verdict.ts";
 
 /**
  * What a 304 never changes (RFC 9111 §3.2): it describes the body that is stored, and servers that
@@ -62,6 +63,7 @@ export interface Freshened {
  * and times and lifetime by what is there then.
  * @param update the 304
  * @param facts of the update
+ * @param as what a program says of it; null: nothing
  * @returns null when it doesn't fit in a meta any more
  */
 export function freshen(
@@ -70,7 +72,34 @@ export function freshen(
   facts: ResponseFacts,
   policy: CachePolicy,
   asker: Asker,
+  as: StoredAs | null = null,
 ): Freshened | null {
+  const merged = mergedHead(entry, update, facts, policy);
+  const told = readResponse(merged, policy, facts.requestTime, facts.responseTime);
+  const mergedFacts = as === null ? told : factsBy(as, told);
+  const lifetime = lifetimeOf(mergedFacts, policy);
+  const meta = toMeta(merged, mergedFacts, lifetime, policy, {
+    key: entry.key,
+    bodyLength: entry.bodyLength,
+    epoch: entry.epoch,
+    generation: asker.generation,
+    ...(as?.tags === undefined ? {} : { tags: as.tags }),
+  });
+  return meta && { meta, why: whyNotUpdated(asker, mergedFacts.directives) };
+}
+
+function whyNotUpdated({ fields, asked }: Asker, directives: CacheDirectives): NotStored | null {
+  if (asked?.has(Directive.NoStore) === true) return "request-no-store";
+  return directives.has(Directive.NoStore) ? "no-store" : whyForOne(fields, directives);
+}
+
+/** What is stored, as a 304 has changed it. */
+export function mergedHead(
+  entry: MetaView,
+  update: ResponseHead,
+  facts: ResponseFacts,
+  policy: CachePolicy,
+): ResponseHead {
   const received = storedFields(update.headers, facts.directives);
   const headers = mergedFields(entry.lines(), policy.storesCookies ? received : withoutCookies(received));
   if (!update.headers.has("date")) {
@@ -79,20 +108,7 @@ export function freshen(
   }
   const age = update.headers.get("age");
   if (age !== null) headers.push(["Age", age]);
-  const merged = ResponseHead.from({ status: entry.status, headers });
-  const mergedFacts = readResponse(merged, policy, facts.requestTime, facts.responseTime);
-  const lifetime = lifetimeOf(mergedFacts, policy);
-  const meta = toMeta(merged, mergedFacts, lifetime, policy, {
-    key: entry.key,
-    bodyLength: entry.bodyLength,
-    generation: asker.generation,
-  });
-  return meta && { meta, why: whyNotUpdated(asker, mergedFacts.directives) };
-}
-
-function whyNotUpdated({ fields, asked }: Asker, directives: CacheDirectives): NotStored | null {
-  if (asked?.has(Directive.NoStore) === true) return "request-no-store";
-  return directives.has(Directive.NoStore) ? "no-store" : whyForOne(fields, directives);
+  return ResponseHead.from({ status: entry.status, headers });
 }
 
 /** A cookie that comes with a 304 is for whom it is sent to. */

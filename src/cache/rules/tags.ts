@@ -15,6 +15,11 @@ export function tagsOf(headers: HttpHeaders): string {
   if (text === ",") return "";
   const tags = new Set(text.split(SEPARATORS));
   tags.delete("");
+  return joinTags(tags);
+}
+
+/** The same of tags as a program names them. */
+export function joinTags(tags: Iterable<string>): string {
   let joined = " ";
   for (const tag of tags) {
     if (joined.length + tag.length < MOST_CHARACTERS) joined += `${tag} `;

@@ -6,7 +6,7 @@ import { type Lifetime, LifetimeSource } from "./lifetime.ts";
 import type { CachePolicy } from "./policy.ts";
 import type { ResponseFacts } from "./response-facts.ts";
 import { storedFields } from "./stored-fields.ts";
-import { tagsOf } from "./tags.ts";
+import { joinTags, tagsOf } from "./tags.ts";
 
 /** What a meta says that isn't in the response. */
 export interface Placing {
@@ -16,6 +16,10 @@ export interface Placing {
   readonly generation: number;
   /** Bytes of the body; -1 while nobody knows. */
   readonly bodyLength: number;
+  /** In place of its own. */
+  readonly tags?: readonly string[];
+  /** By which the body is known, as long as it is the same. */
+  readonly epoch: number;
 }
 
 /**
@@ -35,8 +39,9 @@ export function toMeta(
   if (!response.headers.has("date")) fields.push(["Date", new Date(facts.responseTime).toUTCString()]);
   if (!canHold(fields)) return null;
   const heedsOwn = !mustRevalidate(directives) && !directives.has(Directive.NoCache);
+  const { tags, ...place } = placing;
   return {
-    ...placing,
+    ...place,
     status: facts.status,
     flags: flagsOf(facts, lifetime),
     responseTime: facts.responseTime,
@@ -48,9 +53,8 @@ export function toMeta(
       ? staleTime(directives, directives.staleWhileRevalidate, policy.staleWhileRevalidate)
       : 0,
     staleIfError: heedsOwn ? staleTime(directives, directives.staleIfError, policy.staleIfError) : 0,
-    epoch: 0,
     varyList: "",
-    tags: tagsOf(response.headers),
+    tags: tags === undefined ? tagsOf(response.headers) : joinTags(tags),
     fields,
   };
 }

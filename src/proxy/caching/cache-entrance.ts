@@ -175,7 +175,8 @@ export abstract class CacheEntrance<C> extends Exchange<C> implements CacheNotes
   }
 
   disableCache(reason: string): void {
-    if (this.outcome !== UNKNOWN || this.isDone) return;
+    // What is on its way is told in the phases of its own session whether it is to be stored.
+    if (this.outcome !== UNKNOWN || this.forward !== null) return;
     this.isOff = true;
     this.cacheReason = reason;
   }

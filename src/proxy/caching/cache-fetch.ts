@@ -1,8 +1,9 @@
-import { ProxyError } from "../../base/errors.ts";
+import { ProxyError, toProxyError } from "../../base/errors.ts";
+import type { Random } from "../../base/random.ts";
 import type { Fill } from "../../cache/fills/fill.ts";
 import { encodeMeta, type FieldLine } from "../../cache/meta.ts";
 import { MetaView } from "../../cache/meta-view.ts";
-import { freshen, isAbout } from "../../cache/rules/freshen.ts";
+import { freshen, isAbout, mergedHead } from "../../cache/rules/freshen.ts";
 import { lifetimeOf } from "../../cache/rules/lifetime.ts";
 import { RequestField } from "../../cache/rules/request-fields.ts";
 import { type ResponseFacts, readResponse } from "../../cache/rules/response-facts.ts";
@@ -11,8 +12,9 @@ import { type NotStored, whyNotStored } from "../../cache/rules/storability.ts";
 import { fieldsForClient } from "../../cache/rules/stored-fields.ts";
 import { toMeta } from "../../cache/rules/to-meta.ts";
 import { askForAll, askWhetherItHolds } from "../../cache/rules/validation.ts";
-import { variantText, varyList } from "../../cache/rules/vary.ts";
+import { OWN_VARIANCE, variantText, varyList } from "../../cache/rules/vary.ts";
 import { varyNames } from "../../cache/rules/vary-names.ts";
+import { factsBy } from "../../cache/rules/verdict.ts";
 import type { CacheEntry, CacheKey, EntryWriter, WriterOwner } from "../../cache/store.ts";
 import type { BodyLength, ResponseHead } from "../../http/heads.ts";
 import type { HttpHeaders } from "../../http/http-headers.ts";
@@ -22,12 +24,9 @@ import type { HttpProxy } from "../http-proxy.ts";
 import type { Session } from "../session.ts";
 import type { MeteredClient } from "../traffic/session-meter.ts";
 import type { Lookup } from "./cache-lookup.ts";
-import { FillExchange } from "./fill-exchange.ts";
+import { FillExchange, type FillSubject } from "./fill-exchange.ts";
 import { settle } from "./http-cache.ts";
 import { type PassOwner, PassStream } from "./pass-stream.ts";
-
-/** Why a response goes past the store: what forbids to store it, no room there, or that it was changed while it came. */
-export type WhyPassed = NotStored | "store" | "invalidated";
 
 /** Who waits for what is fetched. Is told one of these, once; `own` is what the response has for them alone. */
 export interface FetchOwner {
@@ -37,9 +36,9 @@ export interface FetchOwner {
    */
   onStored(entry: CacheEntry, own: readonly FieldLine[], rest: PassStream): void;
   /** The response goes to them, and into the store as well where `why` is null. */
-  onPassed(head: ResponseHead, stream: UpstreamStream, why: WhyPassed | null): void;
+  onPassed(head: ResponseHead, stream: UpstreamStream, why: string | null): void;
   /** What was stale holds; `meta` is what is stored by now, or, where `why` isn't null, what it is for them alone. The entry is theirs. */
-  onFreshened(entry: CacheEntry, meta: Buffer, own: readonly FieldLine[], why: NotStored | null): void;
+  onFreshened(entry: CacheEntry, meta: Buffer, own: readonly FieldLine[], why: string | null): void;
   /** The server can't do its work, but what is stale may stand in. The entry is theirs. */
   onStale(entry: CacheEntry, status: number | null): void;
   onFetchFailed(error: ProxyError): void;
@@ -58,7 +57,7 @@ const view = new MetaView();
  *
  * It goes on when whoever asked is gone, as long as somebody else may have use for what comes of it.
  */
-export class CacheFetch<C> implements DownstreamStream, WriterOwner, PassOwner {
+export class CacheFetch<C> implements DownstreamStream, WriterOwner, PassOwner, FillSubject {
   readonly bytesReceived = 0;
   readonly requestComplete = true;
   bytesSent = 0;
@@ -99,6 +98,7 @@ export class CacheFetch<C> implements DownstreamStream, WriterOwner, PassOwner {
     this.#lookup = lookup;
     this.#fill = fill;
     this.#stale = stale;
+    this.#isReplacing = lookup.replaces;
   }
 
   start(proxy: HttpProxy<C>, client: MeteredClient, origin: Session<C>): void {
@@ -118,6 +118,21 @@ export class CacheFetch<C> implements DownstreamStream, WriterOwner, PassOwner {
   /** The server that answers, and how it was reached. */
   get exchange(): Exchange<C> {
     return this.#exchange!;
+  }
+
+  get keyText(): string {
+    return this.#lookup.key.text;
+  }
+
+  get isRefetch(): boolean {
+    return this.#stale !== null || this.#isReplacing;
+  }
+
+  toJudge(head: ResponseHead): ResponseHead {
+    if (this.#stale === null || head.status !== 304) return head;
+    const { policy } = this.#lookup.rules;
+    const facts = readResponse(head, policy, this.#requestTime, this.#now());
+    return mergedHead(view.of(this.#stale.meta), head, facts, policy);
   }
 
   /** Whoever asked is gone. */
@@ -150,6 +165,10 @@ export class CacheFetch<C> implements DownstreamStream, WriterOwner, PassOwner {
         return;
       }
       if (isServerError(head.status) && this.#servesStale(head.status)) return;
+      if (this.#broken !== null) {
+        this.#exchange!.fail(this.#broken);
+        return;
+      }
       this.#dropStale();
       this.#isReplacing = true;
     }
@@ -160,8 +179,11 @@ export class CacheFetch<C> implements DownstreamStream, WriterOwner, PassOwner {
   }
 
   /** @returns null when it is being stored, and whoever asked knows */
-  #store(head: ResponseHead, length: BodyLength, facts: ResponseFacts): WhyPassed | null {
+  #store(head: ResponseHead, length: BodyLength, told: ResponseFacts): string | null {
     const { rules, request, fields, asked } = this.#lookup;
+    const { storedAs, cacheReason } = this.#exchange!;
+    if (cacheReason !== null) return cacheReason;
+    const facts = storedAs === null ? told : factsBy(storedAs, told);
     const lifetime = lifetimeOf(facts, rules.policy);
     const exchange = { request, fields, asked, response: head, facts, lifetime };
     const why = whyNotStored(exchange, rules.policy);
@@ -173,6 +195,8 @@ export class CacheFetch<C> implements DownstreamStream, WriterOwner, PassOwner {
       key: key.text,
       generation: this.#generation,
       bodyLength,
+      ...(storedAs?.tags === undefined ? {} : { tags: storedAs.tags }),
+      epoch: randomEpoch(this.exchange.proxy.random),
     });
     if (meta === null) return "store";
     const { store } = rules.cache;
@@ -201,16 +225,19 @@ export class CacheFetch<C> implements DownstreamStream, WriterOwner, PassOwner {
   /** Where the response is stored: behind a list of fields if it varies. */
   #keyFor({ vary }: ResponseFacts): CacheKey {
     const { rules, request, primary, now } = this.#lookup;
-    const names = vary === null ? null : varyNames(vary);
-    if (names === null || names.length === 0) return primary;
+    const { variance } = this.#exchange!;
+    const names = vary === null ? [] : (varyNames(vary) ?? []);
+    if (variance !== null) names.push(OWN_VARIANCE);
+    if (names.length === 0) return primary;
     const { vary: known, epoch: knownEpoch } = this.#lookup;
     const text = names.join(",");
-    if (known === text) return rules.key.ofText(variantText(primary.text, text, knownEpoch, request));
-    const epoch = Math.floor(this.exchange.proxy.random.next() * 2 ** 32);
+    if (known === text)
+      return rules.key.ofText(variantText(primary.text, text, knownEpoch, request, variance));
+    const epoch = randomEpoch(this.exchange.proxy.random);
     const list = encodeMeta(varyList(names, epoch, primary.text, this.#generation, now));
     const writer = rules.cache.store.begin(primary, list, 0, NOBODY);
     writer?.finish();
-    return rules.key.ofText(variantText(primary.text, text, epoch, request));
+    return rules.key.ofText(variantText(primary.text, text, epoch, request, variance));
   }
 
   #tellFound(): void {
@@ -219,15 +246,17 @@ export class CacheFetch<C> implements DownstreamStream, WriterOwner, PassOwner {
     this.#fill.found();
   }
 
-  #settle(why: WhyPassed): void {
+  #settle(why: string): void {
     if (this.#isTold) return;
     this.#isTold = true;
     // Who wants parts of what is too large had better ask for them than for all of it.
     const isPart = (this.#lookup.fields & RequestField.Range) !== 0;
-    this.#fill.unstorable(LASTING.has(why) || (isPart && why === "store"));
+    this.#fill.unstorable(
+      LASTING.has(why) || why === this.#exchange!.cacheReason || (isPart && why === "store"),
+    );
   }
 
-  #passOn(head: ResponseHead, why: WhyPassed | null): void {
+  #passOn(head: ResponseHead, why: string | null): void {
     const owner = this.#takeOwner();
     if (owner === null) {
       if (this.#writer === null) this.#exchange!.giveUp();
@@ -245,8 +274,9 @@ export class CacheFetch<C> implements DownstreamStream, WriterOwner, PassOwner {
     const entry = view.of(stale.meta);
     const isAnswer = this.#isQuestion && isAbout(facts, entry);
     const { fields, asked } = this.#lookup;
+    const { storedAs, cacheReason } = this.#exchange!;
     const asker = { fields, asked, generation: this.#generation };
-    const fresh = isAnswer ? freshen(entry, head, facts, rules.policy, asker) : null;
+    const fresh = isAnswer ? freshen(entry, head, facts, rules.policy, asker, storedAs) : null;
     if (fresh === null) {
       // It speaks of something else than what is stored: all of that is asked for (RFC 9111 §4.3.4).
       this.#dropStale();
@@ -254,30 +284,37 @@ export class CacheFetch<C> implements DownstreamStream, WriterOwner, PassOwner {
       this.#asksAnew = true;
       return;
     }
-    const { why } = fresh;
+    const why = cacheReason ?? fresh.why;
     const meta = encodeMeta(fresh.meta);
     if (why === null) {
       settle(rules.cache.store.update(stale, meta));
       this.#tellFound();
-    } else this.#keepFromOthers(why);
+    } else {
+      // Others ask the server for themselves; what isn't to be stored any more goes.
+      if (why !== "authorization" && why !== "request-no-store") rules.cache.forget(this.#lookup.key);
+      this.#settle(why);
+    }
     this.#stale = null;
     const owner = this.#takeOwner();
     if (owner === null) stale.release();
     else owner.onFreshened(stale, meta, fieldsForClient(head.headers, facts.directives, rules.policy), why);
   }
 
-  /** Others ask the server for themselves; what it doesn't want stored any more goes. */
-  #keepFromOthers(why: NotStored): void {
-    if (why === "no-store" || why === "private") this.#lookup.rules.cache.forget(this.#lookup.key);
-    this.#settle(why);
-  }
-
-  #servesStale(status: number | null): boolean {
+  /** @param problem of the server: the status that it answered with, or what went wrong. What a program throws is what is broken */
+  #servesStale(problem: ProxyError | number): boolean {
     const stale = this.#stale!;
     const { asked } = this.#lookup;
     if (!mayServeOnError(view.of(stale.meta), asked, this.#now())) return false;
+    try {
+      if (!this.#exchange!.permitsStale(problem)) return false;
+    } catch (thrown) {
+      this.#dropStale();
+      this.#broken = toProxyError(thrown);
+      return false;
+    }
     this.#stale = null;
     this.#fail();
+    const status = typeof problem === "number" ? problem : null;
     const owner = this.#takeOwner();
     if (owner === null) stale.release();
     else owner.onStale(stale, status);
@@ -394,14 +431,14 @@ export class CacheFetch<C> implements DownstreamStream, WriterOwner, PassOwner {
   }
 
   #end(error: ProxyError): void {
-    if (this.#stale !== null && this.#servesStale(null)) return;
+    if (this.#stale !== null && this.#servesStale(error)) return;
     this.#dropStale();
     this.#broken ??= error;
     this.#writer?.abort();
     this.#writer = null;
     this.#fail();
     if (this.#left === null) this.#endPass(null);
-    this.#takeOwner()?.onFetchFailed(error);
+    this.#takeOwner()?.onFetchFailed(this.#broken);
   }
 
   #fail(): void {
@@ -422,7 +459,7 @@ export class CacheFetch<C> implements DownstreamStream, WriterOwner, PassOwner {
 }
 
 /** What a server does always, as far as one can tell; the rest may be otherwise next time. */
-const LASTING: ReadonlySet<WhyPassed> = new Set<WhyPassed>([
+const LASTING: ReadonlySet<string> = new Set<NotStored>([
   "no-store",
   "private",
   "set-cookie",
@@ -436,6 +473,11 @@ function countInvalidations({ rules, primary }: Lookup): number {
   if (cache.invalidations === null) return 0;
   const end = primary.text.indexOf("\n");
   return cache.invalidations.count(end === -1 ? primary : key.ofText(primary.text.slice(0, end)));
+}
+
+/** Never 0, which stands for none. */
+function randomEpoch(random: Random): number {
+  return 1 + Math.floor(random.next() * (2 ** 32 - 1));
 }
 
 const NOBODY: WriterOwner = { onDrain() {}, onFailure() {} };

@@ -8,7 +8,6 @@ import { type CacheStatus, Forward, timeToLive } from "../../cache/rules/cache-s
 import { invalidatedBy, isSafe } from "../../cache/rules/invalidation.ts";
 import { RequestField } from "../../cache/rules/request-fields.ts";
 import { decideReuse, mayServeOnError, Reuse, withoutEntry } from "../../cache/rules/reuse.ts";
-import type { NotStored } from "../../cache/rules/storability.ts";
 import { type CacheEntry, EntryState } from "../../cache/store.ts";
 import type { ResponseHead } from "../../http/heads.ts";
 import type { UpstreamStream } from "../../http/streams.ts";
@@ -273,7 +272,7 @@ export class CachingExchange<C> extends CacheEntrance<C> implements FillOwner, F
     this.#serve(entry, entry.meta, { forward: this.forward, stored: true }, own, rest);
   }
 
-  onFreshened(entry: CacheEntry, meta: Buffer, own: readonly FieldLine[], why: NotStored | null): void {
+  onFreshened(entry: CacheEntry, meta: Buffer, own: readonly FieldLine[], why: string | null): void {
     this.#noteServer();
     const kept = why === null ? { stored: true } : { detail: why };
     this.cacheReason = why;

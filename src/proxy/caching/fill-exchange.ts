@@ -1,26 +1,54 @@
-import { ProxyError } from "../../base/errors.ts";
+import { notPromised, ProxyError, toProxyError } from "../../base/errors.ts";
+import { checkStoredAs, type StoredAs } from "../../cache/rules/verdict.ts";
 import type { RequestHead, ResponseHead } from "../../http/heads.ts";
 import type { DownstreamStream } from "../../http/streams.ts";
 import { Exchange } from "../exchange.ts";
 import type { HttpProxy } from "../http-proxy.ts";
+import type { CacheVerdict } from "../phases.ts";
 import type { Session } from "../session.ts";
 import type { MeteredClient } from "../traffic/session-meter.ts";
+import { type CacheNotes, type CachePhase, SessionCache } from "./session-cache.ts";
+
+/** What is fetched for a cache, for those who look at the response. */
+export interface FillSubject {
+  /** Of the key, as far as it is known. */
+  readonly keyText: string;
+  /** Whether something stands under it. */
+  readonly isRefetch: boolean;
+  /** What a program judges: of a 304 what comes of it. */
+  toJudge(head: ResponseHead): ResponseHead;
+}
 
 /**
  * An exchange without a client: a cache gets by it what it hasn't, or hasn't any more. It begins where a request would go
  * upstream, goes through the phases from there to where a cache sees the response, and what comes of it goes to `downstream`.
  * It has a session of its own with the context of the one that it is for, so that phases choose as they would for that.
  */
-export class FillExchange<C> extends Exchange<C> {
+export class FillExchange<C> extends Exchange<C> implements CacheNotes {
+  /** What the program says of how the response is stored; null: nothing. */
+  storedAs: StoredAs | null = null;
+  /** By what it tells it apart; null: it doesn't. */
+  variance: string | null = null;
+  /** Why it doesn't want it stored; null: it has nothing against that. */
+  cacheReason: string | null = null;
+  readonly cacheAge = -1;
+  readonly cacheSize = -1;
+  readonly cacheTtl = null;
+  readonly isStored = false;
+  readonly isCollapsed = false;
+  readonly #subject: FillSubject;
+  #cache: SessionCache | null = null;
+
   /** @param origin whose request it is that finds nothing in the cache; it may be over before this is */
   constructor(
     proxy: HttpProxy<C>,
-    downstream: DownstreamStream,
+    downstream: DownstreamStream & FillSubject,
     request: RequestHead,
     client: MeteredClient,
     origin: Session<C>,
   ) {
     super(proxy, downstream, request, client);
+    this.#subject = downstream;
     this.responsePlan = proxy.plans.beforeCache;
     const { session } = this;
     session.context = origin.context;
@@ -64,5 +92,58 @@ export class FillExchange<C> extends Exchange<C> {
   override onInformational(head: ResponseHead): void {
     this.hasInformed = true;
     this.downstream.sendInformational(head);
+  }
+
+  // ── what the program says of the response ──────────────────────────────────────────────────────────────────────
+
+  protected override filterResponse(): void {
+    const { responseCacheFilter, cacheVaryFilter } = this.proxy.plan;
+    if (responseCacheFilter === null && cacheVaryFilter === null) super.filterResponse();
+    else {
+      const head = this.#subject.toJudge(this.session.response!);
+      this.call(responseCacheFilter, this.#takeVerdict, head);
+    }
+  }
+
+  #takeVerdict(verdict: CacheVerdict): void {
+    if (typeof verdict === "object") {
+      try {
+        checkStoredAs(verdict);
+      } catch (thrown) {
+        this.fail(toProxyError(thrown));
+        return;
+      }
+      this.storedAs = verdict;
+    } else if (verdict === false || typeof verdict === "string") this.cacheReason ??= verdict || "filter";
+    this.call(this.proxy.plan.cacheVaryFilter, this.#takeVariance, this.session.response);
+  }
+
+  #takeVariance(text: string | null | undefined): void {
+    this.variance = text ?? null;
+    super.filterResponse();
+  }
+
+  /** Whether it lets something stale be served. @throws what it throws */
+  permitsStale(problem: ProxyError | number): boolean {
+    const { shouldServeStale } = this.proxy.plan;
+    if (shouldServeStale === null) return true;
+    return notPromised(shouldServeStale(this.session, problem), "shouldServeStale");
+  }
+
+  override get cache(): SessionCache {
+    this.#cache ??= new SessionCache(this);
+    return this.#cache;
+  }
+
+  get cachePhase(): CachePhase {
+    return this.#subject.isRefetch ? "expired" : "miss";
+  }
+
+  get cacheKeyText(): string {
+    return this.#subject.keyText;
+  }
+
+  disableCache(reason: string): void {
+    this.cacheReason ??= reason;
   }
 }

@@ -98,8 +98,8 @@ export class SessionCache {
   }
 
   /**
-   * Turns the cache off for the session: before it was looked in, the request goes past it; after that, until the server has answered,
-   * the response isn't stored. Later it does nothing.
+   * Turns the cache off for the session: up to `cacheHitFilter` and `cacheMiss` the request goes past it; in later phases, up to
+   * `responseCacheFilter`, the response isn't stored. After that it does nothing.
    * @param reason for `reason`, and, where the response isn't stored, for the `detail` of `Cache-Status`; best a token. Default `disabled`
    */
   disable(reason: string = "disabled"): void {
