@@ -99,7 +99,12 @@ export interface CacheStore {
   begin(key: CacheKey, meta: Buffer, length: number | null, owner: WriterOwner): EntryWriter | null;
   /** Puts other meta in place, as freshened by a 304. Nothing happens when the entry has been replaced or removed. */
   update(entry: CacheEntry, meta: Buffer): void | Promise<void>;
-  /** @returns whether there was one */
+  /**
+   * Whether an entry is still what its key leads to: it may have been replaced or removed since it was found. Absent where a store can't
+   * say so at once.
+   */
+  isCurrent?(entry: CacheEntry): boolean;
+  /** What is being written of the key goes as well, unless it was begun after this. @returns whether there was one */
   remove(key: CacheKey): boolean | Promise<boolean>;
   clear(): void | Promise<void>;
   close(): Promise<void>;

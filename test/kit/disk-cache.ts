@@ -2,7 +2,7 @@ import { lstat, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { idleAlarms } from "../../src/base/alarms.ts";
 import type { CacheEntry, CacheKey, CacheStore, EntryWriter } from "../../src/cache/store.ts";
-import { DiskKeeper } from "../../src/cache/stores/disk/disk-keeper.ts";
+import { DiskKeeper, type DiskKeeperOptions } from "../../src/cache/stores/disk/disk-keeper.ts";
 import { allocateDiskMemory, type DiskBounds } from "../../src/cache/stores/disk/disk-memory.ts";
 import { DiskStore, type DiskStoreOptions } from "../../src/cache/stores/disk/disk-store.ts";
 import type { DiskProblem } from "../../src/cache/stores/disk/problems.ts";
@@ -18,7 +18,9 @@ export interface DiskCache extends AsyncDisposable {
 
 export type DiskCacheOptions = Partial<DiskBounds & Pick<DiskStoreOptions, "now">> & {
   readonly mark?: string;
+  readonly keeper?: Partial<DiskKeeperOptions>;
   readonly calls?: DiskStoreOptions["calls"];
+  readonly onMissed?: (text: string) => void;
   /** Whether it is waited for until all files are known. Default: yes */
   readonly isReady?: boolean;
 };
@@ -26,12 +28,21 @@ export type DiskCacheOptions = Partial<DiskBounds & Pick<DiskStoreOptions, "now"
 const MIB = 1024 * 1024;
 
 export async function openDiskCache(folder: string, options: DiskCacheOptions = {}): Promise<DiskCache> {
-  const { now = Date.now, mark = "one", calls, isReady = true, mostBytes = 64 * MIB } = options;
+  const { now = Date.now, mark = "one", calls, onMissed, isReady = true, mostBytes = 64 * MIB } = options;
   const memory = allocateDiskMemory({ ...options, mostBytes });
   const problems: DiskProblem[] = [];
   const onProblem = (problem: DiskProblem): number => problems.push(problem);
-  const keeper = await DiskKeeper.open({ folder, memory, clock: idleAlarms, now, mark, onProblem });
-  const store = new DiskStore({ folder, memory, thread: 0, now, onProblem, ...(calls && { calls }) });
+  const means = { folder, memory, purges: null, clock: idleAlarms, now, mark, onProblem };
+  const keeper = await DiskKeeper.open({ ...means, ...options.keeper });
+  const store = new DiskStore({
+    folder,
+    memory,
+    thread: 0,
+    now,
+    onProblem,
+    ...(calls && { calls }),
+    ...(onMissed && { onMissed }),
+  });
   if (isReady) await keeper.ready;
   const close = async (): Promise<void> => {
     await store.close();

@@ -10,6 +10,8 @@ export interface PurgeFileOptions {
   /** Tells this thread from others at the lock. */
   readonly thread: number;
   readonly onProblem: (error: Error) => void;
+  /** Hears how many bytes the file has from now on. */
+  readonly onSize?: (bytes: number) => void;
 }
 
 /**
@@ -21,14 +23,17 @@ export class PurgeFile {
   readonly #path: string;
   readonly #memory: PurgeMemory;
   readonly #onProblem: (error: Error) => void;
-  #saved = -1;
+  readonly #onSize: (bytes: number) => void;
+  /** The generation that it has; null: it isn't this one's. */
+  #saved: number | null = null;
   #isEnded = false;
   #work: Promise<void> = Promise.resolve();
 
-  constructor({ path, memory, thread, onProblem }: PurgeFileOptions) {
+  constructor({ path, memory, thread, onProblem, onSize }: PurgeFileOptions) {
     this.#path = path;
     this.#memory = new PurgeMemory(memory, thread);
     this.#onProblem = onProblem;
+    this.#onSize = onSize ?? ((): void => undefined);
   }
 
   /** Resolves when what was stored before is judged by the purges of then; those of now are kept from here on. */
@@ -49,11 +54,19 @@ export class PurgeFile {
     this.#memory.setKept(null);
   }
 
+  /** The file is somebody else's: what that one keeps there is left alone. */
+  async leave(): Promise<void> {
+    this.#saved = null;
+    await this.end();
+  }
+
   async #run(): Promise<void> {
     for (;;) {
-      if (this.#memory.generation !== this.#saved) await this.#save();
+      const saved = this.#saved;
+      if (saved === null) return;
+      if (this.#memory.generation !== saved) await this.#save();
       else if (this.#isEnded) return;
-      else await this.#memory.untilNext(this.#saved);
+      else await this.#memory.untilNext(saved);
     }
   }
 
@@ -70,9 +83,11 @@ export class PurgeFile {
     const { bytes, generation } = encodePurges(this.#memory);
     try {
       await replaceFile(this.#path, bytes);
+      this.#onSize(bytes.length);
     } catch (error) {
       this.#onProblem(error as Error);
       await unlink(this.#path).catch(() => undefined);
+      this.#onSize(0);
     }
     this.#saved = generation;
     this.#memory.setKept(generation);

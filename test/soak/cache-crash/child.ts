@@ -39,7 +39,15 @@ const now = Date.now;
 const memory = allocateDiskMemory(job);
 // A file that the kill left torn must never have got its name: there is nothing to be found damaged.
 const onProblem = ({ message }: DiskProblem): void => tell({ fault: message });
-const keeper = await DiskKeeper.open({ folder, memory, clock: idleAlarms, now, mark: "crash", onProblem });
+const keeper = await DiskKeeper.open({
+  folder,
+  memory,
+  purges: null,
+  clock: idleAlarms,
+  now,
+  mark: "crash",
+  onProblem,
+});
 const store = new DiskStore({ folder, memory, thread: 0, now, onProblem });
 
 function tell(news: ChildNews): void {

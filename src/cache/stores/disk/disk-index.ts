@@ -60,6 +60,12 @@ export class DiskIndex extends Slots {
     return Atomics.load(this.words, Head.Role);
   }
 
+  /** Whether what is in the folder may be given out. */
+  get isOpen(): boolean {
+    const { role } = this;
+    return role === Role.Writing || role === Role.Starting;
+  }
+
   sum(which: number): number {
     return this.sums[which]!;
   }
@@ -89,7 +95,7 @@ export class DiskIndex extends Slots {
     this.#leave();
   }
 
-  count(which: typeof Sum.Refused | typeof Sum.Failures): void {
+  count(which: typeof Sum.Refused | typeof Sum.Misses): void {
     this.#enter();
     this.sums[which]!++;
     this.#leave();
@@ -170,13 +176,21 @@ export class DiskIndex extends Slots {
     this.#leave();
   }
 
-  /** @returns whether there was one */
+  /** What is being written of the key, won't be kept either. @returns whether there was one */
   remove(hash: Int32Array): boolean {
     this.#enter();
     const slot = this.seek(hash);
     if (slot !== 0) this.#makeUnwanted(slot);
+    this.forEachOf(hash, (one) => {
+      if ((this.flagsOf(one) & STAGE) === Stage.Writing) this.#makeUnwanted(one);
+    });
     this.#leave();
     return slot !== 0;
+  }
+
+  /** Whether it is still what its key leads to. */
+  isCurrent(place: Place): boolean {
+    return this.is(place) && this.#isVisible(place.slot);
   }
 
   async removeAll(): Promise<void> {
@@ -299,7 +313,7 @@ export class DiskIndex extends Slots {
     this.words[Head.Fresh] = 1;
     this.words[Head.FreeCount] = slots - 1;
     for (const sum of [Sum.Used, Sum.Folders, Sum.Leaving, Sum.Small, Sum.Entries]) this.sums[sum] = 0;
-    if (this.role !== Role.Closed) this.setRole(Role.Starting);
+    if (this.role === Role.Writing) this.setRole(Role.Starting);
   }
 
   /** Visits all slots in use. */

@@ -1,11 +1,13 @@
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { Alarm, type AlarmClock } from "../../../base/alarms.ts";
+import { PurgeFile } from "../../purges/purge-file.ts";
 import { DiskIndex } from "./disk-index.ts";
 import { Role, viewDiskMemory } from "./disk-memory.ts";
+import { inDiskBlocks } from "./disk-writer.ts";
 import { FileCalls } from "./file-calls.ts";
-import { shardNames, UNDER_WAY } from "./file-names.ts";
-import { prepareFolder } from "./folder.ts";
+import { MARKER, PURGES, shardNames, UNDER_WAY } from "./file-names.ts";
+import { DiskFolderError, notWritable, prepareFolder } from "./folder.ts";
 import { Ownership } from "./ownership.ts";
 import { type DiskProblem, Problems } from "./problems.ts";
 import { bytesOf, scanShard } from "./scan.ts";
@@ -14,10 +16,9 @@ import { isRunning, thisProcess } from "./this-process.ts";
 
 /** Of the number of a thread that no store has. */
 const KEEPER = 0xffe;
-/** Milliseconds between two looks whose the folder is. */
+/** Milliseconds between two looks whose the folder is, and between those of who waits for it. */
 const LOOK = 1000;
-/** What a process that had the folder needs at the most to hear that it has it no longer. */
-const HAND_OVER = 2.5 * LOOK;
+const WAITING_LOOK = 100;
 const SHARDS_AT_ONCE = 4;
 /** Milliseconds between two looks at all files. */
 const INSPECTION = 3_600_000;
@@ -25,21 +26,32 @@ const INSPECTION = 3_600_000;
 export interface DiskKeeperOptions {
   readonly folder: string;
   readonly memory: SharedArrayBuffer;
+  /** What was purged of it, of `createPurges`; null: nothing ever is. */
+  readonly purges: SharedArrayBuffer | null;
   readonly clock: AlarmClock;
   /** Milliseconds since 1970. */
   readonly now: () => number;
   /** Tells this keeper apart from others of the same process. */
   readonly mark: string;
+  /** Whether the folder is waited for while it is another process's, as during an upgrade. One of the same process is always waited for. */
+  readonly waitsFor?: (pid: number) => boolean;
+  /** Whether anything may be made there yet: not before this process is the user that it is to be. Default: at once */
+  readonly mayBegin?: () => boolean;
   readonly onProblem: (problem: DiskProblem) => void;
 }
 
 /**
  * Who looks after a folder, once in a process: makes it what it should be, removes what a process left that died, tells the index what is
- * there, and now and then whether that is still so. Stores serve from the beginning; they write once it is known how much there is.
+ * there, and now and then whether that is still so. Stores serve from when it is theirs; they write once it is known how much there is.
+ *
+ *     waiting ──nobody has it──▶ starting ──all files are known──▶ writing ──close──▶ closed
+ *        ▲                                                           │
+ *        └──────────────────────another process has it───────────────┘
  */
 export class DiskKeeper {
-  /** Resolves when the first look at all files is over. */
+  /** Resolves when the first look at all files is over, or it is closed. */
   readonly ready: Promise<void>;
+  readonly #options: DiskKeeperOptions;
   readonly #folder: string;
   readonly #index: DiskIndex;
   readonly #calls: FileCalls = new FileCalls();
@@ -47,27 +59,34 @@ export class DiskKeeper {
   readonly #ownership: Ownership;
   readonly #problems: Problems;
   readonly #sweeper: Sweeper;
+  readonly #purges: PurgeFile | null;
   readonly #clock: AlarmClock;
   readonly #alarm: Alarm;
-  #work: Promise<void>;
+  readonly #readiness: PromiseWithResolvers<void> = Promise.withResolvers<void>();
+  #work: Promise<void> = Promise.resolve();
   #inspectAt = 0;
+  #purgeBytes = 0;
   #isClosed = false;
-  /** Ends a wait early. */
-  #hurry: (() => void) | null = null;
 
-  /** @throws DiskFolderError when the folder can't be used */
+  /**
+   * Resolves when what is there can be given out, or is waited for.
+   * @throws DiskFolderError when the folder can't be used
+   */
   static async open(options: DiskKeeperOptions): Promise<DiskKeeper> {
     await prepareFolder(options.folder);
-    const ownership = new Ownership(options.folder, thisProcess(), options.mark);
-    return new DiskKeeper(options, ownership, await ownership.claim());
+    const keeper = new DiskKeeper(options);
+    await keeper.#open();
+    return keeper;
   }
 
-  private constructor(options: DiskKeeperOptions, ownership: Ownership, isHandedOver: boolean) {
+  private constructor(options: DiskKeeperOptions) {
     const { folder, clock } = options;
+    this.#options = options;
     this.#folder = folder;
     this.#index = new DiskIndex(viewDiskMemory(options.memory), KEEPER);
-    this.#ownership = ownership;
+    this.#ownership = new Ownership(folder, this.#process, options.mark);
     this.#problems = new Problems(options.onProblem, options.now);
+    this.#purges = this.#openPurges();
     this.#clock = clock;
     this.#sweeper = new Sweeper({
       ...{ folder, index: this.#index, calls: this.#calls, process: this.#process },
@@ -76,9 +95,13 @@ export class DiskKeeper {
     this.#alarm = new Alarm(clock, () => {
       this.#work = this.#lookAgain();
     });
-    this.#index.setRole(Role.Starting);
-    this.ready = this.#begin(isHandedOver);
-    this.#work = this.ready;
+    this.ready = this.#readiness.promise;
+  }
+
+  /** What has to belong to whom the process becomes. */
+  get files(): readonly string[] {
+    const inside = [MARKER, UNDER_WAY].map((name) => join(this.#folder, name));
+    return [...inside, this.#folder];
   }
 
   /** A worker died: what it wrote has failed, what it had open is closed. */
@@ -87,15 +110,19 @@ export class DiskKeeper {
     this.#sweeper.sweep();
   }
 
-  /** The folder is anybody's from now on. To be called after all stores are closed. */
+  /** The folder is anybody's from now on; stores that aren't closed yet find nothing more in it. */
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#alarm.clear();
-    this.#hurry?.();
     await this.#work;
+    const { role } = this.#index;
     this.#index.setRole(Role.Closed);
-    await this.#sweeper.done();
-    await this.#ownership.release();
+    if (role !== Role.Waiting) {
+      await this.#sweeper.done();
+      await this.#purges?.end();
+      await this.#ownership.release();
+    }
+    this.#readiness.resolve();
   }
 
   /** Looks at all files, and says what isn't as it was thought. */
@@ -128,35 +155,91 @@ export class DiskKeeper {
     }
   }
 
-  async #begin(isHandedOver: boolean): Promise<void> {
-    if (isHandedOver) await this.#wait(HAND_OVER);
-    await this.#takeOver();
-    if (!this.#isClosed) this.#alarm.set(this.#clock.now() + LOOK);
+  async #open(): Promise<void> {
+    const whose = await this.#ownership.look();
+    const isOthers = typeof whose === "object";
+    if (isOthers && !this.#waitsFor(whose.process)) throw inUse(this.#folder, whose.process);
+    if (!isOthers && this.#mayBegin)
+      await this.#take().catch((error: Error) => {
+        throw notWritable(this.#folder, error);
+      });
+    this.#work = this.#index.role === Role.Waiting ? Promise.resolve() : this.#survey();
+    void this.#work.then(() => this.#setAlarm());
   }
 
-  async #takeOver(): Promise<void> {
-    await this.inspect();
-    if (this.#isClosed) return;
-    while (this.#index.trim()) await this.#sweeper.done();
-    await this.#sweeper.done();
-    this.#index.setRole(Role.Writing);
+  get #mayBegin(): boolean {
+    return this.#options.mayBegin?.() ?? true;
+  }
+
+  #waitsFor(process: string): boolean {
+    return process === this.#process || this.#options.waitsFor?.(Number.parseInt(process, 10)) === true;
+  }
+
+  /** What is in it can be given out from now on: what was purged of it is known. */
+  async #take(): Promise<void> {
+    await this.#ownership.claim();
+    await this.#purges?.begin();
+    this.#index.setRole(Role.Starting);
+  }
+
+  async #survey(): Promise<void> {
+    try {
+      await this.inspect();
+      if (this.#isClosed) return;
+      while (this.#index.trim()) await this.#sweeper.done();
+      await this.#sweeper.done();
+      if (this.#index.role === Role.Starting) this.#index.setRole(Role.Writing);
+      this.#readiness.resolve();
+    } catch (error) {
+      this.#problems.onWriteError(error as Error);
+    }
   }
 
   async #lookAgain(): Promise<void> {
     await this.look();
-    if (!this.#isClosed) this.#alarm.set(this.#clock.now() + LOOK);
+    this.#setAlarm();
+  }
+
+  #setAlarm(): void {
+    const wait = this.#index.role === Role.Waiting ? WAITING_LOOK : LOOK;
+    if (!this.#isClosed) this.#alarm.set(this.#clock.now() + wait);
   }
 
   async #lookWhose(): Promise<void> {
     const whose = await this.#ownership.look();
-    if (whose === "other") return this.#index.setRole(Role.Reading);
-    if (whose === "nobody") {
-      this.#index.setRole(Role.Starting);
-      await this.#ownership.claim();
-    }
-    if (this.#index.role === Role.Writing && this.#clock.now() < this.#inspectAt) return;
-    if (this.#index.role === Role.Writing) await this.inspect();
-    else await this.#takeOver();
+    if (typeof whose === "object") return await this.#wait();
+    if (whose === "nobody") await this.#enter();
+    const { role } = this.#index;
+    if (role === Role.Starting || (role === Role.Writing && this.#clock.now() >= this.#inspectAt))
+      await this.#survey();
+  }
+
+  /** Somebody may have removed all of it. */
+  async #enter(): Promise<void> {
+    if (!this.#mayBegin) return;
+    await prepareFolder(this.#folder);
+    if (this.#index.isOpen) await this.#wait();
+    await this.#take();
+  }
+
+  /** What others do with it from now on, nobody here knows. */
+  async #wait(): Promise<void> {
+    if (!this.#index.isOpen) return;
+    this.#index.setRole(Role.Waiting);
+    await this.#purges?.leave();
+  }
+
+  #countPurges(bytes: number): void {
+    this.#index.addFolders(bytes - this.#purgeBytes);
+    this.#purgeBytes = bytes;
+  }
+
+  #openPurges(): PurgeFile | null {
+    const { purges: memory, folder } = this.#options;
+    if (memory === null) return null;
+    const onProblem = (error: Error): void => this.#problems.onWriteError(error);
+    const onSize = (bytes: number): void => this.#countPurges(inDiskBlocks(bytes));
+    return new PurgeFile({ path: join(folder, PURGES), memory, thread: KEEPER, onProblem, onSize });
   }
 
   /** Shards that have a folder; the others are known at once. */
@@ -201,13 +284,12 @@ export class DiskKeeper {
     }
     return bytes;
   }
+}
 
-  #wait(milliseconds: number): Promise<void> {
-    return new Promise((resolve) => {
-      this.#hurry = resolve;
-      new Alarm(this.#clock, resolve).set(this.#clock.now() + milliseconds);
-    });
-  }
+function inUse(folder: string, process: string): DiskFolderError {
+  const [pid] = process.split(".");
+  const message = `The cache folder ${folder} is in use by process ${pid}: end that one first, or name another folder`;
+  return new DiskFolderError("IN_USE", message);
 }
 
 /** What the folder takes itself, with the files in it that are no entries. */

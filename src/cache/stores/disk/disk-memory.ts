@@ -77,13 +77,14 @@ export const Slot = {
   Pins: 15,
 } as const;
 
-/** Who changes the folder. */
+/** What may be done with the folder. */
 export const Role = {
-  /** It isn't known yet how much there is. */
-  Starting: 0,
-  Writing: 1,
-  /** Another process does. */
-  Reading: 2,
+  /** Nothing: it isn't ours yet, or no longer. */
+  Waiting: 0,
+  /** It can be read; it isn't known yet how much there is. */
+  Starting: 1,
+  Writing: 2,
+  /** Nothing, for good. */
   Closed: 3,
 } as const;
 

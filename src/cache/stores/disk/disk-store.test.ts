@@ -1,5 +1,16 @@
 import assert from "node:assert/strict";
-import { chmod, mkdir, open, readdir, readFile, stat, truncate, unlink, writeFile } from "node:fs/promises";
+import {
+  chmod,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  truncate,
+  unlink,
+  writeFile,
+} from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setImmediate } from "node:timers/promises";
@@ -21,7 +32,6 @@ import { EntryState, type Piece } from "../../store.ts";
 import { Head } from "./disk-memory.ts";
 import { FileCalls } from "./file-calls.ts";
 import { Ownership } from "./ownership.ts";
-import { thisProcess } from "./this-process.ts";
 
 testCacheStore(
   "disk",
@@ -321,18 +331,69 @@ class FullDisk extends FileCalls {
   }
 }
 
-test("only the process that came last writes, until it is gone", async () => {
+test("a folder is one process's, and who waits for it has nothing until it is theirs", async () => {
   await using folder = await createTemporaryDirectory();
-  await using cache = await openDiskCache(folder.join("cache"));
-  await put(cache.store, "a", Buffer.from("a"));
-  const other = new Ownership(cache.folder, thisProcess(), "other");
-  assert.equal(await other.claim(), true);
-  await cache.keeper.look();
-  await assert.rejects(put(cache.store, "b", Buffer.from("b")), /refused/);
-  assert.equal((await get(cache.store, "a"))?.body.toString(), "a");
+  const path = folder.join("cache");
+  // A process that runs, and isn't this one.
+  const other = new Ownership(path, `${process.ppid}.0`, "other");
+  {
+    await using cache = await openDiskCache(path);
+    await put(cache.store, "a", Buffer.from("a"));
+    await put(cache.store, "b", Buffer.from("b"));
+    await other.claim();
+    await cache.keeper.look();
+    assert.equal(await get(cache.store, "a"), null);
+    await assert.rejects(put(cache.store, "c", Buffer.from("c")), /refused/);
+  }
+  const code = "IN_USE";
+  await assert.rejects(openDiskCache(path), { code, message: new RegExp(`by process ${process.ppid}:`) });
+  const missed: string[] = [];
+  const waitsFor = (pid: number): boolean => pid === process.ppid;
+  const onMissed = (text: string): number => missed.push(text);
+  await using cache = await openDiskCache(path, { keeper: { waitsFor }, isReady: false, onMissed });
+  assert.equal(cache.store.find(textKey("a")), null);
+  assert.equal(await cache.store.remove(textKey("b")), false);
+  assert.deepEqual(missed, ["b"]);
   await other.release();
   await cache.keeper.look();
-  await put(cache.store, "b", Buffer.from("b"));
+  assert.equal((await get(cache.store, "a"))?.body.toString(), "a");
+  await put(cache.store, "c", Buffer.from("c"));
+});
+
+test("nothing is made in a folder before it is time, and all of it anew when it was removed", async () => {
+  await using folder = await createTemporaryDirectory();
+  const path = folder.join("cache");
+  let isTime = false;
+  await using cache = await openDiskCache(path, { keeper: { mayBegin: () => isTime }, isReady: false });
+  await assert.rejects(put(cache.store, "a", Buffer.from("a")), /refused/);
+  assert.deepEqual((await readdir(path)).sort(), ["sluice-cache", "under-way"]);
+  assert.deepEqual(
+    new Set(cache.keeper.files),
+    new Set([path, join(path, "sluice-cache"), join(path, "under-way")]),
+  );
+  isTime = true;
+  await cache.keeper.look();
+  await put(cache.store, "a", Buffer.from("a"));
+  await rm(path, { recursive: true });
+  await cache.keeper.look();
+  assert.equal(await get(cache.store, "a"), null);
+  await put(cache.store, "a", Buffer.from("again"));
+  assert.equal(cache.store.stats.bytes, await diskUsage(path));
+});
+
+test("what is removed isn't kept where it is still being written, nor current any more", async () => {
+  await using folder = await createTemporaryDirectory();
+  await using cache = await openDiskCache(folder.join("cache"));
+  await put(cache.store, "a", Buffer.from("older"));
+  const entry = (await cache.store.find(textKey("a")))!;
+  assert.equal(cache.store.isCurrent(entry), true);
+  const writer = beginEntry(cache.store, "a");
+  writer.finish();
+  assert.equal(await cache.store.remove(textKey("a")), true);
+  await cache.store.settled();
+  assert.equal(cache.store.isCurrent(entry), false);
+  entry.release();
+  assert.equal(await get(cache.store, "a"), null);
 });
 
 test("refuses folders that it can't have", async () => {

@@ -32,6 +32,8 @@ export interface DiskStoreOptions {
   readonly now: () => number;
   /** Told once of each kind of problem, until it is over; the store goes on as well as it can. */
   readonly onProblem: (problem: DiskProblem) => void;
+  /** Hears of the text of a key that should be removed while the folder is another process's, and must be when it isn't. */
+  readonly onMissed?: (text: string) => void;
   /** How files are reached. */
   readonly calls?: FileCalls;
 }
@@ -59,11 +61,13 @@ export class DiskStore implements CacheStore {
   readonly #scans: Map<number, Promise<void>> = new Map();
   readonly #hash: Int32Array = new Int32Array(4);
   readonly #idNoise: number;
+  readonly #onMissed: (text: string) => void;
   #lastId = 0;
   #isClosed = false;
 
-  constructor({ folder, memory, thread, now, onProblem, calls }: DiskStoreOptions) {
+  constructor({ folder, memory, thread, now, onProblem, onMissed, calls }: DiskStoreOptions) {
     this.#calls = calls ?? new FileCalls();
+    this.#onMissed = onMissed ?? ((): void => undefined);
     this.#folder = folder;
     this.#memory = viewDiskMemory(memory);
     this.#index = new DiskIndex(this.#memory, thread);
@@ -81,6 +85,10 @@ export class DiskStore implements CacheStore {
   }
 
   find(key: CacheKey): CacheEntry | null | Promise<CacheEntry | null> {
+    if (!this.#index.isOpen) {
+      this.#index.count(Sum.Misses);
+      return null;
+    }
     hashText(key.text, this.#hash);
     const shard = shardOf(this.#hash);
     if (this.#index.isScanned(shard)) return this.#findNow(key);
@@ -109,7 +117,15 @@ export class DiskStore implements CacheStore {
     }
   }
 
+  isCurrent(entry: CacheEntry): boolean {
+    return !(entry instanceof DiskEntry) || this.#index.isCurrent(entry.file.place);
+  }
+
   async remove(key: CacheKey): Promise<boolean> {
+    if (this.#index.role === Role.Waiting) {
+      this.#onMissed(key.text);
+      return false;
+    }
     const hash = new Int32Array(4);
     hashText(key.text, hash);
     const shard = shardOf(hash);
@@ -120,6 +136,7 @@ export class DiskStore implements CacheStore {
   }
 
   async clear(): Promise<void> {
+    if (!this.#index.isOpen) return;
     for (let shard = 0; shard < shardNames.length; shard++)
       if (!this.#index.isScanned(shard)) await this.#scan(shard);
     await this.#index.removeAll();

@@ -5,12 +5,14 @@ import type { FileId } from "./file-format.ts";
 
 /*
  *     <folder>/ sluice-cache   what it is, and the format
- *               owner          the process that writes
+ *               owner          whose the folder is
+ *               purges         what was purged of what is in it
  *               under-way/     files that are being written: <name>.<process>.<its start>
  *               00/ … ff/      whole files: <hash of the key>-<id>
  */
 export const MARKER = "sluice-cache";
 export const OWNER = "owner";
+export const PURGES = "purges";
 export const UNDER_WAY = "under-way";
 
 const NAME = /^([0-9a-f]{32})-([0-9a-f]{16})$/;

@@ -15,10 +15,11 @@ type FolderErrorCode =
   | "NOT_WRITABLE"
   | "OPEN_TO_OTHERS"
   | "FOREIGN_FILES"
+  | "IN_USE"
   | "OTHER_FORMAT";
 
 /** Why a folder can't be a cache's. Its message names it, and says what is to be done. */
-class DiskFolderError extends Error {
+export class DiskFolderError extends Error {
   override readonly name = "DiskFolderError";
   readonly code: FolderErrorCode;
 
@@ -98,7 +99,9 @@ async function mark(folder: string): Promise<void> {
   await rename(passing, join(folder, MARKER));
 }
 
-function notWritable(folder: string, error: unknown): DiskFolderError {
-  const message = `The cache folder ${folder} can't be written: ${(error as Error).message}`;
+export function notWritable(folder: string, error: unknown): DiskFolderError {
+  const { code, message: cause } = error as NodeJS.ErrnoException;
+  const hint = code === "EACCES" || code === "EPERM" ? ": it has to belong to the user of this process" : "";
+  const message = `The cache folder ${folder} can't be written (${cause})${hint}`;
   return new DiskFolderError("NOT_WRITABLE", message, error);
 }

@@ -4,8 +4,8 @@ import { OWNER } from "./file-names.ts";
 import { isRunning } from "./this-process.ts";
 
 /**
- * Which process may change a folder: the one that said so last, as long as it runs. During an upgrade there are two for a while; both read, and
- * only the later one writes, or they would fill the disk twice.
+ * Whose a folder is: of one process, as long as that runs. During an upgrade there are two that want it; the later one waits, for two would fill
+ * the disk twice, and know nothing of each other's purges.
  */
 export class Ownership {
   readonly #path: string;
@@ -19,20 +19,18 @@ export class Ownership {
     this.#mark = mark;
   }
 
-  /** @returns whether somebody else had it, who may still be writing */
-  async claim(): Promise<boolean> {
-    const before = await this.#read();
+  /** It is this one's from now on, whosever it was. */
+  async claim(): Promise<void> {
     const passing = `${this.#path}.${this.#process}.${this.#mark}`;
     await writeFile(passing, this.#line, { mode: 0o600 });
     await rename(passing, this.#path);
-    return before !== null && before !== this.#line && isRunning(processOf(before));
   }
 
-  /** Whether it is this one; one whose process is gone has it no longer. */
-  async look(): Promise<"mine" | "other" | "nobody"> {
+  /** Whose it is, as `thisProcess` names processes; one that is gone has it no longer. */
+  async look(): Promise<"mine" | "nobody" | { readonly process: string }> {
     const owner = await this.#read();
     if (owner === this.#line) return "mine";
-    return owner !== null && isRunning(processOf(owner)) ? "other" : "nobody";
+    return owner !== null && isRunning(processOf(owner)) ? { process: processOf(owner) } : "nobody";
   }
 
   async release(): Promise<void> {

@@ -128,6 +128,16 @@ export class Slots {
     return 0;
   }
 
+  /** All slots of the key, also of what isn't found by it. */
+  protected forEachOf(hash: Int32Array, visit: (slot: number) => void): void {
+    let slot = this.words[this.memory.chainsAt + (hash[1]! & (this.memory.chains - 1))]!;
+    for (let steps = 0; slot !== 0 && steps < MOST_STEPS; steps++) {
+      const next = this.words[this.at(slot) + Slot.Next]!;
+      if (this.isOf(slot, hash)) visit(slot);
+      slot = next;
+    }
+  }
+
   protected isOf(slot: number, hash: Int32Array): boolean {
     const at = this.at(slot) + Slot.Hash;
     const words = this.words;
