@@ -63,10 +63,36 @@ test("keeps whatever a server might take for a parameter that is in the key", ()
     "user_id[]=1",
     "user_id%5B0%5D=1",
     "x=1;user_id=2",
+    "x=1?user_id=2",
+    "user[id=1",
+    "[user_id]=1",
+    "user_id%00x=1",
+    "%u0075ser_id=1",
+    "user%_id=1",
+    "%09user_id=1",
+    "%EF%BD%95ser_id=1",
   ]) {
     assert.equal(queryIn(only, `a=b&${parameter}`), parameter);
   }
-  assert.equal(queryIn({ keeps: "except", names: ["utm"] }, "UTM=1&utm=1;id=2&%75tm=3"), "UTM=1&utm=1;id=2");
+  const except = { keeps: "except", names: ["utm"] } as const;
+  assert.equal(queryIn(except, "UTM=1&utm=1;id=2&%75tm=3&utm=1?id=2"), "UTM=1&utm=1;id=2&utm=1?id=2");
+});
+
+test("leaves in their order what a server might take for parameters of one name", () => {
+  for (const query of ["user=1&us%65r=2", "u[]=1&U=2", "b.c=1&b_c=2", "z=1&a=1;z=2", "z=1&z%00=2&a=3"])
+    assert.equal(queryIn({ sorted: true }, query), query);
+  assert.equal(queryIn({ sorted: true }, "v=1&u[]=1&u=2&B=3&a="), "a=&B=3&u[]=1&u=2&v=1");
+  const names = fc.constantFrom("a", "A", "%61", "a[]", "a[b]", "a.b", "a_b", "b", "a[", "a%00", "c;a");
+  const queries = fc.array(names, { maxLength: 6 }).map((all) => all.map((name, i) => `${name}=${i}`));
+  fc.assert(
+    fc.property(queries, fc.context(), (parameters) => {
+      const sorted = queryIn({ sorted: true }, parameters.join("&")).split("&");
+      assert.deepEqual([...sorted].sort(), parameters.length === 0 ? [""] : [...parameters].sort());
+      const ofA = (all: readonly string[]): string[] =>
+        all.filter((text) => /^(?:a|A|%61)(?:\[|=|%)/.test(text));
+      assert.deepEqual(ofA(sorted), ofA(parameters));
+    }),
+  );
 });
 
 test("has fields and cookies in the key, and tells empty ones from none", () => {

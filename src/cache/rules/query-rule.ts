@@ -17,8 +17,11 @@ export type QueryNormaliser = (query: string) => string;
  *
  * What a server takes for a parameter that is in the key must never be left out of it, or a client could fetch an answer
  * of its own choice into the key without that parameter. Servers read names in ways that differ, so those to keep are compared
- * loosely: decoded, whatever their case, up to a `[`, with `_` for dots and spaces. Those to leave out are compared
- * decoded and otherwise to the letter. A parameter with a `;` in it, which some servers split at, is always kept.
+ * loosely: decoded, whatever their case, up to a `[`, with `_` for dots. Names that nobody knows what servers make of, as PHP
+ * makes `user_id` of `user[id` and `user_id%00x`, are always kept. Those to leave out are compared decoded and otherwise to the
+ * letter. A parameter with a `;` or `?` in it, which some servers split at, is always kept.
+ *
+ * What a server might take for two parameters of one name stays in its order, for some take the first and some the last.
  */
 export function toQueryNormaliser({ keeps, names, sorted }: QueryRule): QueryNormaliser | null {
   if (keeps === "none") return () => "";
@@ -32,18 +35,28 @@ export function toQueryNormaliser({ keeps, names, sorted }: QueryRule): QueryNor
 
 function keepsOnly(names: readonly string[]): (parameter: string) => boolean {
   const loose = new Set(names.map(toLooseName));
-  return (parameter) => parameter.includes(";") || loose.has(toLooseName(decodedName(parameter)));
+  return (parameter) => {
+    const name = decodedName(parameter);
+    return SPLIT_AT.test(parameter) || !PLAIN_NAME.test(name) || loose.has(toLooseName(name));
+  };
 }
 
 function keepsAllBut(names: readonly string[]): (parameter: string) => boolean {
   const exact = new Set(names);
-  return (parameter) => parameter.includes(";") || !exact.has(decodedName(parameter));
+  return (parameter) => SPLIT_AT.test(parameter) || !exact.has(decodedName(parameter));
 }
 
-function sortParameters(parameters: readonly string[]): string[] {
-  // Stable: the order of several values of one name means something to servers.
-  return parameters
-    .map((parameter) => ({ parameter, name: nameOf(parameter) }))
+const SPLIT_AT = /[;?]/;
+/** What all servers read as one and the same name. */
+const PLAIN_NAME = /^(?:[\w.~-]+(?:\[[\w.~-]*\])*)?$/;
+
+/** Stable, and as they came where one of them isn't plain: it might be another one's namesake. */
+function sortParameters(parameters: readonly string[]): readonly string[] {
+  const named = parameters.map((parameter) => ({ parameter, name: decodedName(parameter) }));
+  if (named.some(({ parameter, name }) => SPLIT_AT.test(parameter) || !PLAIN_NAME.test(name)))
+    return parameters;
+  return named
+    .map(({ parameter, name }) => ({ parameter, name: toLooseName(name) }))
     .sort((one, other) => (one.name < other.name ? -1 : Number(one.name > other.name)))
     .map(({ parameter }) => parameter);
 }
@@ -67,5 +80,5 @@ function decodedName(parameter: string): string {
 function toLooseName(name: string): string {
   const bracket = name.indexOf("[");
   const stem = bracket === -1 ? name : name.slice(0, bracket);
-  return stem.trim().toLowerCase().replace(/[. ]/g, "_");
+  return stem.toLowerCase().replaceAll(".", "_");
 }
