@@ -1,6 +1,9 @@
 const ROUNDS = 8;
 /** Bytes that are mixed in at once. */
 const BLOCK = 16;
+const BLOCK_WORDS = BLOCK / Int32Array.BYTES_PER_ELEMENT;
+/** Room for most keys; longer ones get more. */
+const USUAL = 512;
 
 /**
  * Chaskey of texts, 128 bits, a byte for each character (N. Mouha, B. Mennink, A. Van Herrewege, D. Watanabe, B. Preneel and
@@ -11,66 +14,104 @@ const BLOCK = 16;
  * Characters above 255 are hashed by their low byte: texts that differ in the rest fall together, no more.
  */
 export class KeyHash {
-  /** The hash of the text that was hashed last; the same array each time. */
+  /** The hash of what was hashed last; the same array each time. */
   readonly words: Int32Array = new Int32Array(4);
   readonly #key: Int32Array;
   /** What the last block is mixed with: one that is full, one that had to be filled up. */
   readonly #full: Int32Array;
   readonly #filled: Int32Array;
+  /** What was hashed last, and the same as words. */
+  #bytes: Buffer = Buffer.alloc(0);
+  #blocks: Int32Array = new Int32Array(0);
+  #length = -1;
+  /** The text that it was, or else what it began with. */
   #text: string | null = null;
+  #beginning: Buffer | null = null;
 
   /** @param secret 128 bits in four words, the same in all threads and machines that share a store */
   constructor(secret: ArrayLike<number>) {
     this.#key = Int32Array.from(secret);
     this.#full = timesTwo(this.#key);
     this.#filled = timesTwo(this.#full);
+    this.#makeRoom(USUAL);
   }
 
   /** @returns `words`. The text that was hashed last costs nothing. */
   of(text: string): Int32Array {
     if (text === this.#text) return this.words;
+    this.#makeRoom(text.length);
+    this.#bytes.write(text, "latin1");
     this.#text = text;
+    this.#beginning = null;
+    this.#hash(text.length);
+    return this.words;
+  }
+
+  /**
+   * Likewise of a text that is there as bytes.
+   * @param beginning the same object for the same bytes
+   * @param bytes of which `bytes[start..end)` follow it
+   */
+  ofBytes(beginning: Buffer, bytes: Buffer, start: number, end: number): Int32Array {
+    const length = beginning.length + end - start;
+    let isSame = beginning === this.#beginning && length === this.#length;
+    if (!isSame) this.#begin(beginning, length);
+    const kept = this.#bytes;
+    for (let from = start, at = beginning.length; from < end; from++, at++) {
+      const byte = bytes[from]!;
+      if (kept[at] === byte) continue;
+      kept[at] = byte;
+      isSame = false;
+    }
+    if (!isSame) this.#hash(length);
+    return this.words;
+  }
+
+  #begin(beginning: Buffer, length: number): void {
+    this.#makeRoom(length);
+    beginning.copy(this.#bytes);
+    this.#beginning = beginning;
+    this.#text = null;
+  }
+
+  /** For so many bytes, and what a last block is filled up with. */
+  #makeRoom(length: number): void {
+    if (length + BLOCK <= this.#bytes.length) return;
+    const memory = new ArrayBuffer(2 * Math.ceil(length / BLOCK) * BLOCK + BLOCK);
+    this.#bytes = Buffer.from(memory);
+    this.#blocks = new Int32Array(memory);
+  }
+
+  #hash(length: number): void {
+    const blocks = this.#blocks;
+    const lastBlock = Math.max(0, Math.ceil(length / BLOCK) - 1);
+    const last = lastBlock * BLOCK_WORDS;
+    const isFull = length === (lastBlock + 1) * BLOCK;
+    if (!isFull) this.#fillUp(length, (lastBlock + 1) * BLOCK);
+    const finish = isFull ? this.#full : this.#filled;
     const { words } = this;
     words.set(this.#key);
-    const last = Math.max(0, Math.ceil(text.length / BLOCK) - 1) * BLOCK;
-    for (let at = 0; at < last; at += BLOCK) {
-      for (let i = 0; i < 4; i++) words[i]! ^= wordAt(text, at + 4 * i);
+    for (let at = 0; at < last; at += BLOCK_WORDS) {
+      mix(words, blocks, at);
       permute(words);
     }
-    this.#end(text, last);
-    return words;
-  }
-
-  #end(text: string, last: number): void {
-    const { words } = this;
-    const left = text.length - last;
-    const finish = left === BLOCK ? this.#full : this.#filled;
-    for (let i = 0; i < 4; i++) words[i]! ^= lastWordAt(text, last + 4 * i) ^ finish[i]!;
+    mix(words, blocks, last);
+    mix(words, finish, 0);
     permute(words);
-    for (let i = 0; i < 4; i++) words[i]! ^= finish[i]!;
+    mix(words, finish, 0);
+    this.#length = length;
+  }
+
+  /** A 1 behind the text, then zeros. */
+  #fillUp(length: number, end: number): void {
+    const bytes = this.#bytes;
+    bytes[length] = 1;
+    for (let at = length + 1; at < end; at++) bytes[at] = 0;
   }
 }
 
-/** Four characters as a word, of a text that has them. */
-function wordAt(text: string, at: number): number {
-  return (
-    (text.charCodeAt(at) & 0xff) |
-    ((text.charCodeAt(at + 1) & 0xff) << 8) |
-    ((text.charCodeAt(at + 2) & 0xff) << 16) |
-    (text.charCodeAt(at + 3) << 24)
-  );
-}
-
-/** Likewise near the end of the text: a 1 follows it, then zeros. */
-function lastWordAt(text: string, at: number): number {
-  const { length } = text;
-  if (at + 4 <= length) return wordAt(text, at);
-  let word = 0;
-  for (let i = 0; i < 4; i++) {
-    if (at + i < length) word |= (text.charCodeAt(at + i) & 0xff) << (8 * i);
-    else if (at + i === length) word |= 1 << (8 * i);
-  }
-  return word;
+function mix(words: Int32Array, others: Int32Array, at: number): void {
+  for (let i = 0; i < BLOCK_WORDS; i++) words[i]! ^= others[at + i]!;
 }
 
 function permute(words: Int32Array): void {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { requestOf } from "../../test/kit/cache-exchange.ts";
+import { parseRequest } from "../../test/kit/session.ts";
 import { DEFAULT_KEY_RULES, KeyMaker, type KeyRules, originOf } from "./key.ts";
 import { KeyHash } from "./key-hash.ts";
 import { type QueryRule, toQueryNormaliser, WHOLE_QUERY } from "./rules/query-rule.ts";
@@ -38,6 +39,45 @@ test("gives GET and HEAD one key, and each key its own hash whenever it is asked
   assert.notDeepEqual([...two.hash], first);
   assert.deepEqual([...one.hash], first);
   assert.deepEqual([...maker.of(requestOf({ target: "/1", method: "HEAD" }), "http").hash], first);
+});
+
+test("makes of a request as it came what it makes of its text", () => {
+  const maker = makerOf();
+  const targets = fc.stringMatching(/^\/[!-"$-~]{0,80}$/);
+  const hosts = fc.constantFrom("a.example", "www.example.com:8080", "b");
+  fc.assert(
+    fc.property(fc.array(fc.record({ host: hosts, target: targets }), { maxLength: 5 }), (requests) => {
+      for (const { host, target } of requests) {
+        const text = `http://${host}${target}`;
+        const key = maker.of(parseRequest({ host, target }), "http");
+        const expected = [...maker.ofText(text).hash];
+        assert.deepEqual([...key.hash], expected);
+        const stored = Buffer.from(`..${text}.`);
+        assert.ok(key.isAt?.(stored, 2, text.length));
+        for (const [at, length] of [
+          [1, text.length],
+          [2, text.length - 1],
+          [2, text.length + 1],
+        ] as const)
+          assert.ok(!key.isAt?.(stored, at, length));
+        assert.equal(key.text, text);
+        assert.deepEqual([...key.hash], expected);
+        assert.ok(key.isAt?.(stored, 2, text.length));
+        assert.ok(!key.isAt?.(stored, 1, text.length));
+      }
+    }),
+  );
+});
+
+test("goes by the text once that was asked for, whatever becomes of the request", () => {
+  const maker = makerOf();
+  const request = parseRequest({ target: "/as-it-came" });
+  const key = maker.of(request, "http");
+  assert.equal(key.text, "http://a.example/as-it-came");
+  request.target = "/another";
+  request.source.settle();
+  assert.deepEqual([...key.hash], [...maker.ofText("http://a.example/as-it-came").hash]);
+  assert.equal(maker.of(request, "http").text, "http://a.example/another");
 });
 
 test("leaves the query as it is unless it is told otherwise", () => {

@@ -1,3 +1,4 @@
+import { latin1 } from "../base/latin1.ts";
 import { cookieOf } from "../http/cookie.ts";
 import { type FieldName, toFieldName } from "../http/field-names.ts";
 import type { RequestHead } from "../http/heads.ts";
@@ -33,6 +34,59 @@ class TextKey implements CacheKey {
 }
 
 /**
+ * The key of a request as it came, with nothing in it but what it has in one piece: as long as nobody asks for the text, none is
+ * made. It goes by the request.
+ */
+class RequestKey implements CacheKey {
+  readonly #origin: Origin;
+  readonly #request: RequestHead;
+  readonly #hash: KeyHash;
+  #text: string | null = null;
+
+  constructor(origin: Origin, request: RequestHead, hash: KeyHash) {
+    this.#origin = origin;
+    this.#request = request;
+    this.#hash = hash;
+  }
+
+  get text(): string {
+    this.#text ??= this.#origin.text + this.#request.target;
+    return this.#text;
+  }
+
+  get hash(): Int32Array {
+    if (this.#text !== null) return this.#hash.of(this.#text);
+    const { source } = this.#request;
+    return this.#hash.ofBytes(this.#origin.bytes, source.table().bytes, source.targetStart, source.targetEnd);
+  }
+
+  isAt(bytes: Buffer, at: number, length: number): boolean {
+    if (this.#text !== null) return latin1(bytes, at, at + length) === this.#text;
+    const { source } = this.#request;
+    const origin = this.#origin.bytes;
+    const { targetStart: start, targetEnd: end } = source;
+    if (length !== origin.length + end - start) return false;
+    const targetAt = at + origin.length;
+    return (
+      areSame(bytes, at, origin, 0, origin.length) &&
+      areSame(bytes, targetAt, source.table().bytes, start, end)
+    );
+  }
+}
+
+/** Keys are short: a loop is cheaper than a call out of JavaScript. */
+function areSame(bytes: Buffer, at: number, others: Buffer, start: number, end: number): boolean {
+  for (let from = start, to = at; from < end; from++, to++) if (bytes[to] !== others[from]) return false;
+  return true;
+}
+
+/** Scheme and authority, as text and as bytes. */
+interface Origin {
+  readonly text: string;
+  readonly bytes: Buffer;
+}
+
+/**
  * Makes the keys of requests by one set of rules:
  *
  *     https://example.com/path?query            and a line for each field and cookie that the rules name
@@ -51,7 +105,7 @@ export class KeyMaker {
   /** Of the last request: clients of one site send one host. */
   #host = "";
   #scheme = "";
-  #origin = "";
+  #origin: Origin = { text: "", bytes: Buffer.alloc(0) };
 
   constructor(rules: KeyRules, hash: KeyHash) {
     this.#hash = hash;
@@ -61,12 +115,21 @@ export class KeyMaker {
     this.#isPlain = this.#query === null && rules.fields.length === 0 && rules.cookies.length === 0;
   }
 
-  /** @param scheme by which the client came: `http` or `https` */
+  /**
+   * The request is to stay as it is as long as the key is used, unless its text was asked for.
+   * @param scheme by which the client came: `http` or `https`
+   */
   of(request: RequestHead, scheme: string): CacheKey {
-    const { host, target } = request;
+    const { host } = request;
     if (host !== this.#host || scheme !== this.#scheme) this.#turnTo(host, scheme);
-    if (this.#isPlain) return new TextKey(this.#origin + target, this.#hash);
-    return new TextKey(this.#origin + this.#normalTarget(target) + this.#extras(request), this.#hash);
+    const origin = this.#origin;
+    if (!this.#isPlain) {
+      const target = this.#normalTarget(request.target);
+      return new TextKey(origin.text + target + this.#extras(request), this.#hash);
+    }
+    const isAsReceived = !request.lineChanged && request.source.targetStart >= 0;
+    if (isAsReceived) return new RequestKey(origin, request, this.#hash);
+    return new TextKey(origin.text + request.target, this.#hash);
   }
 
   /**
@@ -89,7 +152,8 @@ export class KeyMaker {
   #turnTo(host: string, scheme: string): void {
     this.#host = host;
     this.#scheme = scheme;
-    this.#origin = originOf(host, scheme);
+    const text = originOf(host, scheme);
+    this.#origin = { text, bytes: Buffer.from(text, "latin1") };
   }
 
   #normalTarget(target: string): string {

@@ -6,6 +6,8 @@ export interface CacheKey {
   readonly text: string;
   /** Four words; borrowed, good until the call that it is given to returns. */
   readonly hash: Int32Array;
+  /** Whether so many bytes are its text, a byte for each character. Absent where nobody can tell that without the text. */
+  isAt?(bytes: Buffer, at: number, length: number): boolean;
 }
 
 /** Bytes that are borrowed: good until the next call on the entry. */

@@ -47,6 +47,11 @@ export class Lookup {
     this.key = this.primary;
   }
 
+  /** The request may become another one from now on, or be there no more. */
+  keepKey(): void {
+    void this.primary.text;
+  }
+
   /** Time has passed since it began. */
   refresh(): void {
     this.now = this.rules.cache.now();

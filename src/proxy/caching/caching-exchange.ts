@@ -13,14 +13,14 @@ import type { ResponseHead } from "../../http/heads.ts";
 import type { UpstreamStream } from "../../http/streams.ts";
 import type { CacheHitVerdict } from "../phases.ts";
 import { BodilessStream } from "./bodiless-stream.ts";
-import { CacheEntrance } from "./cache-entrance.ts";
 import { CacheFetch, type FetchOwner } from "./cache-fetch.ts";
 import type { Lookup } from "./cache-lookup.ts";
 import { countOf } from "./count-answer.ts";
+import { CopyingExchange } from "./copying-exchange.ts";
 import type { PassStream } from "./pass-stream.ts";
 import { HIT, tellOfCache, tellOfHit, toAnswer } from "./stored-answer.ts";
 import { StoredResponse } from "./stored-response.ts";
-import { StoredStream } from "./stored-stream.ts";
+import { StoredStream, WHOLE } from "./stored-stream.ts";
 
 /** Of those that want less than all of a response. */
 const PARTIAL = RequestField.Range | RequestField.IfNoneMatch | RequestField.IfModifiedSince;
@@ -37,7 +37,7 @@ const view = new MetaView();
  *
  * Whatever comes of it, the response is that of a server to this exchange: of the entry, or of what passes the cache.
  */
-export class CachingExchange<C> extends CacheEntrance<C> implements FillOwner, FetchOwner {
+export class CachingExchange<C> extends CopyingExchange<C> implements FillOwner, FetchOwner {
   #fill: Fill | null = null;
   #fetch: CacheFetch<C> | null = null;
   /** What isn't fresh any more, while it is asked about, or what was found, while the program looks at it; held. */
@@ -62,6 +62,7 @@ export class CachingExchange<C> extends CacheEntrance<C> implements FillOwner, F
   /** What comes too late is let go of; a store that can't say is one that hasn't got it. */
   async #takeLater(found: Promise<CacheEntry | null>): Promise<void> {
     const { generation } = this;
+    this.lookup!.keepKey();
     this.suspend();
     const entry = await found.catch(() => null);
     this.lookup!.refresh();
@@ -78,6 +79,7 @@ export class CachingExchange<C> extends CacheEntrance<C> implements FillOwner, F
       this.#use(entry, entry === null ? withoutEntry(lookup.asked) : this.#decide(entry));
       return;
     }
+    lookup.keepKey();
     this.#stale = entry;
     const isFresh = this.#decide(entry) === Reuse.Fresh;
     this.call(cacheHitFilter, this.#judge, new StoredResponse(entry.meta, isFresh, lookup.now));
@@ -100,6 +102,7 @@ export class CachingExchange<C> extends CacheEntrance<C> implements FillOwner, F
   }
 
   #use(entry: CacheEntry | null, reuse: Reuse): void {
+    if (reuse !== Reuse.Fresh) this.lookup!.keepKey();
     switch (reuse) {
       case Reuse.Fresh:
         this.#serve(entry!, entry!.meta, this.#hitStatus());
@@ -355,7 +358,9 @@ export class CachingExchange<C> extends CacheEntrance<C> implements FillOwner, F
     for (const [field, value] of own) head.headers.append(field, value);
     if (status === HIT) tellOfHit(head, bornAt, ttl, now, name);
     else tellOfCache(head, meta, now, name, { ...status, ttl });
-    this.#answer(new StoredStream(entry, parts, rest), head);
+    const stream = new StoredStream(entry, parts, rest);
+    if (rest === null && (parts === WHOLE || this.isHead)) this.stored = stream;
+    this.#answer(stream, head);
   }
 
   #answer(stream: UpstreamStream, head: ResponseHead): void {

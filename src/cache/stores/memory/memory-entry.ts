@@ -1,7 +1,10 @@
 import { type CacheEntry, type CacheKey, EntryState, type EntryStateCode, type Piece } from "../../store.ts";
 import type { Waiting } from "./door-bells.ts";
 import type { EntryTable } from "./entry-table.ts";
-import { CHUNK_HEAD, ChunkWord, RECORD_BYTES, WORD, Word } from "./store-memory.ts";
+import { readKey } from "./key-text.ts";
+import { CHUNK_HEAD, ChunkWord, Flag, RECORD_BYTES, WORD, Word } from "./store-memory.ts";
+
+const HASH_WORDS = 4;
 
 /** A piece of the store's one buffer; the same object for each. */
 class StorePiece implements Piece {
@@ -21,7 +24,6 @@ export class MemoryEntry implements CacheEntry, Waiting {
   readonly recordAt: number;
   readonly #table: EntryTable;
   readonly #words: Int32Array;
-  readonly #text: string;
   readonly #piece: StorePiece;
   /** Of an entry that was complete when it was found, which stays as it is; -1 of others. */
   readonly #finalLength: number;
@@ -34,13 +36,12 @@ export class MemoryEntry implements CacheEntry, Waiting {
   #wanted = 0;
   #isReleased = false;
 
-  constructor(table: EntryTable, text: string, record: number, place: number) {
+  constructor(table: EntryTable, record: number, place: number) {
     this.#table = table;
     this.record = record;
     this.place = place;
     this.recordAt = table.memory.wordOf(record);
     this.#words = table.memory.words;
-    this.#text = text;
     this.#piece = new StorePiece(table.memory.bytes);
     this.#chunk = record;
     this.#end = this.#words[this.recordAt + Word.Inline]!;
@@ -49,8 +50,12 @@ export class MemoryEntry implements CacheEntry, Waiting {
   }
 
   get key(): CacheKey {
-    const at = this.recordAt + Word.Hash;
-    return { text: this.#text, hash: this.#words.slice(at, at + 4) };
+    const words = this.#words;
+    const at = this.recordAt;
+    const isWide = (words[at + Word.Flags]! & Flag.Wide) !== 0;
+    const { bytes } = this.#table.memory;
+    const text = readKey(bytes, at * WORD + RECORD_BYTES, words[at + Word.KeyBytes]!, isWide);
+    return { text, hash: words.slice(at + Word.Hash, at + Word.Hash + HASH_WORDS) };
   }
 
   get meta(): Buffer {

@@ -48,7 +48,7 @@ export class MemoryStore implements CacheStore {
     const record = table.find(key);
     if (record === -1) return null;
     const place = table.foundPlace;
-    if (this.#isIts(record, key.text)) return new MemoryEntry(table, key.text, record, place);
+    if (this.#isIts(record, key)) return new MemoryEntry(table, record, place);
     table.release({ record, place });
     table.mistaken();
     return null;
@@ -58,7 +58,7 @@ export class MemoryStore implements CacheStore {
     const table = this.#table;
     const record = table.begin(key, meta, length ?? 0);
     if (record === -1) return null;
-    return new MemoryWriter(table, key.text, { record, place: table.foundPlace }, length ?? -1, owner);
+    return new MemoryWriter(table, { record, place: table.foundPlace }, length ?? -1, owner);
   }
 
   update(entry: CacheEntry, meta: Buffer): void {
@@ -83,10 +83,10 @@ export class MemoryStore implements CacheStore {
     return Promise.resolve();
   }
 
-  #isIts(record: number, text: string): boolean {
+  #isIts(record: number, key: CacheKey): boolean {
     const { words, bytes } = this.#table.memory;
     const at = this.#table.memory.wordOf(record);
     const isWide = (words[at + Word.Flags]! & Flag.Wide) !== 0;
-    return isKey(bytes, at * WORD + RECORD_BYTES, words[at + Word.KeyBytes]!, text, isWide);
+    return isKey(bytes, at * WORD + RECORD_BYTES, words[at + Word.KeyBytes]!, key, isWide);
   }
 }

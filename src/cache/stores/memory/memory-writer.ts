@@ -14,7 +14,6 @@ export class MemoryWriter implements EntryWriter, Hold {
   readonly record: number;
   readonly place: number;
   readonly #table: EntryTable;
-  readonly #text: string;
   readonly #announced: number;
   readonly #owner: WriterOwner;
   readonly #recordAt: number;
@@ -27,9 +26,8 @@ export class MemoryWriter implements EntryWriter, Hold {
   #isOver = false;
 
   /** @param announced bytes of the body, -1: unknown */
-  constructor(table: EntryTable, text: string, hold: Hold, announced: number, owner: WriterOwner) {
+  constructor(table: EntryTable, hold: Hold, announced: number, owner: WriterOwner) {
     this.#table = table;
-    this.#text = text;
     this.record = hold.record;
     this.place = hold.place;
     this.#announced = announced;
@@ -46,7 +44,7 @@ export class MemoryWriter implements EntryWriter, Hold {
   open(): CacheEntry | null {
     if (this.#isOver) return null;
     const place = this.#table.hold(this.record);
-    return place === -1 ? null : new MemoryEntry(this.#table, this.#text, this.record, place);
+    return place === -1 ? null : new MemoryEntry(this.#table, this.record, place);
   }
 
   write(bytes: Buffer, start: number, end: number): boolean {
