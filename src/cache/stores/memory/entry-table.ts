@@ -99,13 +99,33 @@ export class EntryTable {
     } else this.#postpone(() => this.#letGo(hold));
   }
 
-  /** @returns the record, -1 when it isn't taken; its writer holds it at `foundPlace` */
+  /**
+   * It can be found from now on if there is nothing else; but not what is long, for which its writer takes the room first.
+   * @returns the record, -1 when it isn't taken; its writer holds it at `foundPlace`
+   */
   begin(key: CacheKey, meta: Buffer, length: number): number {
     if (!this.#enter()) return -1;
     const record = this.#create(key, meta, length);
     if (record === -1) this.memory.counts[Count.refused]!++;
     this.#lock.leave();
     return record;
+  }
+
+  /** It can be found from now on, if it can't already, unless there is something else, whose place it takes when it is finished. */
+  publish(record: number): void {
+    const at = this.memory.wordOf(record);
+    if ((this.#words[at + Word.Flags]! & (Flag.Linked | Flag.Removed)) !== 0 || !this.#enter()) return;
+    const isRemoved = (this.#words[at + Word.Flags]! & Flag.Removed) !== 0;
+    if (!isRemoved && this.#index.find(this.#hashAt(at)) === -1) this.#link(record);
+    this.#lock.leave();
+  }
+
+  /** Its writer has found no room for it. */
+  refuse(hold: Hold): void {
+    this.#soon(() => {
+      this.memory.counts[Count.refused]!++;
+      this.#letGo(hold);
+    });
   }
 
   /** @returns a chunk for so many bytes or less, -1 when there is no room */
@@ -192,7 +212,8 @@ export class EntryTable {
     const textBytes = keyBytes(key.text);
     const least = RECORD_BYTES + textBytes + meta.length;
     if (least + length > this.memory.mostEntry || least > this.memory.pageUnits * UNIT) return -1;
-    const bytes = this.#isShort(least + length) ? least + length : least;
+    const isShort = this.#isShort(least + length);
+    const bytes = isShort ? least + length : least;
     const record = this.#chunks.create(bytes, least, this.#hosts.slotOf(key.text));
     if (record === -1) return -1;
     this.foundPlace = this.#pins.hold(record, true);
@@ -210,13 +231,17 @@ export class EntryTable {
     const textAt = at * WORD + RECORD_BYTES;
     writeKey(this.memory.bytes, textAt, key.text);
     meta.copy(this.memory.bytes, textAt + textBytes);
-    if (this.#index.find(key.hash) === -1) this.#link(record);
+    if ((isShort || length === 0) && this.#index.find(key.hash) === -1) this.#link(record);
     return record;
   }
 
   /** Whether all of it goes into one chunk. Of others the first has little but the meta, for that may be replaced by longer one. */
   #isShort(bytes: number): boolean {
     return bytes <= this.memory.pageUnits * UNIT * SHORT_SHARE;
+  }
+
+  #hashAt(recordAt: number): Int32Array {
+    return this.#words.subarray(recordAt + Word.Hash, recordAt + Word.Hash + HASH_WORDS);
   }
 
   #link(record: number): void {
@@ -236,8 +261,7 @@ export class EntryTable {
 
   /** It is as much in demand as the one before. */
   #replace(record: number): void {
-    const at = this.memory.wordOf(record) + Word.Hash;
-    const before = this.#index.find(this.#words.subarray(at, at + HASH_WORDS));
+    const before = this.#index.find(this.#hashAt(this.memory.wordOf(record)));
     if (before === -1) {
       this.#link(record);
       return;

@@ -117,6 +117,37 @@ describe("the room of a memory store", () => {
     assert.ok(await writeEntry(store, "b", ["m", Buffer.alloc(500_000)]));
   });
 
+  test("has all the room for what it begins to take, or doesn't begin, where the length is known", async () => {
+    const { stores } = openRows(MIB, 2);
+    const [store, other] = stores as [MemoryStore, MemoryStore];
+    const { bytes: empty } = store.stats;
+    const owner = new RecordingOwner();
+    const half = patternBytes(500_000);
+    const widest = Buffer.alloc(3000, "m");
+    const wide = store.begin(cacheKey("more head than body"), widest, 10, owner)!;
+    wide.write(half, 0, 10);
+    const head = other.find(cacheKey("more head than body")) ?? assert.fail("not found");
+    assert.equal(head.length, 10);
+    head.release();
+    wide.finish();
+    store.clear();
+    const first = store.begin(cacheKey("first"), Buffer.from("m"), half.length, owner)!;
+    const reader = other.find(cacheKey("first")) ?? assert.fail("not found");
+    assert.ok(store.stats.bytes > empty + half.length);
+    assert.equal(store.begin(cacheKey("second"), Buffer.from("m"), half.length, owner), null);
+    assert.equal(store.stats.refused, 1);
+    // All that can be evicted is.
+    for (let i = 0; i < 100; i++) await writeEntry(other, `${i}`, ["m", patternBytes(30_000)]);
+    for (let at = 0; at < half.length; at += 50_000) await owner.write(first, half.subarray(at, at + 50_000));
+    first.finish();
+    assert.deepEqual(owner.failures, []);
+    assert.ok((await readBody(reader)).equals(half));
+    reader.release();
+    assert.ok(await writeEntry(store, "second", ["m", half]));
+    store.clear();
+    assert.equal(store.stats.bytes, empty);
+  });
+
   test("needs a size that something fits into", () => {
     assert.throws(() => allocateMemoryStore({ mostBytes: 1000, rows: 1 }), RangeError);
     assert.throws(() => allocateMemoryStore({ mostBytes: 262_144, rows: 1000 }), RangeError);

@@ -58,7 +58,9 @@ export class MemoryStore implements CacheStore {
     const table = this.#table;
     const record = table.begin(key, meta, length ?? 0);
     if (record === -1) return null;
-    return new MemoryWriter(table, { record, place: table.foundPlace }, length ?? -1, owner);
+    const hold = { record, place: table.foundPlace };
+    const writer = new MemoryWriter(table, hold, length ?? -1, owner);
+    return writer.reserve() ? writer : null;
   }
 
   update(entry: CacheEntry, meta: Buffer): void {

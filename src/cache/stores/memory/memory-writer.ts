@@ -1,7 +1,7 @@
 import type { CacheEntry, EntryWriter, WriterOwner } from "../../store.ts";
 import type { EntryTable, Hold } from "./entry-table.ts";
 import { MemoryEntry } from "./memory-entry.ts";
-import { CHUNK_HEAD, RECORD_BYTES, WORD, Word } from "./store-memory.ts";
+import { CHUNK_HEAD, ChunkWord, RECORD_BYTES, WORD, Word } from "./store-memory.ts";
 
 /** What of the last chunk may stay empty. */
 const LOOSE_SHARE = 1 / 8;
@@ -23,6 +23,7 @@ export class MemoryWriter implements EntryWriter, Hold {
   #at: number;
   #end: number;
   #chunkBytes: number;
+  #chunk: number;
   #isOver = false;
 
   /** @param announced bytes of the body, -1: unknown */
@@ -39,6 +40,27 @@ export class MemoryWriter implements EntryWriter, Hold {
     this.#at = at * WORD + this.#overhead;
     this.#end = this.#at + words[at + Word.Inline]!;
     this.#chunkBytes = 0;
+    this.#chunk = hold.record;
+  }
+
+  /**
+   * Takes all the room for what was announced, so that whoever reads along isn't cut off for want of it: piece by piece, since others
+   * need the lock too, and before anybody can find it.
+   * @returns false: there isn't as much, and nothing is left of it
+   */
+  reserve(): boolean {
+    let missing = this.#announced - (this.#end - this.#at);
+    while (missing > 0) {
+      const chunk = this.#table.grow(this.record, missing);
+      if (chunk === -1) {
+        this.#isOver = true;
+        this.#table.refuse(this);
+        return false;
+      }
+      missing -= this.#table.bytesOf(chunk) - CHUNK_HEAD;
+    }
+    if (this.#announced > 0) this.#table.publish(this.record);
+    return true;
   }
 
   open(): CacheEntry | null {
@@ -85,9 +107,12 @@ export class MemoryWriter implements EntryWriter, Hold {
 
   #grow(bytes: number): boolean {
     const { memory } = this.#table;
-    const wanted = this.#announced === -1 ? this.#guess(bytes) : this.#announced - this.#length;
-    const chunk = this.#table.grow(this.record, wanted);
+    const chunk =
+      this.#announced === -1
+        ? this.#table.grow(this.record, this.#guess(bytes))
+        : memory.words[memory.wordOf(this.#chunk) + ChunkWord.Next]! - 1;
     if (chunk === -1) return false;
+    this.#chunk = chunk;
     this.#chunkBytes = this.#table.bytesOf(chunk);
     this.#at = memory.byteOf(chunk) + CHUNK_HEAD;
     this.#end = memory.byteOf(chunk) + this.#chunkBytes;
