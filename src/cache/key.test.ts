@@ -142,6 +142,40 @@ test("has fields and cookies in the key, and tells empty ones from none", () => 
   assert.equal(textOf({ "x-device": "tv", cookie: "a=b; lang=de" }), `${url}\nx-device:tv\ncookie lang:de`);
   assert.equal(textOf({ "x-device": "" }), `${url}\nx-device:\ncookie lang`);
   assert.equal(textOf({}), `${url}\nx-device\ncookie lang`);
+  assert.equal(
+    textOf({ "x-device": "tv", X_Device: "pc" }),
+    `${url}\nx-device:tv\nX_Device:pc\ncookie lang`,
+    "which some servers take for it",
+  );
+});
+
+test("has all of a cookie in the key that a server might take for it", () => {
+  const maker = makerOf({ cookies: ["lang"] });
+  const inKey = (...cookies: readonly string[]): string => {
+    const request = cookies.map((value): [string, string] => ["cookie", value]);
+    return maker.of(requestOf({ request }), "http").text;
+  };
+  const plain = inKey("lang=de");
+  assert.equal(inKey("a=b; lang=de;c"), plain);
+  assert.equal(inKey("a=b", "lang=de", "language=x; xlang=y"), plain);
+  const others = [
+    ["lang=de; lang=en"],
+    ["lang=en; lang=de"],
+    ["lang=de", "lang=en"],
+    ["lang=de; LANG=en"],
+    ["lang=de; l%61ng=en"],
+    ["lang=de; lang[]=en"],
+    ["lang=de; lang%00=en"],
+    ["lang=de, lang=en"],
+    ["x=1, lang=de"],
+    ['lang="de"'],
+    ["lang =de"],
+    ["lang"],
+    ["Lang=de"],
+    ["x=lang=de"],
+  ];
+  const texts = [plain, ...others.map((cookies) => inKey(...cookies))];
+  assert.equal(new Set(texts).size, texts.length, texts.join("\n"));
 });
 
 test("makes keys of what people and programs write", () => {

@@ -1,9 +1,10 @@
 import { latin1 } from "../base/latin1.ts";
-import { cookieOf } from "../http/cookie.ts";
 import { type FieldName, toFieldName } from "../http/field-names.ts";
 import type { RequestHead } from "../http/heads.ts";
 import { peekField } from "../http/peek-field.ts";
 import type { KeyHash } from "./key-hash.ts";
+import { cookieInKey } from "./rules/key-cookies.ts";
+import { lookalikesOf } from "./rules/lookalikes.ts";
 import { type QueryNormaliser, type QueryRule, toQueryNormaliser, WHOLE_QUERY } from "./rules/query-rule.ts";
 import type { CacheKey } from "./store.ts";
 
@@ -169,9 +170,10 @@ export class KeyMaker {
     for (const field of this.#fields) {
       const value = peekField(request, field);
       text += value === null ? `\n${field.lowercase}` : `\n${field.lowercase}:${value}`;
+      text += lookalikesOf(request, field);
     }
     for (const name of this.#cookies) {
-      const value = cookieOf(request, name);
+      const value = cookieInKey(request, name);
       text += value === null ? `\ncookie ${name}` : `\ncookie ${name}:${value}`;
     }
     return text;

@@ -37,7 +37,13 @@ const WATCHED: readonly Watched[] = [
   { name: "x-http-method", bit: RequestField.Override },
   { name: "x-http-method-override", bit: RequestField.Override },
   { name: "x-method-override", bit: RequestField.Override },
+  { name: "x-http-host-override", bit: RequestField.Override },
 ];
+
+/** The names of those that say another URL or method. */
+export const OVERRIDES: readonly string[] = WATCHED.filter(({ bit }) => bit === RequestField.Override).map(
+  ({ name }) => name,
+);
 
 const LONGEST = Math.max(...WATCHED.map(({ name }) => name.length));
 const BY_LENGTH: readonly (readonly Watched[])[] = Array.from({ length: LONGEST + 1 }, (_, length) =>

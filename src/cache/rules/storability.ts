@@ -1,11 +1,13 @@
+import { type FieldName, toFieldName } from "../../http/field-names.ts";
 import type { RequestHead, ResponseHead } from "../../http/heads.ts";
 import { ABSENT, type CacheDirectives, Directive } from "./directives.ts";
 import { listsField } from "./field-list.ts";
 import { type Lifetime, mayBeKept } from "./lifetime.ts";
+import { lookalikesOf } from "./lookalikes.ts";
 import type { CachePolicy } from "./policy.ts";
-import { RequestField } from "./request-fields.ts";
+import { OVERRIDES, RequestField } from "./request-fields.ts";
 import type { ResponseFacts } from "./response-facts.ts";
-import { isVaryStar } from "./vary-names.ts";
+import { varyNames } from "./vary-names.ts";
 
 /** Why a response isn't stored: stable words, for logs and the `detail` of Cache-Status. */
 export type NotStored =
@@ -48,8 +50,20 @@ function byRequest({ request, fields, asked }: Exchange): NotStored | null {
   if (method !== "GET" && method !== "HEAD") return "method";
   // A server may answer to the body of a GET, which no key holds.
   if (body !== "none" && body !== 0) return "request-body";
-  if ((fields & RequestField.Override) !== 0) return "request-override";
+  if ((fields & RequestField.Override) !== 0 || imitates(request, IMITATED)) return "request-override";
   return asked?.has(Directive.NoStore) === true ? "request-no-store" : null;
+}
+
+/** What servers may be told by names that only look like these: they are no override, or not ours, to us alone. */
+const IMITATED: readonly FieldName[] = [
+  ...OVERRIDES,
+  "x-forwarded-for",
+  "x-forwarded-host",
+  "x-forwarded-proto",
+].map(toFieldName);
+
+function imitates(request: RequestHead, names: readonly FieldName[]): boolean {
+  return names.some((name) => lookalikesOf(request, name) !== "");
 }
 
 /** What depends on fields of the request that aren't in the key, or isn't the end of it. */
@@ -75,7 +89,8 @@ function byResponse(exchange: Exchange, policy: CachePolicy): NotStored | null {
   const isOnes = whyForOne(fields, directives);
   if (isOnes !== null) return isOnes;
   if (!policy.storesCookies && setsCookie(response, directives)) return "set-cookie";
-  if (vary !== null && isVaryStar(vary)) return "vary";
+  const forbidden = vary === null ? null : byVary(varyNames(vary), exchange);
+  if (forbidden !== null) return forbidden;
   return isReusable(exchange) ? null : "not-reusable";
 }
 
@@ -83,6 +98,24 @@ function byResponse(exchange: Exchange, policy: CachePolicy): NotStored | null {
 export function whyForOne(fields: number, directives: CacheDirectives): "private" | "authorization" | null {
   if (directives.has(Directive.Private)) return "private";
   return (fields & RequestField.Authorization) !== 0 && !isForAll(directives) ? "authorization" : null;
+}
+
+/**
+ * What we write ourselves of each client: two that send the same get other responses by it. (`X-Forwarded-Proto` and `-Host` say
+ * what is in the key.)
+ */
+const OF_CLIENT: ReadonlySet<string> = new Set([
+  "x-forwarded-for",
+  "forwarded",
+  "x-forwarded-client-cert",
+  "client-cert",
+  "client-cert-chain",
+]);
+
+/** @param names null for a Vary that no other request can be answered by */
+function byVary(names: readonly string[] | null, { request }: Exchange): NotStored | null {
+  if (names === null || names.some((name) => OF_CLIENT.has(name))) return "vary";
+  return imitates(request, names.map(toFieldName)) ? "request-override" : null;
 }
 
 /** Whether it is for others too than whom it was for (RFC 9111 §3.5). */

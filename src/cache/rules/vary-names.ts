@@ -3,11 +3,6 @@ import { isToken } from "../../http/characters.ts";
 /** Field names that a response may vary by; one with more can't be found again at a bearable price. */
 const MOST_NAMES = 16;
 
-/** Whether a Vary says that no other request can be answered (RFC 9110 §12.5.5), or can't be understood. */
-export function isVaryStar(vary: string): boolean {
-  return varyNames(vary) === null;
-}
-
 /**
  * The names of a Vary in lower case and in order, each once.
  * @returns null for `*` anywhere in it, for what are no names, and for more than 16 of them: it can't be stored then
