@@ -55,7 +55,10 @@ export interface ResponseMeta {
   readonly bodyLength: number;
   /** Of the purges, when it was stored. */
   readonly generation: number;
-  /** Of a list of fields to vary by: a random number, so that variants of an earlier list are never found. */
+  /**
+   * A random number. Of a list of fields to vary by: so that variants of an earlier list are never found. Of a response: by which its
+   * body is known, however often a 304 makes it fresh, so that what was made of an earlier one is never taken; 0: it isn't known.
+   */
   readonly epoch: number;
   /** The text of its key. */
   readonly key: string;

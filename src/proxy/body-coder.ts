@@ -28,6 +28,14 @@ export interface BodyCoder {
 /** Opens a coder for one body. */
 export type OpenCoder = (owner: CoderOwner) => BodyCoder;
 
+/** One way to code bodies. */
+export interface BodyCoding {
+  /** Tells it from all other ways: what it has made of a body is what it would make of it again, or as good. */
+  readonly name: string;
+  /** @param length of the body; null: nobody knows */
+  open(owner: CoderOwner, length: number | null): BodyCoder;
+}
+
 /** How the bodies of a session's response are coded: the same for all sessions of a route */
 export interface SessionCoding {
   /**
@@ -40,5 +48,5 @@ export interface SessionCoding {
    * @param length of the body before that
    * @returns null when the body stays as it is
    */
-  encode(request: RequestHead, head: ResponseHead, length: BodyLength): OpenCoder | null;
+  encode(request: RequestHead, head: ResponseHead, length: BodyLength): BodyCoding | null;
 }

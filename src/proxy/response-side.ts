@@ -3,7 +3,7 @@ import { type ProxyError, toProxyError } from "../base/errors.ts";
 import { forgetDigests } from "../http/body-fields.ts";
 import type { BodyLength, ResponseHead } from "../http/heads.ts";
 import type { HttpHeaders } from "../http/http-headers.ts";
-import type { BodyCoder, CoderOwner, OpenCoder } from "./body-coder.ts";
+import type { BodyCoder, BodyCoding, CoderOwner, OpenCoder } from "./body-coder.ts";
 import { Flow, Hold } from "./flow.ts";
 import type { ResponseFaults } from "./response-faults.ts";
 import { SessionFaults } from "./session-faults.ts";
@@ -32,11 +32,16 @@ export abstract class ResponseSide<C> extends Flow<C> implements CoderOwner {
   /** @internal the head goes to the client, which may get another body than the one of this length */
   sendHead(head: ResponseHead, length: BodyLength): void {
     const { coding, request } = this.session;
-    const open = coding === null ? null : coding.encode(request, head, length);
-    if (open === null || length === "none") this.downstream.sendHead(head, length, this.keepAlive);
-    else if (this.isHead) this.downstream.sendHead(head, "none", this.keepAlive);
+    const way = coding === null ? null : coding.encode(request, head, length);
+    if (way === null) this.downstream.sendHead(head, length, this.keepAlive);
+    else this.sendCoded(head, length, way);
+  }
+
+  /** The head is one of a coded body. */
+  protected sendCoded(head: ResponseHead, length: BodyLength, way: BodyCoding): void {
+    if (this.isHead || length === "none") this.downstream.sendHead(head, "none", this.keepAlive);
     else {
-      this.#coder = open(this);
+      this.#coder = way.open(this, length === "unknown" ? null : length);
       this.downstream.sendHead(head, "unknown", this.keepAlive);
     }
   }

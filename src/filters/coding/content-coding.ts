@@ -5,7 +5,7 @@ import { toFieldName } from "../../http/field-names.ts";
 import type { BodyLength, RequestHead, ResponseHead } from "../../http/heads.ts";
 import { peekField } from "../../http/peek-field.ts";
 import { isBodiless } from "../../http/status.ts";
-import type { CoderOwner, OpenCoder, SessionCoding } from "../../proxy/body-coder.ts";
+import type { BodyCoder, BodyCoding, CoderOwner, OpenCoder, SessionCoding } from "../../proxy/body-coder.ts";
 import { AcceptEncoding, toCodingName } from "./accept-encoding.ts";
 import {
   CODINGS,
@@ -70,6 +70,9 @@ export class ContentCoding implements SessionCoding {
   readonly #types: ContentTypes;
   readonly #alarms: AlarmClock;
   readonly #chosen = new Map<string, Coding | null>();
+  readonly #ways: Readonly<Record<Coding, BodyCoding>> | null;
+  /** For those who wait for every message. */
+  readonly #flushingWays: Readonly<Record<Coding, BodyCoding>> | null;
 
   /** @throws RangeError for a content type that is none */
   constructor({ compress = null, decompress = null, alarms = threadAlarms }: ContentCodingOptions) {
@@ -78,6 +81,8 @@ export class ContentCoding implements SessionCoding {
     this.#decompress = decompress === null ? null : { ...DEFAULT_DECOMPRESS, ...decompress };
     this.#types = new ContentTypes(this.#compress?.types ?? []);
     this.#alarms = alarms;
+    this.#ways = this.#compress === null ? null : toWays(levels, false, alarms);
+    this.#flushingWays = this.#compress === null ? null : toWays(levels, true, alarms);
   }
 
   /** Has this session's response coded, whoever makes it. To be called before there is one: at the latest in `upstreamPeer`. */
@@ -88,7 +93,7 @@ export class ContentCoding implements SessionCoding {
   // ── on the way to the client ───────────────────────────────────────────────────────────────────────────────────
 
   /** For the proxy. */
-  encode(request: RequestHead, head: ResponseHead, length: BodyLength): OpenCoder | null {
+  encode(request: RequestHead, head: ResponseHead, length: BodyLength): BodyCoding | null {
     if (head.status === NOT_MODIFIED) this.#treatUnmodified(request, head);
     const settings = this.#compress;
     if (settings === null || !this.#isCompressible(settings, head, length)) return null;
@@ -100,13 +105,7 @@ export class ContentCoding implements SessionCoding {
     const flushes = essenceOf(peekField(head, CONTENT_TYPE)!) === EVENT_STREAM;
     head.headers.set("Content-Encoding", coding);
     forgetBytes(head.headers);
-    const work = encoding(
-      coding,
-      settings.levels[coding],
-      flushes,
-      typeof length === "number" ? length : null,
-    );
-    return (owner) => new ZlibCoder(owner, work, this.#alarms);
+    return (flushes ? this.#flushingWays : this.#ways)![coding];
   }
 
   /** Whether the client might have got it compressed, whatever it accepts. */
@@ -190,6 +189,36 @@ function codingOf(head: ResponseHead): string {
 
 function isCoding(name: string): name is Coding {
   return CODINGS.some((coding) => coding === name);
+}
+
+function toWays(
+  levels: CompressSettings["levels"],
+  flushes: boolean,
+  alarms: AlarmClock,
+): Record<Coding, BodyCoding> {
+  const toWay = (coding: Coding): BodyCoding => new EncodingWay(coding, levels[coding], flushes, alarms);
+  return { zstd: toWay("zstd"), br: toWay("br"), gzip: toWay("gzip") };
+}
+
+/** A coding of one level. */
+class EncodingWay implements BodyCoding {
+  readonly name: string;
+  readonly #coding: Coding;
+  readonly #level: number;
+  readonly #flushes: boolean;
+  readonly #alarms: AlarmClock;
+
+  constructor(coding: Coding, level: number, flushes: boolean, alarms: AlarmClock) {
+    this.name = `${coding}${level}${flushes ? "f" : ""}`;
+    this.#coding = coding;
+    this.#level = level;
+    this.#flushes = flushes;
+    this.#alarms = alarms;
+  }
+
+  open(owner: CoderOwner, length: number | null): BodyCoder {
+    return new ZlibCoder(owner, encoding(this.#coding, this.#level, this.#flushes, length), this.#alarms);
+  }
 }
 
 function encoding(coding: Coding, level: number, flushes: boolean, length: number | null): CoderWork {

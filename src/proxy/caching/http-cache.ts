@@ -7,6 +7,7 @@ import { PurgeKind } from "../../cache/purges/purge.ts";
 import type { PurgeList } from "../../cache/purges/purge-list.ts";
 import { type CachePolicy, DEFAULT_POLICY } from "../../cache/rules/policy.ts";
 import type { CacheKey, CacheStore } from "../../cache/store.ts";
+import { CodedCopies } from "./coded-copies.ts";
 
 /** What a cache is made of; one for each thread. */
 export interface HttpCacheMeans {
@@ -30,6 +31,7 @@ export interface HttpCacheMeans {
 export class HttpCache {
   readonly store: CacheStore;
   readonly fills: FillTable;
+  readonly copies: CodedCopies;
   readonly purges: PurgeList | null;
   readonly invalidations: Invalidations | null;
   readonly counts: CacheCounts | null;
@@ -42,6 +44,7 @@ export class HttpCache {
     const { store, fills, secret, purges = null, counts = null, name = "sluice", now = Date.now } = means;
     this.store = store;
     this.fills = fills;
+    this.copies = new CodedCopies(store);
     this.purges = purges;
     this.invalidations = means.invalidations ?? null;
     this.counts = counts;

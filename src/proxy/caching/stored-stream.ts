@@ -26,8 +26,8 @@ export class StoredStream implements UpstreamStream, Keeper {
   readonly mayRefuse = false;
   readonly blocked = false;
   readonly tls = null;
-  readonly #entry: CacheEntry;
-  readonly #parts: readonly BodyPart[];
+  #entry: CacheEntry;
+  #parts: readonly BodyPart[];
   /** Where it goes on when the store fails; null: nowhere. */
   readonly #rest: PassStream | null;
   #isHandedOver = false;
@@ -52,9 +52,23 @@ export class StoredStream implements UpstreamStream, Keeper {
     this.#rest = rest;
   }
 
+  get entry(): CacheEntry {
+    return this.#entry;
+  }
+
   begin(sink: UpstreamSink): void {
     this.#sink = sink;
     this.#pump();
+  }
+
+  /** Before anything of it was sent: another entry's body takes the place of this one's, or `parts` do that need no entry. */
+  turnTo(entry: CacheEntry | null, parts: readonly BodyPart[]): void {
+    if (entry !== null && this.#isOver) entry.release();
+    else if (entry !== null) {
+      this.#entry.release();
+      this.#entry = entry;
+    }
+    this.#parts = parts;
   }
 
   pauseResponse(): void {

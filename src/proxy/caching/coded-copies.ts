@@ -1,0 +1,95 @@
+import { MetaView } from "../../cache/meta-view.ts";
+import { type CacheEntry, type CacheKey, type CacheStore, EntryState } from "../../cache/store.ts";
+import type { BodyCoding } from "../body-coder.ts";
+import { CopyJob, type CopyOwner } from "./copy-job.ts";
+
+/** Bytes of a body up to which whoever asks first waits until it is coded, which takes some 25 ms for all of them. */
+const MOST_AWAITED = 1024 * 1024;
+/** Longer bodies that are coded at once: each keeps a thread of the pool busy for a while. */
+const MOST_LONG = 1;
+
+const view = new MetaView();
+
+/**
+ * The coded bodies of what is stored. Each lies beside the response that it was made of, under a key of its own:
+ *
+ *     https://example.com/          ─▶ the response · epoch 7
+ *     https://example.com/ ⏎ =br4   ─▶ its body in brotli · epoch 7
+ *
+ * It is a body and no more: whether the response is fresh, purged or replaced, and what its head says, stands with the response alone, by which each
+ * look-up begins. So a 304 or a purge is of all copies at once. What was made of an earlier body has another epoch, and is as good as not there.
+ */
+export class CodedCopies {
+  readonly #store: CacheStore;
+  readonly #jobs = new Map<string, CopyJob>();
+  #longJobs = 0;
+
+  constructor(store: CacheStore) {
+    this.#store = store;
+  }
+
+  /** The copy of an entry's body, held; null: there is none, or not yet. */
+  find(entry: CacheEntry, key: CacheKey): CacheEntry | null | Promise<CacheEntry | null> {
+    const found = this.#store.find(key);
+    return found instanceof Promise ? found.then((copy) => copyOf(entry, copy)) : copyOf(entry, found);
+  }
+
+  /**
+   * Has a copy made, once for all in this thread who want it meanwhile. It is done off the event loop but for short bodies.
+   * @param key of the copy
+   * @returns false: nobody is told, since it isn't there yet and may take too long to be waited for
+   */
+  make(entry: CacheEntry, key: CacheKey, way: BodyCoding, owner: CopyOwner): boolean {
+    if (entry.state !== EntryState.Complete || view.of(entry.meta).epoch === 0) return false;
+    const isLong = entry.length > MOST_AWAITED;
+    const known = this.#jobs.get(key.text);
+    if (known !== undefined) {
+      if (!isLong) known.tell(owner);
+      return !isLong;
+    }
+    if (isLong && this.#longJobs === MOST_LONG) return false;
+    const job = new CopyJob(this.#store, key, way, isLong, () => this.#forget(key, isLong));
+    if (!isLong) job.tell(owner);
+    this.#jobs.set(key.text, job);
+    if (isLong) this.#longJobs++;
+    this.#begin(job, entry);
+    return !isLong;
+  }
+
+  #forget(key: CacheKey, isLong: boolean): void {
+    this.#jobs.delete(key.text);
+    if (isLong) this.#longJobs--;
+  }
+
+  /** A job has a hold of its own on the response, for whoever wanted the copy may leave. */
+  #begin(job: CopyJob, entry: CacheEntry): void {
+    const { epoch } = view.of(entry.meta);
+    const begin = (own: CacheEntry | null): void => {
+      if (own !== null && isOf(own, epoch)) job.start(own);
+      else {
+        own?.release();
+        job.fail();
+      }
+    };
+    const found = this.#store.find(entry.key);
+    if (found instanceof Promise) void found.then(begin, () => job.fail());
+    else begin(found);
+  }
+}
+
+/** The text of the key of a copy: a line more than the response's, such as no field and no cookie makes. */
+export function copyKeyText({ key }: CacheEntry, way: BodyCoding): string {
+  return `${key.text}\n=${way.name}`;
+}
+
+function isOf({ state, meta }: CacheEntry, epoch: number): boolean {
+  return state === EntryState.Complete && view.of(meta).epoch === epoch;
+}
+
+function copyOf(entry: CacheEntry, copy: CacheEntry | null): CacheEntry | null {
+  if (copy === null) return null;
+  const { epoch } = view.of(entry.meta);
+  if (epoch !== 0 && isOf(copy, epoch)) return copy;
+  copy.release();
+  return null;
+}

@@ -1,0 +1,160 @@
+import { encodeMeta } from "../../cache/meta.ts";
+import { MetaView } from "../../cache/meta-view.ts";
+import type { CacheEntry, CacheKey, CacheStore, EntryWriter, WriterOwner } from "../../cache/store.ts";
+import type { UpstreamSink } from "../../http/streams.ts";
+import type { BodyCoder, BodyCoding, CoderOwner } from "../body-coder.ts";
+import { StoredStream, WHOLE } from "./stored-stream.ts";
+
+/** Who waits for a copy. */
+export interface CopyOwner {
+  /** Called once, perhaps before `CodedCopies.make` returns. @param body null: there is none, and it has to be coded on its way */
+  onCopy(body: readonly Buffer[] | null): void;
+}
+
+const view = new MetaView();
+
+/**
+ * Codes one stored body, and stores what comes of it:
+ *
+ *     response in the store ─▶ coder ─┬─ short ─▶ gathered ─▶ stored in one go, and sent to all who wait
+ *                                     └─ long ──▶ stored as it comes; nobody waits
+ *
+ * Nobody reads along: a client is never cut off because a store has failed, and waits for nobody who is slow.
+ */
+export class CopyJob implements UpstreamSink, CoderOwner, WriterOwner {
+  readonly #store: CacheStore;
+  readonly #key: CacheKey;
+  readonly #way: BodyCoding;
+  readonly #isLong: boolean;
+  readonly #onOver: () => void;
+  #owners: CopyOwner[] = [];
+  #stream: StoredStream | null = null;
+  #coder: BodyCoder | null = null;
+  /** Of the copy, made of the response's. */
+  #meta: Buffer = Buffer.alloc(0);
+  #pieces: Buffer[] = [];
+  #writer: EntryWriter | null = null;
+  #isOver = false;
+
+  /** @param onOver called once, before anybody is told */
+  constructor(store: CacheStore, key: CacheKey, way: BodyCoding, isLong: boolean, onOver: () => void) {
+    this.#store = store;
+    this.#key = key;
+    this.#way = way;
+    this.#isLong = isLong;
+    this.#onOver = onOver;
+  }
+
+  /** Has an owner wait for it. */
+  tell(owner: CopyOwner): void {
+    this.#owners.push(owner);
+  }
+
+  /** @param entry held; the job lets go of it */
+  start(entry: CacheEntry): void {
+    this.#meta = Buffer.from(entry.meta);
+    this.#stream = new StoredStream(entry, WHOLE);
+    if (this.#isLong) {
+      this.#writer = this.#store.begin(this.#key, this.#metaFor(-1), null, this);
+      if (this.#writer === null) {
+        this.fail();
+        return;
+      }
+    }
+    this.#coder = this.#way.open(this, entry.length);
+    this.#stream.begin(this);
+  }
+
+  /** Nothing comes of it. */
+  fail(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#coder?.stop();
+    this.#stream?.abort();
+    this.#writer?.abort();
+    this.#end(null);
+  }
+
+  #end(body: readonly Buffer[] | null): void {
+    this.#onOver();
+    const owners = this.#owners;
+    this.#owners = [];
+    for (const owner of owners) owner.onCopy(body);
+  }
+
+  /** The fields are the response's, which has them still. */
+  #metaFor(bodyLength: number): Buffer {
+    return encodeMeta({ ...view.of(this.#meta).decode(), key: this.#key.text, bodyLength, fields: [] });
+  }
+
+  // ── from the store ─────────────────────────────────────────────────────────────────────────────────────────────
+
+  onResponseBody(bytes: Buffer, start: number, end: number): void {
+    this.#coder!.push(bytes, start, end);
+  }
+
+  onResponseEnd(): void {
+    this.#coder!.end();
+  }
+
+  onUpstreamError(): void {
+    this.fail();
+  }
+
+  onInformational(): void {}
+
+  onResponseHead(): void {}
+
+  onUpstreamBlocked(): void {}
+
+  onUpstreamDrained(): void {}
+
+  // ── from the coder ─────────────────────────────────────────────────────────────────────────────────────────────
+
+  onCoded(bytes: Buffer, start: number, end: number): void {
+    if (this.#writer === null) this.#pieces.push(Buffer.from(bytes.subarray(start, end)));
+    else if (!this.#writer.write(bytes, start, end)) this.#coder!.pause();
+  }
+
+  onCodedEnd(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    if (this.#writer === null) this.#storeAll();
+    else this.#writer.finish();
+    this.#end(this.#pieces);
+  }
+
+  onCoderBusy(): void {
+    this.#stream!.pauseResponse();
+  }
+
+  onCoderIdle(): void {
+    this.#stream!.resumeResponse();
+  }
+
+  onCoderFailed(): void {
+    this.fail();
+  }
+
+  // ── into the store ─────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** A store that has no room for it is asked again by the next one who wants it. */
+  #storeAll(): void {
+    const length = this.#pieces.reduce((sum, piece) => sum + piece.length, 0);
+    const writer = this.#store.begin(this.#key, this.#metaFor(length), length, NOBODY);
+    for (const piece of this.#pieces) writer?.write(piece, 0, piece.length);
+    writer?.finish();
+  }
+
+  onDrain(): void {
+    if (!this.#isOver) this.#coder!.resume();
+  }
+
+  onFailure(): void {
+    this.#writer = null;
+    this.fail();
+  }
+}
+
+/** What fails after it was taken costs nobody anything: it isn't found. */
+const NOBODY: WriterOwner = { onDrain() {}, onFailure() {} };
