@@ -16,11 +16,23 @@ export const CacheCount = {
   failed: 6,
 } as const;
 
+/** What became of questions to Redis, in the same row behind the others. */
+export const RedisCount = {
+  /** It had the response, or the list of fields that responses vary by. */
+  found: 8,
+  /** It hadn't. */
+  missed: 9,
+  /** It was away, or didn't answer in time, or with an error. */
+  errors: 10,
+} as const;
+
+export type RedisCountName = keyof typeof RedisCount;
+
 export type CacheCountName = keyof typeof CacheCount;
 export type CacheCountCode = (typeof CacheCount)[CacheCountName];
 
-/** A cache line: no thread writes into another's. */
-const COUNTS_PER_THREAD = 8;
+/** Cache lines: no thread writes into another's. */
+const COUNTS_PER_THREAD = 16;
 
 export function allocateCacheCounts(rows: number): SharedArrayBuffer {
   return new SharedArrayBuffer(rows * COUNTS_PER_THREAD * Float64Array.BYTES_PER_ELEMENT);
@@ -37,17 +49,25 @@ export class CacheCounts {
     this.#row = row * COUNTS_PER_THREAD;
   }
 
-  add(count: CacheCountCode): void {
+  add(count: CacheCountCode | (typeof RedisCount)[RedisCountName]): void {
     this.#rows[this.#row + count]! += 1;
   }
 
   /** The sums over all threads. */
   get totals(): Record<CacheCountName, number> {
-    const sums = Object.entries(CacheCount).map(([name, count]) => [name, this.#total(count)]);
-    return Object.fromEntries(sums) as Record<CacheCountName, number>;
+    return this.#sums(CacheCount);
   }
 
-  #total(count: CacheCountCode): number {
+  get redis(): Record<RedisCountName, number> {
+    return this.#sums(RedisCount);
+  }
+
+  #sums<N extends string>(places: Readonly<Record<N, number>>): Record<N, number> {
+    const sums = Object.entries<number>(places).map(([name, count]) => [name, this.#total(count)]);
+    return Object.fromEntries(sums) as Record<N, number>;
+  }
+
+  #total(count: number): number {
     let sum = 0;
     for (let at: number = count; at < this.#rows.length; at += COUNTS_PER_THREAD) sum += this.#rows[at]!;
     return sum;

@@ -7,6 +7,8 @@ export interface CacheSettings extends CacheStores {
   /** By which `Cache-Status` calls it: a token. */
   readonly label: string;
   readonly fills: FillSettings;
+  /** Null: this machine has it for itself. */
+  readonly redis: CacheRedisSettings | null;
 }
 
 /** Where a cache keeps its responses: at least one of these, the quicker before the slower. */
@@ -35,11 +37,24 @@ export interface CacheDiskSettings {
   readonly mostEntries: number | null;
 }
 
-/** What of the settings says where responses are kept: with others there are other stores. */
+/** Where machines share a cache. */
+export interface CacheRedisSettings {
+  /** `redis://`, `rediss://` or `redis+unix://`. */
+  readonly url: string;
+  /** What keys begin with; the cache's name comes behind it. */
+  readonly prefix: string;
+  /** Milliseconds that a request waits at most. */
+  readonly timeout: number;
+  /** Bytes of the longest body that is shared. */
+  readonly mostBodyBytes: number;
+}
+
+/** What of the settings says where this machine keeps responses: with others there are other stores. */
 export function storesOf({
   name: _name,
   label: _label,
   fills: _fills,
+  redis: _redis,
   ...stores
 }: CacheSettings): CacheStores {
   return stores;

@@ -7,6 +7,7 @@ import type { RouteCacheSettings } from "../../filters/settings.ts";
 import { ipRange } from "./addresses.ts";
 import { memorySize, storeKeys, toStores } from "./cache-stores.ts";
 import { headerName } from "./fields.ts";
+import { cacheRedis } from "./redis.ts";
 import { durationFrom, lifetime, share } from "./units.ts";
 import {
   choice,
@@ -37,6 +38,9 @@ const label: z.ZodType<string> = parsedBy(text(LABEL_EXPECTED), LABEL_EXPECTED, 
 
 const settings = section("Cache", "A cache, which all threads share.", {
   ...storeKeys,
+  redis: cacheRedis
+    .optional()
+    .describe("Shares what is stored, and what is purged, with the caches of this name on other machines."),
   cache_status: label.default(USUAL_LABEL).describe("What it is called in `Cache-Status` (RFC 9211)."),
   longest_wait: durationFrom(1)
     .prefault(`${FILL_DEFAULTS.longestWait / 1000}s`)
@@ -57,6 +61,7 @@ const settings = section("Cache", "A cache, which all threads share.", {
   return {
     label: document.cache_status,
     ...toStores(document, context),
+    redis: document.redis ?? null,
     fills: {
       longestClaim: document.longest_fetch,
       longestWait: document.longest_wait,

@@ -6,10 +6,11 @@ import { ACCESS_LOG_FORMATS, type AccessLogSettings, LOG_LEVELS, type Snapshot }
 import { type CacheDraft, namedCaches } from "./cache.ts";
 import { admin, chaos, stats } from "./control.ts";
 import { type FilterDraft, namedFilters } from "./filter.ts";
-import { type LimitDraft, namedLimits, redis } from "./limit.ts";
+import { type LimitDraft, namedLimits } from "./limit.ts";
 import { type ListenerDraft, listener } from "./listener.ts";
 import { namedPlugins, type PluginDraft } from "./plugin.ts";
 import { processKeys, toProcessSettings } from "./process.ts";
+import { redis } from "./redis.ts";
 import { type RouteDraft, route } from "./route.ts";
 import { duration } from "./units.ts";
 import { type UpstreamDraft, upstreams } from "./upstream.ts";

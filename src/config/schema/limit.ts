@@ -6,6 +6,7 @@ import { refuse } from "../scenario-toxic.ts";
 import { ipRange } from "./addresses.ts";
 import { CLIENT_KEY, keyParts } from "./key.ts";
 import { match } from "./match.ts";
+import { REDIS_EXPECTED, redis } from "./redis.ts";
 import { durationFrom } from "./units.ts";
 import {
   choice,
@@ -23,26 +24,6 @@ import {
 const MOST = 2 ** 31 - 1;
 const MOST_KEYS = 65_536;
 const LEAST_WINDOW = 10;
-
-const REDIS_EXPECTED = "a URL that begins with redis://, rediss:// or redis+unix://";
-
-const redisUrl: z.ZodType<string> = parsedBy(text(REDIS_EXPECTED), REDIS_EXPECTED, (url) => {
-  return /^(?:rediss?|redis\+unix):$/.test(URL.parse(url)?.protocol ?? "") ? url : undefined;
-});
-
-const redisSettings = section("Redis", "Where several machines share what limits count.", {
-  url: redisUrl.describe("`redis://host:6379`, `rediss://…` for TLS, or `redis+unix:///path`."),
-  prefix: z.string({ error: "a text" }).default("sluice:").describe("What keys begin with."),
-  timeout: durationFrom(1)
-    .prefault("100ms")
-    .describe("A request that Redis keeps waiting for longer is decided here."),
-}).transform(({ url, prefix, timeout }): RedisSettings => ({ url, prefix, timeout }));
-
-/** Redis; a URL is enough. */
-export const redis: z.ZodType<RedisSettings> = oneOf(`${REDIS_EXPECTED}, or a map with url`, [
-  redisUrl.transform((url) => redisSettings.parse({ url })),
-  redisSettings,
-]);
 
 /** A limit without its name. Of Redis undefined: as the whole document says. */
 export interface LimitDraft extends Omit<LimitSettings, "name" | "redis"> {

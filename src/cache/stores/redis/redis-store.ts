@@ -3,6 +3,7 @@ import type { AlarmClock } from "../../../base/alarms.ts";
 import { describeThrown } from "../../../base/errors.ts";
 import { RedisRefusal } from "../../../net/redis/redis-connection.ts";
 import type { TimelyLink } from "../../../net/redis/timely-link.ts";
+import { type CacheCounts, RedisCount } from "../../cache-counts.ts";
 import type { Invalidations } from "../../invalidations.ts";
 import type { CacheEntry, CacheKey, CacheStore, EntryWriter, StoreStats, WriterOwner } from "../../store.ts";
 import { RedisEntry } from "./redis-entry.ts";
@@ -42,6 +43,8 @@ export interface RedisStoreMeans {
   readonly clock: Pick<AlarmClock, "now">;
   /** Redis answered, but with an error. Told each time. */
   readonly onError: (message: string) => void;
+  /** Default: nothing is counted */
+  readonly counts?: CacheCounts | null;
   /** What is invalidated while it is on its way to Redis is taken out again. Default: nothing ever is */
   readonly invalidations?: Invalidations | null;
   /** Whether nothing will be there anyway, which needn't be asked. Default: there may be anything */
@@ -67,6 +70,7 @@ export class RedisStore implements CacheStore, ValueKeeper {
   readonly #metas: StoreMetas;
   readonly #clock: Pick<AlarmClock, "now">;
   readonly #onError: (message: string) => void;
+  readonly #counts: CacheCounts | null;
   readonly #invalidations: Invalidations | null;
   readonly #isPointless: ((key: CacheKey) => boolean) | null;
   /** What is being asked for, by the name of its key: who wants the same gets the same answer. */
@@ -85,6 +89,7 @@ export class RedisStore implements CacheStore, ValueKeeper {
     this.#metas = means.metas;
     this.#clock = means.clock;
     this.#onError = means.onError;
+    this.#counts = means.counts ?? null;
     this.#invalidations = means.invalidations ?? null;
     this.#isPointless = means.isPointless ?? null;
   }
@@ -104,10 +109,11 @@ export class RedisStore implements CacheStore, ValueKeeper {
   }
 
   find(key: CacheKey): null | Promise<RedisEntry | null> {
-    if (this.#link.isAway || this.#isPointless?.(key) === true) return this.#miss();
+    if (this.#isPointless?.(key) === true) return this.#miss();
+    if (this.#link.isAway) return this.#fail();
     const name = this.nameOf(key.text);
     const known = this.#asked.get(name);
-    if (known === undefined && this.#asked.size >= this.#settings.mostAsked) return this.#miss();
+    if (known === undefined && this.#asked.size >= this.#settings.mostAsked) return this.#fail();
     // What is borrowed is copied while it is.
     return this.#wait(known ?? this.#get(name), { text: key.text, hash: Int32Array.from(key.hash) });
   }
@@ -201,6 +207,12 @@ export class RedisStore implements CacheStore, ValueKeeper {
     return null;
   }
 
+  /** Nobody can say whether it is there. */
+  #fail(): null {
+    this.#counts?.add(RedisCount.errors);
+    return this.#miss();
+  }
+
   #get(name: string): Promise<unknown> {
     const asked = this.#ask(["GET", name]);
     this.#asked.set(name, asked);
@@ -210,10 +222,12 @@ export class RedisStore implements CacheStore, ValueKeeper {
 
   async #wait(asked: Promise<unknown>, key: CacheKey): Promise<RedisEntry | null> {
     const reply = await asked;
+    if (reply === undefined) return this.#fail();
     const value = Buffer.isBuffer(reply) ? readValue(reply, key.text) : null;
     const entry = value === null ? null : this.#toEntry(key, value);
-    if (entry === null) this.#misses++;
-    else this.#hits++;
+    this.#counts?.add(entry === null ? RedisCount.missed : RedisCount.found);
+    if (entry === null) return this.#miss();
+    this.#hits++;
     return entry;
   }
 
@@ -243,30 +257,30 @@ export class RedisStore implements CacheStore, ValueKeeper {
     this.#underWay += value.length;
     const reply = await this.#store(["SET", name, value, "PX", wholeText(lifetime)]);
     this.#underWay -= value.length;
-    if (reply === null) this.#failures++;
+    if (reply === undefined) this.#failures++;
     // It may have come after what took it out.
     else if (!isValid()) await this.#ask(["UNLINK", name]);
   }
 
-  /** The answer to what changes something, however long it takes; null also when there is none. */
+  /** The answer to what changes something, however long it takes; undefined when there is none. */
   async #store(words: readonly (string | Buffer)[]): Promise<unknown> {
     try {
       return await this.#link.tell(words);
     } catch (error) {
-      if (!(error instanceof RedisRefusal)) return null;
+      if (!(error instanceof RedisRefusal)) return undefined;
       this.#refusedUntil = this.#clock.now() + REFUSED_PAUSE;
       this.#onError(describeThrown(error));
-      return null;
+      return undefined;
     }
   }
 
-  /** The answer; null also when there is none. */
+  /** The answer; undefined when there is none. */
   async #ask(words: readonly (string | Buffer)[]): Promise<unknown> {
     try {
       return await this.#link.ask(words);
     } catch (error) {
       if (error instanceof RedisRefusal) this.#onError(describeThrown(error));
-      return null;
+      return undefined;
     }
   }
 }

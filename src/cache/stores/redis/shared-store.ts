@@ -65,6 +65,12 @@ export class SharedStore implements CacheStore {
     return (await far) || wasHere;
   }
 
+  /** What this machine has itself goes. */
+  forgetHere(key: CacheKey): void {
+    this.#writing.get(key.text)?.leaveFar();
+    settle(this.#near.remove(key));
+  }
+
   async clear(): Promise<void> {
     await Promise.all([this.#near.clear(), this.#far.clear()]);
   }
