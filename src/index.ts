@@ -3,6 +3,21 @@
 export type { Alarm } from "./base/alarms.ts";
 export { type ErrorCode, type ErrorSource, ProxyError, type RetryRule } from "./base/errors.ts";
 export type { Random } from "./base/random.ts";
+export type { CacheCountName } from "./cache/cache-counts.ts";
+export type { CachePolicy, HeuristicLifetime } from "./cache/rules/policy.ts";
+export type { QueryRule } from "./cache/rules/query-rule.ts";
+export type { StoredAs } from "./cache/rules/verdict.ts";
+export {
+  type CacheEntry,
+  type CacheKey,
+  type CacheStore,
+  EntryState,
+  type EntryStateCode,
+  type EntryWriter,
+  type Piece,
+  type StoreStats,
+  type WriterOwner,
+} from "./cache/store.ts";
 export {
   type AttributeSpec,
   type AttributeSpecs,
@@ -63,6 +78,17 @@ export {
 } from "./plugins/load-plugin.ts";
 export { type HeadVerdict, PluginError } from "./plugins/plugin.ts";
 export { type BackgroundServiceOptions, backgroundService } from "./proxy/background-service.ts";
+export type { CacheUse, CacheUseOptions, PurgeOrder } from "./proxy/caching/cache-use.ts";
+export {
+  type CacheOptions,
+  type CacheStats,
+  type MemoryCacheOptions,
+  memoryCache,
+  type ResponseCache,
+  storeCache,
+} from "./proxy/caching/response-cache.ts";
+export type { CachePhase, SessionCache } from "./proxy/caching/session-cache.ts";
+export type { StoredResponse } from "./proxy/caching/stored-response.ts";
 export type { CertificateForwarding } from "./proxy/client-certificate.ts";
 export type { ForwardingPolicy } from "./proxy/forwarding.ts";
 export type { GrpcWebSettings } from "./proxy/grpc/web-cors.ts";
@@ -80,6 +106,9 @@ export {
 export { type HttpProxyServiceOptions, httpProxy } from "./proxy/http-proxy-service.ts";
 export {
   type BodyFilter,
+  type CacheHitVerdict,
+  type CachePhaseName,
+  type CacheVerdict,
   type DelayedBody,
   defineProxy,
   type FilteredBody,

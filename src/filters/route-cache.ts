@@ -1,4 +1,3 @@
-import { PurgeKind } from "../cache/purges/purge.ts";
 import type { CachePolicy } from "../cache/rules/policy.ts";
 import { IpRanges } from "../net/ip-ranges.ts";
 import type { CacheRules, HttpCache } from "../proxy/caching/http-cache.ts";
@@ -48,17 +47,10 @@ export class PurgeMethod {
       return session.respond({ status: 403 });
     }
     const purged = key.of(session.request, session.client.scheme);
-    cache.purges?.add({ kind: PurgeKind.Key, text: primaryOf(purged.text), isSoft: false });
-    const removed = cache.store.remove(purged);
+    const removed = cache.purgeKey(purged);
     if (removed instanceof Promise) return removed.then((wasThere) => answer(session, wasThere));
     return answer(session, removed);
   }
-}
-
-/** What stands before the fields and cookies of a key. */
-function primaryOf(text: string): string {
-  const end = text.indexOf("\n");
-  return end === -1 ? text : text.slice(0, end);
 }
 
 function answer(session: Session<unknown>, wasThere: boolean): true {

@@ -62,7 +62,7 @@ export interface HttpProxyServiceOptions<C> {
    */
   readonly grpcWeb?: boolean | Partial<GrpcWebSettings>;
   readonly allowConnect?: boolean;
-  /** Whether sessions may be answered from a cache. Default: no, and nobody looks. */
+  /** @internal whether sessions may be answered from a cache though no phase says so. Default: no, and nobody looks */
   readonly caches?: boolean;
   /** Idle connections to servers. */
   readonly pool?: Partial<PoolOptions>;

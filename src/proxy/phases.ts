@@ -3,7 +3,7 @@ import type { StoredAs } from "../cache/rules/verdict.ts";
 import type { RequestHead, ResponseHead } from "../http/heads.ts";
 import type { HttpHeaders } from "../http/http-headers.ts";
 import type { HttpPeer } from "../upstream/peer.ts";
-import type { CacheRules, HttpCache } from "./caching/http-cache.ts";
+import type { CacheUse } from "./caching/cache-use.ts";
 import type { StoredResponse } from "./caching/stored-response.ts";
 import type { Session } from "./session.ts";
 
@@ -68,10 +68,10 @@ export interface ProxyPhases<C = undefined> {
   requestFilter?(session: Session<C>): MaybePromise<unknown>;
 
   /**
-   * Turns a cache on for the request: the one that is returned, by rules of its own (`HttpCache.rules`) or by the usual ones. Nothing
-   * or null: it goes past all caches. Runs for every request that nobody has answered yet, whatever its method.
+   * Turns a cache on for the request: `memoryCache`, `storeCache`, or either by other rules (`ResponseCache.use`). Nothing or null: it
+   * goes past all caches. Runs for every request that nobody has answered yet, whatever its method.
    */
-  requestCacheFilter?(session: Session<C>): MaybePromise<HttpCache | CacheRules | null | undefined>;
+  requestCacheFilter?(session: Session<C>): MaybePromise<CacheUse | null | undefined>;
 
   /**
    * Whether the request is one to purge what the cache has for its URL, in all variants: then it is answered here by 200, when it was

@@ -5,7 +5,7 @@ import { RequestField } from "../../cache/rules/request-fields.ts";
 import { Exchange } from "../exchange.ts";
 import type { MaybePromise } from "../phases.ts";
 import { Lookup } from "./cache-lookup.ts";
-import { type CacheRules, HttpCache } from "./http-cache.ts";
+import type { CacheUse } from "./cache-use.ts";
 import { type CacheNotes, type CachePhase, SessionCache } from "./session-cache.ts";
 
 /** Requests that a server has to look at itself. */
@@ -44,9 +44,8 @@ export abstract class CacheEntrance<C> extends Exchange<C> implements CacheNotes
     else this.call(requestCacheFilter, this.#turnOn, undefined);
   }
 
-  #turnOn(chosen: HttpCache | CacheRules | null | undefined): void {
-    if (chosen !== undefined)
-      this.session.cacheRules = chosen instanceof HttpCache ? chosen.usualRules : chosen;
+  #turnOn(use: CacheUse | null | undefined): void {
+    if (use !== undefined && use !== null) this.session.cacheRules = use.rules;
     this.#enter();
   }
 

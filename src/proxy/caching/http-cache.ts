@@ -7,7 +7,6 @@ import { PurgeKind } from "../../cache/purges/purge.ts";
 import type { PurgeList } from "../../cache/purges/purge-list.ts";
 import { type CachePolicy, DEFAULT_POLICY } from "../../cache/rules/policy.ts";
 import type { CacheKey, CacheStore } from "../../cache/store.ts";
-import { CodedCopies } from "./coded-copies.ts";
 
 /** What a cache is made of; one for each thread. */
 export interface HttpCacheMeans {
@@ -31,32 +30,23 @@ export interface HttpCacheMeans {
 export class HttpCache {
   readonly store: CacheStore;
   readonly fills: FillTable;
-  readonly copies: CodedCopies;
   readonly purges: PurgeList | null;
   readonly invalidations: Invalidations | null;
   readonly counts: CacheCounts | null;
   readonly hash: KeyHash;
   readonly name: string;
   readonly now: () => number;
-  #usual: CacheRules | null = null;
 
   constructor(means: HttpCacheMeans) {
     const { store, fills, secret, purges = null, counts = null, name = "sluice", now = Date.now } = means;
     this.store = store;
     this.fills = fills;
-    this.copies = new CodedCopies(store);
     this.purges = purges;
     this.invalidations = means.invalidations ?? null;
     this.counts = counts;
     this.hash = new KeyHash(secret);
     this.name = name;
     this.now = now;
-  }
-
-  /** By which requests use it that nobody has said anything else of. */
-  get usualRules(): CacheRules {
-    this.#usual ??= this.rules();
-    return this.#usual;
   }
 
   /**
