@@ -13,6 +13,8 @@ import { textTable } from "../report/table.ts";
 const { values } = parseArgs({
   options: {
     level: { type: "string", default: "5" },
+    sizes: { type: "string", default: "1,4,16,64,1024" },
+    only: { type: "string", default: "" },
     rounds: { type: "string", default: "3" },
     seconds: { type: "string", default: "1" },
     help: { type: "boolean", short: "h", default: false },
@@ -20,21 +22,23 @@ const { values } = parseArgs({
 });
 
 if (values.help) {
-  process.stdout.write(`Usage: npm run bench:coding -- [--level 5] [--rounds 3] [--seconds 1]
+  process.stdout.write(`Usage: npm run bench:coding -- [--level 5] [--rounds 3] [--seconds 1] [--sizes 1,4,16,64,1024] [--only cached]
 
 CPU time of a proxy in one thread for a request whose response it compresses: nginx and Sluice with gzip of the same level, Sluice with
-zstd and br, and both without compression, one after the other in each round. Needs nginx and wrk.
+zstd and br, and both without compression; then the same from their caches, one after the other in each round. Sizes are in KiB;
+--only leaves out those whose names don't have that in them. Needs nginx and wrk.
 `);
   process.exit();
 }
 
 const level = Number(values.level);
 const KB = 1024;
-const sizes = [1, 4, 16, 64, 1024].map((kilobytes) => kilobytes * KB);
+const sizes = values.sizes.split(",").map((kilobytes) => Number(kilobytes) * KB);
 /** Prose in English with code in it: what pages and answers of APIs are like. */
 const text = readFileSync(join(import.meta.dirname, "../../docs/configuration.md"));
 const folder = mkdtempSync(join(tmpdir(), "sluice-bench-"));
 const [origin, nginxPort, sluicePort] = [await freePort(), await freePort(), await freePort()] as const;
+const [nginxCache, sluiceCache] = [await freePort(), await freePort()] as const;
 
 // Workers of nginx are another user.
 chmodSync(folder, 0o755);
@@ -46,7 +50,7 @@ for (const size of sizes) {
 }
 startNginx(
   "origin",
-  `server { listen 127.0.0.1:${origin}; root ${folder}/bodies; keepalive_requests 1000000; }`,
+  `server { listen 127.0.0.1:${origin}; root ${folder}/bodies; keepalive_requests 1000000; add_header Cache-Control max-age=86400; }`,
 );
 const nginx = startNginx("proxy", proxyOfNginx());
 const sluice = startSluice();
@@ -59,14 +63,20 @@ interface Way {
   readonly accept: string;
 }
 
-const ways: readonly Way[] = [
+const allWays: readonly Way[] = [
   { name: "nginx, not compressed", pid: nginx, port: nginxPort, accept: "identity" },
   { name: `nginx, gzip ${level}`, pid: nginx, port: nginxPort, accept: "gzip" },
   { name: "sluice, not compressed", pid: sluice, port: sluicePort, accept: "identity" },
   { name: `sluice, gzip ${level}`, pid: sluice, port: sluicePort, accept: "gzip" },
   { name: "sluice, zstd 3", pid: sluice, port: sluicePort, accept: "zstd" },
   { name: "sluice, br 4", pid: sluice, port: sluicePort, accept: "br" },
+  { name: "nginx, cached, not compressed", pid: nginx, port: nginxCache, accept: "identity" },
+  { name: `nginx, cached, gzip ${level}`, pid: nginx, port: nginxCache, accept: "gzip" },
+  { name: "sluice, cached, not compressed", pid: sluice, port: sluiceCache, accept: "identity" },
+  { name: `sluice, cached, gzip ${level}`, pid: sluice, port: sluiceCache, accept: "gzip" },
+  { name: "sluice, cached, br 4", pid: sluice, port: sluiceCache, accept: "br" },
 ];
+const ways = allWays.filter(({ name }) => name.includes(values.only));
 
 const times = new Map<string, number>();
 const lengths = new Map<string, number>();
@@ -126,11 +136,17 @@ http { access_log off; types { text/plain txt; } sendfile on; tcp_nopush on; ${s
 /** What is compressed has to be in one piece for nginx to know its length; more than that is for buffers it has by default. */
 function proxyOfNginx(): string {
   return `upstream origin { server 127.0.0.1:${origin}; keepalive 64; keepalive_requests 1000000; }
-server {
-  listen 127.0.0.1:${nginxPort}; keepalive_requests 1000000;
+proxy_cache_path ${folder}/cache keys_zone=one:10m;
+${serverOfNginx(nginxPort, "")}
+${serverOfNginx(nginxCache, "proxy_cache one;")}`;
+}
+
+function serverOfNginx(port: number, cache: string): string {
+  return `server {
+  listen 127.0.0.1:${port}; keepalive_requests 1000000;
   gzip on; gzip_comp_level ${level}; gzip_min_length 0; gzip_types text/plain; gzip_vary on; gzip_proxied any;
   location / {
-    proxy_pass http://origin; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_set_header Accept-Encoding "";
+    ${cache} proxy_pass http://origin; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_set_header Accept-Encoding "";
     proxy_buffers 16 64k; proxy_buffer_size 64k; proxy_busy_buffers_size 128k; proxy_max_temp_file_size 0;
   }
 }`;
@@ -143,6 +159,11 @@ listeners:
   - bind: 127.0.0.1:${sluicePort}
     compress: { min_size: 0, levels: { gzip: ${level} } }
     limits: { requests_per_connection: 0 }
+    upstream: 127.0.0.1:${origin}
+  - bind: 127.0.0.1:${sluiceCache}
+    compress: { min_size: 0, levels: { gzip: ${level} } }
+    limits: { requests_per_connection: 0 }
+    cache: 64MiB
     upstream: 127.0.0.1:${origin}
 `;
   writeFileSync(file, configuration);

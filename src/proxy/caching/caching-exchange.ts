@@ -15,8 +15,8 @@ import type { CacheHitVerdict } from "../phases.ts";
 import { BodilessStream } from "./bodiless-stream.ts";
 import { CacheFetch, type FetchOwner } from "./cache-fetch.ts";
 import type { Lookup } from "./cache-lookup.ts";
-import { countOf } from "./count-answer.ts";
 import { CopyingExchange } from "./copying-exchange.ts";
+import { countOf } from "./count-answer.ts";
 import type { PassStream } from "./pass-stream.ts";
 import { HIT, tellOfCache, tellOfHit, toAnswer } from "./stored-answer.ts";
 import { StoredResponse } from "./stored-response.ts";
@@ -359,7 +359,11 @@ export class CachingExchange<C> extends CopyingExchange<C> implements FillOwner,
     if (status === HIT) tellOfHit(head, bornAt, ttl, now, name);
     else tellOfCache(head, meta, now, name, { ...status, ttl });
     const stream = new StoredStream(entry, parts, rest);
-    if (rest === null && (parts === WHOLE || this.isHead)) this.stored = stream;
+    if (rest === null && this.session.coding !== null && (parts === WHOLE || this.isHead)) {
+      this.stored = stream;
+      // The copy's is made of it, and phases may have the request changed before that.
+      lookup.keepKey();
+    }
     this.#answer(stream, head);
   }
 
