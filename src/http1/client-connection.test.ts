@@ -101,6 +101,30 @@ describe("requests over one connection", () => {
   });
 });
 
+describe("responses in a coding that nobody knows", () => {
+  const bytes = "HTTP/1.1 200 OK\r\nTransfer-Encoding: nonsense\r\nConnection: keep-alive\r\n\r\nok";
+
+  test("are refused", async () => {
+    await withOrigin(answering(bytes), async (client) => {
+      const { error } = await client.send().done;
+      assert.equal(error?.code, "UPSTREAM_BAD_RESPONSE");
+    });
+  });
+
+  test("end with the connection where they are taken, which carries nothing else", async () => {
+    const script = async (connection: RawConnection): Promise<void> => {
+      await connection.readRequest();
+      await connection.write(bytes);
+      await connection.end();
+    };
+    const run = async (client: Http1Client): Promise<void> => {
+      const { status, body } = await client.send().done;
+      assert.deepEqual([status, body, client.reusable], [200, "ok", 0]);
+    };
+    await withOrigin(script, run, { transferCodings: "any" });
+  });
+});
+
 describe("responses", () => {
   const interim = "HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n";
   const chunked =

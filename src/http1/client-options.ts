@@ -13,7 +13,12 @@ export interface ClientSettings {
   readonly readTimeout: number;
   /** How long a server may take nothing of what waits for it. */
   readonly writeTimeout: number;
+  /** Which `Transfer-Encoding` a response may have: as `PeerOptions` has it. */
+  readonly transferCodings: TransferCodings;
 }
+
+/** `any`: what isn't `chunked` is taken as it comes, until the server closes the connection (RFC 9112 §6.3, rule 4). */
+export type TransferCodings = "chunked" | "any";
 
 export const DEFAULT_CLIENT_SETTINGS: ClientSettings = {
   head: DEFAULT_HEAD_LIMITS,
@@ -21,6 +26,7 @@ export const DEFAULT_CLIENT_SETTINGS: ClientSettings = {
   firstByteTimeout: 60_000,
   readTimeout: 60_000,
   writeTimeout: 60_000,
+  transferCodings: "chunked",
 };
 
 /** The settings with their queues, shared by all connections of an upstream in this thread. */
@@ -33,7 +39,7 @@ export class ClientOptions {
 
   constructor(settings: Partial<ClientSettings> = {}) {
     this.settings = { ...DEFAULT_CLIENT_SETTINGS, ...settings };
-    this.scans = new ScanLender(this.settings.head);
+    this.scans = new ScanLender(this.settings.head, this.settings.transferCodings === "any");
     this.firstByteTimeout = new TimeoutQueue(this.settings.firstByteTimeout);
     this.readTimeout = new TimeoutQueue(this.settings.readTimeout);
     this.writeTimeout = new TimeoutQueue(this.settings.writeTimeout);

@@ -324,6 +324,21 @@ describe("framing fields", () => {
     }
   }
 
+  test("are taken with a coding that nobody knows, for who wants that of responses: but for what may be chunks", () => {
+    const scan = new HeadScan(DEFAULT_HEAD_LIMITS, true);
+    const verdict = (...fields: string[]): string => verdictOf(scan, "response", request(OK, ...fields));
+    for (const value of ["nonsense", "gzip", "", "a, b"]) {
+      assert.equal(verdict(`Transfer-Encoding: ${value}`), "complete", value);
+      assert.deepEqual([scan.chunked, scan.connection], [false, ConnectionOption.Close]);
+    }
+    for (const value of ["gzip, chunked", "chunked, x", "xChunked"])
+      assert.equal(verdict(`Transfer-Encoding: ${value}`), "BAD_TRANSFER_ENCODING", value);
+    assert.equal(verdict("Transfer-Encoding: x", "Content-Length: 1"), "LENGTH_AND_CHUNKED");
+    assert.equal(verdict("Transfer-Encoding: x", "Transfer-Encoding: x"), "BAD_TRANSFER_ENCODING");
+    assert.equal(verdict("Transfer-Encoding: chunked"), "complete");
+    assert.deepEqual([scan.chunked, scan.connection], [true, 0]);
+  });
+
   test("only those of that name count", () => {
     const scan = new HeadScan(DEFAULT_HEAD_LIMITS);
     const fields = ["Content_Length: x", "X-Content-Length: -", "Transfer_Encoding: y", "Content-Lengt: z"];

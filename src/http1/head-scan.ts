@@ -28,6 +28,7 @@ const CLOSE = Buffer.from("close");
 const KEEP_ALIVE = Buffer.from("keep-alive");
 const UPGRADE = Buffer.from("upgrade");
 const CHUNKED = Buffer.from("chunked");
+const CODED = 1 << FieldId.TransferEncoding;
 
 /** What `Connection` asks for; bits of `HeadScan.connection`. */
 export const ConnectionOption = {
@@ -73,11 +74,14 @@ export class HeadScan implements FieldTable {
   problem: HeadProblem = "BAD_HEAD";
 
   readonly #limits: HeadLimits;
+  readonly #takesAnyCoding: boolean;
   /** The response's head that all of this still describes. */
   #last: LastHead | null = null;
 
-  constructor(limits: HeadLimits) {
+  /** @param takesAnyCoding of responses: see `ClientSettings.transferCodings` */
+  constructor(limits: HeadLimits, takesAnyCoding: boolean = false) {
     this.#limits = limits;
+    this.#takesAnyCoding = takesAnyCoding;
     this.offsets = new Int32Array(limits.fields * FIELD_STRIDE);
   }
 
@@ -263,7 +267,7 @@ export class HeadScan implements FieldTable {
     this.count = count;
     this.fieldsEnd = at;
     this.end = at + 2;
-    if (this.contentLength >= 0 && this.chunked) return this.#refuse("LENGTH_AND_CHUNKED");
+    if (this.contentLength >= 0 && (this.present & CODED) !== 0) return this.#refuse("LENGTH_AND_CHUNKED");
     return ScanOutcome.Complete;
   }
 
@@ -311,9 +315,19 @@ export class HeadScan implements FieldTable {
   /** Only `chunked`, once, alone: other codings can't be framed, and a repeated one is an attack (RFC 9112 §6.1). */
   #noteTransferEncoding(bytes: Buffer, start: number, end: number): boolean {
     const isChunked = end - start === CHUNKED.length && equalsLowercase(bytes, start, CHUNKED);
-    if (!isChunked) return this.#reject("BAD_TRANSFER_ENCODING");
-    this.chunked = true;
+    if (!isChunked && !this.#mayEndWithConnection(bytes, start, end))
+      return this.#reject("BAD_TRANSFER_ENCODING");
+    this.chunked = isChunked;
+    if (!isChunked) this.connection |= ConnectionOption.Close;
     return true;
+  }
+
+  /**
+   * Whether the end of the connection is that of a body that is coded like this (RFC 9112 §6.3, rule 4). Where `chunked` is part of
+   * the value nobody knows which framing the server means.
+   */
+  #mayEndWithConnection(bytes: Buffer, start: number, end: number): boolean {
+    return this.#takesAnyCoding && !bytes.toString("latin1", start, end).toLowerCase().includes("chunked");
   }
 
   /** The comma-separated options of `Connection` (RFC 9110 §7.6.1). */

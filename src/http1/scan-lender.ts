@@ -8,14 +8,16 @@ import { HeadScan } from "./head-scan.ts";
  */
 export class ScanLender {
   readonly #limits: HeadLimits;
+  readonly #takesAnyCoding: boolean;
   #free: HeadScan | null = null;
 
-  constructor(limits: HeadLimits) {
+  constructor(limits: HeadLimits, takesAnyCoding: boolean = false) {
     this.#limits = limits;
+    this.#takesAnyCoding = takesAnyCoding;
   }
 
   take(): HeadScan {
-    const scan = this.#free ?? new HeadScan(this.#limits);
+    const scan = this.#free ?? new HeadScan(this.#limits, this.#takesAnyCoding);
     this.#free = null;
     return scan;
   }

@@ -1,4 +1,9 @@
-import { ClientOptions, type ClientSettings, DEFAULT_CLIENT_SETTINGS } from "../http1/client-options.ts";
+import {
+  ClientOptions,
+  type ClientSettings,
+  DEFAULT_CLIENT_SETTINGS,
+  type TransferCodings,
+} from "../http1/client-options.ts";
 import {
   DEFAULT_HTTP2_CLIENT_SETTINGS,
   Http2ClientOptions,
@@ -41,6 +46,12 @@ export interface PeerOptions {
    * Names are looked up by the proxy. Default: none.
    */
   readonly proxy?: string;
+  /**
+   * For HTTP/1, and broken servers only: `any` takes responses with a `Transfer-Encoding` that nobody knows, where nothing else says how
+   * long they are. Their bodies are what comes until the server closes the connection, as it comes; the field goes. Default `chunked`:
+   * such a response is refused.
+   */
+  readonly transferCodings?: TransferCodings;
   /** For HTTP/2: silence after which a PING asks whether the server is still there. Default 0: never. */
   readonly pingInterval?: number;
 }
@@ -184,8 +195,10 @@ function clientFor(options: PeerOptions): ClientOptions {
     firstByteTimeout: options.firstByteTimeout ?? DEFAULT_CLIENT_SETTINGS.firstByteTimeout,
     readTimeout: options.readTimeout ?? DEFAULT_CLIENT_SETTINGS.readTimeout,
     writeTimeout: options.writeTimeout ?? DEFAULT_CLIENT_SETTINGS.writeTimeout,
+    transferCodings: options.transferCodings ?? DEFAULT_CLIENT_SETTINGS.transferCodings,
   };
-  const key = `${settings.firstByteTimeout} ${settings.readTimeout} ${settings.writeTimeout}`;
+  const { firstByteTimeout, readTimeout, writeTimeout, transferCodings } = settings;
+  const key = `${firstByteTimeout} ${readTimeout} ${writeTimeout} ${transferCodings}`;
   return clients.getOrInsertComputed(key, () => new ClientOptions(settings));
 }
 

@@ -95,6 +95,11 @@ const keys = {
     .describe(
       "What the servers speak: HTTP/1.1 (`http1`), HTTP/2 over TLS (`h2`) or without it, which they must expect (`h2c`), or over TLS what they choose by ALPN (`auto`). Default: `auto` with `tls`, else `http1`.",
     ),
+  transfer_codings: choice(["chunked", "any"])
+    .prefault("chunked")
+    .describe(
+      "Which `Transfer-Encoding` a response of HTTP/1 may have. `any`, for broken servers only: what isn't `chunked` is passed on as it comes, until the server closes the connection, instead of being answered by 502.",
+    ),
   connect_proxy: connectProxy
     .optional()
     .describe(
@@ -176,6 +181,7 @@ interface PeerDocument {
   readonly timeouts: z.output<typeof timeouts>;
   readonly protocol?: PeerOptions["protocol"];
   readonly connect_proxy?: string | undefined;
+  readonly transfer_codings: PeerOptions["transferCodings"];
   readonly h2_ping_interval: number;
   readonly tcp_keepalive: number;
   readonly local_address?: string | undefined;
@@ -192,6 +198,7 @@ function toPeerOptions(document: PeerDocument, isSecure: boolean): PeerOptions {
     readTimeout: times.read,
     writeTimeout: times.write,
     keepAlive,
+    ...(document.transfer_codings === "any" ? { transferCodings: "any" as const } : {}),
     ...(protocol === "http1" && !isSecure ? {} : { protocol, pingInterval }),
     ...(proxy === undefined ? {} : { proxy }),
     ...(local_address === undefined ? {} : { localAddress: local_address }),

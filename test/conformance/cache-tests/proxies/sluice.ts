@@ -16,7 +16,9 @@ export const sluice: ProxyKind = {
     // YAML takes JSON as it is.
     "sluice.yaml": JSON.stringify({
       version: 1,
-      listeners: [{ bind: `127.0.0.1:${port}`, upstream: `127.0.0.1:${originPort}`, cache }],
+      listeners: [{ bind: `127.0.0.1:${port}`, upstream: "suite", cache }],
+      // Its server names codings that there aren't.
+      upstreams: { suite: { servers: `127.0.0.1:${originPort}`, transfer_codings: "any" } },
     }),
   }),
   args: ({ folder }) => [join(root, "bin", "sluice.js"), "run", `${folder}/sluice.yaml`, "--threads", "2"],
