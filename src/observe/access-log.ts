@@ -68,11 +68,16 @@ function jsonLine(session: Session<unknown>, error: ProxyError | null): string {
     user_agent: request.headers.get("user-agent"),
     referer: request.headers.get("referer"),
     error: error === null ? null : error.code,
-    // What the cache did, in the words of the response.
-    ...(session.cacheRules === null ? {} : { cache: response?.headers.get("cache-status") ?? null }),
+    ...(session.cacheRules === null ? {} : cacheEntry(session)),
     ...(session.grpcStatus === null ? {} : { grpc_status: session.grpcStatus }),
   };
   return `${JSON.stringify(entry)}\n`;
+}
+
+/** What the cache did, in the words of the response, and in one of our own. */
+function cacheEntry({ response, cache }: Session<unknown>): object {
+  const told = response?.headers.get("cache-status") ?? null;
+  return { cache: told, cache_phase: cache.phase, cache_reason: cache.reason };
 }
 
 /** `certificate` is the name in the other side's, null when it showed none. */

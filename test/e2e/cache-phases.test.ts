@@ -1,12 +1,16 @@
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { describe, test } from "node:test";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { ProxyError } from "../../src/base/errors.ts";
+import { testCacheStore } from "../../src/cache/store.contract.ts";
+import type { CacheStore } from "../../src/cache/store.ts";
 import { MemoryStore } from "../../src/cache/stores/memory/memory-store.ts";
 import { allocateMemoryStore } from "../../src/cache/stores/memory/store-memory.ts";
 import { memoryCache, type ResponseCache, storeCache } from "../../src/proxy/caching/response-cache.ts";
 import type { SessionCache } from "../../src/proxy/caching/session-cache.ts";
 import type { ProxyPhases } from "../../src/proxy/phases.ts";
+import { loadProgram } from "../../src/worker/program-loader.ts";
 import { until } from "../kit/deadline.ts";
 import type { RawRequest, RawResponse } from "../kit/raw-message.ts";
 import { WatchedStore } from "../kit/watched-store.ts";
@@ -384,3 +388,15 @@ describe("a program with a cache", () => {
     assert.equal(cache.stats.counts.hits, 1);
   });
 });
+
+const example = join(import.meta.dirname, "..", "..", "examples", "own-store.ts");
+// Where `sluice` leads for programs.
+await loadProgram(example);
+const { MapStore } = (await import(example)) as {
+  readonly MapStore: new (mostBytes: number, mostEntryBytes: number) => CacheStore;
+};
+testCacheStore(
+  "a program's own",
+  ({ mostBytes, mostEntryBytes }) => ({ store: new MapStore(mostBytes, mostEntryBytes) }),
+  { runs: 3 },
+);

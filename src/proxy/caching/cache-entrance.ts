@@ -116,6 +116,8 @@ export abstract class CacheEntrance<C> extends Exchange<C> implements CacheNotes
       this.#answerPurge(405);
       return;
     }
+    this.outcome = BYPASS;
+    this.cacheReason = "purge";
     const { text } = rules.key.of(session.request, session.client.scheme);
     this.call(this.proxy.plan.cacheKey, this.#purgeKey, text);
   }
@@ -156,8 +158,14 @@ export abstract class CacheEntrance<C> extends Exchange<C> implements CacheNotes
       case BYPASS:
         return "bypass";
       default:
-        return this.session.cacheRules === null || this.isOff ? "off" : "lookup";
+        return this.#isAsked ? "lookup" : "off";
     }
+  }
+
+  /** Whether it may still have to do with a cache. */
+  get #isAsked(): boolean {
+    const { cacheRules, responded } = this.session;
+    return cacheRules !== null && !this.isOff && !responded;
   }
 
   get cacheKeyText(): string | null {
