@@ -9,6 +9,7 @@ import {
   VALUE_END,
   VALUE_START,
 } from "../http/field-table.ts";
+import type { FieldRun } from "../http/heads.ts";
 import type { FieldLine, ResponseMeta } from "./meta.ts";
 import { AFTER_NAME, AFTER_VALUE, At, FIXED, ID_BITS, META_VERSION, NAME_BITS, WORD } from "./meta-layout.ts";
 
@@ -91,19 +92,19 @@ export class MetaView {
   }
 
   get key(): string {
-    const at = this.#textsAt;
-    return latin1(this.#bytes, at, at + this.#keyLength);
+    const at = this.#textsAt();
+    return latin1(this.#bytes, at, at + this.#keyLength());
   }
 
   /** Of a vary list; "" of a response, whose field says it. */
   get varyList(): string {
-    const at = this.#textsAt + this.#keyLength;
-    return latin1(this.#bytes, at, at + this.#varyLength);
+    const at = this.#textsAt() + this.#keyLength();
+    return latin1(this.#bytes, at, at + this.#varyLength());
   }
 
   get tags(): string {
-    const end = this.#linesAt;
-    return latin1(this.#bytes, end - this.#tagsLength, end);
+    const end = this.#linesAt();
+    return latin1(this.#bytes, end - this.#tagsLength(), end);
   }
 
   /** The value of a field, several joined by ", "; null without. */
@@ -111,7 +112,7 @@ export class MetaView {
     const bytes = this.#bytes;
     const { length } = lowercase;
     let found: string | null = null;
-    let at = this.#linesAt;
+    let at = this.#linesAt();
     for (let wordAt = FIXED, end = FIXED + this.fieldCount * WORD; wordAt < end; wordAt += WORD) {
       const word = bytes.readUInt32LE(wordAt);
       const nameLength = (word >>> ID_BITS) & NAME_MASK;
@@ -144,7 +145,7 @@ export class MetaView {
   toTable(offsets: Int32Array): FieldTable {
     const bytes = this.#bytes;
     const count = this.fieldCount;
-    let at = this.#linesAt;
+    let at = this.#linesAt();
     for (let i = 0, to = 0; i < count; i++, to += FIELD_STRIDE) {
       const word = bytes.readUInt32LE(FIXED + i * WORD);
       const nameEnd = at + ((word >>> ID_BITS) & NAME_MASK);
@@ -158,6 +159,12 @@ export class MetaView {
       at = valueEnd + AFTER_VALUE.length;
     }
     return { bytes, offsets, count, fieldsEnd: at };
+  }
+
+  /** Where the lines of the fields stand. */
+  run(): FieldRun {
+    const start = this.#linesAt();
+    return { bytes: this.#bytes, start, end: start + this.#bytes.readUInt32LE(At.LinesLength) };
   }
 
   /** The fields as names and values. */
@@ -183,23 +190,23 @@ export class MetaView {
     };
   }
 
-  get #textsAt(): number {
+  #textsAt(): number {
     return FIXED + this.fieldCount * WORD;
   }
 
-  get #linesAt(): number {
-    return this.#textsAt + this.#keyLength + this.#varyLength + this.#tagsLength;
+  #linesAt(): number {
+    return this.#textsAt() + this.#keyLength() + this.#varyLength() + this.#tagsLength();
   }
 
-  get #keyLength(): number {
+  #keyLength(): number {
     return this.#bytes.readUInt32LE(At.KeyLength);
   }
 
-  get #varyLength(): number {
+  #varyLength(): number {
     return this.#bytes.readUInt16LE(At.VaryLength);
   }
 
-  get #tagsLength(): number {
+  #tagsLength(): number {
     return this.#bytes.readUInt16LE(At.TagsLength);
   }
 }

@@ -18,6 +18,15 @@ export interface RequestSource extends HeadSource {
 /** The received bytes behind a response head. */
 export interface ResponseSource extends HeadSource {
   reason(): string;
+  /** Where all fields stand in one piece, for who needs no more than that; absent: the table tells. */
+  readonly run?: FieldRun | null;
+}
+
+/** The lines of a section of fields: `bytes[start..end)`. */
+export interface FieldRun {
+  readonly bytes: Buffer;
+  readonly start: number;
+  readonly end: number;
 }
 
 /** What both heads have: fields over received bytes, made only when somebody asks for them. */

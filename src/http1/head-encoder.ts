@@ -1,8 +1,9 @@
+import { copyPiece } from "../base/copy-piece.ts";
 import { writeLatin1 } from "../base/latin1.ts";
 import { declaresLength } from "../http/declared-length.ts";
 import { fieldBit, HOP_BY_HOP_BITS, NOT_IN_TRAILERS } from "../http/field-bits.ts";
 import { FieldId } from "../http/field-names.ts";
-import { FIELD_ID, FIELD_STRIDE, type FieldTable, NAME_START } from "../http/field-table.ts";
+import { EMPTY_TABLE, FIELD_ID, FIELD_STRIDE, type FieldTable, NAME_START } from "../http/field-table.ts";
 import type { BodyLength, RequestHead, ResponseHead } from "../http/heads.ts";
 import type { HttpHeaders, OwnField } from "../http/http-headers.ts";
 import { reasonPhrase } from "../http/status.ts";
@@ -66,16 +67,20 @@ export function writeResponseHead(
   lines: string,
 ): void {
   const { source, touchedHeaders, ownLines } = head;
-  const table = source.table();
   const rawLine = !head.lineChanged && source instanceof ReceivedResponse ? source.lineStart() : -1;
   const keepsLength = body === "none" ? mayDeclareAnything(head.status) : declaresLength(head, body);
   const dropped = HOP_BY_HOP_BITS | (keepsLength ? 0 : CONTENT_LENGTH);
+  const isWhole = touchedHeaders === null && (head.present & dropped) === 0;
+  const run = isWhole ? (source.run ?? null) : null;
+  const table = run === null ? source.table() : EMPTY_TABLE;
+  const received = run === null ? receivedSize(table, rawLine) : run.end - run.start;
   const line = rawLine >= 0 ? NO_BYTES : statusLine(head);
   const ours = line.length + MOST_FRAMING + ownLines.length + lines.length + END.length;
-  output.reserve(owner, ours + receivedSize(table, rawLine) + ownSize(touchedHeaders));
+  output.reserve(owner, ours + received + ownSize(touchedHeaders));
   const { slab } = output;
   let at = rawLine >= 0 ? output.at : copyPiece(line, 0, line.length, slab, output.at);
-  at = writeFields(slab, at, table, rawLine, touchedHeaders, dropped);
+  if (run !== null) at = copyPiece(run.bytes, run.start, run.end, slab, at);
+  else at = writeFields(slab, at, table, rawLine, touchedHeaders, dropped);
   if (!keepsLength) at = writeFraming(slab, at, body);
   if (ownLines !== "") at = writeOwnLines(slab, at, head);
   if (lines !== "") at += slab.write(lines, at, "latin1");
@@ -96,7 +101,7 @@ function statusLine({ status, reason }: ResponseHead): Buffer {
 /** Lines that many responses have are there as bytes: to copy them costs a fifth of writing their text. */
 function writeOwnLines(slab: Buffer, at: number, { ownLines, ownBytes }: ResponseHead): number {
   if (ownBytes === null) return at + slab.write(ownLines, at, "latin1");
-  return at + ownBytes.copy(slab, at, 0, ownBytes.length);
+  return copyPiece(ownBytes, 0, ownBytes.length, slab, at);
 }
 
 /** Writes the last chunk with its trailer section. */
@@ -215,16 +220,6 @@ function writeLine(slab: Buffer, start: number, { method, table, targetStart, ta
   slab[at++] = SPACE;
   at = copyPiece(table.bytes, targetStart, targetEnd, slab, at);
   return copyPiece(END_OF_LINE, 0, END_OF_LINE.length, slab, at);
-}
-
-/** Up to this length copying in a loop is cheaper than a call out of JavaScript. */
-const SHORT_PIECE = 48;
-
-function copyPiece(bytes: Buffer, start: number, end: number, slab: Buffer, at: number): number {
-  if (end - start > SHORT_PIECE) return at + bytes.copy(slab, at, start, end);
-  let to = at;
-  for (let from = start; from < end; from++) slab[to++] = bytes[from]!;
-  return to;
 }
 
 /** The fields of a head: those that were received, as far as they stay, and those that were added. */

@@ -103,7 +103,7 @@ export class ServerConnection
     if (this.#state === State.Tunnel) this.#tunnel!.sink.onBytes(bytes, start, end);
     else if (this.#state === State.Closing) this.#linger();
     else if (this.#held === null) this.#process(bytes, start, end);
-    else if (this.#takesHead) this.#growHead(bytes, start, end);
+    else if (this.#takesHead()) this.#growHead(bytes, start, end);
     else {
       this.#hold(bytes, start, end);
       this.#regulate();
@@ -115,8 +115,8 @@ export class ServerConnection
     this.#processing = true;
     let at = start;
     while (at < end) {
-      if (this.#takesHead) at = this.#readHead(bytes, at, end);
-      else if (this.#takesBody) at = this.#intake!.read(bytes, at, end);
+      if (this.#takesHead()) at = this.#readHead(bytes, at, end);
+      else if (this.#takesBody()) at = this.#intake!.read(bytes, at, end);
       else break;
     }
     this.#processing = false;
@@ -128,11 +128,11 @@ export class ServerConnection
   }
 
   /** Responses that the client doesn't take would pile up if its next request were answered too. */
-  get #takesHead(): boolean {
+  #takesHead(): boolean {
     return this.#state === State.Head && !this.transport.blocked;
   }
 
-  get #takesBody(): boolean {
+  #takesBody(): boolean {
     return this.#intake?.takes === true && this.#state < State.Closing;
   }
 
@@ -144,14 +144,14 @@ export class ServerConnection
   /** Reads on or stops reading: the one place that decides it, but for tunnels. */
   #regulate(): void {
     if (this.#state >= State.Tunnel) return;
-    if (this.#wantsBytes) this.transport.resume();
+    if (this.#wantsBytes()) this.transport.resume();
     else this.transport.pause();
   }
 
-  get #wantsBytes(): boolean {
-    if (this.#takesHead || this.#state >= State.Closing) return true;
+  #wantsBytes(): boolean {
+    if (this.#takesHead() || this.#state >= State.Closing) return true;
     if (this.#held !== null && this.#held.length > HOLD_LIMIT) return false;
-    return this.requestComplete || this.#takesBody || this.#readsAhead;
+    return this.requestComplete || this.#takesBody() || this.#readsAhead;
   }
 
   /** Goes on with what was held, after something changed outside of a read. */
@@ -482,8 +482,8 @@ export class ServerConnection
 
   /** What the client sent before it ended its direction is answered (RFC 9112 §9.6); a body can't go on. */
   #meetEnd(): void {
-    if (this.#takesHead) this.#close();
-    else if (this.#takesBody) this.#intake!.fail(new ProxyError("DOWNSTREAM_CLOSED"));
+    if (this.#takesHead()) this.#close();
+    else if (this.#takesBody()) this.#intake!.fail(new ProxyError("DOWNSTREAM_CLOSED"));
   }
 
   onClose(error: Error | null): void {

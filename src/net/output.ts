@@ -1,3 +1,4 @@
+import { copyPiece } from "../base/copy-piece.ts";
 import { OutputSlab, returnOutputSlab, takeOutputSlab } from "./slabs.ts";
 
 /** Who output is gathered for. */
@@ -50,8 +51,7 @@ export class Output {
     while (from < end) {
       this.reserve(owner, 1);
       const size = Math.min(end - from, this.slab.length - this.at);
-      bytes.copy(this.slab, this.at, from, from + size);
-      this.at += size;
+      this.at = copyPiece(bytes, from, from + size, this.slab, this.at);
       from += size;
     }
   }

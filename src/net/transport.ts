@@ -117,7 +117,7 @@ export class Transport implements KeptWriterOwner, SocketWriterOwner {
   send(bytes: Buffer, start: number, end: number): void {
     if (this.closed || start === end) return;
     const isShort = end - start < COPY_LIMIT || bytes.buffer === sharedMemory;
-    const outgoing = this.#outgoing;
+    const outgoing = this.#outgoing();
     // A wire doesn't say when it is done with them.
     if (areKept() && outgoing === null && isFleeting(bytes)) {
       this.#kept ??= new KeptWriter(this, this.#writer, this.#secured !== null);
@@ -140,7 +140,7 @@ export class Transport implements KeptWriterOwner, SocketWriterOwner {
   writeGathered(view: Buffer, slab: OutputSlab): boolean {
     if (this.closed) return true;
     this.#kept?.writeKept();
-    const outgoing = this.#outgoing;
+    const outgoing = this.#outgoing();
     if (outgoing !== null) {
       outgoing.push(view, 0, view.length);
       return true;
@@ -243,21 +243,21 @@ export class Transport implements KeptWriterOwner, SocketWriterOwner {
 
   /** Stops reading; the peer feels it once the kernel's buffer is full. */
   pause(): void {
-    if (this.#paused || !this.#hears) return;
+    if (this.#paused || !this.#hears()) return;
     this.#paused = true;
     this.#wire?.incoming.pause();
     if (!this.closed) this.socket.pause();
   }
 
   resume(): void {
-    if (!this.#paused || !this.#hears) return;
+    if (!this.#paused || !this.#hears()) return;
     this.#paused = false;
     this.#wire?.incoming.resume();
     if (!this.#wireHoldsReading && !this.closed) this.socket.resume();
   }
 
   /** False once nothing comes in any more, not even from the wire. */
-  get #hears(): boolean {
+  #hears(): boolean {
     return !this.closed || this.#closePending;
   }
 
@@ -430,18 +430,18 @@ export class Transport implements KeptWriterOwner, SocketWriterOwner {
   }
 
   /** The way out through the wire; null while bytes may go past it. */
-  get #outgoing(): WireDirection | null {
+  #outgoing(): WireDirection | null {
     const wire = this.#wire;
     return wire === null || wire.outgoing.isClear ? null : wire.outgoing;
   }
 
   /** Hands on what came in through the wire. */
   deliver(chunk: Buffer): void {
-    if (this.#hears) this.handler.onData(chunk, 0, chunk.length);
+    if (this.#hears()) this.handler.onData(chunk, 0, chunk.length);
   }
 
   deliverEnd(): void {
-    if (this.ended || !this.#hears) return;
+    if (this.ended || !this.#hears()) return;
     this.ended = true;
     this.handler.onEnd();
     if (this.#closePending) this.#concludeClose();

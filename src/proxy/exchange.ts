@@ -90,6 +90,12 @@ export class Exchange<C>
   // ── phases before the request is sent ──────────────────────────────────────────────────────────────────────────
 
   start(): void {
+    this.#begin();
+    // Later phases, logs and a repetition on another connection all need the head when its slab is long overwritten.
+    if (!this.isDone || this.proxy.keepsSessions) this.session.request.source.retain();
+  }
+
+  #begin(): void {
     const { proxy, session } = this;
     const { plan } = proxy;
     proxy.counters.add(Counter.requests);
@@ -111,8 +117,6 @@ export class Exchange<C>
   protected open(): void {
     const { proxy, session } = this;
     if (proxy.isTimed) session.timings = { start: proxy.now(), connected: 0, firstByte: 0, end: 0 };
-    // Later phases, logs and a repetition on another connection all need the head when its slab is long overwritten.
-    session.request.source.retain();
   }
 
   /** It has so much time from now on. */

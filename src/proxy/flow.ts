@@ -69,7 +69,7 @@ export abstract class Flow<C> extends PhaseCalls<C> {
     if (this.#responseHolds === 0) this.upstream?.resumeResponse();
     const { decoder } = this;
     if (decoder !== null && (this.#responseHolds & ~Hold.Decoding) === 0) decoder.resume();
-    if ((reason & OWN_HOLDS) !== 0 && this.#isFree) this.endWaiting();
+    if ((reason & OWN_HOLDS) !== 0 && this.#isFree()) this.endWaiting();
   }
 
   /** What the server that is given up held back, nobody would release any more; the request waits for the next one. */
@@ -104,13 +104,13 @@ export abstract class Flow<C> extends PhaseCalls<C> {
 
   /** @internal resolves when what waits for the client is taken, or the client is gone */
   whenDrained(): Promise<void> {
-    if (this.#isFree || this.isDone) return Promise.resolve();
+    if (this.#isFree() || this.isDone) return Promise.resolve();
     return new Promise((resolve) => {
       this.#onDrained = resolve;
     });
   }
 
-  get #isFree(): boolean {
+  #isFree(): boolean {
     return !this.downstream.blocked && (this.#responseHolds & OWN_HOLDS) === 0;
   }
 

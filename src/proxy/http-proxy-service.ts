@@ -64,6 +64,8 @@ export interface HttpProxyServiceOptions<C> {
   readonly allowConnect?: boolean;
   /** @internal whether sessions may be answered from a cache though no phase says so. Default: no, and nobody looks */
   readonly caches?: boolean;
+  /** @internal whether phases may keep a session that they have answered at once, to look at it later. Default: yes */
+  readonly keepsSessions?: boolean;
   /** Idle connections to servers. */
   readonly pool?: Partial<PoolOptions>;
   /** Connections shared with other services of the thread, instead of a pool of its own. */
@@ -140,6 +142,7 @@ class HttpProxyService<C> implements Service {
       grpcWeb: grpcWeb === true ? {} : grpcWeb || null,
       ...(allowConnect === undefined ? {} : { allowConnect }),
       caches: this.#options.caches ?? false,
+      keepsSessions: this.#options.keepsSessions ?? true,
       ...(alarms === undefined ? {} : { alarms }),
       ...(random === undefined ? {} : { random }),
     });

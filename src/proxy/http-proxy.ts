@@ -59,6 +59,8 @@ export interface HttpProxyOptions {
    * Whether sessions may be answered from a cache though no phase says so (`session.cacheRules`). Default: no, and nobody looks.
    */
   readonly caches?: boolean;
+  /** Whether somebody may look at a session that was answered at once when that is over. Default: yes */
+  readonly keepsSessions?: boolean;
   /** What sessions that wait, or may take only so long, go by. Default: the clock of this thread. */
   readonly alarms?: AlarmClock;
   /** What makes waits differ. */
@@ -105,6 +107,8 @@ export class HttpProxy<C> {
   readonly isTimed: boolean;
   /** Whether somebody may read a response's head after it was passed on. */
   readonly keepsResponses: boolean;
+  /** Whether somebody may look at a session that was answered at once when that is over. */
+  readonly keepsSessions: boolean;
   /** What is being fetched for caches, whether anybody waits for it or not. */
   fills: Set<OpenFill> = new Set();
   readonly #allowConnect: boolean;
@@ -136,6 +140,7 @@ export class HttpProxy<C> {
     // Of a turn that is spent in a program's own code the beginning isn't the end.
     const isExact = isRead || this.plan.responseFilter !== null || this.plan.looksAtResponseBody;
     this.now = isExact ? exactNow : turnNow;
+    this.keepsSessions = options.keepsSessions ?? true;
     this.keepsResponses = this.#observer !== null || this.plan.mayLookBackAtResponse;
   }
 

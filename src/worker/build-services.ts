@@ -109,6 +109,7 @@ function toService<C>(
     phases,
     connector,
     caches: listener.routes.some(({ cache }) => cache !== null),
+    keepsSessions: [listener, ...listener.routes].some(hasForeignCode),
     settings: listener.server,
     http2: listener.http2,
     tls: listener.tls,
@@ -122,6 +123,11 @@ function toService<C>(
     retries: snapshot.retries,
     ...(faults === null ? {} : { faults: faults.onConnections(listener.name) }),
   });
+}
+
+/** Whoever writes filters and plugins may do anything with a session; what is ours looks at it while it lasts. */
+function hasForeignCode(of: Pick<ListenerSettings, "filters" | "plugins">): boolean {
+  return of.filters.length > 0 || of.plugins.length > 0;
 }
 
 /** "" stands for the name of this process. */

@@ -257,6 +257,7 @@ export class CachingExchange<C> extends CopyingExchange<C> implements FillOwner,
   /** Gets what is stale anew, with nobody waiting for it. */
   #refresh(): void {
     const lookup = this.lookup!;
+    this.session.request.source.retain();
     const { fills, store } = lookup.rules.cache;
     const fill = fills.seekNow(lookup.key);
     if (fill === null) return;

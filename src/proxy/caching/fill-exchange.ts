@@ -59,6 +59,7 @@ export class FillExchange<C> extends Exchange<C> implements CacheNotes {
 
   override start(): void {
     this.open();
+    this.session.request.source.retain();
     this.proxy.fills.add(this);
     this.limit();
     this.goUpstream();

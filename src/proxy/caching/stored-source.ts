@@ -1,6 +1,6 @@
 import { MetaView } from "../../cache/meta-view.ts";
 import { EMPTY_TABLE, FIELD_STRIDE, type FieldTable } from "../../http/field-table.ts";
-import type { BodyLength } from "../../http/heads.ts";
+import type { BodyLength, FieldRun } from "../../http/heads.ts";
 import { ResponseHead, type ResponseSource } from "../../http/heads.ts";
 import { reasonPhrase } from "../../http/status.ts";
 
@@ -19,10 +19,12 @@ class StoredSource implements ResponseSource {
   readonly #status: number;
   #isKept = false;
   #table: FieldTable | null = null;
+  run: FieldRun | null;
 
-  constructor(bytes: Buffer, status: number) {
+  constructor(bytes: Buffer, status: number, run: FieldRun) {
     this.#bytes = bytes;
     this.#status = status;
+    this.run = run;
   }
 
   table(): FieldTable {
@@ -48,6 +50,7 @@ class StoredSource implements ResponseSource {
     if (this.#isKept || this.#bytes === null) return;
     this.#isKept = true;
     this.#bytes = Buffer.from(this.#bytes);
+    this.run = null;
     this.#table = null;
     if (owner === this) owner = null;
   }
@@ -55,6 +58,7 @@ class StoredSource implements ResponseSource {
   settle(): void {
     if (this.#isKept) return;
     this.#bytes = null;
+    this.run = null;
     if (owner === this) owner = null;
   }
 }
@@ -66,7 +70,7 @@ class StoredSource implements ResponseSource {
 export function storedHead(meta: Buffer, body: BodyLength): ResponseHead {
   view.of(meta);
   const { status, present } = view;
-  const head = new ResponseHead(new StoredSource(meta, status), status, body);
+  const head = new ResponseHead(new StoredSource(meta, status, view.run()), status, body);
   head.present = present;
   return head;
 }

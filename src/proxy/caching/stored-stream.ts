@@ -131,7 +131,8 @@ export class StoredStream implements UpstreamStream, Keeper {
       this.#sink!.onResponseEnd(null);
       return false;
     }
-    if (!Buffer.isBuffer(part)) return this.#sendSpan(part);
+    // `Buffer` as a global is looked up each time.
+    if (!(part instanceof Uint8Array)) return this.#sendSpan(part);
     this.#nextPart();
     this.#sink!.onResponseBody(part, 0, part.length);
     return true;
