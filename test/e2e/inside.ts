@@ -132,6 +132,7 @@ function listenersOfSignals(): Readonly<Record<"SIGTERM" | "SIGINT", readonly He
 /** @returns the exit code */
 async function run(args: readonly string[], output: Output): Promise<number> {
   const heard = process.stdout.listeners("error");
+  const ofSignals = new Set(signalListeners().map(([, hear]) => hear));
   try {
     await current.run(output, () => runCommandLine([process.execPath, "sluice", ...args]));
     return Number(process.exitCode ?? 0);
@@ -139,7 +140,17 @@ async function run(args: readonly string[], output: Output): Promise<number> {
     process.exitCode = undefined;
     for (const hear of process.stdout.listeners("error"))
       if (!heard.includes(hear)) process.stdout.off("error", hear as () => void);
+    // A process ends with its command; here they would stay, and keep all that the command was made of. One that began later and
+    // still runs is ended by `end`, which knows what listens.
+    for (const [signal, hear] of signalListeners()) if (!ofSignals.has(hear)) process.off(signal, hear);
   }
+}
+
+function signalListeners(): (readonly [NodeJS.Signals, Hear])[] {
+  const signals = process.eventNames().filter((name) => String(name).startsWith("SIG")) as NodeJS.Signals[];
+  return signals.flatMap((signal) =>
+    (process.listeners(signal) as Hear[]).map((hear) => [signal, hear] as const),
+  );
 }
 
 /** @returns what sets it back */

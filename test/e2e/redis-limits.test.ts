@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
 import { until } from "../kit/deadline.ts";
 import { startOrigin } from "../kit/origins.ts";
 import { skipWithout } from "../kit/peer.ts";
@@ -7,6 +8,9 @@ import { freePort } from "../kit/ports.ts";
 import { startRedis } from "../kit/redis.ts";
 import { type Balancer, startBalancer } from "./balancer.ts";
 import { get } from "./sluice.ts";
+
+/** Milliseconds between a client's requests: enough of them, and a processor left for others. */
+const PAUSE = 5;
 
 interface LimitView {
   readonly is_remote: boolean;
@@ -66,6 +70,7 @@ describe("a limit in Redis", { skip: skipWithout("redis-server") }, () => {
         const { status } = await get(balancer.sluice.port);
         statuses.set(status, (statuses.get(status) ?? 0) + 1);
         answered++;
+        await delay(PAUSE);
       }
     };
     const more = (count: number): Promise<unknown> => {

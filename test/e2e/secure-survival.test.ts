@@ -125,7 +125,7 @@ function startTraffic({ port }: Stage): Traffic {
     ...Array.from({ length: KEPT }, () => () => overHttp1(agent)),
     ...Array.from({ length: FRESH }, () => async () => {
       // Handshakes are most of the work, and one now and then shows as much.
-      await delay(20);
+      await delay(40);
       return await overHttp1(false);
     }),
   ];

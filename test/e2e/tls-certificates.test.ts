@@ -6,9 +6,10 @@ import { setTimeout as delay } from "node:timers/promises";
 import { type Authority, createAuthority, type Identity } from "../kit/certificates.ts";
 import { until } from "../kit/deadline.ts";
 import { createTemporaryDirectory, type TemporaryDirectory } from "../kit/files.ts";
-import { runProgram, startSluice } from "../kit/process.ts";
+import { startSluice } from "../kit/process.ts";
 import { startRawOrigin } from "../kit/raw-origin.ts";
 import { type TlsVisit, visitSecurely } from "../kit/tls-client.ts";
+import { runInside } from "./inside.ts";
 import { type RunningSluice, startListening } from "./sluice.ts";
 import { startSecureSluice, visit, writeConfig, writeIdentity } from "./tls-sluice.ts";
 
@@ -210,8 +211,7 @@ describe("files that can't be used at the start", () => {
   test("are all told by sluice run -t", async () => {
     await using folder = await createTemporaryDirectory();
     const file = await write(folder);
-    const bin = new URL("../../bin/sluice.js", import.meta.url).pathname;
-    const { code, stdout, stderr } = await runProgram(process.execPath, [bin, "run", "-t", file]);
+    const { code, stdout, stderr } = await runInside(["run", "-t", file]);
     assert.deepEqual([code, stdout], [2, ""]);
     assert.match(stderr, /sluice\.yaml: listener web: \S+\/missing\.pem: there is no such file\n/);
     assert.match(

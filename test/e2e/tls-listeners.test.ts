@@ -7,12 +7,11 @@ import { createTemporaryDirectory } from "../kit/files.ts";
 import { Http2Client } from "../kit/http2-client.ts";
 import { startOrigin } from "../kit/origins.ts";
 import { runProgram, startSluice } from "../kit/process.ts";
+import { startInside } from "./inside.ts";
 import { get, startListening } from "./sluice.ts";
-import { startSecureSluice, visit, writeConfig, writeIdentity } from "./tls-sluice.ts";
+import { startSecureInside, startSecureSluice, visit, writeConfig, writeIdentity } from "./tls-sluice.ts";
 
 const FILES = { cert: "cert.pem", key: "key.pem" };
-/** Handshakes are the same in any thread. */
-const IN_MAIN = { flags: ["--threads", "0"] };
 const bin = new URL("../../bin/sluice.js", import.meta.url).pathname;
 
 const authority = await createAuthority();
@@ -22,7 +21,7 @@ describe("handshakes", () => {
   test("agree on keys that no quantum computer finds out", async () => {
     await using folder = await createTemporaryDirectory();
     await writeIdentity(folder, identity);
-    await using sluice = await startSecureSluice(folder, FILES, IN_MAIN);
+    await using sluice = await startSecureInside(folder, FILES);
     const { group, answer } = await visit(sluice);
     assert.equal(group, "X25519MLKEM768");
     assert.match(answer, /^HTTP\/1\.1 200 /);
@@ -34,7 +33,7 @@ describe("handshakes", () => {
     await using folder = await createTemporaryDirectory();
     await writeIdentity(folder, identity);
     const tls = { ...FILES, min_version: 1.3, groups: "P-256", ciphers: "TLS_AES_256_GCM_SHA384" };
-    await using sluice = await startSecureSluice(folder, tls, IN_MAIN);
+    await using sluice = await startSecureInside(folder, tls);
     const { group, cipher } = await visit(sluice);
     assert.deepEqual([group, cipher], ["prime256v1", "TLS_AES_256_GCM_SHA384"]);
     await assert.rejects(visit(sluice, { maxVersion: "TLSv1.2" }));
@@ -45,7 +44,7 @@ describe("handshakes", () => {
     await writeIdentity(folder, identity);
     const [first, second] = [Buffer.from("3003020101", "hex"), Buffer.from("3003020102", "hex")];
     await folder.write("status.der", first);
-    await using sluice = await startSecureSluice(folder, { ...FILES, ocsp: "status.der" }, IN_MAIN);
+    await using sluice = await startSecureInside(folder, { ...FILES, ocsp: "status.der" });
     assert.deepEqual((await visit(sluice, { requestOCSP: true })).status, first);
     await folder.write("status.der", second);
     await until("the next one is stapled", async () => {
@@ -60,7 +59,7 @@ describe("handshakes", () => {
       await folder.write(`${name}.pem`, `${made.cert}\n${made.key}`);
     }
     const tls = { certificates: [{ cert: "a.pem" }, { cert: "b.pem" }], unknown_names: "refuse" };
-    await using sluice = await startSecureSluice(folder, tls, IN_MAIN);
+    await using sluice = await startSecureInside(folder, tls);
     const [a, b] = [
       await visit(sluice, { servername: "a.example" }),
       await visit(sluice, { servername: "x.b.example" }),
@@ -79,8 +78,8 @@ describe("sluice http", () => {
     await writeIdentity(folder, identity);
     const more = [await folder.write("other.pem", other.cert), await folder.write("other.key", other.key)];
     const pair = ["--cert", folder.join("cert.pem"), "--key", folder.join("key.pem")];
-    const pairs = [...pair, "--cert", more[0]!, "--key", more[1]!, "--threads", "1"];
-    await using sluice = await startListening(["http", "-b", "127.0.0.1:0", ...pairs, origin.address]);
+    const pairs = [...pair, "--cert", more[0]!, "--key", more[1]!];
+    await using sluice = await startInside(["http", "-b", "127.0.0.1:0", ...pairs, origin.address]);
     const one = await visit(sluice, { ALPNProtocols: ["http/1.1"] });
     assert.deepEqual([one.alpn, one.answer.startsWith("HTTP/1.1 200 ")], ["http/1.1", true]);
     const two = await visit(sluice, { servername: "other.example" });

@@ -2,6 +2,7 @@ import type { ConnectionOptions } from "node:tls";
 import type { Identity } from "../kit/certificates.ts";
 import type { TemporaryDirectory } from "../kit/files.ts";
 import { GET, type TlsVisit, visitSecurely } from "../kit/tls-client.ts";
+import { type InsideSluice, startInside } from "./inside.ts";
 import { type ListeningOptions, type RunningSluice, startListening } from "./sluice.ts";
 
 export interface SecureSluiceOptions extends ListeningOptions {
@@ -27,6 +28,11 @@ export async function startSecureSluice(
   const { listener = {}, flags = [], ...rest } = options;
   const file = await writeConfig(folder, tls, listener);
   return await startListening(["run", file, "--threads", "1", ...flags], rest);
+}
+
+/** The same in the test's own process and thread: handshakes are the same in any. */
+export async function startSecureInside(folder: TemporaryDirectory, tls: object): Promise<InsideSluice> {
+  return await startInside(["run", await writeConfig(folder, tls)]);
 }
 
 /** A request over a connection of its own. */

@@ -4,7 +4,7 @@ import { until } from "../kit/deadline.ts";
 import type { MortalServer } from "./mortal-server.ts";
 
 /** Milliseconds between a lane's requests: enough of them are under way at any time, and the machine has others to do. */
-const PAUSE = 2;
+const PAUSE = 4;
 
 /** Sends one request; the port of the server that answered it, or what else came. */
 export type Lane = () => Promise<string>;
