@@ -104,7 +104,8 @@ export class Life implements Disposable {
     const { spec, pidFile } = this.#settings;
     const logs = [spec.errorLog.path, spec.accessLog?.path ?? null, spec.keyLog ?? null].filter(isFile);
     const sockets = running.addresses.filter((address) => /^unix:[^@]/.test(address));
-    const files = [...logs, ...[pidFile, running.plugins.folder].filter(isFile), ...others];
+    const made = [...[pidFile, running.plugins.folder].filter(isFile), ...running.cacheFiles];
+    const files = [...logs, ...made, ...others];
     becomeUser(this.#identity, [...files, ...sockets.map((address) => address.slice("unix:".length))]);
     this.#checkReach([fileURLToPath(import.meta.url), ...[spec.program].filter(isFile)]);
     this.#checkLogFolders(logs);

@@ -38,9 +38,9 @@ async function serve(
   const reloads = new Reloads(settings.reread !== null);
   const threads = threadsOf(settings);
   const place = new Place(settings, predecessor);
-  const inheritance = toInheritance(predecessor?.estate ?? null, life.sockets, (begun, reason) =>
-    place.leave(begun, reason),
-  );
+  const leave: Inheritance["end"] = (begun, reason) => place.leave(begun, reason);
+  const { estate = null, pid = null } = predecessor ?? {};
+  const inheritance = toInheritance(estate, life.sockets, leave, pid);
   place.claim();
   try {
     const running = await startRunning(settings.spec, threads, log, inheritance);

@@ -138,7 +138,7 @@ export class SharedCaches implements Caches {
     const opened = new ThreadCaches({ spec, shared, row: shared.rows }, this.#onProblem, before, same);
     this.#opened = opened;
     this.#shared = shared;
-    before?.close(opened);
+    void before?.close(opened);
     const snapshot = routedSnapshot(spec);
     this.#caches = new Map(
       (snapshot?.caches ?? []).map(({ name }) => {
@@ -191,8 +191,9 @@ export class SharedCaches implements Caches {
     return [...reports.values()];
   }
 
-  close(): void {
-    this.#opened?.close();
+  /** Kept when all that was removed is. */
+  async close(): Promise<void> {
+    await this.#opened?.close();
   }
 
   #find(name: string): KnownCache {

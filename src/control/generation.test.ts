@@ -10,6 +10,7 @@ import { TrafficKeeper } from "../observe/traffic/traffic-keeper.ts";
 import { NOTHING_STANDING } from "../worker/orders.ts";
 import type { RunSpec } from "../worker/run-spec.ts";
 import { allocateSharedMemory } from "../worker/shared-memory.ts";
+import { CacheKeepers } from "./cache-keepers.ts";
 import { Generation } from "./generation.ts";
 import { SocketKeeper } from "./sockets.ts";
 import { TlsKeepers } from "./tls-keepers.ts";
@@ -46,7 +47,12 @@ test("a worker that is lost is told of, and replaced where it isn't about to end
   const clock = new ManualAlarmClock();
   const run = { spec, shared: allocateSharedMemory(spec, 1) };
   const generation = new Generation(1, 1, run, {
-    keepers: { sockets: new SocketKeeper(), tls: new TlsKeepers(log), traffic: new TrafficKeeper() },
+    keepers: {
+      sockets: new SocketKeeper(),
+      tls: new TlsKeepers(log),
+      traffic: new TrafficKeeper(),
+      caches: new CacheKeepers(log, null),
+    },
     ...{ log, rows, clock, standing: () => NOTHING_STANDING },
     ...{ onEvents: () => undefined, onTraffic: () => undefined },
   });

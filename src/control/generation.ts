@@ -233,6 +233,7 @@ export class Generation {
     this.#workers.delete(thread);
     this.#heartbeats.get(worker)?.stop();
     takeBackFrom(row, this.#run.spec, this.#run.shared);
+    this.#means.keepers.caches.forgetThread(row);
     rows.giveBack(row);
     onTraffic(traffic);
     // A failed start is told by whoever asked for it.

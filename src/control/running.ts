@@ -11,6 +11,7 @@ import type { Order } from "../worker/orders.ts";
 import { type RunSpec, routedSnapshot, trafficOf } from "../worker/run-spec.ts";
 import { allocateSharedMemory, openGroupMemory, type SharedMemory } from "../worker/shared-memory.ts";
 import { loadToxics } from "../worker/toxic-modules.ts";
+import { CacheKeepers, STORE_PROBLEM } from "./cache-keepers.ts";
 import { type Caches, SharedCaches } from "./caches.ts";
 import { findServers } from "./find-servers.ts";
 import { type Limits, SharedLimits } from "./limits.ts";
@@ -50,6 +51,8 @@ export interface Running {
   readonly upstreams: Upstreams;
   readonly limits: Limits;
   readonly caches: Caches;
+  /** What caches have on disk that belongs to whoever the process is. */
+  readonly cacheFiles: readonly string[];
   /** What listeners and routes have bytes and heads go through. */
   readonly plugins: Plugins;
   /** What is run. */
@@ -122,10 +125,12 @@ async function assemble(
   const tls = new TlsKeepers(log, idleAlarms, inherited.memories["tickets"]);
   const sockets = new SocketKeeper(inherited.sockets);
   const traffic = new TrafficKeeper(trafficOf(spec));
+  const cacheKeepers = new CacheKeepers(log, inherited.predecessor);
+  const keepers: Keepers = { sockets, tls, traffic, caches: cacheKeepers };
   const engine: Engine =
     threads === 0
-      ? await createLocalPlane(spec, shared, { sockets, tls, traffic }, log)
-      : new Supervisor(spec, shared, { sockets, tls, traffic }, log);
+      ? await createLocalPlane(spec, shared, keepers, log)
+      : new Supervisor(spec, shared, keepers, log);
   tellMaterial(tls, engine, log);
   const plugins = new PluginKeepers(log, shared.rows);
   traffic.others = () => plugins.plugins().map(pluginPlace);
@@ -139,19 +144,16 @@ async function assemble(
   });
   const limits = new SharedLimits(routedSnapshot(spec), shared.limits);
   const caches = new SharedCaches(spec, shared, (cache, problem) =>
-    log.error({ cache, problem }, "A cache can't keep or give what it should"),
+    log.error({ cache, problem }, STORE_PROBLEM),
   );
-  const parts = { engine, proxies, upstreams, limits, caches, tls, plugins, log };
+  const parts = { engine, proxies, upstreams, limits, caches, cacheKeepers, tls, plugins, log };
   return { spec, shared, sockets, traffic, ...parts };
 }
 
-function toRunning(
-  { engine, proxies, upstreams, limits, caches, tls, plugins, sockets, traffic }: Assembly,
-  reload: RunReload,
-): Running {
+function toRunning(assembly: Assembly, reload: RunReload): Running {
+  const { engine, proxies, upstreams, limits, caches, tls, plugins, sockets, traffic } = assembly;
   const quiet = (): void => {
     for (const part of [upstreams, plugins, traffic]) part.stop();
-    caches.close();
   };
   return {
     get addresses() {
@@ -193,26 +195,42 @@ function toRunning(
       // Last: descriptors are the caller's only once he has them.
       sockets: await sockets.handOver(),
     }),
-    succeed: () => sockets.succeed(),
+    succeed: () => {
+      sockets.succeed();
+      // The other process waits for them.
+      void assembly.cacheKeepers.close();
+    },
+    get cacheFiles() {
+      return assembly.cacheKeepers.files;
+    },
     answered: () => orderAll(engine, { do: "ping" }),
     async drain(grace) {
       engine.giveUp();
       await reload.close();
       quiet();
       await engine.drain(grace);
+      await leaveCaches(assembly);
     },
     async retire(grace) {
       engine.giveUp();
       await reload.close();
       quiet();
       await engine.retire(grace);
+      await leaveCaches(assembly);
     },
-    stop() {
+    async stop() {
       void reload.close();
       quiet();
-      return engine.stop();
+      await engine.stop();
+      await leaveCaches(assembly);
     },
   };
+}
+
+/** All threads are gone: what they have stored and removed is as it should be on the disk, and others may have it. */
+async function leaveCaches({ caches, cacheKeepers }: Assembly): Promise<void> {
+  await caches.close();
+  await cacheKeepers.close();
 }
 
 /** Beside the data plane there is one thread. */
@@ -231,7 +249,7 @@ async function createLocalPlane(
 
 /** Resolves with what is listened on by listeners. Rejects with what is wrong, having ended what was begun. */
 async function startAll(assembly: Assembly, { memories, end }: Inheritance): Promise<readonly string[]> {
-  const { spec, engine, proxies, upstreams, plugins, traffic, log } = assembly;
+  const { spec, shared, engine, proxies, upstreams, plugins, traffic, cacheKeepers, log } = assembly;
   const listeners = listenersOf(spec);
   const memory = new ProxyMemory(memories["proxies"]);
   for (const listener of listeners) {
@@ -241,6 +259,8 @@ async function startAll(assembly: Assembly, { memories, end }: Inheritance): Pro
   try {
     const plugged = await plugins.stage(spec.snapshot?.plugins ?? []);
     await plugged.commit();
+    const folders = await cacheKeepers.stage(routedSnapshot(spec)?.caches ?? [], shared.caches);
+    await folders.commit();
     await findServers(upstreams.find(), log);
     upstreams.remember(memories["upstreams"]);
     const listening = await startPatiently(engine, log);
@@ -259,6 +279,7 @@ async function startAll(assembly: Assembly, { memories, end }: Inheritance): Pro
     return listening;
   } catch (error) {
     for (const part of [upstreams, plugins, traffic]) part.stop();
+    await leaveCaches(assembly);
     throw error;
   }
 }

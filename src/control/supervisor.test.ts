@@ -11,6 +11,7 @@ import { STREAM_DEFAULTS } from "../proxy/stream-proxy.ts";
 import { NOTHING_STANDING, type Standing } from "../worker/orders.ts";
 import type { RunSpec } from "../worker/run-spec.ts";
 import { allocateSharedMemory } from "../worker/shared-memory.ts";
+import { CacheKeepers } from "./cache-keepers.ts";
 import type { NextRun } from "./planes.ts";
 import { SocketKeeper } from "./sockets.ts";
 import { Supervisor } from "./supervisor.ts";
@@ -30,7 +31,12 @@ describe("generations of workers", () => {
     const proxy = { ...STREAM_DEFAULTS.tcp, name: "raw", listen: "127.0.0.1:0", upstreams };
     let standing: Standing = { ...NOTHING_STANDING, proxies: [proxy] };
     const shared = { ...allocateSharedMemory(SPEC, 1), rows: 2 };
-    const keepers = { sockets: new SocketKeeper(), tls: new TlsKeepers(LOG), traffic: new TrafficKeeper() };
+    const keepers = {
+      sockets: new SocketKeeper(),
+      tls: new TlsKeepers(LOG),
+      traffic: new TrafficKeeper(),
+      caches: new CacheKeepers(LOG, null),
+    };
     const supervisor = new Supervisor(SPEC, shared, keepers, LOG);
     supervisor.standing = () => standing;
     const next = (seed: number): NextRun => {

@@ -9,6 +9,7 @@ import { TrafficKeeper } from "../observe/traffic/traffic-keeper.ts";
 import { NOTHING_STANDING } from "../worker/orders.ts";
 import type { RunSpec } from "../worker/run-spec.ts";
 import { allocateSharedMemory } from "../worker/shared-memory.ts";
+import { CacheKeepers } from "./cache-keepers.ts";
 import { SocketKeeper } from "./sockets.ts";
 import { TlsKeepers } from "./tls-keepers.ts";
 import { WorkerHandle } from "./worker-handle.ts";
@@ -24,6 +25,7 @@ test("a worker that ends before it listens leaves no socket open, and orders for
     sockets: new SocketKeeper(),
     tls: new TlsKeepers(pino({ level: "silent" })),
     traffic: new TrafficKeeper(),
+    caches: new CacheKeepers(pino({ level: "silent" }), null),
   };
   const shared = allocateSharedMemory(SPEC, 1);
   const start = {

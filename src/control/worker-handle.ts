@@ -4,6 +4,7 @@ import type { StreamEvent } from "../proxy/stream-proxy.ts";
 import type { FromWorker, ToWorker, WorkerReady, WorkerStart } from "../worker/messages.ts";
 import type { Order } from "../worker/orders.ts";
 import type { ProxyTraffic } from "../worker/proxy-traffic.ts";
+import type { CacheKeepers } from "./cache-keepers.ts";
 import { answerGone, OrderError } from "./planes.ts";
 import type { Share, SocketKeeper } from "./sockets.ts";
 import type { TlsKeepers } from "./tls-keepers.ts";
@@ -29,6 +30,7 @@ export interface Keepers {
   readonly sockets: SocketKeeper;
   readonly tls: TlsKeepers;
   readonly traffic: TrafficKeeper;
+  readonly caches: CacheKeepers;
 }
 
 type Question = Extract<FromWorker, { type: "bind" | "tls" }>;

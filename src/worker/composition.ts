@@ -85,7 +85,7 @@ export async function compose(
     for (const { name, switched } of standing.listeners) faults.catchUp(name, switched);
     return { run, services, connector, faults, groups, limits, caches, filters };
   } catch (error) {
-    discard({ groups, limits, caches, connector, filters }, known);
+    void discard({ groups, limits, caches, connector, filters }, known);
     throw error;
   }
 }
@@ -97,13 +97,14 @@ function tellOfStores({ log }: ThreadLogs): (cache: string, problem: string) => 
 /** What a composition stands on, and what has to be ended. */
 export type CompositionParts = Pick<Composition, "groups" | "limits" | "caches" | "connector" | "filters">;
 
-/** Ends what a composition has that isn't `other`'s too. */
-export function discard(parts: CompositionParts, other: CompositionParts | null): void {
+/** Ends what a composition has that isn't `other`'s too. Kept when all of it has ended. */
+export async function discard(parts: CompositionParts, other: CompositionParts | null): Promise<void> {
   parts.groups.retire(other?.groups);
-  parts.caches.close(other?.caches);
+  const stored = parts.caches.close(other?.caches);
   endFilters(parts.filters, other?.filters);
   if (parts.limits !== other?.limits) parts.limits.close();
   if (parts.connector !== other?.connector) parts.connector.close();
+  await stored;
 }
 
 function createConnector({ snapshot }: RunSpec): Connector {

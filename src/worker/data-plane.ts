@@ -210,7 +210,7 @@ export class DataPlane {
 
   async #closeParts(): Promise<void> {
     this.#parts.former.close();
-    discard(this.#composition, null);
+    await discard(this.#composition, null);
     this.#parts.plugins.close();
     await this.#parts.logs.close();
   }

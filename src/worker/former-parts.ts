@@ -21,7 +21,7 @@ export class FormerParts {
     const [parts, others] = [partsOf(before), partsOf(after)];
     const alarm = new Alarm(this.#clock, () => {
       this.#alarms.splice(this.#alarms.indexOf(alarm), 1);
-      discard(parts, others);
+      void discard(parts, others);
     });
     if (this.#alarms.length === MOST) this.#letGo(this.#alarms[0]!);
     this.#alarms.push(alarm);

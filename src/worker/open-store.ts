@@ -1,5 +1,7 @@
 import type { CacheMemory } from "../cache/cache-memory.ts";
 import type { CacheSettings } from "../cache/cache-settings.ts";
+import { PurgeKind } from "../cache/purges/purge.ts";
+import type { PurgeList } from "../cache/purges/purge-list.ts";
 import type { CacheStore } from "../cache/store.ts";
 import { DiskStore } from "../cache/stores/disk/disk-store.ts";
 import { MemoryStore } from "../cache/stores/memory/memory-store.ts";
@@ -25,6 +27,7 @@ export interface StoreLayer {
 export interface StoreMeans {
   /** The thread's number, which no other one has that lives. */
   readonly row: number;
+  readonly purges: PurgeList;
   /** Hears what goes wrong, once of each kind of trouble: the cache goes on as well as it can. */
   readonly onProblem: (problem: { readonly message: string }) => void;
 }
@@ -53,11 +56,13 @@ function openMemory(
 function openDisk(
   { disk: settings }: CacheSettings,
   { disk: memory }: CacheMemory,
-  { row: thread, onProblem }: StoreMeans,
+  { row: thread, purges, onProblem }: StoreMeans,
 ): StoreLayer | null {
   if (settings === null || memory === null) return null;
   const { path: folder, mostEntryBytes } = settings;
-  const store = new DiskStore({ folder, memory, thread, now: Date.now, onProblem });
+  // What should go while the folder is another process's, may be there when it is ours.
+  const onMissed = (text: string): void => void purges.add({ kind: PurgeKind.Key, text, isSoft: false });
+  const store = new DiskStore({ folder, memory, thread, now: Date.now, onProblem, onMissed });
   return { kind: "disk", store, mostEntryBytes };
 }
 

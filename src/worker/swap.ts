@@ -87,7 +87,7 @@ function abandon(steps: Steps, before: Composition): void {
   steps.tls.abandon();
   steps.plugins?.abandon();
   steps.logs?.abandon();
-  if (steps.composition !== null) discard(steps.composition, before);
+  if (steps.composition !== null) void discard(steps.composition, before);
   steps.server?.abandon();
   steps.proxies?.abandon();
 }

@@ -36,7 +36,8 @@ export class ThreadCaches {
       if (memory === undefined) throw new RangeError(`The cache ${name} has no memory`);
       // A thread has one store in each memory: another one would take what the first holds for what a dead thread held.
       const known = same.includes(name) ? before?.stores.get(name) : undefined;
-      const means: StoreMeans = { row, onProblem: ({ message }) => onProblem(name, message) };
+      const purges = new PurgeList(memory.purges, row);
+      const means: StoreMeans = { row, purges, onProblem: ({ message }) => onProblem(name, message) };
       const opened = known ?? openStore(cache, memory, means);
       stores.set(name, opened);
       return [name, openCache(cache, memory, row, opened)];
@@ -45,10 +46,11 @@ export class ThreadCaches {
     this.stores = stores;
   }
 
-  /** Closes the stores that `others` don't have. */
-  close(others: ThreadCaches | null = null): void {
+  /** Closes the stores that `others` don't have. Kept when all that was stored is, and all that was removed. */
+  async close(others: ThreadCaches | null = null): Promise<void> {
     const staying = new Set(others?.stores.values());
-    for (const opened of this.stores.values()) if (!staying.has(opened)) void opened.store.close();
+    const ending = [...this.stores.values()].filter((opened) => !staying.has(opened));
+    await Promise.all(ending.map(({ store }) => store.close()));
   }
 }
 

@@ -8,6 +8,7 @@ import { createRegistry } from "../../chaos/toxics/index.ts";
 import { GroupMemory } from "../../upstream/group-memory.ts";
 import type { RunSpec } from "../../worker/run-spec.ts";
 import { allocateSharedMemory, openGroupMemory } from "../../worker/shared-memory.ts";
+import { CacheKeepers } from "../cache-keepers.ts";
 import { SharedCaches } from "../caches.ts";
 import { SharedLimits } from "../limits.ts";
 import type { Engine } from "../planes.ts";
@@ -51,6 +52,7 @@ class Rig implements Disposable {
       proxies: new Proxies(new PaperPlanes(), createRegistry()),
       limits: new SharedLimits(spec.snapshot, shared.limits),
       caches: new SharedCaches(spec, shared),
+      cacheKeepers: new CacheKeepers(LOG, null),
       plugins: new PluginKeepers(LOG, 1, clock),
     };
     this.reload = new RunReload(parts, { spec, shared, threads: 1 }, []);

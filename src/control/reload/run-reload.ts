@@ -4,6 +4,7 @@ import type { Snapshot } from "../../config/snapshot.ts";
 import { changedModules } from "../../worker/loaded-modules.ts";
 import { type RunSpec, routedSnapshot } from "../../worker/run-spec.ts";
 import { allocateGroup, nextSharedMemory, type SharedMemory } from "../../worker/shared-memory.ts";
+import type { CacheKeepers } from "../cache-keepers.ts";
 import type { SharedCaches } from "../caches.ts";
 import { findServers } from "../find-servers.ts";
 import type { SharedLimits } from "../limits.ts";
@@ -28,6 +29,7 @@ export interface RunParts {
   readonly upstreams: KeptUpstreams;
   readonly limits: SharedLimits;
   readonly caches: SharedCaches;
+  readonly cacheKeepers: CacheKeepers;
   readonly tls: TlsKeepers;
   readonly plugins: PluginKeepers;
   readonly log: Logger;
@@ -176,7 +178,7 @@ export class RunReload {
     plugged: PluginStage,
     book: ProxyBook,
   ): Promise<Prepared["kind"]> {
-    const { engine, proxies, limits, caches } = this.#parts;
+    const { engine, proxies, limits, caches, cacheKeepers } = this.#parts;
     const before = this.#run;
     const steered = new ProxiesChange(book, steeredPart(before.spec), steeredPart(spec));
     for (const prepare of others) await parts.add(prepare());
@@ -184,6 +186,7 @@ export class RunReload {
     const standing = { ...stands, upstreams: groups.reserve(), plugins: plugged.standing };
     const memory = nextSharedMemory(before, spec, Math.max(threads, 1), groups.memories);
     const run = { spec, shared: memory.shared, threads };
+    await parts.add(cacheKeepers.stage(routedSnapshot(spec)?.caches ?? [], memory.shared.caches));
     const grace = spec.snapshot?.gracePeriod ?? DEFAULT_GRACE;
     const prepared = await engine.prepare({ ...run, standing, grace });
     try {
@@ -283,7 +286,7 @@ function steeredPart(spec: RunSpec): SteeredPart {
 const BEGUN_ANEW = {
   upstreams: "what is under way to its servers is counted from here on: it needed other memory than before",
   limits: "it counts from the beginning: what was counted by its settings before says nothing about these",
-  caches: "it is empty: its memory is another one than before",
+  caches: "it begins anew in other memory than before; what is on disk stays",
 } as const;
 
 function anew(what: keyof typeof BEGUN_ANEW, names: readonly string[]): ReloadNote[] {
