@@ -3,10 +3,12 @@ import type { FillTable } from "../../cache/fills/fill-table.ts";
 import type { Invalidations } from "../../cache/invalidations.ts";
 import { DEFAULT_KEY_RULES, KeyMaker, type KeyRules } from "../../cache/key.ts";
 import { KeyHash } from "../../cache/key-hash.ts";
-import { PurgeKind } from "../../cache/purges/purge.ts";
+import type { OtherMachines } from "../../cache/other-machines.ts";
+import { type Purge, PurgeKind } from "../../cache/purges/purge.ts";
 import type { PurgeList } from "../../cache/purges/purge-list.ts";
 import { type CachePolicy, DEFAULT_POLICY } from "../../cache/rules/policy.ts";
 import type { CacheKey, CacheStore } from "../../cache/store.ts";
+import { CodedCopies } from "./coded-copies.ts";
 
 /** What a cache is made of; one for each thread. */
 export interface HttpCacheMeans {
@@ -30,8 +32,11 @@ export interface HttpCacheMeans {
 export class HttpCache {
   readonly store: CacheStore;
   readonly fills: FillTable;
+  readonly copies: CodedCopies;
   readonly purges: PurgeList | null;
   readonly invalidations: Invalidations | null;
+  /** Who has it too; null: nobody. To be set before it is used. */
+  others: OtherMachines | null = null;
   readonly counts: CacheCounts | null;
   readonly hash: KeyHash;
   readonly name: string;
@@ -41,6 +46,7 @@ export class HttpCache {
     const { store, fills, secret, purges = null, counts = null, name = "sluice", now = Date.now } = means;
     this.store = store;
     this.fills = fills;
+    this.copies = new CodedCopies(store);
     this.purges = purges;
     this.invalidations = means.invalidations ?? null;
     this.counts = counts;
@@ -56,14 +62,27 @@ export class HttpCache {
    */
   purgeKey(key: CacheKey, isSoft: boolean = false): boolean | Promise<boolean> {
     const end = key.text.indexOf("\n");
-    this.purges?.add({ kind: PurgeKind.Key, text: end === -1 ? key.text : key.text.slice(0, end), isSoft });
-    return this.store.remove(key);
+    const text = end === -1 ? key.text : key.text.slice(0, end);
+    const told = this.purge({ kind: PurgeKind.Key, text, isSoft });
+    const removed = this.store.remove(key);
+    return told instanceof Promise ? told.then(() => removed) : removed;
+  }
+
+  /**
+   * Purges at once, in all threads; on other machines as soon as they hear of it.
+   * @returns whether all are told by now; where others have it too, when they are or that takes longer
+   */
+  purge(purge: Purge): boolean | Promise<boolean> {
+    if (this.others !== null) return this.others.purge(purge);
+    this.purges?.add(purge);
+    return true;
   }
 
   /** What is stored under a key isn't served any more, nor kept what is just being fetched for it. */
   invalidate(key: CacheKey): void {
     this.invalidations?.add(key);
-    this.forget(key);
+    if (this.others === null) this.forget(key);
+    else this.others.invalidate(key);
   }
 
   /** What is stored under a key goes, and nobody waits for it: a store that fails says so itself. */

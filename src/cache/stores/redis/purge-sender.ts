@@ -64,8 +64,9 @@ export class PurgeSender implements OtherMachines {
   /** To be called when Redis is back: passes on what couldn't be before. */
   send(): Promise<boolean> {
     this.#again.clear();
-    this.#sending ??= this.#sendAll();
-    return this.#sending;
+    // With nothing to wait for it would be over before it is noted that it has begun.
+    if (this.#unsent.size > 0) this.#sending ??= this.#sendAll();
+    return this.#sending ?? Promise.resolve(true);
   }
 
   close(): void {

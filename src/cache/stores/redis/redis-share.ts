@@ -53,6 +53,8 @@ export class RedisShare {
   readonly #means: RedisShareMeans;
   readonly #link: TimelyLink;
   readonly #sender: PurgeSender;
+  /** Null: another thread hears. */
+  #receiver: PurgeReceiver | null = null;
 
   /** @param cache by which all machines call it */
   constructor(cache: string, settings: CacheRedisSettings, means: RedisShareMeans) {
@@ -67,6 +69,7 @@ export class RedisShare {
       onBack: () => {
         report.onBack(this.#name);
         void this.#sender.send();
+        void this.#receiver?.catchUp();
       },
     });
     this.#link = new TimelyLink(link, clock, settings.timeout);
@@ -109,6 +112,7 @@ export class RedisShare {
       onBack: () => report.onHearing(this.#name),
       onError: (message) => report.onError(this.#name, message),
     });
+    this.#receiver = receiver;
     void receiver.begin();
     return receiver;
   }
