@@ -189,7 +189,12 @@ const DEFAULT_PORTS: ReadonlyMap<string, string> = new Map([
 
 /** Scheme and authority as keys begin with them: `https://example.com`. */
 export function originOf(host: string, scheme: string): string {
+  return `${scheme}://${normalHost(host, scheme)}`;
+}
+
+/** What all spellings of an authority come to: in lower case, without a dot at the end of the name and a port that is needless. */
+export function normalHost(host: string, scheme: string): string {
   const [, name = "", port = ""] = /^(.*?)(:\d*)?$/s.exec(host.toLowerCase()) ?? [];
   const isNeedless = port === ":" || port === DEFAULT_PORTS.get(scheme);
-  return `${scheme}://${name.endsWith(".") ? name.slice(0, -1) : name}${isNeedless ? "" : port}`;
+  return `${name.endsWith(".") ? name.slice(0, -1) : name}${isNeedless ? "" : port}`;
 }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { until } from "../kit/deadline.ts";
+import type { RawResponse } from "../kit/raw-message.ts";
 import { field, MAX_AGE, startCaching, statusOf } from "./caching.ts";
 import { ok, request, writePattern } from "./proxy.ts";
 
@@ -91,6 +92,67 @@ describe("a proxy with a cache", () => {
     assert.equal(caching.asked.length, 20);
   });
 
+  test("fetches once for all though who asked first got something of its own", async () => {
+    for (const own of ["Authorization: Basic x", "Cache-Control: no-store", "X_Original_URL: /b"]) {
+      const gate = Promise.withResolvers<void>();
+      await using caching = await startCaching(async () => {
+        await gate.promise;
+        return ok("one", MAX_AGE);
+      });
+      const first = caching.ask("GET /a", own);
+      await until("it is asked for", () => caching.asked.length === 1);
+      const answers = Promise.all(Array.from({ length: 20 }, () => caching.ask("GET /a")));
+      await until("all have asked", () => caching.proxy.count("requestsActive") === 21);
+      gate.resolve();
+      for (const { body } of [await first, ...(await answers)]) assert.equal(body.toString(), "one");
+      assert.equal(caching.asked.length, 2, own);
+    }
+  });
+
+  test("asks for what has one key in one spelling", async () => {
+    await using caching = await startCaching(ok("one", MAX_AGE));
+    const ask = async (host: string): Promise<RawResponse> => {
+      const client = await caching.proxy.connect();
+      return client.exchange(`GET /a HTTP/1.1\r\nHost: ${host}\r\n\r\n`);
+    };
+    assert.match(statusOf(await ask("A.Example.:80")), /; stored/);
+    assert.match(statusOf(await ask("a.example")), /; hit;/);
+    assert.equal(field(caching.asked[0]!, "host"), "a.example");
+  });
+
+  test("gives up what no client waits for where too much of that is under way", async () => {
+    let closed = 0;
+    await using caching = await startCaching(async (_request, connection) => {
+      await connection.closed;
+      closed++;
+      return undefined;
+    });
+    caching.fills.unwatched += 256;
+    const client = await caching.proxy.connect();
+    await client.write(request("GET /a"));
+    await until("it is asked for", () => caching.asked.length === 1);
+    client.reset();
+    await until("the server is left", () => closed === 1);
+    caching.fills.unwatched -= 256;
+    assert.equal(caching.fills.unwatched, 0);
+  });
+
+  test("has nobody wait in a row for what is each one's own", async () => {
+    const gates = [Promise.withResolvers<void>(), Promise.withResolvers<void>()] as const;
+    await using caching = await startCaching(async () => {
+      await gates[caching.asked.length === 1 ? 0 : 1].promise;
+      return ok("mine", MAX_AGE);
+    });
+    const answers = Promise.all(
+      Array.from({ length: 10 }, () => caching.ask("GET /a", "Authorization: Basic x")),
+    );
+    await until("all have asked", () => caching.proxy.count("requestsActive") === 10);
+    gates[0].resolve();
+    await until("all ask the server", () => caching.asked.length === 10);
+    gates[1].resolve();
+    for (const { body } of await answers) assert.equal(body.toString(), "mine");
+  });
+
   test("goes on fetching when the client that asked first is gone", async () => {
     const gate = Promise.withResolvers<void>();
     await using caching = await startCaching(async (_request, connection) => {
@@ -108,6 +170,27 @@ describe("a proxy with a cache", () => {
     await until("only the other one is left", () => caching.proxy.count("requestsActive") === 1);
     gate.resolve();
     assert.equal((await other).body.toString(), "0123456789");
+    assert.equal(caching.asked.length, 1);
+  });
+
+  test("doesn't let a client that takes nothing hold up others, also while nobody knows how long it is", async () => {
+    const gate = Promise.withResolvers<void>();
+    await using caching = await startCaching(
+      `HTTP/1.1 200 OK\r\n${MAX_AGE}\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n0\r\n\r\n`,
+      {
+        proxy: {
+          phases: {
+            responseBodyFilter: ({ request }) =>
+              request.headers.has("x-slow") ? gate.promise.then(() => undefined) : undefined,
+          },
+        },
+      },
+    );
+    const slow = caching.ask("GET /a", "X-Slow: 1");
+    await until("it is asked for", () => caching.asked.length === 1);
+    assert.equal((await caching.ask("GET /a")).body.toString(), "one");
+    gate.resolve();
+    assert.equal((await slow).body.toString(), "one");
     assert.equal(caching.asked.length, 1);
   });
 

@@ -28,9 +28,17 @@ export class CachingProxy implements AsyncDisposable {
   readonly clock: { now: number };
   /** What the origin was asked, where its script notes it. */
   readonly asked: RawRequest[];
+  readonly fills: FillTable;
 
-  constructor(proxy: ProxyUnderTest, store: WatchedStore, clock: { now: number }, asked: RawRequest[]) {
+  constructor(
+    proxy: ProxyUnderTest,
+    store: WatchedStore,
+    clock: { now: number },
+    asked: RawRequest[],
+    fills: FillTable,
+  ) {
     this.proxy = proxy;
+    this.fills = fills;
     this.store = store;
     this.clock = clock;
     this.asked = asked;
@@ -77,7 +85,7 @@ export async function startCaching(answer: Answer, options: CachingOptions = {})
       ...more?.phases,
     },
   });
-  return new CachingProxy(proxy, store, clock, asked);
+  return new CachingProxy(proxy, store, clock, asked, fills);
 }
 
 /** The value of a field, null where there is none. */

@@ -43,6 +43,8 @@ export class FillTable implements FillKeeper, GroupKeeper {
   readonly #predictor: Predictor;
   /** By slot. One stays while its doorbell is out, also when nobody waits any more. */
   readonly #groups = new Map<number, FillGroup>();
+  /** Fetches of this thread that no client waits for: whoever begins and ends one counts it. */
+  unwatched = 0;
 
   /**
    * @param memory of `allocateFills`, for all threads
@@ -55,6 +57,11 @@ export class FillTable implements FillKeeper, GroupKeeper {
     this.#predictor = means.predictor;
   }
 
+  /** Whether nothing more had better be fetched that no client waits for. */
+  get isCrowded(): boolean {
+    return this.unwatched >= MOST_UNWATCHED;
+  }
+
   /** Settles who fetches. The owner is told of the rest when it has to wait, never before this returns. */
   seek(key: CacheKey, owner: FillOwner): Fill {
     const fill = new Fill(this, key, owner, this.#clock.now() + this.#settings.longestWait);
@@ -62,8 +69,12 @@ export class FillTable implements FillKeeper, GroupKeeper {
     return fill;
   }
 
-  /** A claim on the key, for what can as well be left to another time; null: somebody fetches it already, or the table is full. */
+  /**
+   * A claim on the key, for what can as well be left to another time; null: somebody fetches it already, the table is full, or so
+   * much is fetched that nobody waits for.
+   */
   seekNow(key: CacheKey): Fill | null {
+    if (this.isCrowded) return null;
     const fill = new Fill(this, key, null, Number.POSITIVE_INFINITY);
     this.#claim(fill, this.#clock.now());
     return fill.state === FillState.Mine ? fill : null;
@@ -194,11 +205,14 @@ export class FillTable implements FillKeeper, GroupKeeper {
     const isTold = isCurrent && (!hasFailed || memory.ticket(slot) === ticket);
     if (isTold && hasFailed) giveUp(memory, slot, this.#settings.mostTries);
     else if (isTold)
-      memory.change(slot, state === FillState.Found ? SlotStatus.Vacant : SlotStatus.Unstorable);
+      memory.change(slot, state === FillState.Unstorable ? SlotStatus.Unstorable : SlotStatus.Vacant);
     memory.leave();
     if (isTold) memory.ring(slot);
   }
 }
+
+/** Clients that ask and go would have all of a server's connections otherwise, each for as long as the server takes. */
+const MOST_UNWATCHED = 256;
 
 const OUTCOMES: Record<SlotStatusCode, FillStateCode> = {
   [SlotStatus.Vacant]: FillState.Found,

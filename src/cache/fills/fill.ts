@@ -18,6 +18,8 @@ export const FillState = {
   TimedOut: 6,
   /** Nobody for this one: it is over. */
   Over: 7,
+  /** Nobody any more, for what came was the owner's alone; others are told `Found`. */
+  Private: 8,
 } as const;
 export type FillStateCode = (typeof FillState)[keyof typeof FillState];
 
@@ -77,6 +79,11 @@ export class Fill {
    */
   unstorable(isLasting: boolean = true): void {
     this.#keeper.end(this, FillState.Unstorable, isLasting);
+  }
+
+  /** What came is its owner's alone, which says nothing of what others would get: one of them takes over, or all who must. */
+  private(): void {
+    this.#keeper.end(this, FillState.Private, false);
   }
 
   /** Nothing came of it: one of those who wait takes over. */

@@ -1,14 +1,16 @@
 import { ProxyError, toProxyError } from "../../base/errors.ts";
 import type { Random } from "../../base/random.ts";
 import type { Fill } from "../../cache/fills/fill.ts";
+import { normalHost } from "../../cache/key.ts";
 import { encodeMeta, type FieldLine } from "../../cache/meta.ts";
 import { MetaView } from "../../cache/meta-view.ts";
 import { freshen, isAbout, mergedHead } from "../../cache/rules/freshen.ts";
 import { lifetimeOf } from "../../cache/rules/lifetime.ts";
+import { isLasting, isOwn } from "../../cache/rules/reasons.ts";
 import { RequestField } from "../../cache/rules/request-fields.ts";
 import { type ResponseFacts, readResponse } from "../../cache/rules/response-facts.ts";
 import { isServerError, mayServeOnError } from "../../cache/rules/reuse.ts";
-import { type NotStored, whyNotStored } from "../../cache/rules/storability.ts";
+import { whyNotStored } from "../../cache/rules/storability.ts";
 import { fieldsForClient } from "../../cache/rules/stored-fields.ts";
 import { toMeta } from "../../cache/rules/to-meta.ts";
 import { askForAll, askWhetherItHolds } from "../../cache/rules/validation.ts";
@@ -103,6 +105,12 @@ export class CacheFetch<C> implements DownstreamStream, WriterOwner, PassOwner, 
 
   start(proxy: HttpProxy<C>, client: MeteredClient, origin: Session<C>): void {
     const request = origin.request.fork();
+    const host = normalHost(request.host, client.scheme);
+    if (host !== request.host) {
+      // Some servers' answers show how it was spelt, and to the key all spellings are one.
+      request.host = host;
+      request.headers.set("Host", host);
+    }
     if (this.#stale === null) askForAll(request);
     else {
       this.#isQuestion = askWhetherItHolds(request, view.of(this.#stale.meta));
@@ -113,6 +121,7 @@ export class CacheFetch<C> implements DownstreamStream, WriterOwner, PassOwner, 
     this.#invalidations = countInvalidations(this.#lookup);
     this.#exchange = new FillExchange<C>(proxy, this, request, client, origin);
     this.#exchange.start();
+    if (this.#owner === null) this.#exchange.unwatch(this.#lookup.rules.cache.fills);
   }
 
   /** The server that answers, and how it was reached. */
@@ -135,9 +144,15 @@ export class CacheFetch<C> implements DownstreamStream, WriterOwner, PassOwner, 
     return mergedHead(view.of(this.#stale.meta), head, facts, policy);
   }
 
-  /** Whoever asked is gone. */
+  /** Whoever asked is gone. What nothing has come of yet is given up where too much is under way so; if others wait, one of them asks. */
   leave(): void {
     this.#owner = null;
+    const { fills } = this.#lookup.rules.cache;
+    if (!fills.isCrowded) this.#exchange!.unwatch(fills);
+    else {
+      this.#settle("unwatched");
+      this.#exchange!.giveUp();
+    }
   }
 
   #now(): number {
@@ -203,10 +218,11 @@ export class CacheFetch<C> implements DownstreamStream, WriterOwner, PassOwner, 
     this.#writer = store.begin(key, encodeMeta(meta), bodyLength < 0 ? null : bodyLength, this);
     if (this.#writer === null) return "store";
     this.#key = key;
-    const entry = bodyLength < 0 ? null : this.#writer.open();
+    const entry = this.#writer.open();
     if (entry === null) this.#passOn(head, null);
     else {
-      if (!this.#isReplacing) this.#tellFound();
+      // What may turn out too large others wait for: they would be cut off. Who asked first gets the rest all the same.
+      if (!this.#isReplacing && bodyLength >= 0) this.#tellFound();
       const owner = this.#takeOwner();
       if (owner === null) entry.release();
       else {
@@ -249,10 +265,14 @@ export class CacheFetch<C> implements DownstreamStream, WriterOwner, PassOwner, 
   #settle(why: string): void {
     if (this.#isTold) return;
     this.#isTold = true;
+    if (isOwn(why)) {
+      this.#fill.private();
+      return;
+    }
     // Who wants parts of what is too large had better ask for them than for all of it.
     const isPart = (this.#lookup.fields & RequestField.Range) !== 0;
     this.#fill.unstorable(
-      LASTING.has(why) || why === this.#exchange!.cacheReason || (isPart && why === "store"),
+      isLasting(why) || why === this.#exchange!.cacheReason || (isPart && why === "store"),
     );
   }
 
@@ -417,7 +437,10 @@ export class CacheFetch<C> implements DownstreamStream, WriterOwner, PassOwner, 
   unwanted(): void {
     this.#left = null;
     if (this.#writer === null) this.#exchange!.giveUp();
-    else this.release();
+    else {
+      this.#exchange!.unwatch(this.#lookup.rules.cache.fills);
+      this.release();
+    }
   }
 
   // ── what goes wrong ────────────────────────────────────────────────────────────────────────────────────────────
@@ -457,15 +480,6 @@ export class CacheFetch<C> implements DownstreamStream, WriterOwner, PassOwner, 
     throw new Error("A cache is no byte stream");
   }
 }
-
-/** What a server does always, as far as one can tell; the rest may be otherwise next time. */
-const LASTING: ReadonlySet<string> = new Set<NotStored>([
-  "no-store",
-  "private",
-  "set-cookie",
-  "vary",
-  "not-reusable",
-]);
 
 /** Of the URL alone: what invalidates it knows no fields and cookies. */
 function countInvalidations({ rules, primary }: Lookup): number {

@@ -193,6 +193,10 @@ export class CachingExchange<C> extends CopyingExchange<C> implements FillOwner,
     this.forward = forwardFor(lookup, stale);
     if (this.#fill === null || !isSame(this.#fill, lookup)) {
       this.#fill = lookup.rules.cache.fills.seek(lookup.key, this);
+    } else if ((lookup.fields & RequestField.Authorization) !== 0) {
+      // What came wasn't for others, and what comes to this one mostly isn't either: they aren't to wait in a row for that.
+      this.#begin(this.#fill);
+      return;
     } else this.#fill.again();
     this.onFill(this.#fill);
   }

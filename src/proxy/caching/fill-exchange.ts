@@ -19,6 +19,11 @@ export interface FillSubject {
   toJudge(head: ResponseHead): ResponseHead;
 }
 
+/** Counts the fetches that no client waits for. */
+export interface Watcher {
+  unwatched: number;
+}
+
 /**
  * An exchange without a client: a cache gets by it what it hasn't, or hasn't any more. It begins where a request would go
  * upstream, goes through the phases from there to where a cache sees the response, and what comes of it goes to `downstream`.
@@ -37,6 +42,8 @@ export class FillExchange<C> extends Exchange<C> implements CacheNotes {
   readonly isStored = false;
   readonly isCollapsed = false;
   readonly #subject: FillSubject;
+  /** By whom it is counted as one that no client waits for; null: it isn't. */
+  #watcher: Watcher | null = null;
   #cache: SessionCache | null = null;
 
   /** @param origin whose request it is that finds nothing in the cache; it may be over before this is */
@@ -77,6 +84,13 @@ export class FillExchange<C> extends Exchange<C> implements CacheNotes {
     this.cut();
   }
 
+  /** No client waits for it any more. */
+  unwatch(watcher: Watcher): void {
+    if (this.#watcher !== null || this.isDone) return;
+    this.#watcher = watcher;
+    watcher.unwatched++;
+  }
+
   /** What has come of the response is enough, or nobody wants the rest. */
   giveUp(): void {
     this.fail(new ProxyError("DOWNSTREAM_CLOSED", "the response isn't wanted any more"));
@@ -85,6 +99,7 @@ export class FillExchange<C> extends Exchange<C> implements CacheNotes {
   /** Counted and logged is the session that it was for, with what that sends. */
   protected override finish(): void {
     this.proxy.fills.delete(this);
+    if (this.#watcher !== null) this.#watcher.unwatched--;
   }
 
   protected override noteMoved(): void {}
