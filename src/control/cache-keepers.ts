@@ -5,6 +5,7 @@ import type { CacheMemories, CacheMemory } from "../cache/cache-memory.ts";
 import type { CacheSettings } from "../cache/cache-settings.ts";
 import { DiskKeeper } from "../cache/stores/disk/disk-keeper.ts";
 import { futureUser } from "../plugins/future-user.ts";
+import { ProgramCaches } from "./program-caches.ts";
 import type { ReadyPart } from "./reload/part.ts";
 
 /** Tells keepers apart that want the same folder one after the other. */
@@ -27,6 +28,8 @@ export class CacheKeepers {
   readonly #log: Logger;
   readonly #predecessor: number | null;
   readonly #clock: AlarmClock;
+  /** The memory of caches that programs make. */
+  readonly programs: ProgramCaches = new ProgramCaches();
   #kept: ReadonlyMap<string, Kept> = new Map();
 
   /** @param predecessor the process whose place this one takes: its folders are waited for; null: there is none */
@@ -70,6 +73,7 @@ export class CacheKeepers {
 
   /** A thread is gone: what it wrote won't be whole, and what it held is let go of. */
   forgetThread(row: number): void {
+    this.programs.forgetThread(row);
     for (const { keeper } of this.#kept.values()) keeper.forgetThread(row);
   }
 

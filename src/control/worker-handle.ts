@@ -3,6 +3,7 @@ import type { TrafficKeeper } from "../observe/traffic/traffic-keeper.ts";
 import type { StreamEvent } from "../proxy/stream-proxy.ts";
 import type { FromWorker, ToWorker, WorkerReady, WorkerStart } from "../worker/messages.ts";
 import type { Order } from "../worker/orders.ts";
+import type { CacheAnswer } from "../worker/program-caches.ts";
 import type { ProxyTraffic } from "../worker/proxy-traffic.ts";
 import type { CacheKeepers } from "./cache-keepers.ts";
 import { answerGone, OrderError } from "./planes.ts";
@@ -47,6 +48,7 @@ export class WorkerHandle {
   readonly #worker: Worker;
   readonly #keepers: Keepers;
   readonly #share: Share;
+  readonly #rows: number;
   readonly #ready = Promise.withResolvers<WorkerReady>();
   /** Orders that are not answered yet, by their number. */
   readonly #orders = new Map<number, PendingOrder>();
@@ -65,6 +67,7 @@ export class WorkerHandle {
     this.thread = start.thread;
     this.row = start.row;
     this.#share = start;
+    this.#rows = start.shared.rows;
     this.#onEvents = onEvents;
     this.#keepers = keepers;
     this.ready = this.#ready.promise;
@@ -134,6 +137,9 @@ export class WorkerHandle {
       case "tls":
         await this.#reply(message);
         return;
+      case "cache":
+        this.#lendCache(message);
+        return;
       case "ready":
         this.#ready.resolve(message);
         return;
@@ -159,6 +165,19 @@ export class WorkerHandle {
     const pending = this.#orders.get(request);
     this.#orders.delete(request);
     return pending;
+  }
+
+  #lendCache({ settings, reply, bell }: Extract<FromWorker, { type: "cache" }>): void {
+    let answer: CacheAnswer;
+    try {
+      answer = { memory: this.#keepers.caches.programs.open(settings, this.#rows) };
+    } catch (error) {
+      answer = { problem: (error as Error).message };
+    }
+    reply.postMessage(answer);
+    reply.close();
+    Atomics.store(bell, 0, 1);
+    Atomics.notify(bell, 0);
   }
 
   async #reply(question: Question): Promise<void> {

@@ -1,3 +1,5 @@
+import type { MessagePort } from "node:worker_threads";
+import type { CacheSettings } from "../cache/cache-settings.ts";
 import type { BoundElsewhere } from "../net/listener.ts";
 import type { TlsListenerSettings, TlsMaterial } from "../net/tls/listener-settings.ts";
 import type { StreamEvent } from "../proxy/stream-proxy.ts";
@@ -36,6 +38,13 @@ export type FromWorker =
       readonly request: number;
       readonly owner: string;
       readonly settings: TlsListenerSettings;
+    }
+  /** A program makes a cache, and the thread waits: the answer goes to `reply`, and then the bell is rung. */
+  | {
+      readonly type: "cache";
+      readonly settings: CacheSettings;
+      readonly reply: MessagePort;
+      readonly bell: Int32Array;
     }
   /** Listens on everything, or could do so at once. */
   | ({ readonly type: "ready" } & WorkerReady)

@@ -5,6 +5,7 @@ import type { TlsMaterial } from "../net/tls/listener-settings.ts";
 import { DataPlane } from "./data-plane.ts";
 import { loadedModules } from "./loaded-modules.ts";
 import type { FromWorker, ToWorker, WorkerStart } from "./messages.ts";
+import { shareProgramCaches } from "./program-caches.ts";
 import { hearCalls } from "./thread-calls.ts";
 
 const port = parentPort;
@@ -13,6 +14,7 @@ if (port === null) throw new Error("This module is the entry of a worker thread"
 const start = workerData as WorkerStart;
 
 hearCalls();
+shareProgramCaches(port, start.row);
 
 /** What was asked for and isn't answered yet, by its number. */
 const questions = new Map<number, PromiseWithResolvers<unknown>>();

@@ -489,9 +489,11 @@ describe("the example", () => {
         if (path === "/pages/draft") response.setHeader("X-Draft", "1");
         response.end(`${++count}`);
       });
-    await using example = await run("own-caching.ts", { ORIGIN: origin.address });
+    await using started = await start("own-caching.ts", { ORIGIN: origin.address }, ["--threads", "2"]);
+    const { example } = started;
     const body = async (head: string): Promise<string> => (await example.ask(head)).body.toString();
-    assert.deepEqual([await body("GET /pages/1"), await body("GET /pages/1")], ["1", "1"]);
+    // Each on a connection of its own, which one or the other of the threads takes.
+    for (let i = 0; i < 12; i++) assert.equal(await body("GET /pages/1"), "1");
     await example.line(/^GET \/pages\/1: hit$/);
     assert.equal(await body("GET /pages/1\r\nCookie: a=b; beta=1"), "2");
     assert.deepEqual([await body("GET /pages/none"), await body("GET /pages/none")], ["3", "3"]);

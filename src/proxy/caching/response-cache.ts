@@ -106,7 +106,7 @@ function openCache(
     longestWait: longestWait ?? FILL_DEFAULTS.longestWait,
     mostTries: mostTries ?? FILL_DEFAULTS.mostTries,
   };
-  const settings: CacheSettings = { name, label, memory, disk: null, fills };
+  const settings: CacheSettings = { name, label, memory, disk: null, redis: null, fills };
   const { memory: shared, row } = cacheMeans.source?.open(settings) ?? openHere(settings);
   const cache = openHttpCache(settings, shared, row, toStore(shared, row), now);
   return new ResponseCache(cache, use);
