@@ -1,6 +1,6 @@
 import * as zlib from "node:zlib";
 import type { Coding } from "./coding-settings.ts";
-import { KeptGzip } from "./kept-gzip.ts";
+import { KeptEncoder, roomFor } from "./kept-encoder.ts";
 
 const Z = zlib.constants;
 
@@ -28,6 +28,9 @@ export interface CodingKind {
 /** Bytes: a stream that decodes puts so many out at a time. */
 const DECODED_PIECE = 64 * 1024;
 
+/** Bytes: of less zlib makes no pieces. */
+const LEAST_PIECE = 64;
+
 /**
  * The window of what is streamed is 512 KiB, with which a stream takes 1.5 MiB. Their own are 4 MiB with brotli and 2 with zstd: only a body that is
  * longer than 512 KiB, and repeats itself from so far back, would gain by that.
@@ -54,12 +57,35 @@ function zstdOptions(level: number, bits: number): zlib.ZstdOptions {
   return { params: { [Z.ZSTD_c_compressionLevel]: level, [Z.ZSTD_c_windowLog]: bits } };
 }
 
-/** One for each level, in each thread. */
-const keptGzips: KeptGzip[] = [];
+/** Of what is coded in one go: no body is longer than 16 KiB. */
+const SHORT_WINDOW_BITS = 14;
 
-function gzipOf(level: number): KeptGzip {
-  keptGzips[level] ??= new KeptGzip(level);
+/** One for each level, in each thread: some 0.3 MiB. */
+const keptGzips: KeptEncoder[] = [];
+const keptZstds: KeptEncoder[] = [];
+
+function gzipOf(level: number): KeptEncoder {
+  keptGzips[level] ??= new KeptEncoder({
+    open: () => zlib.createGzip({ level }),
+    finish: Z.Z_FINISH,
+    resets: true,
+    encodeOnce: (bytes) => zlib.gzipSync(bytes, { level }),
+  });
   return keptGzips[level];
+}
+
+function zstdOf(level: number): KeptEncoder {
+  keptZstds[level] ??= new KeptEncoder({
+    open: () => zlib.createZstdCompress(zstdOptions(level, SHORT_WINDOW_BITS)),
+    finish: Z.ZSTD_e_end,
+    resets: false,
+    encodeOnce: (bytes) =>
+      zlib.zstdCompressSync(bytes, {
+        ...zstdOptions(level, SHORT_WINDOW_BITS),
+        pledgedSrcSize: bytes.length,
+      }),
+  });
+  return keptZstds[level];
 }
 
 /** Kinds by their names. */
@@ -81,7 +107,11 @@ export const CODING_KINDS: Readonly<Record<Coding, CodingKind>> = {
       [5, 16 * 1024],
       [9, 4 * 1024],
     ]),
-    encodeWhole: (bytes, level) => zlib.brotliCompressSync(bytes, brotliOptions(level, bytes.length)),
+    encodeWhole: (bytes, level) =>
+      zlib.brotliCompressSync(bytes, {
+        ...brotliOptions(level, bytes.length),
+        chunkSize: Math.max(LEAST_PIECE, roomFor(bytes.length)),
+      }),
     openEncoder: (level, flushes, length) =>
       zlib.createBrotliCompress({
         ...brotliOptions(level, length),
@@ -96,8 +126,7 @@ export const CODING_KINDS: Readonly<Record<Coding, CodingKind>> = {
       [5, 16 * 1024],
       [12, 4 * 1024],
     ]),
-    encodeWhole: (bytes, level) =>
-      zlib.zstdCompressSync(bytes, { ...zstdOptions(level, 14), pledgedSrcSize: bytes.length }),
+    encodeWhole: (bytes, level) => zstdOf(level).encode(bytes),
     openEncoder: (level, flushes, length) =>
       zlib.createZstdCompress({
         ...zstdOptions(level, WINDOW_BITS),

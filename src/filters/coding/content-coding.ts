@@ -1,5 +1,4 @@
 import { type AlarmClock, threadAlarms } from "../../base/alarms.ts";
-import { ProxyError } from "../../base/errors.ts";
 import { forgetBytes } from "../../http/body-fields.ts";
 import { toFieldName } from "../../http/field-names.ts";
 import type { BodyLength, RequestHead, ResponseHead } from "../../http/heads.ts";
@@ -7,6 +6,7 @@ import { peekField } from "../../http/peek-field.ts";
 import { isBodiless } from "../../http/status.ts";
 import type { BodyCoder, BodyCoding, CoderOwner, OpenCoder, SessionCoding } from "../../proxy/body-coder.ts";
 import { AcceptEncoding, toCodingName } from "./accept-encoding.ts";
+import { DecodingWork, EncodingWork } from "./coder-works.ts";
 import {
   CODINGS,
   type Coding,
@@ -16,10 +16,9 @@ import {
   DEFAULT_LEVELS,
   type DecompressSettings,
 } from "./coding-settings.ts";
-import { CODING_KINDS } from "./codings.ts";
 import { ContentTypes, essenceOf } from "./content-types.ts";
 import { addVary, forbidsTransforms, restoreTag } from "./representation.ts";
-import { type CoderWork, ZlibCoder } from "./zlib-coder.ts";
+import { ZlibCoder } from "./zlib-coder.ts";
 
 /** How the bodies of responses are coded. What is absent has its default. */
 export interface ContentCodingOptions {
@@ -48,11 +47,6 @@ const EVENT_STREAM = "text/event-stream";
 const NOT_MODIFIED = 304;
 const RESET_CONTENT = 205;
 const PARTIAL_CONTENT = 206;
-
-/** What a short body may become before it is looked at as a stream. */
-const MOST_WHOLE = 256 * 1024;
-/** Bytes that a body may always become: a few that are all alike are no attack. */
-const HARMLESS = 1024 * 1024;
 
 /** Values of `Accept-Encoding` that are remembered: all of one browser are the same. */
 const MOST_REMEMBERED = 256;
@@ -153,7 +147,7 @@ export class ContentCoding implements SessionCoding {
     }
     headers.delete("content-encoding");
     forgetBytes(headers);
-    return (owner: CoderOwner) => new ZlibCoder(owner, decoding(coding, settings), this.#alarms);
+    return (owner: CoderOwner) => new ZlibCoder(owner, new DecodingWork(coding, settings), this.#alarms);
   }
 }
 
@@ -203,58 +197,16 @@ function toWays(
 /** A coding of one level. */
 class EncodingWay implements BodyCoding {
   readonly name: string;
-  readonly #coding: Coding;
-  readonly #level: number;
-  readonly #flushes: boolean;
+  readonly #work: EncodingWork;
   readonly #alarms: AlarmClock;
 
   constructor(coding: Coding, level: number, flushes: boolean, alarms: AlarmClock) {
     this.name = `${coding}${level}${flushes ? "f" : ""}`;
-    this.#coding = coding;
-    this.#level = level;
-    this.#flushes = flushes;
+    this.#work = new EncodingWork(coding, level, flushes);
     this.#alarms = alarms;
   }
 
   open(owner: CoderOwner, length: number | null): BodyCoder {
-    return new ZlibCoder(owner, encoding(this.#coding, this.#level, this.#flushes, length), this.#alarms);
+    return new ZlibCoder(owner, this.#work, this.#alarms, length);
   }
-}
-
-function encoding(coding: Coding, level: number, flushes: boolean, length: number | null): CoderWork {
-  const kind = CODING_KINDS[coding];
-  return {
-    wholeUpTo: flushes ? -1 : kind.wholeUpTo(level),
-    codeWhole: (bytes) => kind.encodeWhole(bytes, level),
-    open: () => kind.openEncoder(level, flushes, length),
-    flushKind: flushes ? null : kind.flushKind,
-    checkSizes: () => undefined,
-    toError: (error) => error,
-  };
-}
-
-function decoding(coding: Coding, { maxRatio, maxSize }: DecompressSettings): CoderWork {
-  const kind = CODING_KINDS[coding];
-  return {
-    wholeUpTo: kind.wholeUpTo(0),
-    codeWhole(bytes) {
-      // Some servers say it of nothing at all.
-      if (bytes.length === 0) return bytes;
-      try {
-        return kind.decodeWhole(bytes, Math.min(MOST_WHOLE, maxSize));
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code === "ERR_BUFFER_TOO_LARGE") return null;
-        throw error;
-      }
-    },
-    open: () => kind.openDecoder(),
-    flushKind: kind.flushKind,
-    checkSizes(taken, made) {
-      if (made > maxSize) throw new RangeError(`it becomes more than ${maxSize} bytes`);
-      if (made > HARMLESS && made > taken * maxRatio)
-        throw new RangeError(`it becomes more than ${maxRatio} times as long`);
-    },
-    toError: (cause) =>
-      new ProxyError("UPSTREAM_BAD_RESPONSE", `its ${coding} can't be decoded: ${cause.message}`, { cause }),
-  };
 }

@@ -57,7 +57,7 @@ class Rig {
   readonly streams: CodingStream[] = [];
   readonly coder: ZlibCoder;
 
-  constructor(coding: Coding, work: Partial<CoderWork> = {}) {
+  constructor(coding: Coding, work: Partial<CoderWork> = {}, length: number | null = null) {
     const kind = CODING_KINDS[coding];
     const whole: CoderWork = {
       wholeUpTo: 1024,
@@ -72,7 +72,7 @@ class Rig {
       toError: (error) => error,
       ...work,
     };
-    this.coder = new ZlibCoder(this.owner, whole, this.clock);
+    this.coder = new ZlibCoder(this.owner, whole, this.clock, length);
   }
 
   push(text: string | Buffer): void {
@@ -94,6 +94,16 @@ for (const coding of CODINGS) {
       assert.ok(rig.owner.isEnded);
       assert.equal(DECODERS[coding](rig.owner.bytes).toString(), "hello world");
       assert.equal(rig.streams.length, 0);
+    });
+
+    test("codes a short body where it lies when all of it comes at once", () => {
+      const rig = new Rig(coding, {}, 11);
+      rig.push("hello world");
+      assert.equal(DECODERS[coding](rig.owner.bytes).toString(), "hello world");
+      assert.ok(!rig.owner.isEnded);
+      rig.coder.end();
+      assert.ok(rig.owner.isEnded);
+      assert.equal(rig.owner.pieces.length, 1);
     });
 
     test("codes a body of nothing", () => {

@@ -8,7 +8,8 @@ export interface CoderWork {
   readonly wholeUpTo: number;
   /** What becomes of a whole body; null: it takes a stream after all. @throws Error when it can't be coded */
   codeWhole(bytes: Buffer): Buffer | null;
-  open(): CodingStream;
+  /** @param length of the body; null: nobody knows */
+  open(length: number | null): CodingStream;
   /** What has the stream put out what it holds back; null: nothing has to. */
   readonly flushKind: number | null;
   /** Called with what has come in and gone out so far. @throws Error when that is too much */
@@ -26,6 +27,7 @@ const BATCH = 64 * 1024;
  * Codes one body. A short one is coded on the spot in one go, for changing threads would cost more; a longer one by a stream of
  * zlib's, whose work is done on the thread pool, in batches:
  *
+ *     all of it came at once, and is short ────────▶ coded where it lies
  *     gathering ──▶ all of it came, and is short ──▶ coded in one go
  *         └──────▶ a batch, or the sender pauses ──▶ a stream, flushed whenever the sender pauses
  *
@@ -34,8 +36,10 @@ const BATCH = 64 * 1024;
 export class ZlibCoder implements BodyCoder {
   readonly #owner: CoderOwner;
   readonly #work: CoderWork;
-  readonly #alarm: Alarm | null;
+  /** Set when something is held back; null where nothing ever is, and before that. */
+  #alarm: Alarm | null = null;
   readonly #clock: AlarmClock;
+  readonly #length: number | null;
   /** What waits for its batch. */
   #gathered: Buffer[] = [];
   #waiting = 0;
@@ -46,18 +50,27 @@ export class ZlibCoder implements BodyCoder {
   #made = 0;
   #lastPush = 0;
   #isPaused = false;
+  /** Whether all of it is out. */
+  #isCoded = false;
   #isEnded = false;
   #isStopped = false;
 
-  constructor(owner: CoderOwner, work: CoderWork, clock: AlarmClock) {
+  /** @param length of the body, before it is coded; null: nobody knows */
+  constructor(owner: CoderOwner, work: CoderWork, clock: AlarmClock, length: number | null = null) {
     this.#owner = owner;
     this.#work = work;
     this.#clock = clock;
-    this.#alarm = work.flushKind === null ? null : new Alarm(clock, () => this.#onAlarm());
+    this.#length = length;
   }
 
   push(bytes: Buffer, start: number, end: number): void {
     if (this.#isStopped) return;
+    if (end - start === this.#length && this.#length <= this.#work.wholeUpTo) {
+      this.#taken = this.#length;
+      this.#isCoded = this.#codeWhole(bytes.subarray(start, end));
+      if (this.#isCoded || this.#isStopped) return;
+      this.#taken = 0;
+    }
     this.#gathered.push(Buffer.from(bytes.subarray(start, end)));
     this.#taken += end - start;
     this.#waiting += end - start;
@@ -66,15 +79,18 @@ export class ZlibCoder implements BodyCoder {
       this.#isBusy = true;
       this.#owner.onCoderBusy();
     }
-    if (this.#alarm !== null && !this.#isStopped) this.#awaitPause(this.#alarm);
+    if (this.#work.flushKind !== null && !this.#isStopped) this.#awaitPause();
   }
 
   end(): void {
     if (this.#isStopped) return;
     this.#isEnded = true;
     this.#alarm?.clear();
-    if (this.#stream === null && this.#taken <= this.#work.wholeUpTo && this.#codeWhole()) return;
-    if (!this.#isStopped && !this.#isWriting) this.#finish();
+    if (!this.#isCoded && this.#stream === null && this.#taken <= this.#work.wholeUpTo)
+      this.#isCoded = this.#codeWhole(this.#joined());
+    if (this.#isStopped) return;
+    if (this.#isCoded) this.#owner.onCodedEnd();
+    else if (!this.#isWriting) this.#finish();
   }
 
   stop(): void {
@@ -95,17 +111,16 @@ export class ZlibCoder implements BodyCoder {
   }
 
   /** @returns false when it takes a stream, or came to nothing */
-  #codeWhole(): boolean {
+  #codeWhole(bytes: Buffer): boolean {
     let whole: Buffer | null;
     try {
-      whole = this.#work.codeWhole(this.#joined());
+      whole = this.#work.codeWhole(bytes);
     } catch (error) {
       this.#fail(error as Error);
       return false;
     }
     if (whole === null) return false;
     if (whole.length > 0) this.#owner.onCoded(whole, 0, whole.length);
-    if (!this.#isStopped) this.#owner.onCodedEnd();
     return true;
   }
 
@@ -124,7 +139,7 @@ export class ZlibCoder implements BodyCoder {
 
   /** Where everything is flushed, nothing waits for its batch to be full. */
   #writeBatch(): void {
-    if (this.#waiting >= (this.#alarm === null ? 1 : BATCH)) this.#write();
+    if (this.#waiting >= (this.#work.flushKind === null ? 1 : BATCH)) this.#write();
   }
 
   #write(): void {
@@ -155,7 +170,7 @@ export class ZlibCoder implements BodyCoder {
 
   #opened(): CodingStream {
     if (this.#stream !== null) return this.#stream;
-    const stream = this.#work.open();
+    const stream = this.#work.open(this.#length);
     this.#stream = stream;
     stream.on("data", (bytes: Buffer) => this.#onData(bytes));
     stream.on("end", () => {
@@ -184,8 +199,10 @@ export class ZlibCoder implements BodyCoder {
     this.#owner.onCoderFailed(this.#work.toError(error));
   }
 
-  #awaitPause(alarm: Alarm): void {
+  #awaitPause(): void {
     this.#lastPush = this.#clock.now();
+    this.#alarm ??= new Alarm(this.#clock, () => this.#onAlarm());
+    const alarm = this.#alarm;
     if (!alarm.isSet) alarm.set(this.#lastPush + PAUSE);
   }
 
