@@ -1,5 +1,5 @@
 /**
- * All phases: every session tells at its end which of them it went through.
+ * All phases but those of a cache (own-caching.ts): every session tells at its end which of them it went through.
  *
  *     sluice run examples/phases.ts --bind 127.0.0.1:6188
  */
