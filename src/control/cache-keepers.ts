@@ -5,6 +5,7 @@ import type { CacheMemories, CacheMemory } from "../cache/cache-memory.ts";
 import type { CacheSettings } from "../cache/cache-settings.ts";
 import { DiskKeeper } from "../cache/stores/disk/disk-keeper.ts";
 import { futureUser } from "../plugins/future-user.ts";
+import { STORE_PROBLEM } from "../worker/cache-reports.ts";
 import { ProgramCaches } from "./program-caches.ts";
 import type { ReadyPart } from "./reload/part.ts";
 
@@ -101,9 +102,6 @@ export class CacheKeepers {
     return { keeper, memory };
   }
 }
-
-/** What is logged of a cache that goes on as well as it can. */
-export const STORE_PROBLEM = "A cache can't keep or give what it should";
 
 async function closeAll(kept: readonly (readonly [string, Kept])[]): Promise<void> {
   await Promise.all(kept.map(([, { keeper }]) => keeper.close()));

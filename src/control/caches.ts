@@ -1,5 +1,5 @@
 import { nearestWord } from "../base/nearest-word.ts";
-import { type CacheCountName, CacheCounts } from "../cache/cache-counts.ts";
+import { type CacheCountName, CacheCounts, type RedisCountName } from "../cache/cache-counts.ts";
 import { DEFAULT_KEY_RULES, KeyMaker } from "../cache/key.ts";
 import { MetaFlag } from "../cache/meta.ts";
 import { MetaView } from "../cache/meta-view.ts";
@@ -7,15 +7,18 @@ import { PurgeKind, type PurgeKindCode } from "../cache/purges/purge.ts";
 import { currentAge, wholeSeconds } from "../cache/rules/age.ts";
 import { timeToLive } from "../cache/rules/cache-status.ts";
 import { type CacheEntry, type CacheStore, EntryState } from "../cache/store.ts";
+import type { RedisShare } from "../cache/stores/redis/redis-share.ts";
 import type { Snapshot } from "../config/snapshot.ts";
 import { compileCache } from "../filters/route-cache.ts";
 import { RequestHead } from "../http/heads.ts";
 import { Lookup } from "../proxy/caching/cache-lookup.ts";
 import type { CacheRules, HttpCache } from "../proxy/caching/http-cache.ts";
+import type { CacheReports } from "../worker/cache-reports.ts";
 import { largestEntry, type StoreLayer } from "../worker/open-store.ts";
 import { type RunSpec, routedSnapshot } from "../worker/run-spec.ts";
 import type { SharedMemory } from "../worker/shared-memory.ts";
 import { ThreadCaches } from "../worker/thread-caches.ts";
+import { CacheReceivers } from "./cache-receivers.ts";
 
 /** A cache as people and programs that ask see it. Plain data. */
 export interface CacheReport {
@@ -33,6 +36,18 @@ export interface CacheReport {
   readonly failures: number;
   /** Requests since it began, over all threads. */
   readonly counts: Readonly<Record<CacheCountName, number>>;
+  /** Null: no other machine has it. */
+  readonly redis: RedisReport | null;
+}
+
+/** The Redis that machines share a cache by. Plain data. */
+export interface RedisReport {
+  /** Its URL, without a password. */
+  readonly url: string;
+  /** Whether this process does without it for now. */
+  readonly isAway: boolean;
+  /** What came of questions to it, over all threads. */
+  readonly counts: Readonly<Record<RedisCountName, number>>;
 }
 
 /** One of the stores of a cache. Plain data. */
@@ -57,6 +72,14 @@ export interface PurgeOrder {
   readonly isSoft: boolean;
 }
 
+/** What came of a purge. Plain data. */
+export interface PurgeReport {
+  /** Whether something was there; null where nobody knows without looking at all there is. */
+  readonly found: boolean | null;
+  /** Whether other machines that share the cache are told; false: they are when Redis takes it. */
+  readonly isEverywhere: boolean;
+}
+
 /** What a cache has for a request. Plain data; times in seconds. */
 export interface StoredReport {
   readonly key: string;
@@ -79,10 +102,9 @@ export interface Caches {
   list(): CacheReport[];
   /**
    * Takes from use what was fetched before, in all threads: none answers with it any more when the promise is kept.
-   * @returns whether something was there; null where nobody knows without looking at all there is
-   * Rejects with a `CacheError`.
+   * Other machines that share it hear of it soon. Rejects with a `CacheError`.
    */
-  purge(name: string, order: PurgeOrder): Promise<boolean | null>;
+  purge(name: string, order: PurgeOrder): Promise<PurgeReport>;
   /**
    * What a cache has for a GET of that URL: for each of the ways in which routes make keys of it.
    * @param headers of the request, for what varies by them
@@ -108,6 +130,7 @@ interface KnownCache {
   readonly cache: HttpCache;
   readonly counts: CacheCounts;
   readonly layers: readonly StoreLayer[];
+  readonly redis: RedisShare | null;
   readonly rules: readonly CacheRules[];
 }
 
@@ -115,18 +138,15 @@ const view = new MetaView();
 
 /** Looks into the memory that all threads keep responses in, as one thread more. */
 export class SharedCaches implements Caches {
-  readonly #onProblem: (cache: string, problem: string) => void;
+  readonly #reports: CacheReports;
   #caches: ReadonlyMap<string, KnownCache> = new Map();
   #opened: ThreadCaches | null = null;
   #shared: SharedMemory | null = null;
+  readonly #receivers = new CacheReceivers();
 
-  /** @param onProblem hears what goes wrong with stores as this thread has them */
-  constructor(
-    spec: RunSpec,
-    shared: SharedMemory,
-    onProblem: (cache: string, problem: string) => void = () => undefined,
-  ) {
-    this.#onProblem = onProblem;
+  /** @param reports hears what becomes of stores as this thread has them */
+  constructor(spec: RunSpec, shared: SharedMemory, reports: CacheReports) {
+    this.#reports = reports;
     this.replaceBy(spec, shared);
   }
 
@@ -135,23 +155,24 @@ export class SharedCaches implements Caches {
     const before = this.#opened;
     const known = this.#shared?.caches ?? {};
     const same = Object.keys(shared.caches).filter((name) => known[name] === shared.caches[name]);
-    const opened = new ThreadCaches({ spec, shared, row: shared.rows }, this.#onProblem, before, same);
+    const opened = new ThreadCaches({ spec, shared, row: shared.rows }, this.#reports, before, same);
     this.#opened = opened;
     this.#shared = shared;
+    this.#receivers.replaceBy(opened);
     void before?.close(opened);
     const snapshot = routedSnapshot(spec);
     this.#caches = new Map(
       (snapshot?.caches ?? []).map(({ name }) => {
         const cache = opened.byName.get(name)!;
         const counts = new CacheCounts(shared.caches[name]!.counts, shared.rows);
-        const layers = opened.stores.get(name)!.layers;
-        return [name, { cache, counts, layers, rules: rulesOf(name, snapshot!, opened.byName) }];
+        const { layers, redis } = opened.stores.get(name)!;
+        return [name, { cache, counts, layers, redis, rules: rulesOf(name, snapshot!, opened.byName) }];
       }),
     );
   }
 
   list(): CacheReport[] {
-    return [...this.#caches].map(([name, { cache, counts, layers }]) => ({
+    return [...this.#caches].map(([name, { cache, counts, layers, redis }]) => ({
       name,
       ...toStoreReport(cache.store, largestEntry(layers)),
       stores: layers.map(({ kind, store, mostEntryBytes }) => ({
@@ -159,17 +180,24 @@ export class SharedCaches implements Caches {
         ...toStoreReport(store, mostEntryBytes),
       })),
       counts: counts.totals,
+      redis: redis && { url: redis.name, isAway: redis.isAway, counts: counts.redis },
     }));
   }
 
-  async purge(name: string, { by, text, isSoft }: PurgeOrder): Promise<boolean | null> {
-    const { cache, rules } = this.#find(name);
+  async purge(name: string, order: PurgeOrder): Promise<PurgeReport> {
+    const known = this.#find(name);
+    const report = await this.#purge(known, order);
+    await known.cache.purges?.kept();
+    return report;
+  }
+
+  async #purge({ cache, rules }: KnownCache, { by, text, isSoft }: PurgeOrder): Promise<PurgeReport> {
     if (by === "url") return await purgeUrl(text, isSoft, cache, rules);
     const [kind, what] = toPurge(by, text, cache);
-    cache.purges?.add({ kind, text: what, isSoft });
+    const told = cache.purge({ kind, text: what, isSoft });
     // Nothing of it is found any more; this gives the memory back at once.
     if (by === "all" && !isSoft) await cache.store.clear();
-    return null;
+    return { found: null, isEverywhere: await told };
   }
 
   async lookUp(
@@ -193,6 +221,7 @@ export class SharedCaches implements Caches {
 
   /** Kept when all that was removed is. */
   async close(): Promise<void> {
+    this.#receivers.close();
     await this.#opened?.close();
   }
 
@@ -229,20 +258,23 @@ function rulesOf(
 async function purgeUrl(
   url: string,
   isSoft: boolean,
-  { store, purges }: HttpCache,
+  cache: HttpCache,
   rules: readonly CacheRules[],
-): Promise<boolean> {
+): Promise<PurgeReport> {
   parseUrl(url);
+  const { store } = cache;
   let wasThere = false;
+  let isEverywhere = true;
   for (const { key } of rules) {
     const purged = key.ofUrl(url)!;
     const found = await store.find(purged);
     found?.release();
     wasThere ||= found !== null;
-    purges?.add({ kind: PurgeKind.Key, text: purged.text, isSoft });
+    const told = cache.purge({ kind: PurgeKind.Key, text: purged.text, isSoft });
     if (!isSoft) await store.remove(purged);
+    isEverywhere = (await told) && isEverywhere;
   }
-  return wasThere;
+  return { found: wasThere, isEverywhere };
 }
 
 function toPurge(

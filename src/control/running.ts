@@ -6,12 +6,13 @@ import type { ListenerSettings } from "../config/snapshot.ts";
 import type { BoundElsewhere } from "../net/listener.ts";
 import { TrafficKeeper, type TrafficStats } from "../observe/traffic/traffic-keeper.ts";
 import { renewPeerTls } from "../upstream/peer-tls-files.ts";
+import { CacheReports } from "../worker/cache-reports.ts";
 import type { LoadedModule } from "../worker/loaded-modules.ts";
 import type { Order } from "../worker/orders.ts";
 import { type RunSpec, routedSnapshot, trafficOf } from "../worker/run-spec.ts";
 import { allocateSharedMemory, openGroupMemory, type SharedMemory } from "../worker/shared-memory.ts";
 import { loadToxics } from "../worker/toxic-modules.ts";
-import { CacheKeepers, STORE_PROBLEM } from "./cache-keepers.ts";
+import { CacheKeepers } from "./cache-keepers.ts";
 import { type Caches, SharedCaches } from "./caches.ts";
 import { findServers } from "./find-servers.ts";
 import { type Limits, SharedLimits } from "./limits.ts";
@@ -143,9 +144,7 @@ async function assemble(
     plugins: plugins.standing,
   });
   const limits = new SharedLimits(routedSnapshot(spec), shared.limits);
-  const caches = new SharedCaches(spec, shared, (cache, problem) =>
-    log.error({ cache, problem }, STORE_PROBLEM),
-  );
+  const caches = new SharedCaches(spec, shared, new CacheReports(() => log));
   const parts = { engine, proxies, upstreams, limits, caches, cacheKeepers, tls, plugins, log };
   return { spec, shared, sockets, traffic, ...parts };
 }

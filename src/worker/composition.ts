@@ -5,6 +5,7 @@ import type { Service, ServiceContext } from "../proxy/service.ts";
 import { Connector } from "../upstream/connector.ts";
 import { watchPeerFiles } from "../upstream/peer-tls-files.ts";
 import { buildServices, hasOwnServices } from "./build-services.ts";
+import { CacheReports } from "./cache-reports.ts";
 import { endFilters, loadFilters, NO_FILTERS, type ReadyFilters } from "./filter-modules.ts";
 import { ListenerFaultTable } from "./listener-faults.ts";
 import type { SameMemory } from "./orders.ts";
@@ -64,7 +65,7 @@ export async function compose(
     shared.faultCounts,
   );
   const groups = new ServerGroups(run, known?.groups, before?.same.groups);
-  const caches = new ThreadCaches(run, tellOfStores(logs), known?.caches, before?.same.caches);
+  const caches = new ThreadCaches(run, new CacheReports(logs.log), known?.caches, before?.same.caches);
   const isLimitedAsBefore = before !== null && hasSameRemoteLimits(before, spec);
   const limits = isLimitedAsBefore ? before.composition.limits : new RemoteLimits(run, logs.log);
   const connector =
@@ -88,10 +89,6 @@ export async function compose(
     void discard({ groups, limits, caches, connector, filters }, known);
     throw error;
   }
-}
-
-function tellOfStores({ log }: ThreadLogs): (cache: string, problem: string) => void {
-  return (cache, problem) => log().error({ cache, problem }, "A cache can't keep or give what it should");
 }
 
 /** What a composition stands on, and what has to be ended. */

@@ -1,17 +1,29 @@
+import { hash } from "node:crypto";
+import { isDeepStrictEqual } from "node:util";
+import { idleAlarms } from "../base/alarms.ts";
+import type { Random } from "../base/random.ts";
+import { CacheCounts } from "../cache/cache-counts.ts";
 import type { CacheMemory } from "../cache/cache-memory.ts";
 import type { CacheSettings } from "../cache/cache-settings.ts";
+import { Invalidations } from "../cache/invalidations.ts";
+import { Predictor } from "../cache/predictor.ts";
 import { PurgeKind } from "../cache/purges/purge.ts";
 import type { PurgeList } from "../cache/purges/purge-list.ts";
 import type { CacheStore } from "../cache/store.ts";
 import { DiskStore } from "../cache/stores/disk/disk-store.ts";
 import { MemoryStore } from "../cache/stores/memory/memory-store.ts";
+import { RedisShare, type RedisShareReport } from "../cache/stores/redis/redis-share.ts";
 import { TieredStore } from "../cache/stores/tiered.ts";
 
 /** The store of a cache as one thread has it. */
 export interface OpenedStore {
   readonly store: CacheStore;
-  /** What it is made of, the quickest first. */
+  /** What this machine has for itself: all of it, unless others share it. */
+  readonly near: CacheStore;
+  /** What that is made of, the quickest first. */
   readonly layers: readonly StoreLayer[];
+  /** Null: nobody shares it. */
+  readonly redis: RedisShare | null;
 }
 
 /** One kind of store in a cache. */
@@ -30,17 +42,57 @@ export interface StoreMeans {
   readonly purges: PurgeList;
   /** Hears what goes wrong, once of each kind of trouble: the cache goes on as well as it can. */
   readonly onProblem: (problem: { readonly message: string }) => void;
+  readonly redis: RedisShareReport;
+  /** For pauses, so that machines that lose one Redis don't all come back at once. */
+  readonly random: Random;
 }
 
 /**
  * Opens what a cache is kept in; the only place that knows which kinds of stores there are.
  * @param memory what the threads share of it
+ * @param known what this thread has of the same memory already: it goes on
  */
-export function openStore(settings: CacheSettings, memory: CacheMemory, means: StoreMeans): OpenedStore {
-  const layers = [openMemory(settings, memory, means), openDisk(settings, memory, means)].filter(
+export function openStore(
+  settings: CacheSettings,
+  memory: CacheMemory,
+  means: StoreMeans,
+  known: OpenedStore | null = null,
+): OpenedStore {
+  const layers = known?.layers ?? openLayers(settings, memory, means);
+  const near = known?.near ?? inTiers(layers);
+  const before = known?.redis ?? null;
+  const isShared = isDeepStrictEqual(settings.redis, before?.settings ?? null);
+  const redis = isShared ? before : openRedis(settings, memory, means, near);
+  return { store: redis?.store ?? near, near, layers, redis };
+}
+
+/** Closes what another one doesn't have. Kept when all that was stored is, and all that was removed. */
+export async function closeStore({ near, redis }: OpenedStore, other: OpenedStore | null): Promise<void> {
+  if (redis !== null && redis !== other?.redis) redis.close();
+  if (near !== other?.near) await near.close();
+}
+
+function openLayers(settings: CacheSettings, memory: CacheMemory, means: StoreMeans): StoreLayer[] {
+  return [openMemory(settings, memory, means), openDisk(settings, memory, means)].filter(
     (layer) => layer !== null,
   );
-  return { store: inTiers(layers), layers };
+}
+
+function openRedis(
+  { name, redis }: CacheSettings,
+  memory: CacheMemory,
+  { row, purges, redis: report, random }: StoreMeans,
+  near: CacheStore,
+): RedisShare | null {
+  if (redis === null) return null;
+  return new RedisShare(name, redis, {
+    ...{ near, purges, clock: idleAlarms, random, report },
+    invalidations: new Invalidations(memory.invalidations),
+    predictor: new Predictor(memory.predictor),
+    counts: new CacheCounts(memory.counts, row),
+    // All threads have to call it the same.
+    machine: hash("sha256", Int32Array.from(memory.secret), "hex").slice(0, MACHINE_DIGITS),
+  });
 }
 
 function openMemory(
@@ -73,6 +125,8 @@ function inTiers([first, ...others]: readonly StoreLayer[]): CacheStore {
   const { store: upper, mostEntryBytes: mostUpperBytes } = first;
   return new TieredStore({ upper, lower: inTiers(others), mostUpperBytes });
 }
+
+const MACHINE_DIGITS = 16;
 
 /** What the layers say together: of most that is in one, the slower have it too. */
 export function largestEntry(layers: readonly StoreLayer[]): number {

@@ -1,13 +1,10 @@
-import { idleAlarms } from "../base/alarms.ts";
-import { CacheCounts } from "../cache/cache-counts.ts";
-import type { CacheMemory } from "../cache/cache-memory.ts";
+import { seededRandom } from "../base/random.ts";
 import type { CacheSettings } from "../cache/cache-settings.ts";
-import { FillTable } from "../cache/fills/fill-table.ts";
-import { Invalidations } from "../cache/invalidations.ts";
-import { Predictor } from "../cache/predictor.ts";
 import { PurgeList } from "../cache/purges/purge-list.ts";
-import { HttpCache } from "../proxy/caching/http-cache.ts";
-import { type OpenedStore, openStore, type StoreMeans } from "./open-store.ts";
+import type { HttpCache } from "../proxy/caching/http-cache.ts";
+import { openHttpCache } from "../proxy/caching/open-cache.ts";
+import type { CacheReports } from "./cache-reports.ts";
+import { closeStore, type OpenedStore, openStore, type StoreMeans } from "./open-store.ts";
 import { routedSnapshot } from "./run-spec.ts";
 import type { ThreadRun } from "./thread-run.ts";
 
@@ -18,13 +15,13 @@ export class ThreadCaches {
   readonly stores: ReadonlyMap<string, OpenedStore>;
 
   /**
-   * @param onProblem hears what goes wrong with stores
+   * @param reports hears what becomes of stores
    * @param before caches whose place these take: stores live on whose memory is the same
    * @param same caches whose memory is the same as before
    */
   constructor(
     { spec, shared, row }: Pick<ThreadRun, "spec" | "shared" | "row">,
-    onProblem: (cache: string, problem: string) => void,
+    reports: CacheReports,
     before: ThreadCaches | null = null,
     same: readonly string[] = [],
   ) {
@@ -35,12 +32,18 @@ export class ThreadCaches {
       const memory = shared.caches[name];
       if (memory === undefined) throw new RangeError(`The cache ${name} has no memory`);
       // A thread has one store in each memory: another one would take what the first holds for what a dead thread held.
-      const known = same.includes(name) ? before?.stores.get(name) : undefined;
+      const known = same.includes(name) ? (before?.stores.get(name) ?? null) : null;
       const purges = new PurgeList(memory.purges, row);
-      const means: StoreMeans = { row, purges, onProblem: ({ message }) => onProblem(name, message) };
-      const opened = known ?? openStore(cache, memory, means);
+      const means: StoreMeans = {
+        ...{ row, purges, redis: reports.redisOf(name) },
+        onProblem: ({ message }) => reports.onProblem(name, message),
+        random: seededRandom(`${spec.seed}/${row}/redis/${name}`),
+      };
+      const opened = openStore(cache, memory, means, known);
       stores.set(name, opened);
-      return [name, openCache(cache, memory, row, opened)];
+      const http = openHttpCache(cache, memory, row, opened.store);
+      http.others = opened.redis?.others ?? null;
+      return [name, http];
     };
     this.byName = new Map(caches.map(open));
     this.stores = stores;
@@ -48,26 +51,8 @@ export class ThreadCaches {
 
   /** Closes the stores that `others` don't have. Kept when all that was stored is, and all that was removed. */
   async close(others: ThreadCaches | null = null): Promise<void> {
-    const staying = new Set(others?.stores.values());
-    const ending = [...this.stores.values()].filter((opened) => !staying.has(opened));
-    await Promise.all(ending.map(({ store }) => store.close()));
+    await Promise.all(
+      [...this.stores].map(([name, opened]) => closeStore(opened, others?.stores.get(name) ?? null)),
+    );
   }
-}
-
-function openCache(
-  { label, fills }: CacheSettings,
-  memory: CacheMemory,
-  row: number,
-  { store }: OpenedStore,
-): HttpCache {
-  const predictor = new Predictor(memory.predictor);
-  return new HttpCache({
-    store,
-    fills: new FillTable(memory.fills, row, fills, { clock: idleAlarms, predictor }),
-    secret: memory.secret,
-    purges: new PurgeList(memory.purges, row),
-    invalidations: new Invalidations(memory.invalidations),
-    counts: new CacheCounts(memory.counts, row),
-    name: label,
-  });
 }

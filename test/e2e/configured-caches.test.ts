@@ -116,11 +116,11 @@ describe("a cache of two threads", () => {
 
   test("is purged for all threads at once", async () => {
     const { caches } = sluice.running;
-    const purge = (
+    const purge = async (
       by: "url" | "prefix" | "tag" | "all",
       text: string,
       isSoft = false,
-    ): Promise<boolean | null> => caches.purge("pages", { by, text, isSoft });
+    ): Promise<boolean | null> => (await caches.purge("pages", { by, text, isSoft })).found;
     await ask();
     for (const [by, text] of [
       ["url", urlOf("/page")],
@@ -241,7 +241,10 @@ test("commands show caches, what is stored, and purge it", async () => {
   assert.equal(await cache("purge", url), `Purged ${url} in pages\n`);
   assert.equal(await cache("purge", url), `Nothing was stored for ${url}\n`);
   assert.equal(await cache("lookup", url), "Nothing is stored for that.\n");
-  assert.equal(await cache("purge", "--tag", "news", "--soft", "--json"), '{"found":null}\n');
+  assert.equal(
+    await cache("purge", "--tag", "news", "--soft", "--json"),
+    '{"found":null,"everywhere":true}\n',
+  );
   const { stderr } = await runInside([
     "cache",
     "purge",

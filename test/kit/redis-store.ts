@@ -7,7 +7,7 @@ import {
   type RedisStoreMeans,
   type RedisStoreSettings,
 } from "../../src/cache/stores/redis/redis-store.ts";
-import type { StoreMetas } from "../../src/cache/stores/redis/shared-metas.ts";
+import { Standing, type StoreMetas } from "../../src/cache/stores/redis/shared-metas.ts";
 import { RedisLink } from "../../src/net/redis/redis-link.ts";
 import { TimelyLink } from "../../src/net/redis/timely-link.ts";
 
@@ -16,6 +16,8 @@ export const PLAIN_METAS: StoreMetas = {
   usefulFor: () => 60_000,
   numberOf: () => 0,
   identityOf: () => randomBytes(8),
+  standingOf: () => Standing.Good,
+  isNewer: () => false,
   here: (meta) => meta,
 };
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { apiRequest } from "../../../test/kit/api-request.ts";
-import { CacheError, type Caches, type PurgeOrder } from "../../control/caches.ts";
+import { CacheError, type Caches, type PurgeOrder, type PurgeReport } from "../../control/caches.ts";
 import { CachesApi } from "./caches-api.ts";
 
 /** Caches that are one, `pages`, and note what they are asked. */
@@ -13,13 +13,14 @@ class FakeCaches implements Caches {
     const store = { entries: 3, bytes: 900, evictions: 0, refused: 0, failures: 0 };
     const bounds = { mostBytes: 1000, mostEntryBytes: 125 };
     const stores = [{ kind: "memory", ...store, ...bounds }];
-    return [{ name: "pages", ...store, ...bounds, stores, counts }];
+    const redis = { url: "redis://10.0.0.1", isAway: false, counts: { found: 1, missed: 2, errors: 3 } };
+    return [{ name: "pages", ...store, ...bounds, stores, counts, redis }];
   }
 
-  purge(name: string, order: PurgeOrder): Promise<boolean | null> {
+  purge(name: string, order: PurgeOrder): Promise<PurgeReport> {
     if (name !== "pages") throw new CacheError("CACHE_NOT_FOUND", `there is no cache ${name}`);
     this.purges.push(order);
-    return Promise.resolve(order.by === "url" ? true : null);
+    return Promise.resolve({ found: order.by === "url" ? true : null, isEverywhere: !order.isSoft });
   }
 
   lookUp(
@@ -57,7 +58,8 @@ describe("caches", () => {
     const store = { entries: 3, bytes: 900, evictions: 0, refused: 0, failures: 0 };
     const bounds = { most_bytes: 1000, most_entry_bytes: 125 };
     const stores = [{ kind: "memory", ...store, ...bounds }];
-    assert.deepEqual(json, [{ name: "pages", ...store, ...bounds, stores, counts }]);
+    const redis = { url: "redis://10.0.0.1", away: false, counts: { found: 1, missed: 2, errors: 3 } };
+    assert.deepEqual(json, [{ name: "pages", ...store, ...bounds, stores, counts, redis }]);
   });
 
   test("leave other paths to others, and know no other methods", async () => {
@@ -79,7 +81,7 @@ describe("a purge", () => {
   for (const [said, meant, found] of orders)
     test(`is ${JSON.stringify(said)}`, async () => {
       const paper = new Paper();
-      assert.deepEqual(await paper.purge(said), { status: 200, json: { found } });
+      assert.deepEqual(await paper.purge(said), { status: 200, json: { found, everywhere: !meant.isSoft } });
       assert.deepEqual(paper.caches.purges, [meant]);
     });
 

@@ -4,6 +4,7 @@ import {
   type CacheReport,
   type Caches,
   type PurgeOrder,
+  type RedisReport,
   type StoredReport,
   type StoreReport,
 } from "../../control/caches.ts";
@@ -41,7 +42,8 @@ export class CachesApi {
 
   async #purge(request: ApiRequest, cache: string): Promise<ApiResponse> {
     const order = readPurge(await request.body());
-    return json({ found: await this.#caches.purge(cache, order) });
+    const { found, isEverywhere } = await this.#caches.purge(cache, order);
+    return json({ found, everywhere: isEverywhere });
   }
 
   async #lookUp({ query }: ApiRequest, cache: string): Promise<ApiResponse> {
@@ -108,8 +110,12 @@ function faultAnswer(error: unknown): ApiResponse {
 }
 
 /** A cache as JSON. */
-function cacheView({ stores, ...cache }: CacheReport): object {
-  return { ...withBounds(cache), stores: stores.map(withBounds) };
+function cacheView({ stores, redis, ...cache }: CacheReport): object {
+  return { ...withBounds(cache), stores: stores.map(withBounds), redis: redis && redisView(redis) };
+}
+
+function redisView({ isAway, ...redis }: RedisReport): object {
+  return { ...redis, away: isAway };
 }
 
 function withBounds({ mostBytes, mostEntryBytes, ...figures }: Omit<StoreReport, "kind">): object {

@@ -25,6 +25,8 @@ Examples:
 URLs are those that clients ask for. A purge is over when the command is: no thread answers with what was fetched
 before it. Where there are several caches, --cache says which one is meant.`;
 
+const LATER = "Redis doesn't take it now: other machines hear of it when it does.\n";
+
 interface CacheFlags {
   readonly cache?: string;
 }
@@ -102,8 +104,9 @@ async function purge(context: ClientContext<PurgeFlags>, url: string): Promise<s
   const cache = await cacheMeant(context);
   const purged = await orFail(purgeCache(client, cache, order), (reason) => `Failed to purge: ${reason}`);
   if (flags.json) return jsonLine(purged);
-  if (purged.found === false) return `Nothing was stored for ${url}\n`;
-  return `Purged ${url || (flags.prefix ?? flags.tag ?? "everything")} in ${cache}\n`;
+  const later = purged.everywhere === false ? LATER : "";
+  if (purged.found === false) return `Nothing was stored for ${url}\n${later}`;
+  return `Purged ${url || (flags.prefix ?? flags.tag ?? "everything")} in ${cache}\n${later}`;
 }
 
 function toPurge(context: ClientContext<PurgeFlags>, url: string): ApiPurge {

@@ -12,6 +12,8 @@ export interface ApiCache {
   readonly refused: number;
   /** What it is kept in; undefined of older processes, which have memory alone. */
   readonly stores?: readonly ApiStore[] | undefined;
+  /** By which other machines share it; null and undefined: none do. */
+  readonly redis?: ApiRedis | null | undefined;
   readonly counts: {
     readonly hits: number;
     readonly stale: number;
@@ -31,6 +33,20 @@ export interface ApiStore {
   readonly most_bytes: number;
 }
 
+/** The Redis that machines share a cache by. */
+interface ApiRedis {
+  readonly url: string;
+  readonly away: boolean;
+  /** What came of questions to it. */
+  readonly counts: { readonly found: number; readonly missed: number; readonly errors: number };
+}
+
+const redisShape: z.ZodType<ApiRedis> = z.looseObject({
+  url: z.string(),
+  away: z.boolean(),
+  counts: z.looseObject({ found: z.number(), missed: z.number(), errors: z.number() }),
+});
+
 const storeShape: z.ZodType<ApiStore> = z.looseObject({
   kind: z.string(),
   entries: z.number(),
@@ -46,6 +62,7 @@ const cacheShape: z.ZodType<ApiCache> = z.looseObject({
   evictions: z.number(),
   refused: z.number(),
   stores: z.array(storeShape).optional(),
+  redis: redisShape.nullable().optional(),
   counts: z.looseObject({
     hits: z.number(),
     stale: z.number(),
@@ -94,9 +111,14 @@ export interface ApiPurge {
 /** Null: that can't be told. */
 export interface ApiPurged {
   readonly found: boolean | null;
+  /** False: other machines that share the cache hear of it later. Undefined of older processes, which share none. */
+  readonly everywhere?: boolean | undefined;
 }
 
-const purgedShape: z.ZodType<ApiPurged> = z.looseObject({ found: z.boolean().nullable() });
+const purgedShape: z.ZodType<ApiPurged> = z.looseObject({
+  found: z.boolean().nullable(),
+  everywhere: z.boolean().optional(),
+});
 const LACK = "has no caches";
 
 const NOT_FOUND = 404;

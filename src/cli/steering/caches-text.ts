@@ -35,6 +35,18 @@ function cacheColumns(caches: readonly ApiCache[]): Column[] {
     ...kindsOf(caches).map((kind) =>
       column(kind.toUpperCase(), { ...RIGHT, rank: 1 }, (cache) => roomText(storeOf(cache, kind))),
     ),
+    ...redisColumns(caches),
+  ];
+}
+
+/** What came of questions to Redis, where there is one. */
+function redisColumns(caches: readonly ApiCache[]): Column[] {
+  if (!caches.some(({ redis }) => redis)) return [];
+  const column = columnMaker(caches);
+  return [
+    column("REDIS", { ...LEFT, rank: 3 }, ({ redis }) => (redis ? (redis.away ? "away" : "there") : "-")),
+    column("FOUND THERE", { ...RIGHT, rank: 3 }, ({ redis }) => redis?.counts.found ?? "-"),
+    column("REDIS ERRORS", { ...RIGHT, rank: 4 }, ({ redis }) => redis?.counts.errors ?? "-"),
   ];
 }
 

@@ -6,6 +6,7 @@ import { PaperPlanes } from "../../../test/kit/paper-planes.ts";
 import { ManualAlarmClock } from "../../base/alarms.ts";
 import { createRegistry } from "../../chaos/toxics/index.ts";
 import { GroupMemory } from "../../upstream/group-memory.ts";
+import { CacheReports } from "../../worker/cache-reports.ts";
 import type { RunSpec } from "../../worker/run-spec.ts";
 import { allocateSharedMemory, openGroupMemory } from "../../worker/shared-memory.ts";
 import { CacheKeepers } from "../cache-keepers.ts";
@@ -51,7 +52,7 @@ class Rig implements Disposable {
       ...{ engine: engine as Engine, upstreams: this.#upstreams, log: LOG, tls: new TlsKeepers(LOG, clock) },
       proxies: new Proxies(new PaperPlanes(), createRegistry()),
       limits: new SharedLimits(spec.snapshot, shared.limits),
-      caches: new SharedCaches(spec, shared),
+      caches: new SharedCaches(spec, shared, new CacheReports(() => LOG)),
       cacheKeepers: new CacheKeepers(LOG, null),
       plugins: new PluginKeepers(LOG, 1, clock),
     };

@@ -74,15 +74,16 @@ export class RedisShare {
     });
     this.#link = new TimelyLink(link, clock, settings.timeout);
     const onError = (message: string): void => report.onError(this.#name, message);
+    const metas = new SharedMetas(purges, USEFUL_DEFAULTS, Date.now);
     const store = new RedisStore(
       { ...REDIS_STORE_DEFAULTS, prefix: this.#prefix, largest: settings.mostBodyBytes },
       {
         ...{ link: this.#link, clock, onError, counts, invalidations },
-        metas: new SharedMetas(purges, USEFUL_DEFAULTS, Date.now),
+        metas,
         isPointless: (key) => predictor.isUncacheable(key, monotonicNow()),
       },
     );
-    this.store = new SharedStore(near, store);
+    this.store = new SharedStore(near, store, metas, clock);
     this.#sender = new PurgeSender(this.#prefix, {
       ...{ link: this.#link, purges, clock, machine, onError },
       nameOf: (text) => store.nameOf(text),

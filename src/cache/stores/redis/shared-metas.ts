@@ -1,7 +1,18 @@
 import { hash } from "node:crypto";
 import { MetaFlag, withPurge } from "../../meta.ts";
 import { isMeta, MetaView } from "../../meta-view.ts";
+import { isStillThere } from "../../purges/judge.ts";
 import type { PurgeList } from "../../purges/purge-list.ts";
+
+/** What a machine's own copy is worth. */
+export const Standing = {
+  Good: 0,
+  /** Another machine may have asked the server since. */
+  Stale: 1,
+  /** It was purged: what another machine has stored since may be there. */
+  Gone: 2,
+} as const;
+export type StandingCode = (typeof Standing)[keyof typeof Standing];
 
 /** What a store of several machines has to know of a meta. */
 export interface StoreMetas {
@@ -11,6 +22,10 @@ export interface StoreMetas {
   numberOf(meta: Buffer): number;
   /** 8 bytes that tell a response from others under its key, on all machines and whatever purges have noted in its meta. */
   identityOf(meta: Buffer): Buffer;
+  /** What purges since are noted in it. */
+  standingOf(meta: Buffer): StandingCode;
+  /** Whether a response came from its server after another one under its key. */
+  isNewer(meta: Buffer, than: Buffer): boolean;
   /** The meta as this machine would have it. @returns null when it can't be read, or is that of another body */
   here(meta: Buffer, number: number, bodyLength: number): Buffer | null;
 }
@@ -55,6 +70,21 @@ export class SharedMetas implements StoreMetas {
 
   identityOf(meta: Buffer): Buffer {
     return hash("sha256", withPurge(meta, 0, 0), "buffer").subarray(0, 8);
+  }
+
+  standingOf(meta: Buffer): StandingCode {
+    const view = this.#view.of(meta);
+    if (view.generation !== this.#purges.generation && !isStillThere(this.#purges, view))
+      return Standing.Gone;
+    const { flags } = view;
+    if ((flags & MetaFlag.VaryList) !== 0) return Standing.Good;
+    if ((flags & (MetaFlag.Purged | MetaFlag.NoCache)) !== 0) return Standing.Stale;
+    return view.bornAt + 1000 * view.lifetime > this.#now() ? Standing.Good : Standing.Stale;
+  }
+
+  isNewer(meta: Buffer, than: Buffer): boolean {
+    const { responseTime } = this.#view.of(meta);
+    return responseTime > this.#view.of(than).responseTime;
   }
 
   here(meta: Buffer, number: number, length: number): Buffer | null {

@@ -15,14 +15,19 @@ import { PLAIN_METAS, RedisMachine } from "../../../../test/kit/redis-store.ts";
 import { type StoreSubject, testCacheStore } from "../../store.contract.ts";
 import { MemoryStore } from "../memory/memory-store.ts";
 import { allocateMemoryStore } from "../memory/store-memory.ts";
+import { Standing, type StandingCode } from "./shared-metas.ts";
 import { SharedStore } from "./shared-store.ts";
 
 const skip = skipWithout("redis-server");
 const MIB = 1 << 20;
 const BODY = Buffer.from("a body");
+const STANDINGS: Readonly<Record<string, StandingCode>> = { stale: Standing.Stale, gone: Standing.Gone };
+
 /** The same everywhere: metas of tests are short texts. */
 const METAS = {
   ...PLAIN_METAS,
+  standingOf: (meta: Buffer): StandingCode => STANDINGS[meta.toString("latin1", 0, 5)] ?? Standing.Good,
+  isNewer: (meta: Buffer, than: Buffer): boolean => meta.compare(than) > 0,
   identityOf: (meta: Buffer): Buffer => Buffer.concat([meta, Buffer.alloc(8)]).subarray(0, 8),
 };
 
@@ -37,7 +42,8 @@ class Site implements Disposable {
   constructor(largest: number = MIB, timeout: number = 5000) {
     this.machine = new RedisMachine(url, timeout);
     this.near = new MemoryStore(allocateMemoryStore({ mostBytes: MIB, mostEntryBytes: 300_000, rows: 1 }), 0);
-    this.store = new SharedStore(this.near, this.machine.store({ largest }, METAS));
+    const far = this.machine.store({ largest }, METAS);
+    this.store = new SharedStore(this.near, far, METAS, this.machine.clock);
   }
 
   /** Whether it has it itself. */
@@ -85,7 +91,7 @@ describe("memory before Redis", { skip }, () => {
       const settled = async (): Promise<void> => {
         await machine.link.ask(["PING"]);
       };
-      return { store: new SharedStore(near, far), settled };
+      return { store: new SharedStore(near, far, METAS, machine.clock), settled };
     },
     { runs: 2 },
   );
@@ -106,14 +112,39 @@ describe("memory before Redis", { skip }, () => {
 
   test("takes nothing older from Redis than what has come here meanwhile", async () => {
     using one = new Site();
-    await writeEntry(one.store, "a", ["old", BODY]);
+    await writeEntry(one.store, "a", ["1 old", BODY]);
     await one.sent();
     one.near.clear();
     const found = one.store.find(cacheKey("a"));
-    await writeEntry(one.store, "a", ["new", BODY]);
-    assert.equal((await found)?.meta.toString(), "new");
-    assert.equal((await readEntry(one.store, "a"))?.[0], "new");
+    await writeEntry(one.store, "a", ["2 new", BODY]);
+    assert.equal((await found)?.meta.toString(), "2 new");
+    assert.equal((await readEntry(one.store, "a"))?.[0], "2 new");
     (await found)?.release();
+  });
+
+  test("asks what other machines have of what is stale or purged here, once a second", async () => {
+    using one = new Site();
+    using other = new Site();
+    await writeEntry(one.store, "a", ["stale 1", BODY]);
+    await one.sent();
+    assert.deepEqual(await readEntry(other.store, "a"), ["stale 1", BODY]);
+    await writeEntry(one.store, "a", ["stale 2", BODY]);
+    await one.sent();
+    assert.equal((await readEntry(other.store, "a"))?.[0], "stale 2");
+    await writeEntry(one.store, "a", ["stale 3", BODY]);
+    await one.sent();
+    assert.equal((await readEntry(other.store, "a"))?.[0], "stale 2");
+    other.machine.clock.advance(1000);
+    assert.equal((await readEntry(other.store, "a"))?.[0], "stale 3");
+    // Nothing newer there.
+    other.machine.clock.advance(1000);
+    assert.equal((await readEntry(other.store, "a"))?.[0], "stale 3");
+    await writeEntry(other.near, "a", ["gone", BODY]);
+    assert.equal((await readEntry(other.store, "a"))?.[0], "stale 3");
+    await writeEntry(one.store, "a", ["gone", BODY]);
+    await one.sent();
+    other.near.clear();
+    assert.equal(await readEntry(other.store, "a"), null);
   });
 
   test("puts new meta in both, and sends no body for it", async () => {

@@ -1,13 +1,16 @@
+import type { AlarmClock } from "../../../base/alarms.ts";
 import type { CacheEntry, CacheKey, CacheStore, EntryWriter, StoreStats, WriterOwner } from "../../store.ts";
 import { RedisEntry } from "./redis-entry.ts";
 import type { RedisStore } from "./redis-store.ts";
+import { Standing, type StoreMetas } from "./shared-metas.ts";
 import { SharedWriter } from "./shared-writer.ts";
 
 /**
  * What a machine has itself before what all machines have together:
  *
- *     find ──▶ here ─┬─ there ──────────────────────────▶ answered, and Redis isn't asked
- *                    └─ not ──▶ Redis ──▶ brought here ──▶ answered
+ *     find ──▶ here ─┬─ good ─────────────────────────────────────▶ answered, and Redis isn't asked
+ *                    └─ not, stale or purged ──▶ Redis ─┬─ newer ──▶ brought here, and answered
+ *                                                       └─ else ───▶ what is here
  *
  * What is stored goes to both; all that can be served without Redis is. So a Redis that is away, slow or full costs what it would have had and no more.
  */
@@ -16,11 +19,20 @@ export class SharedStore implements CacheStore {
   readonly stats: StoreStats;
   readonly #near: CacheStore;
   readonly #far: RedisStore;
+  readonly #metas: StoreMetas;
+  readonly #clock: Pick<AlarmClock, "now">;
+  /** When it was asked about what is stale, by the texts of keys. */
+  readonly #lastAsked = new Map<string, number>();
   /** What is being written in this thread, by the texts of keys. */
   readonly #writing = new Map<string, SharedWriter>();
 
-  /** @param near of this machine; who made it closes it */
-  constructor(near: CacheStore, far: RedisStore) {
+  /**
+   * @param near of this machine; who made it closes it
+   * @param metas the same as the far one's
+   */
+  constructor(near: CacheStore, far: RedisStore, metas: StoreMetas, clock: Pick<AlarmClock, "now">) {
+    this.#metas = metas;
+    this.#clock = clock;
     this.streams = near.streams;
     this.#near = near;
     this.#far = far;
@@ -29,9 +41,9 @@ export class SharedStore implements CacheStore {
 
   find(key: CacheKey): CacheEntry | null | Promise<CacheEntry | null> {
     const found = this.#near.find(key);
-    if (!(found instanceof Promise)) return found ?? this.#findFar(key);
+    if (!(found instanceof Promise)) return this.#judge(key, found);
     const kept = keep(key);
-    return found.then((entry) => entry ?? this.#findFar(kept));
+    return found.then((entry) => this.#judge(kept, entry));
   }
 
   begin(key: CacheKey, meta: Buffer, length: number | null, owner: WriterOwner): EntryWriter | null {
@@ -80,18 +92,51 @@ export class SharedStore implements CacheStore {
     return this.#far.close();
   }
 
-  #findFar(key: CacheKey): null | Promise<CacheEntry | null> {
-    const found = this.#far.find(key);
-    if (found === null) return null;
-    const kept = keep(key);
-    return found.then((entry) => entry && this.#bring(kept, entry));
+  #judge(key: CacheKey, found: CacheEntry | null): CacheEntry | null | Promise<CacheEntry | null> {
+    if (found === null) return this.#findFar(key, null);
+    switch (this.#metas.standingOf(found.meta)) {
+      case Standing.Good:
+        return found;
+      case Standing.Stale:
+        return this.#mayAsk(key.text) ? this.#findFar(key, found) : found;
+      default:
+        found.release();
+        settle(this.#near.remove(key));
+        return this.#findFar(key, null);
+    }
   }
 
-  /** What has come here while Redis was asked is newer than what it had. */
-  async #bring(key: CacheKey, entry: RedisEntry): Promise<CacheEntry> {
+  /** What nobody has asked the server about since isn't fetched from Redis by each request. */
+  #mayAsk(text: string): boolean {
+    const now = this.#clock.now();
+    const last = this.#lastAsked.get(text);
+    if (last !== undefined && now - last < ASKED_AGAIN) return false;
+    if (this.#lastAsked.size >= MOST_ASKED) this.#lastAsked.clear();
+    this.#lastAsked.set(text, now);
+    return true;
+  }
+
+  /** @param found what is here */
+  #findFar(key: CacheKey, found: CacheEntry | null): CacheEntry | null | Promise<CacheEntry | null> {
+    const asked = this.#far.find(key);
+    if (asked === null) return found;
+    const kept = keep(key);
+    return asked.then((entry) => (entry === null ? found : this.#bring(kept, entry, found)));
+  }
+
+  /** Something newer may have come here while Redis was asked. */
+  async #bring(key: CacheKey, entry: RedisEntry, found: CacheEntry | null): Promise<CacheEntry | null> {
+    if (this.#metas.standingOf(entry.meta) === Standing.Gone) {
+      void this.#far.remove(key);
+      return found;
+    }
     const known = this.#near.find(key);
-    const newer = known instanceof Promise ? await known : known;
-    return newer ?? this.#copy(key, entry);
+    const here = known instanceof Promise ? await known : known;
+    found?.release();
+    if (here === null) return this.#copy(key, entry);
+    if (!this.#metas.isNewer(entry.meta, here.meta)) return here;
+    here.release();
+    return this.#copy(key, entry);
   }
 
   /** @returns an entry to read by: here, or, where there is no room, as it came */
@@ -108,6 +153,11 @@ export class SharedStore implements CacheStore {
     return copy;
   }
 }
+
+/** Milliseconds until Redis is asked again about what is stale here. */
+const ASKED_AGAIN = 1000;
+/** Keys for which that is noted. */
+const MOST_ASKED = 1000;
 
 const NOBODY: WriterOwner = { onDrain() {}, onFailure() {} };
 
