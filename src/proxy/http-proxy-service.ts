@@ -251,10 +251,12 @@ class HttpProxyService<C> implements Service {
   async retire(): Promise<void> {
     this.#closePool();
     await Promise.all([...this.#all.map((service) => service.retire()), this.#passed()]);
+    await this.#proxy?.fills.done();
   }
 
   async drain(): Promise<void> {
     await Promise.all([...this.#all.map((service) => service.drain()), this.#passed()]);
+    await this.#proxy?.fills.done();
     this.#closePool();
   }
 
@@ -264,7 +266,7 @@ class HttpProxyService<C> implements Service {
     if (this.#handshakes !== shared) this.#handshakes?.destroy();
     for (const handshakes of this.#earlierHandshakes) handshakes.destroy();
     for (const service of this.#all) service.destroy();
-    for (const fill of this.#proxy?.fills ?? []) fill.giveUp();
+    this.#proxy?.fills.giveUp();
     this.#closePool();
   }
 }

@@ -11,6 +11,7 @@ import { Forwarding, type ForwardingPolicy, NO_FORWARDING } from "./forwarding.t
 import type { GrpcWebSettings } from "./grpc/web-cors.ts";
 import { GrpcWebEntrance } from "./grpc/web-entrance.ts";
 import { countDownForwards } from "./max-forwards.ts";
+import { OpenFills } from "./open-fills.ts";
 import type { MaybePromise, ProxyPhases } from "./phases.ts";
 import { type CachePlans, type Plan, splitAtCache, toPlan, usesCaches } from "./plan.ts";
 import { DEFAULT_RETRY_POLICY, type RetryPolicy } from "./retries.ts";
@@ -79,12 +80,6 @@ function exactNow(): number {
 
 const ANY_RANDOM: Random = { next: () => Math.random() };
 
-/** Something that is fetched for a cache. */
-export interface OpenFill {
-  /** Nobody wants it any more. */
-  giveUp(): void;
-}
-
 /** A proxy program made ready to run: its phases with everything a session needs. One for each thread. */
 export class HttpProxy<C> {
   readonly plan: Plan<C>;
@@ -110,7 +105,7 @@ export class HttpProxy<C> {
   /** Whether somebody may look at a session that was answered at once when that is over. */
   readonly keepsSessions: boolean;
   /** What is being fetched for caches, whether anybody waits for it or not. */
-  fills: Set<OpenFill> = new Set();
+  fills: OpenFills = new OpenFills();
   readonly #allowConnect: boolean;
   readonly #observer: SessionObserver | null;
   readonly #reporter: ErrorReporter | null;

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { idleAlarms } from "../../src/base/alarms.ts";
+import { allocateCacheCounts, type CacheCountName, CacheCounts } from "../../src/cache/cache-counts.ts";
 import { allocateFills } from "../../src/cache/fills/fill-memory.ts";
 import { FILL_DEFAULTS, FillTable } from "../../src/cache/fills/fill-table.ts";
 import { allocatePredictor, Predictor } from "../../src/cache/predictor.ts";
@@ -29,19 +30,22 @@ export class CachingProxy implements AsyncDisposable {
   /** What the origin was asked, where its script notes it. */
   readonly asked: RawRequest[];
   readonly fills: FillTable;
+  readonly #counts: CacheCounts;
 
   constructor(
-    proxy: ProxyUnderTest,
-    store: WatchedStore,
-    clock: { now: number },
-    asked: RawRequest[],
-    fills: FillTable,
+    parts: Pick<CachingProxy, "proxy" | "store" | "clock" | "asked" | "fills">,
+    counts: CacheCounts,
   ) {
-    this.proxy = proxy;
-    this.fills = fills;
-    this.store = store;
-    this.clock = clock;
-    this.asked = asked;
+    this.proxy = parts.proxy;
+    this.store = parts.store;
+    this.clock = parts.clock;
+    this.asked = parts.asked;
+    this.fills = parts.fills;
+    this.#counts = counts;
+  }
+
+  get counts(): Record<CacheCountName, number> {
+    return this.#counts.totals;
   }
 
   /** The answer to a request on a connection of its own. */
@@ -72,7 +76,8 @@ export async function startCaching(answer: Answer, options: CachingOptions = {})
   const store = new WatchedStore(new MemoryStore(memory, 0));
   const predictor = new Predictor(allocatePredictor(64));
   const fills = new FillTable(allocateFills(64), 0, FILL_DEFAULTS, { clock: idleAlarms, predictor });
-  const cache = new HttpCache({ store, fills, secret: [1, 2, 3, 4], now: () => clock.now });
+  const counts = new CacheCounts(allocateCacheCounts(1), 0);
+  const cache = new HttpCache({ store, fills, counts, secret: [1, 2, 3, 4], now: () => clock.now });
   const rules = cache.rules({}, policy);
   const proxy = await startProxy({
     origin: answering(answer, asked),
@@ -85,7 +90,7 @@ export async function startCaching(answer: Answer, options: CachingOptions = {})
       ...more?.phases,
     },
   });
-  return new CachingProxy(proxy, store, clock, asked, fills);
+  return new CachingProxy({ proxy, store, clock, asked, fills }, counts);
 }
 
 /** The value of a field, null where there is none. */

@@ -74,6 +74,7 @@ export abstract class CacheEntrance<C> extends Exchange<C> implements CacheNotes
     else if (request.body !== "none" && request.body !== 0) this.goPast("request-body");
     else {
       const lookup = new Lookup(rules, request, client.scheme);
+      if (this.session.plugins !== null) lookup.takeWhole();
       if ((lookup.fields & PAST_CACHE) !== 0) this.goPast("request-override");
       else this.#askForKey(lookup);
     }

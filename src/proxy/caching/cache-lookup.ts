@@ -3,7 +3,7 @@ import { MetaView } from "../../cache/meta-view.ts";
 import { isStillThere } from "../../cache/purges/judge.ts";
 import type { CacheDirectives } from "../../cache/rules/directives.ts";
 import { requestDirectives } from "../../cache/rules/request-directives.ts";
-import { requestFieldsOf } from "../../cache/rules/request-fields.ts";
+import { RequestField, requestFieldsOf } from "../../cache/rules/request-fields.ts";
 import { variantText } from "../../cache/rules/vary.ts";
 import type { CacheEntry, CacheKey } from "../../cache/store.ts";
 import type { RequestHead } from "../../http/heads.ts";
@@ -16,7 +16,7 @@ export class Lookup {
   readonly rules: CacheRules;
   readonly request: RequestHead;
   /** Of the request, as `requestFieldsOf` found them. */
-  readonly fields: number;
+  fields: number;
   /** What the request says of it; null for nothing. */
   readonly asked: CacheDirectives | null;
   primary: CacheKey;
@@ -50,6 +50,11 @@ export class Lookup {
   /** The request may become another one from now on, or be there no more. */
   keepKey(): void {
     void this.primary.text;
+  }
+
+  /** Parts of what is stored are no parts of what the client gets: it gets all of it. */
+  takeWhole(): void {
+    this.fields &= ~RequestField.Range;
   }
 
   /** Time has passed since it began. */

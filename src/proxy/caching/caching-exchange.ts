@@ -43,6 +43,8 @@ export class CachingExchange<C> extends CopyingExchange<C> implements FillOwner,
   /** What isn't fresh any more, while it is asked about, or what was found, while the program looks at it; held. */
   #stale: CacheEntry | null = null;
   #hasWaited = false;
+  /** Whether it goes to a server as if there were no cache, after it was looked for there. */
+  #isPast = false;
   /** When the request looked for it first, by the cache's time. */
   #arrived = 0;
 
@@ -142,7 +144,7 @@ export class CachingExchange<C> extends CopyingExchange<C> implements FillOwner,
   /** What isn't there for a HEAD isn't fetched for it either: the client wants less than that. */
   #miss(): void {
     const { cacheMiss } = this.proxy.plan;
-    if (this.isHead) this.goPast("method");
+    if (this.isHead) this.#goPast("method");
     else if (cacheMiss === null || this.forward !== null) this.#seek(null);
     else this.call(cacheMiss, this.#afterMiss, undefined);
   }
@@ -243,9 +245,14 @@ export class CachingExchange<C> extends CopyingExchange<C> implements FillOwner,
     }
   }
 
+  /** It was looked for, and the server's answer is this client's alone. */
   #goPast(reason: string): void {
+    const lookup = this.lookup!;
+    this.forward ??= forwardFor(lookup, this.#stale);
+    lookup.rules.cache.counts?.add(CacheCount.passed);
     this.#dropStale();
     this.#fill = null;
+    this.#isPast = true;
     this.goPast(reason);
   }
 
@@ -384,6 +391,7 @@ export class CachingExchange<C> extends CopyingExchange<C> implements FillOwner,
   /** What a request that may change something was about, isn't served any more. */
   protected override onAnswer(head: ResponseHead): void {
     const { cacheRules, request, client } = this.session;
+    if (this.#isPast) this.#tellOfPass(head);
     if (cacheRules !== null && !isSafe(request.method)) {
       const { key, cache } = cacheRules;
       for (const url of invalidatedBy(request, client.scheme, head)) {
@@ -392,6 +400,11 @@ export class CachingExchange<C> extends CopyingExchange<C> implements FillOwner,
       }
     }
     super.onAnswer(head);
+  }
+
+  #tellOfPass(head: ResponseHead): void {
+    const { rules, now } = this.lookup!;
+    tellOfCache(head, null, now, rules.cache.name, { forward: this.forward, detail: this.cacheReason! });
   }
 
   protected override dropUpstream(error: ProxyError | null): void {

@@ -1,11 +1,13 @@
 import { notPromised, ProxyError, toProxyError } from "../../base/errors.ts";
 import { checkStoredAs, type StoredAs } from "../../cache/rules/verdict.ts";
-import type { RequestHead, ResponseHead } from "../../http/heads.ts";
-import type { DownstreamStream } from "../../http/streams.ts";
+import type { BodyLength, RequestHead, ResponseHead } from "../../http/heads.ts";
+import type { DownstreamStream, UpstreamStream } from "../../http/streams.ts";
+import type { HttpPeer } from "../../upstream/peer.ts";
 import { Exchange } from "../exchange.ts";
 import type { HttpProxy } from "../http-proxy.ts";
 import type { CacheVerdict } from "../phases.ts";
 import type { Session } from "../session.ts";
+import type { SessionPlugins } from "../session-plugins.ts";
 import type { MeteredClient } from "../traffic/session-meter.ts";
 import { type CacheNotes, type CachePhase, SessionCache } from "./session-cache.ts";
 
@@ -42,6 +44,8 @@ export class FillExchange<C> extends Exchange<C> implements CacheNotes {
   readonly isStored = false;
   readonly isCollapsed = false;
   readonly #subject: FillSubject;
+  /** What the response will go through when it is sent; null: nothing. */
+  readonly #plugins: SessionPlugins | null;
   /** By whom it is counted as one that no client waits for; null: it isn't. */
   #watcher: Watcher | null = null;
   #cache: SessionCache | null = null;
@@ -56,6 +60,7 @@ export class FillExchange<C> extends Exchange<C> implements CacheNotes {
   ) {
     super(proxy, downstream, request, client);
     this.#subject = downstream;
+    this.#plugins = origin.plugins;
     this.responsePlan = proxy.plans.beforeCache;
     const { session } = this;
     session.context = origin.context;
@@ -72,6 +77,11 @@ export class FillExchange<C> extends Exchange<C> implements CacheNotes {
     this.goUpstream();
     // A request that a cache makes has no body.
     if (!this.isDone) this.onRequestEnd(null);
+  }
+
+  /** A server that would code it for the client makes it plain for those who can't read it then. */
+  protected override sendHeadTo(server: UpstreamStream, head: RequestHead, peer: HttpPeer): BodyLength {
+    return super.sendHeadTo(server, this.#plugins === null ? head : this.#plugins.toSend(head), peer);
   }
 
   /** Nobody is answered here: whoever wants the response decides what an error is to them. */
