@@ -17,10 +17,12 @@ test("threads share what has one name and size, and take over what a dead one he
   assert.equal(caches.open(settingsOf("a", 2 ** 20), 2), memory);
   assert.notEqual(caches.open(settingsOf("b", 2 ** 20), 2), memory);
   const [dead, living] = [new MemoryStore(memory.memory!, 0, 100), new MemoryStore(memory.memory!, 1, 101)];
+  const { bytes } = living.stats;
   await writeEntry(dead, "k", ["m", Buffer.from("body")]);
   dead.find(cacheKey("k"));
   caches.forgetThread(0);
   assert.equal(living.remove(cacheKey("k")), true);
+  assert.equal(living.stats.bytes, bytes, "nobody holds it any more");
   assert.notEqual(caches.open(settingsOf("a", 2 ** 21), 2), memory);
   assert.throws(() => caches.open(settingsOf("c", 1), 2), RangeError);
 });

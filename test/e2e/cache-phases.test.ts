@@ -1,17 +1,17 @@
 import assert from "node:assert/strict";
-import { join } from "node:path";
+import { readFile } from "node:fs/promises";
 import { describe, test } from "node:test";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { ProxyError } from "../../src/base/errors.ts";
-import { testCacheStore } from "../../src/cache/store.contract.ts";
-import type { CacheStore } from "../../src/cache/store.ts";
 import { MemoryStore } from "../../src/cache/stores/memory/memory-store.ts";
 import { allocateMemoryStore } from "../../src/cache/stores/memory/store-memory.ts";
+import { AccessLog } from "../../src/observe/access-log.ts";
+import { LogSink } from "../../src/observe/log-sink.ts";
 import { memoryCache, type ResponseCache, storeCache } from "../../src/proxy/caching/response-cache.ts";
 import type { SessionCache } from "../../src/proxy/caching/session-cache.ts";
 import type { ProxyPhases } from "../../src/proxy/phases.ts";
-import { loadProgram } from "../../src/worker/program-loader.ts";
 import { until } from "../kit/deadline.ts";
+import { createTemporaryDirectory } from "../kit/files.ts";
 import type { RawRequest, RawResponse } from "../kit/raw-message.ts";
 import { WatchedStore } from "../kit/watched-store.ts";
 import { field, MAX_AGE, statusOf } from "./caching.ts";
@@ -338,6 +338,44 @@ describe("a program with a cache", () => {
     assert.deepEqual(problems.slice(4), ["UPSTREAM_RESET", "UPSTREAM_RESET"] satisfies ProxyError["code"][]);
   });
 
+  test("tells the access log", async () => {
+    await using folder = await createTemporaryDirectory();
+    const path = folder.join("access.log");
+    const sink = new LogSink(path);
+    const cache = memoryCache({ mostBytes: 2 ** 20 });
+    const origin = answering(counting(MAX_AGE));
+    {
+      await using proxy = await startProxy({
+        ...{ origin, observer: new AccessLog(sink, "json") },
+        phases: { requestCacheFilter: ({ request: { path } }) => (path === "/none" ? null : cache) },
+      });
+      const client = await proxy.connect();
+      for (const target of ["/a", "/a", "/none"]) await client.exchange(request(`GET ${target}`));
+      await client.exchange(request("DELETE /a"));
+    }
+    await sink.close();
+    const lines = (await readFile(path, "utf8")).trimEnd().split("\n");
+    const told = lines.map((line) => {
+      const { cache, cache_phase, cache_reason } = JSON.parse(line) as Record<string, string | null>;
+      return [cache?.split(";")[1], cache_phase, cache_reason];
+    });
+    assert.deepEqual(told, [
+      [" fwd=uri-miss", "miss", null],
+      [" hit", "hit", null],
+      [undefined, undefined, undefined],
+      [undefined, "bypass", "method"],
+    ]);
+  });
+
+  test("takes no nonsense for what is to be stored", async () => {
+    let said: unknown;
+    await using it = await stage(counting(MAX_AGE), { responseCacheFilter: () => said as undefined });
+    const nonsense = [{ lifetime: -1 }, { staleIfError: Number.NaN }, { lifetime: "60" }, { tags: ["a b"] }];
+    for (said of nonsense) assert.equal((await it.ask("GET /a")).status, 500, JSON.stringify(said));
+    for (said of [{ lifetime: Number.POSITIVE_INFINITY }, true, null])
+      assert.equal((await it.ask(`GET /${typeof said}`)).status, 200);
+  });
+
   test("lets go of what was found when its client leaves", async () => {
     const gate = Promise.withResolvers<undefined>();
     let looks = 0;
@@ -388,15 +426,3 @@ describe("a program with a cache", () => {
     assert.equal(cache.stats.counts.hits, 1);
   });
 });
-
-const example = join(import.meta.dirname, "..", "..", "examples", "own-store.ts");
-// Where `sluice` leads for programs.
-await loadProgram(example);
-const { MapStore } = (await import(example)) as {
-  readonly MapStore: new (mostBytes: number, mostEntryBytes: number) => CacheStore;
-};
-testCacheStore(
-  "a program's own",
-  ({ mostBytes, mostEntryBytes }) => ({ store: new MapStore(mostBytes, mostEntryBytes) }),
-  { runs: 3 },
-);

@@ -132,7 +132,7 @@ export class FillExchange<C> extends Exchange<C> implements CacheNotes {
   }
 
   #takeVerdict(verdict: CacheVerdict): void {
-    if (typeof verdict === "object") {
+    if (typeof verdict === "object" && verdict !== null) {
       try {
         checkStoredAs(verdict);
       } catch (thrown) {
