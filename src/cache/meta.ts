@@ -21,16 +21,12 @@ export const MetaFlag = {
   MustRevalidate: 1,
   /** Asked about each time. */
   NoCache: 2,
-  /** Its lifetime is a guess (RFC 9111 §4.2.2). */
-  Heuristic: 4,
   /** No response but the names of the fields by which those under this key vary. */
   VaryList: 8,
   /** A purge made it stale, however young it is. */
   Purged: 0x10,
   HasEtag: 0x20,
   HasLastModified: 0x40,
-  /** Its body is not to be changed (RFC 9111 §5.2.2.6). */
-  NoTransform: 0x80,
 } as const;
 
 export type FieldLine = readonly [name: string, value: string];

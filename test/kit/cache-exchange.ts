@@ -6,7 +6,7 @@ import { type CachePolicy, DEFAULT_POLICY } from "../../src/cache/rules/policy.t
 import { requestDirectives } from "../../src/cache/rules/request-directives.ts";
 import { requestFieldsOf } from "../../src/cache/rules/request-fields.ts";
 import { readResponse } from "../../src/cache/rules/response-facts.ts";
-import type { Exchange } from "../../src/cache/rules/storability.ts";
+import type { Fetched } from "../../src/cache/rules/storability.ts";
 import { toMeta } from "../../src/cache/rules/to-meta.ts";
 import { type BodyLength, RequestHead, ResponseHead } from "../../src/http/heads.ts";
 import type { HeadersInit } from "../../src/http/http-headers.ts";
@@ -46,7 +46,7 @@ export function requestOf({ method, target, host, request, requestBody }: CacheE
 }
 
 /** A request and its response, read as a cache reads them. */
-export function exchangeOf(init: CacheExchangeInit): Exchange {
+export function exchangeOf(init: CacheExchangeInit): Fetched {
   const policy = policyOf(init.policy);
   const request = requestOf(init);
   const fields = requestFieldsOf(request);

@@ -206,10 +206,12 @@ test("says what became of a request", () => {
   assert.equal(formatCacheStatus("Sluice", { forward: null, ttl: -5 }), "Sluice; hit; ttl=-5");
   const all = { forwardStatus: 304, ttl: 60, stored: true, collapsed: true, detail: "private" };
   assert.equal(
-    formatCacheStatus("Sluice", { forward: "stale", ...all, key: 'a"\\' }),
-    'Sluice; fwd=stale; fwd-status=304; ttl=60; stored; collapsed; key="a\\"\\\\"; detail=private',
+    formatCacheStatus("Sluice", { forward: "stale", ...all }),
+    "Sluice; fwd=stale; fwd-status=304; ttl=60; stored; collapsed; detail=private",
   );
-  assert.equal(formatCacheStatus("Sluice", { forward: "miss", key: "\u00e9\n" }), "Sluice; fwd=miss");
+  const detailOf = (detail: string): string => formatCacheStatus("Sluice", { forward: "uri-miss", detail });
+  assert.equal(detailOf('a "\\'), 'Sluice; fwd=uri-miss; detail="a \\"\\\\"');
+  assert.equal(detailOf("\u00e9\n"), "Sluice; fwd=uri-miss");
   assert.equal(timeToLive(CAME, 10, CAME + 1), 9);
   assert.equal(timeToLive(CAME, 10, CAME + 12_000), -2);
 });

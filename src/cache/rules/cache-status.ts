@@ -1,16 +1,10 @@
 /** Why a request went to the server (RFC 9211 §2.2). */
 export const Forward = {
-  /** The cache is off for it, or wasn't to look. */
-  Bypass: "bypass",
-  Method: "method",
   UriMiss: "uri-miss",
   VaryMiss: "vary-miss",
-  /** Nobody knows which of both. */
-  Miss: "miss",
   /** By its own directives. */
   Request: "request",
   Stale: "stale",
-  Partial: "partial",
 } as const;
 export type Forward = (typeof Forward)[keyof typeof Forward];
 
@@ -25,8 +19,6 @@ export interface CacheStatus {
   readonly stored?: boolean;
   /** It waited for what another request fetched. */
   readonly collapsed?: boolean;
-  /** The text of its key; left out where it isn't ASCII. */
-  readonly key?: string;
   /** Left out where it isn't ASCII. */
   readonly detail?: string;
 }
@@ -37,15 +29,13 @@ export interface CacheStatus {
  * @param cache its name, a token
  */
 export function formatCacheStatus(cache: string, status: CacheStatus): string {
-  const { forward, forwardStatus, ttl, stored, collapsed, key, detail } = status;
+  const { forward, forwardStatus, ttl, stored, collapsed, detail } = status;
   let text = forward === null ? `${cache}; hit` : `${cache}; fwd=${forward}`;
   if (forwardStatus !== undefined) text += `; fwd-status=${forwardStatus}`;
   if (ttl !== undefined) text += `; ttl=${ttl}`;
   if (stored === true) text += "; stored";
   if (collapsed === true) text += "; collapsed";
-  if (key !== undefined && IS_STRING.test(key)) text += `; key=${quoted(key)}`;
-  if (detail !== undefined && IS_STRING.test(detail))
-    text += IS_TOKEN.test(detail) ? `; detail=${detail}` : `; detail=${quoted(detail)}`;
+  if (detail !== undefined && IS_STRING.test(detail)) text += `; detail=${tokenOrString(detail)}`;
   return text;
 }
 
@@ -53,8 +43,8 @@ export function formatCacheStatus(cache: string, status: CacheStatus): string {
 const IS_STRING = /^[\x20-\x7e]*$/;
 const IS_TOKEN = /^[A-Za-z*][\w!#$%&'*+.^`|~:/-]*$/;
 
-function quoted(text: string): string {
-  return `"${text.replace(/["\\]/g, "\\$&")}"`;
+function tokenOrString(text: string): string {
+  return IS_TOKEN.test(text) ? text : `"${text.replace(/["\\]/g, "\\$&")}"`;
 }
 
 /** The seconds that a response is still fresh, whole ones. Times in milliseconds since 1970, the lifetime in seconds. */

@@ -9,9 +9,7 @@ export const Directive = {
   MustRevalidate: 0x10,
   ProxyRevalidate: 0x20,
   MustUnderstand: 0x40,
-  NoTransform: 0x80,
   OnlyIfCached: 0x100,
-  Immutable: 0x200,
 } as const;
 
 /** Of a number that wasn't there. */
@@ -51,9 +49,7 @@ const FLAGS: ReadonlyMap<string, number> = new Map([
   ["must-revalidate", Directive.MustRevalidate],
   ["proxy-revalidate", Directive.ProxyRevalidate],
   ["must-understand", Directive.MustUnderstand],
-  ["no-transform", Directive.NoTransform],
   ["only-if-cached", Directive.OnlyIfCached],
-  ["immutable", Directive.Immutable],
 ]);
 
 /**

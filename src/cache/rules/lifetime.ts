@@ -3,33 +3,20 @@ import { ABSENT, Directive } from "./directives.ts";
 import type { CachePolicy, HeuristicLifetime } from "./policy.ts";
 import type { ResponseFacts } from "./response-facts.ts";
 
-/** Where a lifetime comes from. */
-export const LifetimeSource = { Response: 0, Default: 1, Heuristic: 2, None: 3 } as const;
-export type LifetimeSource = (typeof LifetimeSource)[keyof typeof LifetimeSource];
-
-export interface Lifetime {
-  /** How long the response is fresh from when it was made, in seconds. */
-  readonly seconds: number;
-  readonly source: LifetimeSource;
-}
-
 /** Statuses whose responses may be kept without being told so (RFC 9110 §15.1). */
 const HEURISTIC: ReadonlySet<number> = new Set([200, 203, 204, 206, 300, 301, 308, 404, 405, 410, 414, 501]);
 
-/** How long a response is fresh (RFC 9111 §4.2.1), and by whose account. */
-export function lifetimeOf(facts: ResponseFacts, policy: CachePolicy): Lifetime {
-  const told = toldLifetime(facts);
-  if (told !== ABSENT) return limited(told, LifetimeSource.Response, policy);
-  const byStatus = policy.defaultLifetimes.get(facts.status);
-  if (byStatus !== undefined) return limited(byStatus, LifetimeSource.Default, policy);
-  if (policy.heuristic === null || !allowsHeuristics(facts)) return NO_LIFETIME;
-  return limited(heuristicLifetime(facts, policy.heuristic), LifetimeSource.Heuristic, policy);
+/** How long a response is fresh from when it was made, in seconds (RFC 9111 §4.2.1); 0 where nothing says it. */
+export function lifetimeOf(facts: ResponseFacts, policy: CachePolicy): number {
+  return Math.min(unlimitedLifetime(facts, policy), policy.longestLifetime);
 }
 
-const NO_LIFETIME: Lifetime = { seconds: 0, source: LifetimeSource.None };
-
-function limited(seconds: number, source: LifetimeSource, { longestLifetime }: CachePolicy): Lifetime {
-  return { seconds: Math.min(seconds, longestLifetime), source };
+function unlimitedLifetime(facts: ResponseFacts, { defaultLifetimes, heuristic }: CachePolicy): number {
+  const told = toldLifetime(facts);
+  if (told !== ABSENT) return told;
+  const byStatus = defaultLifetimes.get(facts.status);
+  if (byStatus !== undefined) return byStatus;
+  return heuristic !== null && allowsHeuristics(facts) ? heuristicLifetime(facts, heuristic) : 0;
 }
 
 /** What the response itself says, in seconds; `ABSENT` when it says nothing. */

@@ -2,7 +2,7 @@ import { type FieldName, toFieldName } from "../../http/field-names.ts";
 import type { RequestHead, ResponseHead } from "../../http/heads.ts";
 import { ABSENT, type CacheDirectives, Directive } from "./directives.ts";
 import { listsField } from "./field-list.ts";
-import { type Lifetime, mayBeKept } from "./lifetime.ts";
+import { mayBeKept } from "./lifetime.ts";
 import { lookalikesOf } from "./lookalikes.ts";
 import type { CachePolicy } from "./policy.ts";
 import { OVERRIDES, RequestField } from "./request-fields.ts";
@@ -24,8 +24,8 @@ export type NotStored =
   | "vary"
   | "not-reusable";
 
-/** An exchange that is over but for the response's body. */
-export interface Exchange {
+/** A request and what was fetched for it, but for the response's body. */
+export interface Fetched {
   /** As the client made it. For a HEAD the server was asked for all of it (`askForAll`), or its response is none to store. */
   readonly request: RequestHead;
   /** Of the request, as `requestFieldsOf` found them. */
@@ -34,18 +34,19 @@ export interface Exchange {
   readonly asked: CacheDirectives | null;
   readonly response: ResponseHead;
   readonly facts: ResponseFacts;
-  readonly lifetime: Lifetime;
+  /** As `lifetimeOf` found it. */
+  readonly lifetime: number;
 }
 
 /**
  * Whether, and if not, why a response isn't stored (RFC 9111 §3); null when it is. Whoever serves it must look at the
  * lifetime too: one that is to be revalidated each time is stored as well.
  */
-export function whyNotStored(exchange: Exchange, policy: CachePolicy): NotStored | null {
-  return byRequest(exchange) ?? byStatus(exchange.facts) ?? byResponse(exchange, policy);
+export function whyNotStored(fetched: Fetched, policy: CachePolicy): NotStored | null {
+  return byRequest(fetched) ?? byStatus(fetched.facts) ?? byResponse(fetched, policy);
 }
 
-function byRequest({ request, fields, asked }: Exchange): NotStored | null {
+function byRequest({ request, fields, asked }: Fetched): NotStored | null {
   const { method, body } = request;
   if (method !== "GET" && method !== "HEAD") return "method";
   // A server may answer to the body of a GET, which no key holds.
@@ -81,17 +82,17 @@ function byStatus({ status, directives }: ResponseFacts): NotStored | null {
   return directives.has(Directive.MustUnderstand) && !UNDERSTOOD.has(status) ? "status" : null;
 }
 
-function byResponse(exchange: Exchange, policy: CachePolicy): NotStored | null {
-  const { fields, response, facts } = exchange;
+function byResponse(fetched: Fetched, policy: CachePolicy): NotStored | null {
+  const { fields, response, facts } = fetched;
   const { directives, vary } = facts;
   // Whoever understands the status may store in spite of it (RFC 9111 §5.2.2.3).
   if (directives.has(Directive.NoStore) && !directives.has(Directive.MustUnderstand)) return "no-store";
   const isOnes = whyForOne(fields, directives);
   if (isOnes !== null) return isOnes;
   if (!policy.storesCookies && setsCookie(response, directives)) return "set-cookie";
-  const forbidden = vary === null ? null : byVary(varyNames(vary), exchange);
+  const forbidden = vary === null ? null : byVary(varyNames(vary), fetched);
   if (forbidden !== null) return forbidden;
-  return isReusable(exchange) ? null : "not-reusable";
+  return isReusable(fetched) ? null : "not-reusable";
 }
 
 /** Why a response is for nobody but whom it was made for. @param fields of the request, as `requestFieldsOf` found them */
@@ -113,7 +114,7 @@ const OF_CLIENT: ReadonlySet<string> = new Set([
 ]);
 
 /** @param names null for a Vary that no other request can be answered by */
-function byVary(names: readonly string[] | null, { request }: Exchange): NotStored | null {
+function byVary(names: readonly string[] | null, { request }: Fetched): NotStored | null {
   if (names === null || names.some((name) => OF_CLIENT.has(name))) return "vary";
   return imitates(request, names.map(toFieldName)) ? "request-override" : null;
 }
@@ -133,10 +134,10 @@ function setsCookie({ headers }: ResponseHead, { privateFields, noCacheFields }:
 }
 
 /** Something must come of it: it is fresh for a while, or there is a validator to ask by. */
-function isReusable({ facts, lifetime }: Exchange): boolean {
+function isReusable({ facts, lifetime }: Fetched): boolean {
   const { directives, etag, lastModified } = facts;
   const hasValidator = etag !== null || !Number.isNaN(lastModified);
-  if (lifetime.seconds > 0 && !directives.has(Directive.NoCache)) return true;
+  if (lifetime > 0 && !directives.has(Directive.NoCache)) return true;
   const servesStale = directives.staleWhileRevalidate > 0 || directives.staleIfError > 0;
   return (hasValidator || servesStale) && mayBeKept(facts);
 }

@@ -26,8 +26,3 @@ export function joinTags(tags: Iterable<string>): string {
   }
   return joined === " " ? "" : joined;
 }
-
-/** Whether `tags`, as `tagsOf` gave them, hold `tag`. */
-export function hasTag(tags: string, tag: string): boolean {
-  return tags.includes(` ${tag} `);
-}

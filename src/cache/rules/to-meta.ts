@@ -2,7 +2,6 @@ import type { ResponseHead } from "../../http/heads.ts";
 import { canHold, MetaFlag, type ResponseMeta } from "../meta.ts";
 import { bornAt } from "./age.ts";
 import { ABSENT, type CacheDirectives, Directive } from "./directives.ts";
-import { type Lifetime, LifetimeSource } from "./lifetime.ts";
 import type { CachePolicy } from "./policy.ts";
 import type { ResponseFacts } from "./response-facts.ts";
 import { storedFields } from "./stored-fields.ts";
@@ -24,12 +23,13 @@ export interface Placing {
 
 /**
  * What is stored of a response that `whyNotStored` has nothing against.
+ * @param lifetime as `lifetimeOf` found it
  * @returns null when it has more or longer fields than a meta can hold: it isn't stored either
  */
 export function toMeta(
   response: ResponseHead,
   facts: ResponseFacts,
-  lifetime: Lifetime,
+  lifetime: number,
   policy: CachePolicy,
   placing: Placing,
 ): ResponseMeta | null {
@@ -43,12 +43,12 @@ export function toMeta(
   return {
     ...place,
     status: facts.status,
-    flags: flagsOf(facts, lifetime),
+    flags: flagsOf(facts),
     responseTime: facts.responseTime,
     bornAt: bornAt(facts),
     date: facts.date,
     lastModified: facts.lastModified,
-    lifetime: lifetime.seconds,
+    lifetime,
     staleWhileRevalidate: heedsOwn
       ? staleTime(directives, directives.staleWhileRevalidate, policy.staleWhileRevalidate)
       : 0,
@@ -69,12 +69,10 @@ function mustRevalidate(directives: CacheDirectives): boolean {
   return directives.has(Directive.MustRevalidate | Directive.ProxyRevalidate);
 }
 
-function flagsOf({ directives, etag, lastModified }: ResponseFacts, { source }: Lifetime): number {
+function flagsOf({ directives, etag, lastModified }: ResponseFacts): number {
   let flags = 0;
   if (mustRevalidate(directives) || directives.sharedMaxAge !== ABSENT) flags |= MetaFlag.MustRevalidate;
   if (directives.has(Directive.NoCache)) flags |= MetaFlag.NoCache;
-  if (directives.has(Directive.NoTransform)) flags |= MetaFlag.NoTransform;
-  if (source === LifetimeSource.Heuristic) flags |= MetaFlag.Heuristic;
   if (etag !== null) flags |= MetaFlag.HasEtag;
   if (!Number.isNaN(lastModified)) flags |= MetaFlag.HasLastModified;
   return flags;
