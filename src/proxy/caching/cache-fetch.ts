@@ -118,7 +118,7 @@ export class CacheFetch<C> implements DownstreamStream, WriterOwner, PassOwner, 
     }
     this.#requestTime = this.#now();
     this.#generation = this.#lookup.rules.cache.purges?.generation ?? 0;
-    this.#invalidations = countInvalidations(this.#lookup);
+    this.#invalidations = this.#lookup.invalidations;
     this.#exchange = new FillExchange<C>(proxy, this, request, client, origin);
     this.#exchange.start();
     if (this.#owner === null) this.#exchange.unwatch(this.#lookup.rules.cache.fills);
@@ -235,7 +235,7 @@ export class CacheFetch<C> implements DownstreamStream, WriterOwner, PassOwner, 
 
   /** Somebody may have changed since what the server answers with. */
   get #isOutOfDate(): boolean {
-    return countInvalidations(this.#lookup) !== this.#invalidations;
+    return this.#lookup.invalidations !== this.#invalidations;
   }
 
   /** Where the response is stored: behind a list of fields if it varies. */
@@ -479,14 +479,6 @@ export class CacheFetch<C> implements DownstreamStream, WriterOwner, PassOwner, 
   toByteStream(): ByteStream {
     throw new Error("A cache is no byte stream");
   }
-}
-
-/** Of the URL alone: what invalidates it knows no fields and cookies. */
-function countInvalidations({ rules, primary }: Lookup): number {
-  const { key, cache } = rules;
-  if (cache.invalidations === null) return 0;
-  const end = primary.text.indexOf("\n");
-  return cache.invalidations.count(end === -1 ? primary : key.ofText(primary.text.slice(0, end)));
 }
 
 /** Never 0, which stands for none. */

@@ -65,7 +65,28 @@ export class Lookup {
   /** The entry for this request, held; null for none. Synchronous where the store is. */
   find(): CacheEntry | null | Promise<CacheEntry | null> {
     const found = this.rules.cache.store.find(this.primary);
-    return found instanceof Promise ? found.then((entry) => this.#follow(entry)) : this.#follow(found);
+    const entry =
+      found instanceof Promise ? found.then((primary) => this.#follow(primary)) : this.#follow(found);
+    return entry instanceof Promise ? this.#unlessChanged(entry) : entry;
+  }
+
+  /** How often the URL alone was invalidated, for what does that knows no fields and cookies. */
+  get invalidations(): number {
+    const { key, cache } = this.rules;
+    if (cache.invalidations === null) return 0;
+    const { text } = this.primary;
+    const end = text.indexOf("\n");
+    return cache.invalidations.count(end === -1 ? this.primary : key.ofText(text.slice(0, end)));
+  }
+
+  /** What a store has found may be older than what has taken it out while the store was asked. */
+  async #unlessChanged(found: Promise<CacheEntry | null>): Promise<CacheEntry | null> {
+    const before = this.invalidations;
+    const entry = await found;
+    if (entry === null || this.invalidations === before) return entry;
+    entry.release();
+    this.rules.cache.forget(this.key);
+    return null;
   }
 
   #follow(entry: CacheEntry | null): CacheEntry | null | Promise<CacheEntry | null> {
