@@ -10,7 +10,10 @@ import type { ClientInfo } from "./session.ts";
 
 /** What a server is told about the client and the way its request took. */
 export interface ForwardingPolicy {
-  /** `append` keeps what came in, `replace` throws it away, `off` passes it on untouched and adds nothing. */
+  /**
+   * `append` keeps what came in, `replace` throws it away, also those fields of the four that aren't written here, `off` passes it
+   * on untouched and adds nothing.
+   */
   readonly mode: "append" | "replace" | "off";
   /** `X-Forwarded-For`, `X-Forwarded-Proto`, `X-Forwarded-Host`. */
   readonly xForwarded: boolean;
@@ -76,8 +79,7 @@ export class Forwarding {
     const isOff = policy.mode === "off";
     this.#special =
       (policy.via === null ? 0 : VIA_BIT) |
-      (isOff || !policy.xForwarded ? 0 : X_FORWARDED_BITS) |
-      (isOff || !policy.forwarded ? 0 : FORWARDED_BIT) |
+      (isOff ? 0 : X_FORWARDED_BITS | FORWARDED_BIT) |
       (isOff && policy.clientCertificate === "off" ? 0 : CERTIFICATE_BITS);
   }
 
@@ -135,7 +137,7 @@ export class Forwarding {
     const { mode, xForwarded, forwarded, via } = this.#policy;
     const keeps = mode === "append" && this.#isTrusted(client);
     let lines = "";
-    let dropped = 0;
+    let dropped = mode === "off" || keeps ? 0 : (X_FORWARDED_BITS | FORWARDED_BIT) & ~touchedIn(head);
     if (mode !== "off" && xForwarded) {
       lines += xForwardedLines(head, client, keeps);
       dropped |= X_FORWARDED_BITS;
@@ -175,8 +177,8 @@ export class Forwarding {
     const keeps = mode === "append" && this.#trusted !== null && this.#isTrusted(client);
     const isOwn = how !== "off" && client.tls !== null && client.tls.peerCertificate !== null;
     if (!isOwn && keeps) return { lines: "", dropped: LOOKALIKE_BIT };
-    // What a filter wrote is the program's word, as long as we have nothing to say.
-    const touched = how === "off" && head.touchedHeaders !== null ? head.touchedHeaders.touchedIds : 0;
+    // As long as we have nothing to say.
+    const touched = how === "off" ? touchedIn(head) : 0;
     const received = isOwn && keeps ? head.headers.get("x-forwarded-client-cert") : null;
     return { lines: this.#certificateLines(client, received), dropped: CERTIFICATE_BITS & ~touched };
   }
@@ -224,6 +226,11 @@ function forwardedElement(client: ClientInfo, host: string): string {
 /** The known fields that a request may hold, those included that a filter touched. */
 function presentIn({ present, touchedHeaders }: RequestHead): number {
   return touchedHeaders === null ? present : present | touchedHeaders.touchedIds;
+}
+
+/** What a filter wrote, or deleted, is the program's word. */
+function touchedIn({ touchedHeaders }: RequestHead): number {
+  return touchedHeaders === null ? 0 : touchedHeaders.touchedIds;
 }
 
 /** A filter that doesn't want the upgrade deletes the field. */

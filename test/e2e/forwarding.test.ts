@@ -162,6 +162,23 @@ describe("X-Forwarded-*", () => {
     }
   });
 
+  test("of those that aren't written nothing is taken from clients that aren't trusted", async () => {
+    const all = request("GET /", ...received, "Forwarded: host=evil.example");
+    for (const [none, other] of [
+      [{ forwarded: false }, "forwarded"],
+      [{ xForwarded: false }, "x-forwarded-for"],
+    ] as const) {
+      const replaced = await forward(all, policy({ mode: "replace", ...none }));
+      assert.equal(replaced.header(other), undefined);
+      assert.notEqual((await forward(all, policy(none))).header(other), undefined, "appended to");
+      const written = await forward(all, {
+        ...policy({ mode: "replace", ...none }),
+        phases: { upstreamRequestFilter: (_, { headers }) => headers.set(other, "mine") },
+      });
+      assert.equal(written.header(other), "mine");
+    }
+  });
+
   test("are believed of trusted proxies", async () => {
     for (const trusted of ["127.0.0.1", "127.0.0.0/8"]) {
       const seen = await forward(request("GET /", ...received), policy({ trustedProxies: [trusted] }));

@@ -33,7 +33,7 @@ export const forwarded: z.ZodType<Forwarded> = oneOf("append, replace, off, or a
     mode: oneOf(MODE_EXPECTED, [mode, off().transform(() => "off" as const)])
       .optional()
       .describe(
-        "`append` to what came in, if it came from a trusted proxy or none is named; `replace` it; or `off`: pass it on untouched. Default: `append` if `trusted_proxies` are named, else `replace`.",
+        "`append` to what came in, if it came from a trusted proxy or none is named; `replace` it, also what of these fields isn't written; or `off`: pass it on untouched. Default: `append` if `trusted_proxies` are named, else `replace`.",
       ),
     x_forwarded: flag()
       .default(true)
