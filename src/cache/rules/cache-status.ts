@@ -1,5 +1,7 @@
 /** Why a request went to the server (RFC 9211 §2.2). */
 export const Forward = {
+  /** The program wanted it so. */
+  Bypass: "bypass",
   UriMiss: "uri-miss",
   VaryMiss: "vary-miss",
   /** By its own directives. */

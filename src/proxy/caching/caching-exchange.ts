@@ -83,6 +83,8 @@ export class CachingExchange<C> extends CopyingExchange<C> implements FillOwner,
     }
     lookup.keepKey();
     this.#stale = entry;
+    // It may change the request.
+    lookup.keepKey();
     const isFresh = this.#decide(entry) === Reuse.Fresh;
     this.call(cacheHitFilter, this.#judge, new StoredResponse(entry.meta, isFresh, lookup.now));
   }
@@ -94,7 +96,7 @@ export class CachingExchange<C> extends CopyingExchange<C> implements FillOwner,
     const isAsked = this.#isForThis(entry);
     if (verdict === "pass" || this.isOff) {
       entry.release();
-      this.#goPast(this.cacheReason ?? "hit-filter");
+      this.#bypass("hit-filter");
     } else if (verdict === "miss" && !isAsked) {
       entry.release();
       this.lookup!.replaces = true;
@@ -149,8 +151,14 @@ export class CachingExchange<C> extends CopyingExchange<C> implements FillOwner,
     else this.call(cacheMiss, this.#afterMiss, undefined);
   }
 
+  /** By the word of the program. @param reason where it gave none */
+  #bypass(reason: string): void {
+    this.forward = Forward.Bypass;
+    this.#goPast(this.cacheReason ?? reason);
+  }
+
   #afterMiss(): void {
-    if (this.isOff) this.#goPast(this.cacheReason!);
+    if (this.isOff) this.#bypass(this.cacheReason!);
     else this.#seek(null);
   }
 
