@@ -49,4 +49,6 @@ export interface SessionCoding {
    * @returns null when the body stays as it is
    */
   encode(request: RequestHead, head: ResponseHead, length: BodyLength): BodyCoding | null;
+  /** What `encode` would return, of a head that stays as it is. */
+  choose(request: RequestHead, head: ResponseHead, length: BodyLength): BodyCoding | null;
 }

@@ -30,6 +30,11 @@ function entriesOf({ store }: CachingProxy): number {
   return store.stats.entries;
 }
 
+/** Whatever their order. */
+function fieldsOf({ headers }: RawResponse): readonly string[] {
+  return headers.map(([name, value]) => `${name.toLowerCase()}: ${value}`).sort();
+}
+
 function codedText(got: RawResponse): string {
   const coding = CODINGS.find((one) => one === field(got, "content-encoding"));
   return (coding === undefined || got.body.length === 0 ? got.body : DECODERS[coding](got.body)).toString();
@@ -63,15 +68,22 @@ describe("what is stored and asked for coded", () => {
 
   test("is the copy, and isn't coded anew", async () => {
     let coded = 0;
+    let heads = 0;
     const coding = new ContentCoding({ compress: {} });
-    await using proxy = await startCaching(TAGGED, {
+    const answer: Answer = ({ header }) =>
+      header("if-none-match") === undefined
+        ? (TAGGED as Buffer)
+        : `HTTP/1.1 304 Not Modified\r\n${MAX_AGE}\r\nETag: "a"\r\nX-New: 1\r\n\r\n`;
+    await using proxy = await startCaching(answer, {
       proxy: {
         phases: {
           earlyRequestFilter(session) {
             session.coding = {
               decode: () => null,
+              choose: (...args) => coding.choose(...args),
               encode(request, head, length) {
                 const way = coding.encode(request, head, length);
+                heads++;
                 if (way === null) return null;
                 return {
                   name: way.name,
@@ -86,9 +98,22 @@ describe("what is stored and asked for coded", () => {
         },
       },
     });
-    for (let i = 0; i < 4; i++) assert.equal(codedText(await proxy.ask("GET /", GZIP)), TEXT);
-    // For who asked first, and then for all.
-    assert.equal(coded, 2);
+    const ask = async (): Promise<RawResponse> => {
+      const got = await proxy.ask("GET /", GZIP);
+      assert.ok(codedText(got) === TEXT);
+      return got;
+    };
+    await ask();
+    const first = await ask();
+    const known = heads;
+    for (let i = 0; i < 3; i++) assert.deepEqual(fieldsOf(await ask()), fieldsOf(first));
+    // For who asked first, and then for all; and the head is there, too.
+    assert.deepEqual([coded, heads], [2, known]);
+    proxy.clock.now += 61_000;
+    for (let i = 0; i < 2; i++) await ask();
+    const renewed = heads;
+    for (let i = 0; i < 3; i++) assert.equal(field(await ask(), "x-new"), "1");
+    assert.deepEqual([coded, heads], [2, renewed]);
     const head = await proxy.ask("HEAD /", GZIP);
     const { length } = (await proxy.ask("GET /", GZIP)).body;
     assert.deepEqual([field(head, "content-length"), coded], [`${length}`, 2]);

@@ -64,9 +64,9 @@ export class ContentCoding implements SessionCoding {
   readonly #types: ContentTypes;
   readonly #alarms: AlarmClock;
   readonly #chosen = new Map<string, Coding | null>();
-  readonly #ways: Readonly<Record<Coding, BodyCoding>> | null;
+  readonly #ways: EncodingWays | null;
   /** For those who wait for every message. */
-  readonly #flushingWays: Readonly<Record<Coding, BodyCoding>> | null;
+  readonly #flushingWays: EncodingWays | null;
 
   /** @throws RangeError for a content type that is none */
   constructor({ compress = null, decompress = null, alarms = threadAlarms }: ContentCodingOptions) {
@@ -91,14 +91,28 @@ export class ContentCoding implements SessionCoding {
     if (head.status === NOT_MODIFIED) this.#treatUnmodified(request, head);
     const settings = this.#compress;
     if (settings === null || !this.#isCompressible(settings, head, length)) return null;
+    const way = this.#wayFor(settings, request, head);
     addVary(head.headers);
+    if (way === null) return null;
+    head.headers.set("Content-Encoding", way.coding);
+    forgetBytes(head.headers);
+    return way;
+  }
+
+  /** For the proxy. */
+  choose(request: RequestHead, head: ResponseHead, length: BodyLength): BodyCoding | null {
+    const settings = this.#compress;
+    if (settings === null || !this.#isCompressible(settings, head, length)) return null;
+    return this.#wayFor(settings, request, head);
+  }
+
+  /** How this client gets what may be compressed; null: as it is. */
+  #wayFor(settings: CompressSettings, request: RequestHead, head: ResponseHead): EncodingWay | null {
     if (forbidsTransforms(request)) return null;
     if (!settings.cookies && hasCookies(request, head)) return null;
-    const coding = this.#choose(settings, request);
+    const coding = this.#favourite(settings, request);
     if (coding === null) return null;
     const flushes = essenceOf(peekField(head, CONTENT_TYPE)!) === EVENT_STREAM;
-    head.headers.set("Content-Encoding", coding);
-    forgetBytes(head.headers);
     return (flushes ? this.#flushingWays : this.#ways)![coding];
   }
 
@@ -111,7 +125,7 @@ export class ContentCoding implements SessionCoding {
     return (knownLength(head, length) ?? minSize) >= minSize;
   }
 
-  #choose({ codings }: CompressSettings, request: RequestHead): Coding | null {
+  #favourite({ codings }: CompressSettings, request: RequestHead): Coding | null {
     const value = peekField(request, ACCEPT_ENCODING);
     if (value === null) return null;
     const known = this.#chosen.get(value);
@@ -185,23 +199,23 @@ function isCoding(name: string): name is Coding {
   return CODINGS.some((coding) => coding === name);
 }
 
-function toWays(
-  levels: CompressSettings["levels"],
-  flushes: boolean,
-  alarms: AlarmClock,
-): Record<Coding, BodyCoding> {
-  const toWay = (coding: Coding): BodyCoding => new EncodingWay(coding, levels[coding], flushes, alarms);
+type EncodingWays = Readonly<Record<Coding, EncodingWay>>;
+
+function toWays(levels: CompressSettings["levels"], flushes: boolean, alarms: AlarmClock): EncodingWays {
+  const toWay = (coding: Coding): EncodingWay => new EncodingWay(coding, levels[coding], flushes, alarms);
   return { zstd: toWay("zstd"), br: toWay("br"), gzip: toWay("gzip") };
 }
 
 /** A coding of one level. */
 class EncodingWay implements BodyCoding {
   readonly name: string;
+  readonly coding: Coding;
   readonly #work: EncodingWork;
   readonly #alarms: AlarmClock;
 
   constructor(coding: Coding, level: number, flushes: boolean, alarms: AlarmClock) {
     this.name = `${coding}${level}${flushes ? "f" : ""}`;
+    this.coding = coding;
     this.#work = new EncodingWork(coding, level, flushes);
     this.#alarms = alarms;
   }

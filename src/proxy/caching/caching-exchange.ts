@@ -20,6 +20,7 @@ import { countOf } from "./count-answer.ts";
 import type { PassStream } from "./pass-stream.ts";
 import { HIT, tellOfCache, tellOfHit, toAnswer } from "./stored-answer.ts";
 import { StoredResponse } from "./stored-response.ts";
+import { storedHead } from "./stored-source.ts";
 import { StoredStream, WHOLE } from "./stored-stream.ts";
 
 /** Of those that want less than all of a response. */
@@ -374,10 +375,21 @@ export class CachingExchange<C> extends CopyingExchange<C> implements FillOwner,
     this.cacheSize = length;
     this.timeToLive = ttl;
     counts?.add(this.outcome);
-    const { head, parts } = toAnswer(meta, length, { request, fields, now, random: this.proxy.random });
+    const answer = toAnswer(meta, length, { request, fields, now, random: this.proxy.random });
+    const { parts } = answer;
+    const isPlain = rest === null && parts === WHOLE && own.length === 0;
+    const copy = isPlain ? this.readyCopy(entry, meta, answer.head) : null;
+    const head = copy === null ? answer.head : storedHead(copy.meta, copy.length);
     for (const [field, value] of own) head.headers.append(field, value);
     if (status === HIT) tellOfHit(head, bornAt, ttl, now, name);
     else tellOfCache(head, meta, now, name, { ...status, ttl });
+    if (copy !== null) {
+      entry.release();
+      // It is coded.
+      this.session.coding = null;
+      this.#answer(new StoredStream(copy, WHOLE), head);
+      return;
+    }
     const stream = new StoredStream(entry, parts, rest);
     if (rest === null && this.session.coding !== null && (parts === WHOLE || this.isHead)) {
       this.stored = stream;

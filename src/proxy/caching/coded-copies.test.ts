@@ -102,7 +102,7 @@ class Rig implements AsyncDisposable {
     const onCopy = (body: readonly Buffer[] | null): void => {
       this.told.push(body === null ? null : Buffer.concat(body));
     };
-    return this.copies.make(this.entry, this.key, this.way, { onCopy });
+    return this.copies.make(this.entry, { key: this.key, way: this.way, fields: [] }, { onCopy });
   }
 
   /** The copy's body; null: there is none. */

@@ -1,7 +1,8 @@
+import type { FieldLine } from "../../cache/meta.ts";
 import { MetaView } from "../../cache/meta-view.ts";
 import { type CacheEntry, type CacheKey, type CacheStore, EntryState } from "../../cache/store.ts";
 import type { BodyCoding } from "../body-coder.ts";
-import { CopyJob, type CopyOwner } from "./copy-job.ts";
+import { CopyJob, type CopyOwner, type CopyTarget, copyMeta } from "./copy-job.ts";
 
 /** Bytes of a body up to which whoever asks first waits until it is coded, which takes some 25 ms for all of them. */
 const MOST_AWAITED = 1024 * 1024;
@@ -16,11 +17,14 @@ const view = new MetaView();
  *     https://example.com/          ─▶ the response · epoch 7
  *     https://example.com/ ⏎ =br4   ─▶ its body in brotli · epoch 7
  *
- * It is a body and no more: whether the response is fresh, purged or replaced, and what its head says, stands with the response alone, by which each
- * look-up begins. So a 304 or a purge is of all copies at once. What was made of an earlier body has another epoch, and is as good as not there.
+ * Whether the response is fresh, purged or replaced, and what its head says, stands with the response alone, by which each look-up begins. So a 304 or
+ * a purge is of all copies at once. What was made of an earlier body has another epoch, and is as good as not there. With a copy lies the head that goes with
+ * it, which saves making that anew as long as the response has had no other since.
  */
 export class CodedCopies {
   readonly #store: CacheStore;
+  /** Whether the store takes its time to find things: it had better be asked only once for each request. */
+  isSlow = false;
   readonly #jobs = new Map<string, CopyJob>();
   #longJobs = 0;
 
@@ -31,15 +35,16 @@ export class CodedCopies {
   /** The copy of an entry's body, held; null: there is none, or not yet. */
   find(entry: CacheEntry, key: CacheKey): CacheEntry | null | Promise<CacheEntry | null> {
     const found = this.#store.find(key);
+    this.isSlow = found instanceof Promise;
     return found instanceof Promise ? found.then((copy) => copyOf(entry, copy)) : copyOf(entry, found);
   }
 
   /**
    * Has a copy made, once for all in this thread who want it meanwhile. It is done off the event loop but for short bodies.
-   * @param key of the copy
    * @returns false: nobody is told, since it isn't there yet and may take too long to be waited for
    */
-  make(entry: CacheEntry, key: CacheKey, way: BodyCoding, owner: CopyOwner): boolean {
+  make(entry: CacheEntry, target: CopyTarget, owner: CopyOwner): boolean {
+    const { key } = target;
     if (entry.state !== EntryState.Complete || view.of(entry.meta).epoch === 0) return false;
     const isLong = entry.length > MOST_AWAITED;
     const known = this.#jobs.get(key.text);
@@ -48,12 +53,18 @@ export class CodedCopies {
       return !isLong;
     }
     if (isLong && this.#longJobs === MOST_LONG) return false;
-    const job = new CopyJob(this.#store, key, way, isLong, () => this.#forget(key, isLong));
+    const job = new CopyJob(this.#store, target, entry.meta, isLong, () => this.#forget(key, isLong));
     if (!isLong) job.tell(owner);
     this.#jobs.set(key.text, job);
     if (isLong) this.#longJobs++;
     this.#begin(job, entry);
     return !isLong;
+  }
+
+  /** Has a copy, whose response has got another head since, go with that. */
+  renew(copy: CacheEntry, meta: Buffer, fields: readonly FieldLine[]): void {
+    const renewed = this.#store.update(copy, copyMeta(meta, copy.key.text, copy.length, fields));
+    if (renewed instanceof Promise) renewed.catch(() => undefined);
   }
 
   #forget(key: CacheKey, isLong: boolean): void {
@@ -80,6 +91,12 @@ export class CodedCopies {
 /** The text of the key of a copy: a line more than the response's, such as no field and no cookie makes. */
 export function copyKeyText({ key }: CacheEntry, way: BodyCoding): string {
   return `${key.text}\n=${way.name}`;
+}
+
+/** Whether a copy has the head with it that the response with this meta has when it is coded. */
+export function hasHeadOf(copy: CacheEntry, meta: Buffer): boolean {
+  const { responseTime } = view.of(meta);
+  return view.of(copy.meta).responseTime === responseTime && view.fieldCount > 0;
 }
 
 function isOf({ state, meta }: CacheEntry, epoch: number): boolean {

@@ -1,9 +1,17 @@
-import { encodeMeta } from "../../cache/meta.ts";
+import { canHold, encodeMeta, type FieldLine } from "../../cache/meta.ts";
 import { MetaView } from "../../cache/meta-view.ts";
 import type { CacheEntry, CacheKey, CacheStore, EntryWriter, WriterOwner } from "../../cache/store.ts";
 import type { UpstreamSink } from "../../http/streams.ts";
 import type { BodyCoder, BodyCoding, CoderOwner } from "../body-coder.ts";
 import { StoredStream, WHOLE } from "./stored-stream.ts";
+
+/** What is to be made. */
+export interface CopyTarget {
+  readonly key: CacheKey;
+  readonly way: BodyCoding;
+  /** Of the head that goes with it; none: it has to be made each time. */
+  readonly fields: readonly FieldLine[];
+}
 
 /** Who waits for a copy. */
 export interface CopyOwner {
@@ -12,6 +20,16 @@ export interface CopyOwner {
 }
 
 const view = new MetaView();
+
+/** What stands with a copy of a response with this meta. */
+export function copyMeta(
+  meta: Buffer,
+  key: string,
+  bodyLength: number,
+  fields: readonly FieldLine[],
+): Buffer {
+  return encodeMeta({ ...view.of(meta).decode(), key, bodyLength, fields: canHold(fields) ? fields : [] });
+}
 
 /**
  * Codes one stored body, and stores what comes of it:
@@ -23,24 +41,26 @@ const view = new MetaView();
  */
 export class CopyJob implements UpstreamSink, CoderOwner, WriterOwner {
   readonly #store: CacheStore;
-  readonly #key: CacheKey;
-  readonly #way: BodyCoding;
+  readonly #target: CopyTarget;
+  /** Of the response, when the copy was asked for. */
+  readonly #meta: Buffer;
   readonly #isLong: boolean;
   readonly #onOver: () => void;
   #owners: CopyOwner[] = [];
   #stream: StoredStream | null = null;
   #coder: BodyCoder | null = null;
-  /** Of the copy, made of the response's. */
-  #meta: Buffer = Buffer.alloc(0);
   #pieces: Buffer[] = [];
   #writer: EntryWriter | null = null;
   #isOver = false;
 
-  /** @param onOver called once, before anybody is told */
-  constructor(store: CacheStore, key: CacheKey, way: BodyCoding, isLong: boolean, onOver: () => void) {
+  /**
+   * @param meta of the response; copied
+   * @param onOver called once, before anybody is told
+   */
+  constructor(store: CacheStore, target: CopyTarget, meta: Buffer, isLong: boolean, onOver: () => void) {
     this.#store = store;
-    this.#key = key;
-    this.#way = way;
+    this.#target = target;
+    this.#meta = Buffer.from(meta);
     this.#isLong = isLong;
     this.#onOver = onOver;
   }
@@ -52,16 +72,16 @@ export class CopyJob implements UpstreamSink, CoderOwner, WriterOwner {
 
   /** @param entry held; the job lets go of it */
   start(entry: CacheEntry): void {
-    this.#meta = Buffer.from(entry.meta);
+    const { key, way } = this.#target;
     this.#stream = new StoredStream(entry, WHOLE);
     if (this.#isLong) {
-      this.#writer = this.#store.begin(this.#key, this.#metaFor(-1), null, this);
+      this.#writer = this.#store.begin(key, this.#metaFor(-1), null, this);
       if (this.#writer === null) {
         this.fail();
         return;
       }
     }
-    this.#coder = this.#way.open(this, entry.length);
+    this.#coder = way.open(this, entry.length);
     this.#stream.begin(this);
   }
 
@@ -82,9 +102,9 @@ export class CopyJob implements UpstreamSink, CoderOwner, WriterOwner {
     for (const owner of owners) owner.onCopy(body);
   }
 
-  /** The fields are the response's, which has them still. */
   #metaFor(bodyLength: number): Buffer {
-    return encodeMeta({ ...view.of(this.#meta).decode(), key: this.#key.text, bodyLength, fields: [] });
+    const { key, fields } = this.#target;
+    return copyMeta(this.#meta, key.text, bodyLength, fields);
   }
 
   // ── from the store ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -141,7 +161,7 @@ export class CopyJob implements UpstreamSink, CoderOwner, WriterOwner {
   /** A store that has no room for it is asked again by the next one who wants it. */
   #storeAll(): void {
     const length = this.#pieces.reduce((sum, piece) => sum + piece.length, 0);
-    const writer = this.#store.begin(this.#key, this.#metaFor(length), length, NOBODY);
+    const writer = this.#store.begin(this.#target.key, this.#metaFor(length), length, NOBODY);
     for (const piece of this.#pieces) writer?.write(piece, 0, piece.length);
     writer?.finish();
   }
