@@ -120,6 +120,13 @@ describe("a proxy with a cache", () => {
     assert.equal(field(caching.asked[0]!, "host"), "a.example");
   });
 
+  test("stores no error that one client provoked by long fields", async () => {
+    const fault = "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n";
+    await using caching = await startCaching(`${fault}${MAX_AGE}\r\n\r\n`);
+    assert.match(statusOf(await caching.ask("GET /a", `X-A: ${"a".repeat(5000)}`)), /detail=status/);
+    assert.match(statusOf(await caching.ask("GET /a")), /; stored/);
+  });
+
   test("gives up what no client waits for where too much of that is under way", async () => {
     let closed = 0;
     await using caching = await startCaching(async (_request, connection) => {

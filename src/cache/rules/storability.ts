@@ -1,4 +1,5 @@
 import { type FieldName, toFieldName } from "../../http/field-names.ts";
+import { FIELD_STRIDE, NAME_START, VALUE_END } from "../../http/field-table.ts";
 import type { RequestHead, ResponseHead } from "../../http/heads.ts";
 import { ABSENT, type CacheDirectives, Directive } from "./directives.ts";
 import { listsField } from "./field-list.ts";
@@ -43,7 +44,7 @@ export interface Fetched {
  * lifetime too: one that is to be revalidated each time is stored as well.
  */
 export function whyNotStored(fetched: Fetched, policy: CachePolicy): NotStored | null {
-  return byRequest(fetched) ?? byStatus(fetched.facts) ?? byResponse(fetched, policy);
+  return byRequest(fetched) ?? byStatus(fetched) ?? byResponse(fetched, policy);
 }
 
 function byRequest({ request, fields, asked }: Fetched): NotStored | null {
@@ -76,10 +77,21 @@ const UNDERSTOOD: ReadonlySet<number> = new Set([
   410, 411, 413, 414, 415, 417, 421, 422, 426, 428, 429, 431, 451, 500, 501, 502, 503, 504, 505, 511,
 ]);
 
-function byStatus({ status, directives }: ResponseFacts): NotStored | null {
+/** What a server may say of fields of the request that are longer than it likes: others sent none of these. */
+const PROVOKED: ReadonlySet<number> = new Set([400, 413, 431]);
+/** Servers take as much at the least, Apache twice that of each field. */
+const MOST_FIELD_BYTES = 4096;
+
+function byStatus({ request, facts: { status, directives } }: Fetched): NotStored | null {
   if (status < 200 || NEVER_STORED.has(status)) return "status";
+  if (PROVOKED.has(status) && fieldBytesOf(request) > MOST_FIELD_BYTES) return "status";
   if (status === 206) return "partial";
   return directives.has(Directive.MustUnderstand) && !UNDERSTOOD.has(status) ? "status" : null;
+}
+
+function fieldBytesOf({ source }: RequestHead): number {
+  const { offsets, count } = source.table();
+  return count === 0 ? 0 : offsets[(count - 1) * FIELD_STRIDE + VALUE_END]! - offsets[NAME_START]!;
 }
 
 function byResponse(fetched: Fetched, policy: CachePolicy): NotStored | null {
