@@ -54,7 +54,7 @@ startNginx(
 );
 const nginx = startNginx("proxy", proxyOfNginx());
 const sluice = startSluice();
-await sleep(1_500);
+for (const port of [origin, nginxPort, nginxCache, sluicePort, sluiceCache]) await whenAnswered(port);
 
 interface Way {
   readonly name: string;
@@ -93,6 +93,19 @@ process.stdout.write(`${textTable([head, ...rows])}\n`);
 killAll();
 rmSync(folder, { recursive: true });
 process.exit();
+
+async function whenAnswered(port: number): Promise<void> {
+  for (;;) {
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    const asked = get({ port, path: "/", agent: false }, (answer) => {
+      answer.resume();
+      resolve(true);
+    });
+    asked.on("error", () => resolve(false));
+    if (await promise) return;
+    await sleep(100);
+  }
+}
 
 /** The best round counts: whoever else uses the machine only ever makes it slower. */
 async function measure({ name, pid, port, accept }: Way, size: number, counts: boolean): Promise<void> {
