@@ -1,4 +1,4 @@
-import type { FillSettings } from "./fills/fill-table.ts";
+import type { FillSettings } from "./fills/fill-settings.ts";
 
 /** One cache of a process, which all of its threads share. Plain data. */
 export interface CacheSettings extends CacheStores {

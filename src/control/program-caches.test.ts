@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { cacheKey, writeEntry } from "../../test/kit/cache-store.ts";
 import type { CacheSettings } from "../cache/cache-settings.ts";
-import { FILL_DEFAULTS } from "../cache/fills/fill-table.ts";
+import { FILL_DEFAULTS } from "../cache/fills/fill-settings.ts";
 import { MemoryStore } from "../cache/stores/memory/memory-store.ts";
 import { ProgramCaches } from "./program-caches.ts";
 

@@ -3,7 +3,8 @@ import { parentPort, workerData } from "node:worker_threads";
 import { threadAlarms } from "../../src/base/alarms.ts";
 import { seededRandom } from "../../src/base/random.ts";
 import { type Fill, type FillOwner, FillState } from "../../src/cache/fills/fill.ts";
-import { FILL_DEFAULTS, FillTable } from "../../src/cache/fills/fill-table.ts";
+import { FILL_DEFAULTS } from "../../src/cache/fills/fill-settings.ts";
+import { FillTable } from "../../src/cache/fills/fill-table.ts";
 import { Predictor } from "../../src/cache/predictor.ts";
 import type { FillJob } from "./fill-thread.ts";
 

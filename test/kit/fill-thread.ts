@@ -2,7 +2,8 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { idleAlarms } from "../../src/base/alarms.ts";
 import { type Fill, type FillOwner, FillState } from "../../src/cache/fills/fill.ts";
-import { FILL_DEFAULTS, FillTable } from "../../src/cache/fills/fill-table.ts";
+import { FILL_DEFAULTS } from "../../src/cache/fills/fill-settings.ts";
+import { FillTable } from "../../src/cache/fills/fill-table.ts";
 import { Predictor } from "../../src/cache/predictor.ts";
 
 export interface FillJob {

@@ -11,7 +11,8 @@ import { allocatePredictor, Predictor } from "../predictor.ts";
 import type { CacheKey } from "../store.ts";
 import { type Fill, type FillOwner, FillState } from "./fill.ts";
 import { allocateFills } from "./fill-memory.ts";
-import { FILL_DEFAULTS, type FillSettings, FillTable, forgetThread } from "./fill-table.ts";
+import { FILL_DEFAULTS, type FillSettings } from "./fill-settings.ts";
+import { FillTable, forgetThread } from "./fill-table.ts";
 
 function keyOf(number: number): CacheKey {
   return { text: `key ${number}`, hash: Int32Array.of(number * 2654435761, number, number + 1, 7) };

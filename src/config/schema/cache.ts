@@ -1,6 +1,6 @@
 import * as z from "zod";
 import type { CacheSettings } from "../../cache/cache-settings.ts";
-import { FILL_DEFAULTS } from "../../cache/fills/fill-table.ts";
+import { FILL_DEFAULTS } from "../../cache/fills/fill-settings.ts";
 import { DEFAULT_POLICY } from "../../cache/rules/policy.ts";
 import { type QueryRule, WHOLE_QUERY } from "../../cache/rules/query-rule.ts";
 import type { RouteCacheSettings } from "../../filters/settings.ts";

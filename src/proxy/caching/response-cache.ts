@@ -1,7 +1,7 @@
 import type { CacheCountName } from "../../cache/cache-counts.ts";
 import { allocateCaches, type CacheMemory } from "../../cache/cache-memory.ts";
 import type { CacheMemorySettings, CacheSettings } from "../../cache/cache-settings.ts";
-import { FILL_DEFAULTS, type FillSettings } from "../../cache/fills/fill-table.ts";
+import { FILL_DEFAULTS, type FillSettings } from "../../cache/fills/fill-settings.ts";
 import type { CacheStore, StoreStats } from "../../cache/store.ts";
 import { MemoryStore } from "../../cache/stores/memory/memory-store.ts";
 import { CacheUse, type CacheUseOptions } from "./cache-use.ts";
@@ -37,7 +37,7 @@ export interface CacheStats extends StoreStats {
   readonly counts: Readonly<Record<CacheCountName, number>>;
 }
 
-/** Where the memory of a program's caches comes from. */
+/** @internal where the memory of a program's caches comes from */
 export interface CacheMemorySource {
   /** What is known of a cache of that name, and the row of this thread there. @throws when it can't be had */
   open(settings: CacheSettings): { readonly memory: CacheMemory; readonly row: number };

@@ -107,7 +107,7 @@ export class SessionCache {
   }
 }
 
-/** Of sessions that have to do with none. */
+/** @internal of sessions that have to do with none */
 export const NO_CACHE: SessionCache = new SessionCache(null);
 
 function orNull(number: number | undefined): number | null {
