@@ -5,7 +5,8 @@
 // folder, and its packages installed with npm. Its server answers, its client asks, and a proxy of this machine stands between them; beside
 // that are the results which its authors publish. Takes about two minutes for each proxy.
 //
-// Exits with 1 when sluice was asked for and fails a required test, with 2 when the suite can't be had.
+// Exits with 1 when sluice was asked for and can't be tried, fails a required test, or passes fewer optional ones than the best
+// published; with 2 when the suite can't be had.
 
 import { parseArgs } from "node:util";
 import { createTemporaryDirectory } from "../../kit/files.ts";
@@ -17,7 +18,7 @@ import { proxyKinds } from "./proxies/registry.ts";
 import { readPublished } from "./published.ts";
 import { openSuite, type Suite, SuiteMissing } from "./suite.ts";
 import { behind, byGroup, byTest, failures, summary } from "./table.ts";
-import { bestOf, judge, passed, type Verdicts, type WrittenResults } from "./verdicts.ts";
+import { bestOf, judge, missed, passed, type Verdicts, type WrittenResults } from "./verdicts.ts";
 
 const { values } = parseArgs({
   options: {
@@ -108,22 +109,26 @@ function show(
   }
 }
 
-/** What sluice has to show; nothing when it wasn't among them. */
+/** What sluice has to show; nothing when it wasn't asked for. */
 function showOwn(
   measured: readonly Verdicts[],
   published: readonly Verdicts[],
   tests: readonly TestCase[],
 ): void {
+  if (!chosenKinds().some(({ name }) => name === "sluice")) return;
   const own = measured.find(({ proxy }) => proxy === "sluice");
-  if (own === undefined) return;
-  const missed = passed(own, tests, "required", false);
+  if (own === undefined) {
+    process.exitCode = 1;
+    return;
+  }
+  const required = missed(own, tests, "required");
   const count = (verdicts: Verdicts): number => passed(verdicts, tests, "optimal").length;
   const best = Math.max(...published.map(count));
   say(
-    `sluice: ${missed.length} required tests not passed; ${count(own)} optional ones passed, the best published ${best}`,
+    `sluice: ${required.length} required tests not passed; ${count(own)} optional ones passed, the best published ${best}`,
   );
   say(`optional ones that another passes: ${behind(own, published, tests).join(", ") || "none"}`);
-  if (missed.length > 0 || count(own) < best) process.exitCode = 1;
+  if (required.length > 0 || count(own) < best) process.exitCode = 1;
 }
 
 try {

@@ -1,5 +1,5 @@
 import { type Kind, kinds, type TestCase } from "./catalogue.ts";
-import { type Outcome, passed, type Verdicts } from "./verdicts.ts";
+import { missed, type Outcome, passed, type Verdicts } from "./verdicts.ts";
 
 /** How outcomes are shown. */
 const marks: Readonly<Record<Outcome, string>> = {
@@ -57,7 +57,7 @@ export function byTest(all: readonly Verdicts[], tests: readonly TestCase[], kin
 
 /** The tests that a proxy fails, each with what it demands and what was found. */
 export function failures(verdicts: Verdicts, tests: readonly TestCase[], kind: Kind): string {
-  const lines = passed(verdicts, tests, kind, false).map(({ id, name, dependsOn }) => {
+  const lines = missed(verdicts, tests, kind).map(({ id, name, dependsOn }) => {
     const outcome = verdicts.outcomes.get(id) ?? "untested";
     const needed = outcome === "dependency" ? `: needs ${dependsOn.join(", ")}` : "";
     const complaint = verdicts.complaints.get(id) ?? "";
@@ -72,7 +72,7 @@ export function behind(
   others: readonly Verdicts[],
   tests: readonly TestCase[],
 ): readonly string[] {
-  return passed(verdicts, tests, "optimal", false)
+  return missed(verdicts, tests, "optimal")
     .filter(({ id }) => others.some(({ outcomes }) => outcomes.get(id) === "pass"))
     .map(({ id }) => id);
 }

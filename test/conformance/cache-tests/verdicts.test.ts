@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { TestCase } from "./catalogue.ts";
 import { byTest, summary } from "./table.ts";
-import { bestOf, judge, passed } from "./verdicts.ts";
+import { bestOf, judge, missed, passed } from "./verdicts.ts";
 
 const testCase = (id: string, kind: TestCase["kind"], dependsOn: readonly string[] = []): TestCase => ({
   ...{ id, kind, dependsOn, name: `must ${id}`, group: "one" },
@@ -20,6 +20,10 @@ test("a test passes only when those pass that it depends on, however far", () =>
   assert.equal(passed(good, tests, "required").length, 2);
   const bad = judge(proxy, tests, { first: ["Assertion", "no"], second: true, third: true, fourth: true });
   assert.deepEqual([...bad.outcomes.values()], ["fail", "dependency", "dependency", "pass"]);
+  assert.deepEqual(
+    missed(bad, tests, "required").map(({ id }) => id),
+    ["second", "third"],
+  );
 });
 
 test("what kept a test from being done is no failure of its own", () => {

@@ -67,12 +67,12 @@ function ownOutcome(result: WrittenResult | undefined): Outcome {
   return kind === "AbortError" || kind === "TimeoutError" ? "timeout" : "fail";
 }
 
-/** Tests of a kind that came out in a certain way. */
-export function passed(
-  { outcomes }: Verdicts,
-  tests: readonly TestCase[],
-  kind: Kind,
-  isPassed = true,
-): readonly TestCase[] {
-  return tests.filter((test) => test.kind === kind && (outcomes.get(test.id) === "pass") === isPassed);
+/** The tests of a kind that passed. */
+export function passed({ outcomes }: Verdicts, tests: readonly TestCase[], kind: Kind): readonly TestCase[] {
+  return tests.filter((test) => test.kind === kind && outcomes.get(test.id) === "pass");
+}
+
+/** The others, whatever became of them. */
+export function missed({ outcomes }: Verdicts, tests: readonly TestCase[], kind: Kind): readonly TestCase[] {
+  return tests.filter((test) => test.kind === kind && outcomes.get(test.id) !== "pass");
 }

@@ -43,6 +43,9 @@ export async function runCrashes(plan: CrashPlan): Promise<CrashReport> {
     problems.push(...life.faults.map((fault) => `round ${round}: ${fault}`));
     problems.push(...faultsOf(found.at(-1)!).map((fault) => `round ${round}: ${fault}`));
   }
+  // A cache that forgets everything is right about all that it serves.
+  if (plan.kills > 0 && found.slice(1).every(({ served }) => served === 0))
+    problems.push("nothing was served after any kill");
   if (fullest > TOLERANCE) problems.push(`the folder took ${fullest.toFixed(3)} of its bound`);
   return { kills: plan.kills, found, fullest, problems };
 }

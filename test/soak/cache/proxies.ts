@@ -1,6 +1,6 @@
 import { nginx, varnish } from "../../conformance/cache-tests/proxies/peers.ts";
 import { type ProxyKind, startProxy } from "../../conformance/cache-tests/proxies/proxy-kind.ts";
-import { sluice } from "../../conformance/cache-tests/proxies/sluice.ts";
+import { sluiceWith } from "../../conformance/cache-tests/proxies/sluice.ts";
 import { freePort } from "../../kit/ports.ts";
 import type { Ability } from "./check.ts";
 
@@ -27,7 +27,12 @@ sub vcl_recv {
 };
 
 export const cacheKinds: Readonly<Record<string, CacheKind>> = {
-  sluice: { kind: sluice, without: [], purgeMethod: null },
+  // What is stale is served only where the origin allows it.
+  sluice: {
+    kind: sluiceWith({ purge_from: "127.0.0.1", stale_if_error: "0s" }),
+    without: [],
+    purgeMethod: "PURGE",
+  },
   varnish: { kind: purgingVarnish, without: ["requests", "invalidation", "multipart"], purgeMethod: "PURGE" },
   nginx: {
     kind: {

@@ -65,7 +65,8 @@ function purgeBy(method: string | null | undefined, proxy: Address): Purge | nul
   const clients = new Clients(proxy);
   return async (path) => {
     const { status } = await clients.tell(path, method);
-    if (status < 200 || status > 299) throw new Error(`${status} to ${method}`);
+    const wasThere = status >= 200 && status <= 299;
+    if (!wasThere && status !== 404) throw new Error(`${status} to ${method}`);
   };
 }
 

@@ -10,5 +10,4 @@ test("serves after kills what it had, and nothing else", async () => {
   const { found, problems } = await runCrashes({ ...plan, folder: folder.join("cache") });
   assert.deepEqual(problems, []);
   assert.equal(found[0]?.served, 0);
-  assert.ok(found[2]!.served > 0, "there was time enough to write something");
 });
