@@ -310,6 +310,7 @@ describe("a program with a cache", () => {
     const clock = { now: Date.now() };
     const problems: string[] = [];
     let serves = false;
+    let fails = false;
     let count = 0;
     const answer: Answer = ({ target }, connection) => {
       if (++count <= 2) return ok(`${count}`, STALE);
@@ -320,6 +321,7 @@ describe("a program with a cache", () => {
     const phases: Partial<ProxyPhases> = {
       shouldServeStale(_session, problem) {
         problems.push(typeof problem === "object" && problem !== null ? problem.code : `${problem}`);
+        if (fails) throw new Error("no");
         return serves;
       },
     };
@@ -336,6 +338,9 @@ describe("a program with a cache", () => {
     serves = false;
     assert.equal((await it.ask("GET /dead")).status, 502);
     assert.deepEqual(problems.slice(0, 4), ["null", "503", "null", "503"]);
+    fails = true;
+    for (const path of ["/busy", "/dead"]) assert.equal((await it.ask(`GET ${path}`)).status, 500, path);
+    assert.deepEqual(problems.splice(6), ["503", "UPSTREAM_RESET"]);
     assert.deepEqual(problems.slice(4), ["UPSTREAM_RESET", "UPSTREAM_RESET"] satisfies ProxyError["code"][]);
   });
 
