@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { until } from "../kit/deadline.ts";
+import { Http2Client } from "../kit/http2-client.ts";
 import { field, MAX_AGE, startCaching, statusOf } from "./caching.ts";
 import { ok, readPattern, request, writePattern } from "./proxy.ts";
 
@@ -33,6 +34,32 @@ describe("a store that fails", () => {
       assert.equal(caching.store.stats.entries, 0);
       assert.equal(caching.proxy.reported.length, 0);
     }
+  });
+
+  test("breaks off what others read along, whatever they speak, so that none of them takes it for whole", async () => {
+    const gate = Promise.withResolvers<void>();
+    await using caching = await startCaching(async (_request, connection) => {
+      await connection.write(`${head(2 ** 16)}${"x".repeat(10_000)}`);
+      await gate.promise;
+      return "x".repeat(2 ** 16 - 10_000);
+    });
+    caching.store.room = 20_000;
+    const [first, second] = await Promise.all([caching.proxy.connect(), caching.proxy.connect()]);
+    await using http2 = new Http2Client(caching.proxy.port);
+    for (const client of [first, second]) {
+      await client.write(request("GET /a"));
+      await client.readHead();
+      await client.readExactly(10_000);
+    }
+    const third = http2.get("/a", { ":authority": "a.example" });
+    await until("all read", () => caching.store.held >= 3);
+    gate.resolve();
+    assert.equal((await first.readExactly(2 ** 16 - 10_000)).length, 2 ** 16 - 10_000);
+    const rest = await second.readToEnd();
+    assert.ok(rest.length <= 10_000, `${rest.length} bytes`);
+    const { code, body } = await third;
+    assert.ok(code !== 0 && body.length <= 20_000, `${code}, ${body.length} bytes`);
+    assert.equal(caching.asked.length, 1);
   });
 
   test("has the server wait for a client that takes nothing, and lets go of it with the client", async () => {

@@ -4,9 +4,12 @@ import { PluginRow } from "../../src/plugins/plugin-row.ts";
 import { SessionPlugins } from "../../src/proxy/session-plugins.ts";
 import { HttpPeer } from "../../src/upstream/peer.ts";
 import { until } from "../kit/deadline.ts";
+import { createTemporaryDirectory } from "../kit/files.ts";
 import { Http2Client } from "../kit/http2-client.ts";
+import { startOrigin } from "../kit/origins.ts";
 import { startRawOrigin } from "../kit/raw-origin.ts";
 import { field, MAX_AGE, startCaching, statusOf } from "./caching.ts";
+import { startInside } from "./inside.ts";
 import { answering, ok, request, writePattern } from "./proxy.ts";
 
 const CHUNKED = `HTTP/1.1 200 OK\r\n${MAX_AGE}\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n3\r\ndef\r\n0\r\n\r\n`;
@@ -74,6 +77,17 @@ describe("what is stored", () => {
     client.destroy();
     assert.equal((await caching.ask("GET /a")).body.toString(), "page");
     assert.equal(caching.asked.length, 3);
+  });
+
+  test("isn't for who wants a tunnel", async () => {
+    await using caching = await startCaching(ok("hello", MAX_AGE), { proxy: { allowConnect: true } });
+    await caching.ask("GET /a");
+    const client = await caching.proxy.connect();
+    await client.write("CONNECT a.example:80 HTTP/1.1\r\nHost: a.example:80\r\n\r\n");
+    assert.match(await client.readHead(), / 200 /);
+    const far = await client.exchange(request("GET /a"));
+    assert.deepEqual([far.body.toString(), statusOf(far)], ["hello", ""]);
+    client.destroy();
   });
 
   test("isn't there for a HEAD that finds nothing, which is told so", async () => {
@@ -152,6 +166,28 @@ describe("a fetch", () => {
     assert.equal(caching.store.stats.entries, 2);
   });
 
+  test("goes to servers of HTTP/2 and comes to an end there, whoever leaves", async () => {
+    await using origin = await startOrigin({ http2: true });
+    origin.handle("/page", ({ response, hold }) => {
+      response.setHeader("Cache-Control", "max-age=60");
+      hold(() => response.end("a page"));
+    });
+    await using caching = await startCaching("", { proxy: { origin, peer: { protocol: "h2c" } } });
+    await using client = new Http2Client(caching.proxy.port);
+    const gone = await caching.proxy.connect();
+    await gone.write(request("GET /page"));
+    await origin.request(0);
+    const answers = Promise.all(
+      Array.from({ length: 5 }, () => client.get("/page", { ":authority": "a.example" })),
+    );
+    await until("all wait", () => caching.proxy.count("requestsActive") === 6);
+    gone.reset();
+    await until("one is gone", () => caching.proxy.count("requestsActive") === 5);
+    origin.release();
+    for (const { body } of await answers) assert.equal(body.toString(), "a page");
+    assert.equal(origin.requests.length, 1);
+  });
+
   test("outlives a client that leaves while it waits for another's", async () => {
     const gate = Promise.withResolvers<void>();
     await using caching = await startCaching(async () => {
@@ -191,6 +227,37 @@ describe("a fetch", () => {
     // Others may wait for what nobody here wants any more.
     assert.equal(caching.store.stats.entries, 2);
   });
+});
+
+test("limits, faults and toxics of a route are for what is stored as for anything", async () => {
+  await using directory = await createTemporaryDirectory();
+  await using origin = await startRawOrigin(answering(ok("x".repeat(30_000), MAX_AGE)));
+  const file = await directory.write(
+    "sluice.yaml",
+    `
+listeners:
+  - bind: 127.0.0.1:0
+    cache: 4MiB
+    upstream: "${origin.address}"
+    limits: { requests: { limit: 3, per: 1m, by: { header: x-client } } }
+    faults: [{ name: busy, match: { header: { x-unlucky: "1" } }, abort: { status: 503 } }]
+  - bind: 127.0.0.1:0
+    cache: 4MiB
+    upstream: "${origin.address}"
+    toxics: [{ type: limit_data, stream: downstream, attributes: { bytes: 10000 } }]
+`,
+  );
+  await using sluice = await startInside(["run", file]);
+  const statuses: number[] = [];
+  for (let i = 0; i < 4; i++)
+    statuses.push((await sluice.fetch("/", { headers: { "x-client": "1" } })).status);
+  const unlucky = await sluice.fetch("/", { headers: { "x-unlucky": "1" } });
+  assert.deepEqual([...statuses, unlucky.status], [200, 200, 200, 429, 503]);
+  assert.equal(origin.connections.length, 1);
+  for (let i = 0; i < 2; i++) {
+    const cut = sluice.fetch("/", {}, 1).then((response) => response.text());
+    await assert.rejects(cut);
+  }
 });
 
 test("a client that stops reading holds what it is sent no longer than it may", async () => {
