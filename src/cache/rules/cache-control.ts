@@ -18,10 +18,11 @@ const BACKSLASH = 0x5c;
 export function parseCacheControl(value: string): CacheDirectives {
   const directives = new CacheDirectives();
   const { length } = value;
+  const quotes = new Quotes(value);
   for (let at = 0; at < length; ) {
     at = skipSeparators(value, at);
     const nameEnd = skipToken(value, at);
-    const end = skipElement(value, nameEnd);
+    const end = skipElement(value, nameEnd, quotes);
     if (nameEnd > at) note(directives, value.slice(at, nameEnd).toLowerCase(), value, nameEnd, end);
     at = end + 1;
   }
@@ -68,24 +69,36 @@ function skipToken(value: string, from: number): number {
 }
 
 /** The comma that ends the element, or the end; commas in quotes don't. */
-function skipElement(value: string, from: number): number {
+function skipElement(value: string, from: number, quotes: Quotes): number {
   let at = from;
   for (; at < value.length; at++) {
     const code = value.charCodeAt(at);
     if (code === COMMA) break;
-    if (code === QUOTE) at = closingQuote(value, at);
+    if (code === QUOTE) at = quotes.close(at);
   }
   return at;
 }
 
-/** Where the quoted string that opens at `open` is closed; `open` itself if it never is. */
-function closingQuote(value: string, open: number): number {
-  for (let at = open + 1; at < value.length; at++) {
-    const code = value.charCodeAt(at);
-    if (code === QUOTE) return at;
-    if (code === BACKSLASH) at++;
+/** The quoted strings of a value. Behind one that nobody closes there are none: looking for the ends of many would take as long as the square of it. */
+class Quotes {
+  readonly #value: string;
+  #areOver = false;
+
+  constructor(value: string) {
+    this.#value = value;
   }
-  return open;
+
+  /** Where the quoted string that opens at `open` is closed; `open` itself if it never is. */
+  close(open: number): number {
+    if (this.#areOver) return open;
+    for (let at = open + 1; at < this.#value.length; at++) {
+      const code = this.#value.charCodeAt(at);
+      if (code === QUOTE) return at;
+      if (code === BACKSLASH) at++;
+    }
+    this.#areOver = true;
+    return open;
+  }
 }
 
 function isSpace(code: number): boolean {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { requestOf } from "../../../test/kit/cache-exchange.ts";
 import { normalCodings } from "./accept-encoding.ts";
 import { bornAt, currentAge, parseAge, wholeSeconds } from "./age.ts";
 import { parseCacheControl } from "./cache-control.ts";
@@ -9,6 +10,7 @@ import { ABSENT, type CacheDirectives, Directive, MOST_SECONDS } from "./directi
 import { listMatches, matchesStrongly } from "./entity-tags.ts";
 import { listsField, toFieldList } from "./field-list.ts";
 import { parseTargeted } from "./targeted.ts";
+import { variantText } from "./vary.ts";
 import { varyNames } from "./vary-names.ts";
 
 const NOW = Date.UTC(2026, 10, 22, 12);
@@ -264,3 +266,14 @@ function assertSound(directives: CacheDirectives): void {
     assert.ok(seconds >= ABSENT && seconds <= MOST_SECONDS && Number.isInteger(seconds));
   }
 }
+
+test("takes no longer for a value that is made to take long", () => {
+  // The square of that would take hours.
+  const length = 2 ** 20;
+  assert.ok(parseCacheControl(`x="${'\\"'.repeat(length)}, no-store`).has(Directive.NoStore));
+  assert.equal(parseCacheControl(`${'="'.repeat(length)}, max-age=5`).maxAge, 5);
+  const request = requestOf({
+    request: { foo: `a${" ".repeat(length)}b , c`, "accept-encoding": "a, ".repeat(length) },
+  });
+  assert.match(variantText("", "accept-encoding,foo", 1, request), / b,c$/);
+});

@@ -87,22 +87,41 @@ function normalValue({ lowercase }: FieldName, value: string): string {
 /** There are few browsers, and each sends the same list all day. */
 const seenCodings = new Map<string, string>();
 const MOST_SEEN = 256;
-const LONGEST_SEEN = 128;
+const LONGEST_SEEN = 256;
 
 function knownCodings(value: string): string {
+  // Nobody sends as much but to keep us busy. What is as long as that is no other value's normal form.
+  if (value.length > LONGEST_SEEN) return value;
   let codings = seenCodings.get(value);
   if (codings !== undefined) return codings;
   codings = normalCodings(value);
-  if (value.length > LONGEST_SEEN) return codings;
   if (seenCodings.size >= MOST_SEEN) seenCodings.clear();
   seenCodings.set(value, codings);
   return codings;
 }
 
-const SPACED_COMMAS = /[ \t]*,[ \t,]*/g;
-
-/** Quotes keep their spaces: a value with quotes is left alone. */
+/** Quotes keep their spaces: a value with quotes is left alone. By hand, for a pattern would look at a run of spaces from each of them. */
 function withoutListSpaces(value: string): string {
-  const trimmed = value.trim();
-  return trimmed.includes(",") && !trimmed.includes('"') ? trimmed.replace(SPACED_COMMAS, ",") : trimmed;
+  if (!value.includes(",") || value.includes('"')) return withoutSpaces(value, 0, value.length);
+  let text = "";
+  for (let at = 0; at <= value.length; ) {
+    const comma = value.indexOf(",", at);
+    const end = comma === -1 ? value.length : comma;
+    const element = withoutSpaces(value, at, end);
+    if (element !== "") text += text === "" ? element : `,${element}`;
+    at = end + 1;
+  }
+  return text;
+}
+
+function withoutSpaces(value: string, from: number, to: number): string {
+  let start = from;
+  let end = to;
+  while (start < end && isSpace(value.charCodeAt(start))) start++;
+  while (end > start && isSpace(value.charCodeAt(end - 1))) end--;
+  return value.slice(start, end);
+}
+
+function isSpace(code: number): boolean {
+  return code === 0x20 || code === 0x09;
 }
