@@ -70,6 +70,11 @@ export class KeptWriter implements Gatherer {
     this.#mostAtOnce = isSecured ? 0 : MOST_AT_ONCE;
   }
 
+  /** Whether there is something that is not yet written, behind which all else has to wait. */
+  get gathers(): boolean {
+    return this.#size > 0;
+  }
+
   /** @returns false for what had better be copied */
   take(bytes: Buffer, start: number, end: number): boolean {
     const size = end - start;

@@ -1,3 +1,4 @@
+import { turnDate } from "../../base/turn-clock.ts";
 import type { CacheCounts } from "../../cache/cache-counts.ts";
 import type { FillTable } from "../../cache/fills/fill-table.ts";
 import type { Invalidations } from "../../cache/invalidations.ts";
@@ -24,7 +25,7 @@ export interface HttpCacheMeans {
   readonly counts?: CacheCounts | null;
   /** By which `Cache-Status` calls it (RFC 9211). Default: `sluice` */
   readonly name?: string;
-  /** Milliseconds since 1970. */
+  /** Milliseconds since 1970. Default: the time of the turn */
   readonly now?: () => number;
 }
 
@@ -43,7 +44,7 @@ export class HttpCache {
   readonly now: () => number;
 
   constructor(means: HttpCacheMeans) {
-    const { store, fills, secret, purges = null, counts = null, name = "sluice", now = Date.now } = means;
+    const { store, fills, secret, purges = null, counts = null, name = "sluice", now = turnDate } = means;
     this.store = store;
     this.fills = fills;
     this.copies = new CodedCopies(store);

@@ -1,4 +1,5 @@
 import { idleAlarms } from "../../base/alarms.ts";
+import { turnDate } from "../../base/turn-clock.ts";
 import { CacheCounts } from "../../cache/cache-counts.ts";
 import type { CacheMemory } from "../../cache/cache-memory.ts";
 import type { CacheSettings } from "../../cache/cache-settings.ts";
@@ -13,14 +14,14 @@ import { HttpCache } from "./http-cache.ts";
  * A cache as one thread sees it.
  * @param memory what threads share of it
  * @param row of this thread; no other one that lives has it
- * @param now milliseconds since 1970
+ * @param now milliseconds since 1970. Default: the time of the turn
  */
 export function openHttpCache(
   { label, fills }: Pick<CacheSettings, "label" | "fills">,
   memory: CacheMemory,
   row: number,
   store: CacheStore,
-  now: () => number = Date.now,
+  now: () => number = turnDate,
 ): HttpCache {
   const predictor = new Predictor(memory.predictor);
   return new HttpCache({
