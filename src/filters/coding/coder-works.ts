@@ -50,7 +50,7 @@ export class DecodingWork implements CoderWork {
     this.#coding = coding;
     this.#kind = CODING_KINDS[coding];
     this.#settings = settings;
-    this.wholeUpTo = this.#kind.wholeUpTo(0);
+    this.wholeUpTo = this.#kind.decodesWholeUpTo;
     this.flushKind = this.#kind.flushKind;
   }
 

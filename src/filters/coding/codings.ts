@@ -20,6 +20,8 @@ export interface CodingKind {
   openEncoder(level: number, flushes: boolean, length: number | null): CodingStream;
   /** What has a stream put out what it holds back. */
   readonly flushKind: number;
+  /** Bytes up to which a coded body is decoded in one go on the spot: whatever is in it, that takes less than 0.5 ms. */
+  readonly decodesWholeUpTo: number;
   /** @throws RangeError (ERR_BUFFER_TOO_LARGE) when it becomes more than `most` bytes; Error when it is malformed */
   decodeWhole(bytes: Buffer, most: number): Buffer;
   openDecoder(): CodingStream;
@@ -27,6 +29,9 @@ export interface CodingKind {
 
 /** Bytes: a stream that decodes puts so many out at a time. */
 const DECODED_PIECE = 64 * 1024;
+
+/** RFC 9659: nobody may send what takes a larger window than 8 MiB. */
+const ZSTD_WINDOW = { [Z.ZSTD_d_windowLogMax]: 23 };
 
 /** Bytes: of less zlib makes no pieces. */
 const LEAST_PIECE = 64;
@@ -99,13 +104,15 @@ export const CODING_KINDS: Readonly<Record<Coding, CodingKind>> = {
     openEncoder: (level, flushes) =>
       zlib.createGzip({ level, flush: flushes ? Z.Z_SYNC_FLUSH : Z.Z_NO_FLUSH }),
     flushKind: Z.Z_SYNC_FLUSH,
+    decodesWholeUpTo: 16 * 1024,
     decodeWhole: (bytes, maxOutputLength) => zlib.gunzipSync(bytes, { maxOutputLength }),
     openDecoder: () => zlib.createGunzip({ chunkSize: DECODED_PIECE }),
   },
   br: {
+    // Level 9 takes 3 ms for 4 KiB already.
     wholeUpTo: upTo([
       [5, 16 * 1024],
-      [9, 4 * 1024],
+      [8, 8 * 1024],
     ]),
     encodeWhole: (bytes, level) =>
       zlib.brotliCompressSync(bytes, {
@@ -118,12 +125,14 @@ export const CODING_KINDS: Readonly<Record<Coding, CodingKind>> = {
         flush: flushes ? Z.BROTLI_OPERATION_FLUSH : Z.BROTLI_OPERATION_PROCESS,
       }),
     flushKind: Z.BROTLI_OPERATION_FLUSH,
+    // A few bytes may fill all of the window, of 16 MiB, before it can be told to stop: 20 ms.
+    decodesWholeUpTo: 0,
     decodeWhole: (bytes, maxOutputLength) => zlib.brotliDecompressSync(bytes, { maxOutputLength }),
     openDecoder: () => zlib.createBrotliDecompress({ chunkSize: DECODED_PIECE }),
   },
   zstd: {
     wholeUpTo: upTo([
-      [5, 16 * 1024],
+      [7, 16 * 1024],
       [12, 4 * 1024],
     ]),
     encodeWhole: (bytes, level) => zstdOf(level).encode(bytes),
@@ -134,12 +143,9 @@ export const CODING_KINDS: Readonly<Record<Coding, CodingKind>> = {
         flush: flushes ? Z.ZSTD_e_flush : Z.ZSTD_e_continue,
       }),
     flushKind: Z.ZSTD_e_flush,
-    decodeWhole: (bytes, maxOutputLength) => zlib.zstdDecompressSync(bytes, { maxOutputLength }),
-    openDecoder: () =>
-      zlib.createZstdDecompress({
-        chunkSize: DECODED_PIECE,
-        // RFC 9659: nobody may send what takes a larger window than 8 MiB.
-        params: { [Z.ZSTD_d_windowLogMax]: 23 },
-      }),
+    decodesWholeUpTo: 16 * 1024,
+    decodeWhole: (bytes, maxOutputLength) =>
+      zlib.zstdDecompressSync(bytes, { maxOutputLength, params: ZSTD_WINDOW }),
+    openDecoder: () => zlib.createZstdDecompress({ chunkSize: DECODED_PIECE, params: ZSTD_WINDOW }),
   },
 };

@@ -237,3 +237,12 @@ test("what becomes too much is given up", async () => {
   await until("it fails", () => rig.owner.error !== null);
   assert.equal(rig.owner.error?.message, "too much");
 });
+
+test("a window that nobody may ask for is refused, however short the body", async () => {
+  const encoder = zlib.createZstdCompress({ params: { [zlib.constants.ZSTD_c_windowLog]: 24 } });
+  encoder.write("short");
+  await new Promise((resolve) => encoder.flush(() => resolve(null)));
+  encoder.end();
+  const wide = Buffer.concat(await encoder.toArray());
+  assert.throws(() => CODING_KINDS.zstd.decodeWhole(wide, 1024), /too much memory/);
+});
