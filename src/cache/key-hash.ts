@@ -28,7 +28,7 @@ export class KeyHash {
   #text: string | null = null;
   #beginning: Buffer | null = null;
 
-  /** @param secret 128 bits in four words, the same in all threads and machines that share a store */
+  /** @param secret 128 bits in four words, the same in all threads that share memory */
   constructor(secret: ArrayLike<number>) {
     this.#key = Int32Array.from(secret);
     this.#full = timesTwo(this.#key);

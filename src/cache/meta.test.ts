@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
+import { hash } from "node:crypto";
 import { test } from "node:test";
 import fc from "fast-check";
 import { FieldId, toFieldName } from "../http/field-names.ts";
 import { canHold, encodeMeta, type FieldLine, MetaFlag, type ResponseMeta, withPurge } from "./meta.ts";
+import { META_VERSION } from "./meta-layout.ts";
 import { isMeta, MetaView } from "./meta-view.ts";
 
 const META: ResponseMeta = {
@@ -116,4 +118,11 @@ test("changes what a purge changes in a copy", () => {
   const purged = new MetaView().of(withPurge(bytes, META.flags | MetaFlag.Purged, 9));
   assert.deepEqual(purged.decode(), { ...META, flags: META.flags | MetaFlag.Purged, generation: 9 });
   assert.deepEqual(new MetaView().of(bytes).decode(), META);
+});
+
+test("bytes that other processes keep or share are those of their version", () => {
+  const fields = Object.keys(FieldId).map((id): FieldLine => [id.replace(/\B[A-Z]/g, "-$&"), "1"]);
+  const digest = hash("sha256", encodeMeta({ ...META, fields }), "hex").slice(0, 16);
+  // Known fields have numbers in there: when those or the layout change, the version does.
+  assert.deepEqual([META_VERSION, digest], [1, "e82a8ee86be28842"]);
 });

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { after, before, describe, test } from "node:test";
+import { VALUE_FORMAT } from "../../src/cache/stores/redis/redis-value.ts";
 import type { RedisReport } from "../../src/control/caches.ts";
 import { until } from "../kit/deadline.ts";
 import { type Origin, startOrigin } from "../kit/origins.ts";
@@ -64,7 +65,7 @@ listeners:
   async function arrived(path: string): Promise<void> {
     const digits = createHash("sha256").update(`http://a.example${path}`).digest("hex").slice(0, 32);
     using client = await RedisClient.connect(port);
-    const key = `sluice:cache:pages:e1.1:${digits}`;
+    const key = `sluice:cache:pages:e${VALUE_FORMAT}:${digits}`;
     await until("Redis has it", async () => (await client.ask("EXISTS", key)) === "1", { every: 1 });
   }
 

@@ -15,7 +15,7 @@ import { CodedCopies } from "./coded-copies.ts";
 export interface HttpCacheMeans {
   readonly store: CacheStore;
   readonly fills: FillTable;
-  /** 128 bits in four words, the same in all threads and machines that share the store. */
+  /** 128 bits in four words, the same in all threads that share memory. */
   readonly secret: ArrayLike<number>;
   /** What was purged, for all threads. Default: nothing ever is */
   readonly purges?: PurgeList | null;

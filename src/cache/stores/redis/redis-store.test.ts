@@ -12,6 +12,7 @@ import { allocateInvalidations, Invalidations } from "../../invalidations.ts";
 import { type StoreSubject, testCacheStore } from "../../store.contract.ts";
 import type { StoreStats } from "../../store.ts";
 import { REDIS_STORE_DEFAULTS, RedisStore } from "./redis-store.ts";
+import { VALUE_FORMAT } from "./redis-value.ts";
 
 const skip = skipWithout("redis-server");
 const BODY = Buffer.from("a body");
@@ -103,7 +104,7 @@ describe("Redis", { skip }, () => {
       await one.link.ask(["PING"]);
       assert.deepEqual(await readEntry(there, "http://a/?secret"), ["meta", BODY]);
       const digits = createHash("sha256").update("http://a/?secret").digest("hex").slice(0, 32);
-      const key = `test:e1.1:${digits}`;
+      const key = `test:e${VALUE_FORMAT}:${digits}`;
       assert.equal(String(await client.ask("RANDOMKEY")), key);
       const left = Number(await client.ask("PTTL", key));
       assert.ok(left > 1000 && left <= 60_000, `${left} ms`);
