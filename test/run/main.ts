@@ -1,7 +1,8 @@
 // Runs the tests: node test/run/main.ts [--lanes N] [--slowest N] [PATTERN ...]
 //
 // Tells of each file when it is over, with its tests, and at the end what failed, what took longest (ten files, or as many as
-// are asked for) and how many tests there were. Exits with 1 when anything was not as it should be. A single file runs by itself too: node --test FILE.
+// are asked for) and how many tests there were. Exits with 1 when anything was not as it should be. A single file runs by
+// itself too: node --test FILE.
 
 import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
@@ -9,6 +10,7 @@ import { findTestFiles } from "./files.ts";
 import type { Counts } from "./messages.ts";
 import { processorTime } from "./processor-time.ts";
 import { type FinishedFile, runTestFiles } from "./test-run.ts";
+import { warmUp } from "./warm-up.ts";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -65,6 +67,8 @@ function showEnd(files: readonly FinishedFile[], duration: number): void {
 
 const start = performance.now();
 const files = findTestFiles(positionals.length > 0 ? positionals : everything);
+// What keeps a program from starting the tests tell better.
+if (positionals.length === 0) await warmUp().catch(() => undefined);
 const finished: FinishedFile[] = [];
 await runTestFiles(files, { ...limits, lanes }, (file) => {
   finished.push(file);
