@@ -4,12 +4,10 @@ import { PluginRow } from "../../src/plugins/plugin-row.ts";
 import { SessionPlugins } from "../../src/proxy/session-plugins.ts";
 import { HttpPeer } from "../../src/upstream/peer.ts";
 import { until } from "../kit/deadline.ts";
-import { createTemporaryDirectory } from "../kit/files.ts";
 import { Http2Client } from "../kit/http2-client.ts";
 import { startOrigin } from "../kit/origins.ts";
 import { startRawOrigin } from "../kit/raw-origin.ts";
 import { field, MAX_AGE, startCaching, statusOf } from "./caching.ts";
-import { startInside } from "./inside.ts";
 import { answering, ok, request, writePattern } from "./proxy.ts";
 
 const CHUNKED = `HTTP/1.1 200 OK\r\n${MAX_AGE}\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n3\r\ndef\r\n0\r\n\r\n`;
@@ -227,37 +225,6 @@ describe("a fetch", () => {
     // Others may wait for what nobody here wants any more.
     assert.equal(caching.store.stats.entries, 2);
   });
-});
-
-test("limits, faults and toxics of a route are for what is stored as for anything", async () => {
-  await using directory = await createTemporaryDirectory();
-  await using origin = await startRawOrigin(answering(ok("x".repeat(30_000), MAX_AGE)));
-  const file = await directory.write(
-    "sluice.yaml",
-    `
-listeners:
-  - bind: 127.0.0.1:0
-    cache: 4MiB
-    upstream: "${origin.address}"
-    limits: { requests: { limit: 3, per: 1m, by: { header: x-client } } }
-    faults: [{ name: busy, match: { header: { x-unlucky: "1" } }, abort: { status: 503 } }]
-  - bind: 127.0.0.1:0
-    cache: 4MiB
-    upstream: "${origin.address}"
-    toxics: [{ type: limit_data, stream: downstream, attributes: { bytes: 10000 } }]
-`,
-  );
-  await using sluice = await startInside(["run", file]);
-  const statuses: number[] = [];
-  for (let i = 0; i < 4; i++)
-    statuses.push((await sluice.fetch("/", { headers: { "x-client": "1" } })).status);
-  const unlucky = await sluice.fetch("/", { headers: { "x-unlucky": "1" } });
-  assert.deepEqual([...statuses, unlucky.status], [200, 200, 200, 429, 503]);
-  assert.equal(origin.connections.length, 1);
-  for (let i = 0; i < 2; i++) {
-    const cut = sluice.fetch("/", {}, 1).then((response) => response.text());
-    await assert.rejects(cut);
-  }
 });
 
 test("a client that stops reading holds what it is sent no longer than it may", async () => {

@@ -114,6 +114,25 @@ describe("a cache of two threads", () => {
     asked();
   });
 
+  test("gets what is on its way also when whoever asked first is gone, and other threads take the place of these", async () => {
+    const { running } = sluice;
+    const { requestsActive } = running.counters;
+    await running.caches.purge("pages", { by: "url", text: urlOf("/held"), isSoft: false });
+    asked();
+    await using gone = await connectRaw(sluice.port(0));
+    await gone.write("GET /held HTTP/1.1\r\nHost: a.example\r\n\r\n");
+    await origin.request(0);
+    gone.reset();
+    await until("it is gone", () => running.counters.requestsActive === requestsActive);
+    const { kind } = await sluice.reload(configuration(origin, "pages", "pages: 5MiB"), { threads: 3 });
+    assert.equal(kind, "generation");
+    const late = Array.from({ length: 8 }, () => ask("/held"));
+    await until("all wait", () => running.counters.requestsActive === requestsActive + 8);
+    origin.release();
+    for (const { body } of await Promise.all(late)) assert.equal(body.toString(), "held back");
+    assert.equal(asked(), 1);
+  });
+
   test("is purged for all threads at once", async () => {
     const { caches } = sluice.running;
     const purge = async (
@@ -217,6 +236,32 @@ describe("PURGE", () => {
     assert.match(statusOf(await get(sluice.port(0), "/page")), /; stored/);
     assert.equal(origin.requests.length, 2);
   });
+});
+
+test("limits, faults and toxics of a route are for what is stored as for anything", async () => {
+  await using origin = await startPages();
+  await using sluice = await Reloading.start(
+    `
+caches: { pages: 4MiB }
+listeners:
+  - bind: 127.0.0.1:0
+    cache: pages
+    upstream: "${origin.address}"
+    limits: { requests: { limit: 3, per: 1m, by: { header: x-client } } }
+    faults: [{ name: busy, match: { header: { x-unlucky: "1" } }, abort: { status: 503 } }]
+  - bind: 127.0.0.1:0
+    cache: pages
+    upstream: "${origin.address}"
+    toxics: [{ type: limit_data, stream: downstream, attributes: { bytes: 20 } }]
+`,
+    1,
+  );
+  const statuses: number[] = [];
+  for (let i = 0; i < 4; i++) statuses.push((await get(sluice.port(0), "/page", "X-Client: 1")).status);
+  const unlucky = await get(sluice.port(0), "/page", "X-Unlucky: 1");
+  assert.deepEqual([...statuses, unlucky.status], [200, 200, 200, 429, 503]);
+  for (let i = 0; i < 2; i++) await assert.rejects(get(sluice.port(1), "/page"));
+  assert.equal(origin.requests.length, 1);
 });
 
 test("commands show caches, what is stored, and purge it", async () => {
