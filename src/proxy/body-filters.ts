@@ -1,6 +1,6 @@
 import type { BodyFilter } from "./phases.ts";
 import type { Plan } from "./plan.ts";
-import type { Session } from "./session.ts";
+import type { BodyFilters, Session } from "./session.ts";
 
 /*
  * The filters of bodies: those of the proxy, and those that a session brings by its route. A session that brings none costs one comparison.
@@ -22,7 +22,7 @@ export function requestBodyFilters<C>(
 export function responseBodyFilters<C>({ bodyFilters }: Session<C>, plan: Plan<C>): readonly BodyFilter<C>[] {
   const own = [plan.upstreamResponseBodyFilter, plan.responseBodyFilter];
   const present = own.filter((filter) => filter !== null);
-  return bodyFilters === null ? present : [...present, ...(bodyFilters.responseBody as BodyFilter<C>[])];
+  return bodyFilters === null ? present : [...present, ...othersOf(bodyFilters, plan)];
 }
 
 /** Whether a filter may change the request's body, hence its length. */
@@ -32,5 +32,11 @@ export function filtersRequestBody<C>({ bodyFilters }: Session<C>, plan: Plan<C>
 
 /** Whether a filter may change the response's body, hence its length. */
 export function filtersResponseBody<C>({ bodyFilters }: Session<C>, plan: Plan<C>): boolean {
-  return plan.filtersResponseBody || (bodyFilters !== null && bodyFilters.responseBody.length > 0);
+  return plan.filtersResponseBody || (bodyFilters !== null && othersOf(bodyFilters, plan).length > 0);
+}
+
+/** Where a cache stands in between, some for what it gets, and the others for what comes of that. */
+function othersOf<C>(filters: BodyFilters, plan: Plan<C>): readonly BodyFilter<C>[] {
+  const behind = plan.isBehindCache ? filters.clientResponseBody : filters.responseBody;
+  return (plan.isBeforeCache ? filters.upstreamResponseBody : behind) as readonly BodyFilter<C>[];
 }

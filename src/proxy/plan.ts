@@ -11,6 +11,9 @@ export type Plan<C> = {
   readonly filtersResponseBody: boolean;
   /** True when a phase hears of the response's body or trailers. */
   readonly looksAtResponseBody: boolean;
+  /** True when a response goes to a cache by it, or comes from there. */
+  readonly isBeforeCache: boolean;
+  readonly isBehindCache: boolean;
   /** True when a phase may be called after the response's head was passed on. */
   readonly mayLookBackAtResponse: boolean;
 };
@@ -127,6 +130,8 @@ export function toPlan<C>(phases: ProxyPhases<C>): Plan<C> {
     filtersRequestBody: phases.requestBodyFilter !== undefined,
     filtersResponseBody,
     looksAtResponseBody,
+    isBeforeCache: false,
+    isBehindCache: false,
     mayLookBackAtResponse:
       looksAtResponseBody ||
       // A server may answer before it has the whole request.
@@ -149,12 +154,14 @@ export function splitAtCache<C>(plan: Plan<C>): CachePlans<C> {
   return {
     beforeCache: looking({
       ...plan,
+      isBeforeCache: true,
       responseFilter: null,
       responseBodyFilter: null,
       responseTrailerFilter: null,
     }),
     behindCache: looking({
       ...plan,
+      isBehindCache: true,
       upstreamResponseFilter: null,
       upstreamResponseBodyFilter: null,
       upstreamResponseTrailerFilter: null,

@@ -109,6 +109,11 @@ export interface BodyFilters {
   readonly requestBody: readonly ChunkFilter[];
   /** Behind those of the proxy. */
   readonly responseBody: readonly ChunkFilter[];
+  /** The same in two, for where a cache stands in between: what it gets, and what its clients do. */
+  readonly upstreamResponseBody: readonly ChunkFilter[];
+  readonly clientResponseBody: readonly ChunkFilter[];
+  /** The same for the session that fetches for a cache what this one asked for. */
+  forFetch(session: Session<unknown>): BodyFilters;
 }
 
 /** @internal a `BodyFilter` */

@@ -62,6 +62,8 @@ export class FilterChain {
   readonly hooks: Readonly<Record<HookedPhase, PhaseHooks | null>>;
   readonly requestBody: readonly ChunkFilter[];
   readonly responseBody: readonly ChunkFilter[];
+  readonly upstreamResponseBody: readonly ChunkFilter[];
+  readonly clientResponseBody: readonly ChunkFilter[];
   /** What the route's own do as soon as it is chosen; null: nothing. */
   readonly #early: PhaseHooks | null;
   readonly #place: string;
@@ -77,10 +79,9 @@ export class FilterChain {
     this.hooks = Object.fromEntries(hooks) as Record<HookedPhase, PhaseHooks | null>;
     this.#early = this.#hooksOf("earlyRequestFilter", before.length);
     this.requestBody = this.#find("requestBodyFilter").map(toBodyFilter);
-    this.responseBody = [
-      ...this.#find("upstreamResponseBodyFilter"),
-      ...this.#find("responseBodyFilter"),
-    ].map(toBodyFilter);
+    this.upstreamResponseBody = this.#find("upstreamResponseBodyFilter").map(toBodyFilter);
+    this.clientResponseBody = this.#find("responseBodyFilter").map(toBodyFilter);
+    this.responseBody = [...this.upstreamResponseBody, ...this.clientResponseBody];
   }
 
   #hooksOf(phase: HookedPhase, from: number): PhaseHooks | null {
@@ -155,10 +156,11 @@ export function followedBy(
 /** The filters that one session goes through, each with its view of it. */
 export class SessionFilters implements BodyFilters {
   chain: FilterChain;
-  readonly views: FilterSession[] = [];
+  readonly views: FilterSession[];
 
-  constructor(chain: FilterChain) {
+  constructor(chain: FilterChain, views: FilterSession[] = []) {
     this.chain = chain;
+    this.views = views;
   }
 
   /** @throws ProxyError when one of them fails; those before it are told how the session ends */
@@ -174,5 +176,18 @@ export class SessionFilters implements BodyFilters {
 
   get responseBody(): readonly ChunkFilter[] {
     return this.chain.responseBody;
+  }
+
+  get upstreamResponseBody(): readonly ChunkFilter[] {
+    return this.chain.upstreamResponseBody;
+  }
+
+  get clientResponseBody(): readonly ChunkFilter[] {
+    return this.chain.clientResponseBody;
+  }
+
+  forFetch(session: Session<unknown>): SessionFilters {
+    const views = this.views.map(({ context }) => new FilterSession(session, context));
+    return new SessionFilters(this.chain, views);
   }
 }

@@ -26,11 +26,12 @@ type Hidden =
 
 /** A session as one filter sees it: the same one, with a context of the filter's own. */
 export class FilterSession implements Shown {
-  context: unknown = undefined;
+  context: unknown;
   readonly #session: Session<unknown>;
 
-  constructor(session: Session<unknown>) {
+  constructor(session: Session<unknown>, context: unknown = undefined) {
     this.#session = session;
+    this.context = context;
   }
 
   get request(): RequestHead {

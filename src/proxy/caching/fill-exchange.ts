@@ -64,6 +64,7 @@ export class FillExchange<C> extends Exchange<C> implements CacheNotes {
     this.responsePlan = proxy.plans.beforeCache;
     const { session } = this;
     session.context = origin.context;
+    session.bodyFilters = origin.bodyFilters?.forFetch(session as Session<unknown>) ?? null;
     session.retryPolicy = origin.retryPolicy;
     session.retryGate = origin.retryGate;
     session.upstreamTraffic = origin.upstreamTraffic;
