@@ -59,8 +59,11 @@ export interface EntryWriter {
    * @returns false when the caller should wait for `onDrain` before the next one
    */
   write(bytes: Buffer, start: number, end: number): boolean;
-  /** All of it came. When a length was announced and it is another one, that is a failure. */
-  finish(): void;
+  /**
+   * All of it came. When a length was announced and it is another one, that is a failure.
+   * @returns a promise where it isn't found as a whole at once; kept when it is, or has failed. It never rejects
+   */
+  finish(): void | Promise<void>;
   /** Not all of it came: readers are told, and nothing stays. */
   abort(): void;
 }

@@ -6,6 +6,7 @@ import { CacheCounts } from "../cache/cache-counts.ts";
 import type { CacheMemory } from "../cache/cache-memory.ts";
 import type { CacheSettings } from "../cache/cache-settings.ts";
 import { Invalidations } from "../cache/invalidations.ts";
+import { isSameResponse, withBodyLength } from "../cache/kept-meta.ts";
 import { Predictor } from "../cache/predictor.ts";
 import { PurgeKind } from "../cache/purges/purge.ts";
 import type { PurgeList } from "../cache/purges/purge-list.ts";
@@ -123,7 +124,8 @@ function inTiers([first, ...others]: readonly StoreLayer[]): CacheStore {
   if (first === undefined) throw new RangeError("A cache has nowhere to keep anything");
   if (others.length === 0) return first.store;
   const { store: upper, mostEntryBytes: mostUpperBytes } = first;
-  return new TieredStore({ upper, lower: inTiers(others), mostUpperBytes });
+  const metas = { isSame: isSameResponse, toUpper: withBodyLength };
+  return new TieredStore({ upper, lower: inTiers(others), mostUpperBytes, ...metas });
 }
 
 const MACHINE_DIGITS = 16;

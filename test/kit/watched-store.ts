@@ -150,8 +150,8 @@ class WatchedWriter implements EntryWriter {
     return true;
   }
 
-  finish(): void {
-    this.#writer.finish();
+  finish(): void | Promise<void> {
+    return this.#writer.finish();
   }
 
   abort(): void {

@@ -52,12 +52,14 @@ export class TieredWriter implements EntryWriter {
     return !this.#isUpperFull && !this.#isLowerFull;
   }
 
-  finish(): void {
+  /** Found as a whole it is where it is found first. */
+  finish(): void | Promise<void> {
     this.#isOver = true;
-    this.#upper?.finish();
-    if (this.#upper === null) this.#dropAboveWhenDone();
+    if (this.#upper === null) return this.#finishBelow();
+    const above = this.#upper.finish();
     this.#lower?.finish();
     if (this.#lower === null) this.#older.dropBelow();
+    return above;
   }
 
   abort(): void {
@@ -66,20 +68,16 @@ export class TieredWriter implements EntryWriter {
     this.#lower?.abort();
   }
 
-  /** What is above is older, from the moment at which the new one is complete below. */
-  #dropAboveWhenDone(): void {
+  /** What is above is older, from the moment at which the new one is complete below, and before anybody is told of that. */
+  #finishBelow(): void | Promise<void> {
     const entry = this.#lower?.open() ?? null;
-    if (entry === null) this.#older.dropAbove();
-    else this.#dropAboveWith(entry);
-  }
-
-  #dropAboveWith(entry: CacheEntry): void {
-    if (entry.state === EntryState.Writing) {
-      entry.whenMore(entry.length, () => this.#dropAboveWith(entry));
-      return;
-    }
-    if (entry.state === EntryState.Complete) this.#older.dropAbove();
-    entry.release();
+    const end = (): void => {
+      if (entry === null || entry.state === EntryState.Complete) this.#older.dropAbove();
+      entry?.release();
+    };
+    const done = this.#lower?.finish();
+    if (done instanceof Promise) return done.then(end);
+    end();
   }
 
   #drain(isUpper: boolean): void {

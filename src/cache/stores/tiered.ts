@@ -16,12 +16,16 @@ export interface TieredStoreOptions {
   readonly lower: CacheStore;
   /** Bytes of the longest body that the upper one gets. */
   readonly mostUpperBytes: number;
+  /** Whether two metas are of the same entry, of which each store has its own. Default: when they are equal */
+  readonly isSame?: (one: Buffer, other: Buffer) => boolean;
+  /** The meta that an entry gets above whose body is all there, by its length. Default: that which it has below */
+  readonly toUpper?: (meta: Buffer, length: number) => Buffer;
 }
 
 /**
  * A quick store before a large one, such as memory before a disk. What is found in the upper one costs nothing more than there. What
  * is only in the lower one comes up when it is asked for: whoever asked reads it while it does. Bodies whose length isn't known
- * beforehand are written below alone, for one that outgrew the upper store would take its readers along.
+ * beforehand are written below alone where that can be, for one that outgrew the upper store would take its readers along.
  */
 export class TieredStore implements CacheStore {
   readonly streams = true;
@@ -29,13 +33,17 @@ export class TieredStore implements CacheStore {
   readonly #upper: CacheStore;
   readonly #lower: CacheStore;
   readonly #mostUpperBytes: number;
+  readonly #isSame: (one: Buffer, other: Buffer) => boolean;
+  readonly #toUpper: (meta: Buffer, length: number) => Buffer;
   /** What comes up, and what is removed where nobody waits for it. */
   readonly #under: Set<Promise<unknown>> = new Set();
 
-  constructor({ upper, lower, mostUpperBytes }: TieredStoreOptions) {
+  constructor({ upper, lower, mostUpperBytes, isSame, toUpper }: TieredStoreOptions) {
     this.#upper = upper;
     this.#lower = lower;
     this.#mostUpperBytes = mostUpperBytes;
+    this.#isSame = isSame ?? ((one, other) => one.equals(other));
+    this.#toUpper = toUpper ?? ((meta) => meta);
     this.stats = new TieredStats(upper, lower);
   }
 
@@ -46,10 +54,10 @@ export class TieredStore implements CacheStore {
   }
 
   begin(key: CacheKey, meta: Buffer, length: number | null, owner: WriterOwner): EntryWriter | null {
-    const fits = length !== null && length <= this.#mostUpperBytes;
     const writer = new TieredWriter(this.#keep(key), owner);
-    const upper = fits ? this.#upper.begin(key, meta, length, writer.upperOwner) : null;
     const lower = this.#lower.begin(key, meta, length, writer.lowerOwner);
+    const fits = length === null ? lower === null : length <= this.#mostUpperBytes;
+    const upper = fits ? this.#upper.begin(key, meta, length, writer.upperOwner) : null;
     return writer.begin(upper, lower) ? writer : null;
   }
 
@@ -57,14 +65,25 @@ export class TieredStore implements CacheStore {
     const { key } = entry;
     // The entry may have been let go of before it is found again.
     const before = Buffer.from(entry.meta);
-    await Promise.all([updateIn(this.#upper, key, before, meta), updateIn(this.#lower, key, before, meta)]);
+    const isIt = (found: CacheEntry): boolean => this.#isSame(found.meta, before);
+    await Promise.all([updateIn(this.#upper, key, isIt, meta), updateIn(this.#lower, key, isIt, meta)]);
   }
 
+  /** Below first, or what is just on its way up would come there afterwards. */
   remove(key: CacheKey): boolean | Promise<boolean> {
-    const above = this.#upper.remove(key);
     const below = this.#lower.remove(key);
+    const above = this.#upper.remove(key);
     if (typeof above === "boolean" && typeof below === "boolean") return above || below;
-    return Promise.all([above, below]).then(([first, second]) => first || second);
+    return this.#removed(below, above, { text: key.text, hash: key.hash.slice() });
+  }
+
+  async #removed(
+    below: boolean | Promise<boolean>,
+    above: boolean | Promise<boolean>,
+    key: CacheKey,
+  ): Promise<boolean> {
+    const wasThere = (await below) || (await above);
+    return (await this.#upper.remove(key)) || wasThere;
   }
 
   async clear(): Promise<void> {
@@ -93,23 +112,20 @@ export class TieredStore implements CacheStore {
   #bringUp(key: CacheKey, entry: CacheEntry): CacheEntry {
     const { length, state, meta } = entry;
     if (state !== EntryState.Complete || length > this.#mostUpperBytes) return entry;
-    const climb = new Climb(entry);
-    const writer = this.#upper.begin(key, meta, length, climb);
+    const climb = new Climb(entry, () => this.#dropUnlessCurrent(key, entry));
+    const writer = this.#upper.begin(key, this.#toUpper(meta, length), length, climb);
     const above = writer?.open() ?? null;
     if (writer === null || above === null) {
       writer?.abort();
       return entry;
     }
-    this.#watch(climb.run(writer, () => this.#isStillOurs(key)));
+    this.#watch(climb.run(writer));
     return above;
   }
 
-  /** Whether what is written above is still what the key leads to: it may have been removed or replaced meanwhile. */
-  async #isStillOurs(key: CacheKey): Promise<boolean> {
-    const found = await this.#upper.find(key);
-    const isOurs = found?.state === EntryState.Writing;
-    found?.release();
-    return isOurs;
+  /** What was removed or replaced below mustn't stand above: who removes does it below first. */
+  #dropUnlessCurrent(key: CacheKey, entry: CacheEntry): void {
+    if (this.#lower.isCurrent?.(entry) === false) this.#watch(this.#upper.remove(key));
   }
 
   /** What a writer needs to know when only one of the two has the new entry. */
@@ -131,11 +147,14 @@ export class TieredStore implements CacheStore {
 /** An entry on its way up. */
 class Climb implements WriterOwner {
   readonly #from: CacheEntry;
+  readonly #drop: () => void;
   #isFailed = false;
   #goOn: (() => void) | null = null;
 
-  constructor(from: CacheEntry) {
+  /** @param drop has it gone from above if it isn't what its key leads to any more */
+  constructor(from: CacheEntry, drop: () => void) {
     this.#from = from;
+    this.#drop = drop;
   }
 
   onDrain(): void {
@@ -151,25 +170,28 @@ class Climb implements WriterOwner {
    * Copies as much as there is without waiting: of a short body all. Whatever is wrong, readers above are told.
    * @returns a promise only where something has to be waited for
    */
-  run(writer: EntryWriter, isStillWanted: () => Promise<boolean>): Promise<void> | null {
+  run(writer: EntryWriter): Promise<void> | null {
     const first = this.#from.length === 0 ? null : this.#from.read(0, this.#from.length);
     if (!(first instanceof Promise)) {
       const end = first === null ? 0 : first.end - first.start;
       if (first !== null) writer.write(first.bytes, first.start, first.end);
       if (end === this.#from.length) {
-        writer.finish();
+        this.#finish(writer);
         this.#from.release();
         return null;
       }
     }
-    return this.#runOn(writer, first, isStillWanted);
+    return this.#runOn(writer, first);
   }
 
-  async #runOn(
-    writer: EntryWriter,
-    first: ReturnType<CacheEntry["read"]>,
-    isStillWanted: () => Promise<boolean>,
-  ): Promise<void> {
+  /** Readers get all of it in any case. Before, so that nobody finds what is gone; after, for it may have gone in between. */
+  #finish(writer: EntryWriter): void {
+    this.#drop();
+    writer.finish();
+    this.#drop();
+  }
+
+  async #runOn(writer: EntryWriter, first: ReturnType<CacheEntry["read"]>): Promise<void> {
     const { length } = this.#from;
     try {
       let at = 0;
@@ -181,7 +203,7 @@ class Climb implements WriterOwner {
         if (!isReady && !this.#isFailed) await new Promise<void>((resolve) => (this.#goOn = resolve));
         if (at === length || this.#isFailed) break;
       }
-      if (at === length && (await isStillWanted())) writer.finish();
+      if (at === length) this.#finish(writer);
       else writer.abort();
     } catch {
       writer.abort();
@@ -192,11 +214,16 @@ class Climb implements WriterOwner {
 }
 
 /** An entry is in two places, and known by its meta in both. */
-async function updateIn(store: CacheStore, key: CacheKey, before: Buffer, meta: Buffer): Promise<void> {
+async function updateIn(
+  store: CacheStore,
+  key: CacheKey,
+  isIt: (found: CacheEntry) => boolean,
+  meta: Buffer,
+): Promise<void> {
   const found = await store.find(key);
   if (found === null) return;
   try {
-    if (found.meta.equals(before)) await store.update(found, meta);
+    if (isIt(found)) await store.update(found, meta);
   } finally {
     found.release();
   }

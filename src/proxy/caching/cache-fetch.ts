@@ -372,9 +372,10 @@ export class CacheFetch<C> implements DownstreamStream, WriterOwner, PassOwner, 
       return;
     }
     this.#isEnded = true;
-    this.#writer?.finish();
+    const stored = this.#writer?.finish();
     if (this.#key !== null && this.#isOutOfDate) this.#lookup.rules.cache.forget(this.#key);
-    this.#tellFound();
+    if (stored instanceof Promise) void stored.then(() => this.#tellFound());
+    else this.#tellFound();
     this.#endPass(trailers);
   }
 

@@ -118,13 +118,14 @@ export class DiskWriter implements EntryWriter {
     return !this.#isFull;
   }
 
-  finish(): void {
-    if (this.#isOver) return;
+  finish(): Promise<void> {
+    if (this.#isOver) return this.ended;
     const { length } = this.#entry;
     this.#isFinished = length === null || length === this.#tail.length;
     if (this.#isFinished) this.#isOver = true;
     else this.#fail(new NotKeptError("it is shorter than was announced"));
     this.#wake();
+    return this.ended;
   }
 
   abort(): void {
