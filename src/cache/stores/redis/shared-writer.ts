@@ -47,14 +47,15 @@ export class SharedWriter implements EntryWriter {
     return this.#near?.write(bytes, start, end) ?? true;
   }
 
-  finish(): void {
-    // When it turns out to be too short here, nothing is sent either.
+  finish(): void | Promise<void> {
     if (this.#near === null) this.#keeper.dropNear();
-    else this.#near.finish();
-    if (this.#isOver) return;
+    const stored = this.#near?.finish();
+    // When it turns out to be too short here, nothing is sent either.
+    if (this.#isOver) return stored;
     this.#end();
     if (this.#far === null) this.#keeper.dropFar();
     else this.#far.finish();
+    return stored;
   }
 
   abort(): void {
