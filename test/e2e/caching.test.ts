@@ -66,6 +66,22 @@ describe("a proxy with a cache", () => {
     assert.equal(caching.asked.length, 2);
   });
 
+  test("keeps those apart who sent a field from those who didn't, though only the former are told of it", async () => {
+    await using caching = await startCaching((asked) =>
+      field(asked, "origin") === null ? ok("plain", MAX_AGE) : ok("for it", MAX_AGE, "Vary: Origin"),
+    );
+    const ask = async (...fields: readonly string[]): Promise<string> =>
+      (await caching.ask("GET /a", ...fields)).body.toString();
+    for (let i = 0; i < 3; i++) {
+      assert.equal(await ask("Origin: https://a.example"), "for it");
+      assert.equal(await ask(), "plain");
+    }
+    assert.equal(caching.asked.length, 2);
+    caching.clock.now += 3_600_000;
+    assert.deepEqual([await ask(), await ask("Origin: https://a.example")], ["plain", "plain"]);
+    assert.equal(caching.asked.length, 3);
+  });
+
   test("fetches once for all who ask at once", async () => {
     const gate = Promise.withResolvers<void>();
     await using caching = await startCaching(async () => {

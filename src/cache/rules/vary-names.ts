@@ -4,6 +4,17 @@ import { isToken } from "../../http/characters.ts";
 const MOST_NAMES = 16;
 
 /**
+ * The names by which responses under one key vary, when one comes that names others: all of them. Many servers name `Origin` only
+ * where a request has one, and what they answer without is for nobody who has.
+ * @param known as a vary list has them; "" for none
+ * @returns those of the response alone where they would be too many
+ */
+export function joinedNames(known: string, names: readonly string[]): string[] {
+  const all = new Set([...known.split(",").filter(isToken), ...names]);
+  return all.size > MOST_NAMES ? [...names] : [...all].sort();
+}
+
+/**
  * The names of a Vary in lower case and in order, each once.
  * @returns null for `*` anywhere in it, for what are no names, and for more than 16 of them: it can't be stored then
  */

@@ -15,7 +15,7 @@ import { fieldsForClient } from "../../cache/rules/stored-fields.ts";
 import { toMeta } from "../../cache/rules/to-meta.ts";
 import { askForAll, askWhetherItHolds } from "../../cache/rules/validation.ts";
 import { OWN_VARIANCE, variantText, varyList } from "../../cache/rules/vary.ts";
-import { varyNames } from "../../cache/rules/vary-names.ts";
+import { joinedNames, varyNames } from "../../cache/rules/vary-names.ts";
 import { factsBy } from "../../cache/rules/verdict.ts";
 import type { CacheEntry, CacheKey, EntryWriter, WriterOwner } from "../../cache/store.ts";
 import type { BodyLength, ResponseHead } from "../../http/heads.ts";
@@ -242,10 +242,11 @@ export class CacheFetch<C> implements DownstreamStream, WriterOwner, PassOwner, 
   #keyFor({ vary }: ResponseFacts): CacheKey {
     const { rules, request, primary, now } = this.#lookup;
     const { variance } = this.#exchange!;
-    const names = vary === null ? [] : (varyNames(vary) ?? []);
+    const { vary: known, epoch: knownEpoch, varySince } = this.#lookup;
+    const own = vary === null ? [] : (varyNames(vary) ?? []);
+    const names = now - varySince < LIST_LIFE ? joinedNames(known, own) : own;
     if (variance !== null) names.push(OWN_VARIANCE);
     if (names.length === 0) return primary;
-    const { vary: known, epoch: knownEpoch } = this.#lookup;
     const text = names.join(",");
     if (known === text)
       return rules.key.ofText(variantText(primary.text, text, knownEpoch, request, variance));
@@ -486,5 +487,8 @@ export class CacheFetch<C> implements DownstreamStream, WriterOwner, PassOwner, 
 function randomEpoch(random: Random): number {
   return 1 + Math.floor(random.next() * (2 ** 32 - 1));
 }
+
+/** Milliseconds after which a server that varies by less than before is taken at its word. */
+const LIST_LIFE = 3_600_000;
 
 const NOBODY: WriterOwner = { onDrain() {}, onFailure() {} };

@@ -25,6 +25,8 @@ export class Lookup {
   /** The fields by which responses under the primary key are known to vary; "" for none. */
   vary = "";
   epoch = 0;
+  /** When they were noted. */
+  varySince = 0;
   /** By which the program tells responses under the primary key apart; null: it doesn't. */
   own: string | null = null;
   /** Whether something stands under the key that isn't to be served, and is found until another response has taken its place. */
@@ -96,6 +98,7 @@ export class Lookup {
       return this.#unlessPurged(entry);
     this.vary = view.varyList;
     this.epoch = view.epoch;
+    this.varySince = view.responseTime;
     entry.release();
     const { key, cache } = this.rules;
     this.key = key.ofText(variantText(this.primary.text, this.vary, this.epoch, this.request, this.own));
