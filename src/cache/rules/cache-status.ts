@@ -45,6 +45,11 @@ export function formatCacheStatus(cache: string, status: CacheStatus): string {
 const IS_STRING = /^[\x20-\x7e]*$/;
 const IS_TOKEN = /^[A-Za-z*][\w!#$%&'*+.^`|~:/-]*$/;
 
+/** Whether a cache can be called so. */
+export function isCacheLabel(text: string): boolean {
+  return IS_TOKEN.test(text);
+}
+
 function tokenOrString(text: string): string {
   return IS_TOKEN.test(text) ? text : `"${text.replace(/["\\]/g, "\\$&")}"`;
 }

@@ -1,6 +1,7 @@
 import * as z from "zod";
 import type { CacheSettings } from "../../cache/cache-settings.ts";
 import { FILL_DEFAULTS } from "../../cache/fills/fill-settings.ts";
+import { isCacheLabel } from "../../cache/rules/cache-status.ts";
 import { DEFAULT_POLICY } from "../../cache/rules/policy.ts";
 import { type QueryRule, WHOLE_QUERY } from "../../cache/rules/query-rule.ts";
 import type { RouteCacheSettings } from "../../filters/settings.ts";
@@ -31,9 +32,8 @@ export type CacheDraft = Omit<CacheSettings, "name">;
 
 const LABEL_EXPECTED = "a token: letters, digits and marks like - . _";
 
-/** A token of structured fields (RFC 9651 §3.3.4). */
 const label: z.ZodType<string> = parsedBy(text(LABEL_EXPECTED), LABEL_EXPECTED, (word) =>
-  /^[A-Za-z*][\w!#$%&'*+.^`|~:/-]*$/.test(word) ? word : undefined,
+  isCacheLabel(word) ? word : undefined,
 );
 
 const settings = section("Cache", "A cache, which all threads share.", {
