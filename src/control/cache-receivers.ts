@@ -13,8 +13,7 @@ export class CacheReceivers {
     const after = new Map<RedisShare, PurgeReceiver>();
     for (const [name, { redis }] of stores) {
       if (redis === null) continue;
-      const cache = byName.get(name)!;
-      after.set(redis, before.get(redis) ?? redis.receive((key) => change(cache, redis, key)));
+      after.set(redis, before.get(redis) ?? receive(byName.get(name)!, redis));
     }
     this.#receivers = after;
     for (const [redis, receiver] of before) if (!after.has(redis)) receiver.close();
@@ -26,9 +25,12 @@ export class CacheReceivers {
   }
 }
 
-/** What is being fetched may be as old as what goes. */
-function change(cache: HttpCache, { store }: RedisShare, text: string): void {
-  const key = cache.rules().key.ofText(text);
-  cache.invalidations?.add(key);
-  store.forgetHere(key);
+function receive(cache: HttpCache, redis: RedisShare): PurgeReceiver {
+  const { key: keys } = cache.rules();
+  return redis.receive((text) => {
+    const key = keys.ofText(text);
+    // What is being fetched may be as old as what goes.
+    cache.invalidations?.add(key);
+    redis.store.forgetHere(key);
+  });
 }
