@@ -32,10 +32,12 @@ test("a route goes by its listener unless it says something itself", () => {
 test("how is a flag, codings, or a map", () => {
   assert.deepEqual(routeOf("", "compress: gzip").compress, { ...DEFAULT_COMPRESS, codings: ["gzip"] });
   assert.deepEqual(routeOf("", "compress: [br, gzip]").compress?.codings, ["br", "gzip"]);
-  const map = "{ codings: gzip, levels: { gzip: 9 }, types: [Text/*, +JSON], min_size: 100, cookies: false }";
+  const map =
+    "{ codings: gzip, levels: { gzip: 9 }, cached_levels: { br: 9 }, types: [Text/*, +JSON], min_size: 100, cookies: false }";
   assert.deepEqual(routeOf("", `compress: ${map}`).compress, {
     codings: ["gzip"],
     levels: { ...DEFAULT_LEVELS, gzip: 9 },
+    cachedLevels: { br: 9 },
     types: ["text/*", "*+json"],
     minSize: 100,
     cookies: false,

@@ -32,6 +32,8 @@ export type OpenCoder = (owner: CoderOwner) => BodyCoder;
 export interface BodyCoding {
   /** Tells it from all other ways: what it has made of a body is what it would make of it again, or as good. */
   readonly name: string;
+  /** How bodies are coded that are kept to be sent again and again, which may be worth more work; itself where that is the same. */
+  readonly forCopies: BodyCoding;
   /** @param length of the body; null: nobody knows */
   open(owner: CoderOwner, length: number | null): BodyCoder;
 }

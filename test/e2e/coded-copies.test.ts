@@ -87,6 +87,9 @@ describe("what is stored and asked for coded", () => {
                 if (way === null) return null;
                 return {
                   name: way.name,
+                  get forCopies() {
+                    return this;
+                  },
                   open(...args) {
                     coded++;
                     return way.open(...args);
@@ -117,6 +120,17 @@ describe("what is stored and asked for coded", () => {
     const head = await proxy.ask("HEAD /", GZIP);
     const { length } = (await proxy.ask("GET /", GZIP)).body;
     assert.deepEqual([field(head, "content-length"), coded], [`${length}`, 2]);
+  });
+
+  test("is coded with more work where that is asked for, with nobody waiting for it", async () => {
+    const options = { compress: { levels: { br: 1 }, cachedLevels: { br: 9, gzip: 9 } } };
+    await using proxy = await startCoded(response(TEXT, PLAIN, MAX_AGE), {}, options);
+    await proxy.ask("GET /");
+    const first = await proxy.ask("GET /", "Accept-Encoding: br");
+    await until("it is coded and stored", () => proxy.store.held === 0 && entriesOf(proxy) === 2);
+    const second = await proxy.ask("GET /", "Accept-Encoding: br");
+    assert.deepEqual([codedText(first), codedText(second)], [TEXT, TEXT]);
+    assert.ok(second.body.length < first.body.length, `${second.body.length}, ${first.body.length}`);
   });
 
   test("is awaited by all who ask meanwhile, and stored once", async () => {

@@ -27,6 +27,17 @@ const levels = section("CompressionLevels", "How hard each coding works.", {
   gzip: level("gzip"),
 });
 
+const cachedLevels = section(
+  "CachedLevels",
+  "How hard each coding works on what is compressed once, to be kept in a cache.",
+  { zstd: cachedLevel("zstd"), br: cachedLevel("br"), gzip: cachedLevel("gzip") },
+);
+
+function cachedLevel(of: Coding): z.ZodOptional<z.ZodNumber> {
+  const [least, most] = LEVEL_BOUNDS[of];
+  return integer(least, most).optional().describe(`That of ${of}. Default: as in \`levels\`.`);
+}
+
 function level(of: Coding): z.ZodDefault<z.ZodNumber> {
   const [least, most] = LEVEL_BOUNDS[of];
   return integer(least, most).default(DEFAULT_LEVELS[of]).describe(`That of ${of}.`);
@@ -37,6 +48,11 @@ const compressMap = section("Compress", "How responses are compressed.", {
     .default(DEFAULT_COMPRESS.codings)
     .describe("What with: of those that a client likes best, the one that comes first here."),
   levels: levels.optional().describe("How hard each coding works: zstd 1 to 19, br 0 to 11, gzip 1 to 9."),
+  cached_levels: cachedLevels
+    .default({})
+    .describe(
+      "The same for what is compressed once, to be kept in a cache: a higher one costs little there.",
+    ),
   types: oneOrMore(contentType, TYPE_EXPECTED)
     .default(DEFAULT_COMPRESS.types)
     .describe(
@@ -51,9 +67,19 @@ const compressMap = section("Compress", "How responses are compressed.", {
       "Whether responses are compressed whose request has a cookie, or that set one: see BREACH in docs/content-coding.md.",
     ),
 }).transform(
-  ({ min_size: minSize, levels: given = DEFAULT_LEVELS, ...document }): CompressSettings => ({
+  ({
+    min_size: minSize,
+    levels: given = DEFAULT_LEVELS,
+    cached_levels: { zstd, br, gzip },
+    ...document
+  }): CompressSettings => ({
     ...document,
     levels: given,
+    cachedLevels: {
+      ...(zstd === undefined ? {} : { zstd }),
+      ...(br === undefined ? {} : { br }),
+      ...(gzip === undefined ? {} : { gzip }),
+    },
     minSize,
   }),
 );

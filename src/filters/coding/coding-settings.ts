@@ -9,6 +9,8 @@ export interface CompressSettings {
   readonly codings: readonly Coding[];
   /** How hard each works: zstd 1 to 19, br 0 to 11, gzip 1 to 9. */
   readonly levels: Readonly<Record<Coding, number>>;
+  /** The same for what is coded once, to be kept in a cache; what is absent is as in `levels`. */
+  readonly cachedLevels: Readonly<Partial<Record<Coding, number>>>;
   /** Content types, in the forms that `ContentTypes` knows. */
   readonly types: readonly string[];
   /** Bytes; a body that is known to be shorter stays as it is. */
@@ -59,6 +61,7 @@ export const DEFAULT_TYPES: readonly string[] = [
 export const DEFAULT_COMPRESS: CompressSettings = {
   codings: CODINGS,
   levels: DEFAULT_LEVELS,
+  cachedLevels: {},
   types: DEFAULT_TYPES,
   minSize: 1024,
   cookies: true,

@@ -75,8 +75,8 @@ export class ContentCoding implements SessionCoding {
     this.#decompress = decompress === null ? null : { ...DEFAULT_DECOMPRESS, ...decompress };
     this.#types = new ContentTypes(this.#compress?.types ?? []);
     this.#alarms = alarms;
-    this.#ways = this.#compress === null ? null : toWays(levels, false, alarms);
-    this.#flushingWays = this.#compress === null ? null : toWays(levels, true, alarms);
+    this.#ways = this.#compress && toWays(this.#compress, alarms);
+    this.#flushingWays = this.#compress && toFlushingWays(this.#compress, alarms);
   }
 
   /** Has this session's response coded, whoever makes it. To be called before there is one: at the latest in `upstreamPeer`. */
@@ -201,21 +201,43 @@ function isCoding(name: string): name is Coding {
 
 type EncodingWays = Readonly<Record<Coding, EncodingWay>>;
 
-function toWays(levels: CompressSettings["levels"], flushes: boolean, alarms: AlarmClock): EncodingWays {
-  const toWay = (coding: Coding): EncodingWay => new EncodingWay(coding, levels[coding], flushes, alarms);
+function toWays({ levels, cachedLevels }: CompressSettings, alarms: AlarmClock): EncodingWays {
+  const toWay = (coding: Coding): EncodingWay => {
+    const level = levels[coding];
+    const cachedLevel = cachedLevels[coding] ?? level;
+    const forCopies =
+      cachedLevel === level ? null : new EncodingWay({ coding, level: cachedLevel, flushes: false, alarms });
+    return new EncodingWay({ coding, level, flushes: false, alarms }, forCopies);
+  };
   return { zstd: toWay("zstd"), br: toWay("br"), gzip: toWay("gzip") };
+}
+
+function toFlushingWays({ levels }: CompressSettings, alarms: AlarmClock): EncodingWays {
+  const toWay = (coding: Coding): EncodingWay =>
+    new EncodingWay({ coding, level: levels[coding], flushes: true, alarms });
+  return { zstd: toWay("zstd"), br: toWay("br"), gzip: toWay("gzip") };
+}
+
+interface EncodingOptions {
+  readonly coding: Coding;
+  readonly level: number;
+  /** Whether everything comes out as soon as it went in. */
+  readonly flushes: boolean;
+  readonly alarms: AlarmClock;
 }
 
 /** A coding of one level. */
 class EncodingWay implements BodyCoding {
   readonly name: string;
   readonly coding: Coding;
+  readonly forCopies: BodyCoding;
   readonly #work: EncodingWork;
   readonly #alarms: AlarmClock;
 
-  constructor(coding: Coding, level: number, flushes: boolean, alarms: AlarmClock) {
+  constructor({ coding, level, flushes, alarms }: EncodingOptions, forCopies: BodyCoding | null = null) {
     this.name = `${coding}${level}${flushes ? "f" : ""}`;
     this.coding = coding;
+    this.forCopies = forCopies ?? this;
     this.#work = new EncodingWork(coding, level, flushes);
     this.#alarms = alarms;
   }

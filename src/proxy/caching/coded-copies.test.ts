@@ -79,6 +79,9 @@ class Rig implements AsyncDisposable {
     this.copies = new CodedCopies(store);
     this.way = {
       name: "turn",
+      get forCopies() {
+        return this;
+      },
       open: (owner) => {
         const coder = new Turning(owner, fails);
         this.coders.push(coder);

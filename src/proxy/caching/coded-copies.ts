@@ -6,8 +6,8 @@ import { CopyJob, type CopyOwner, type CopyTarget, copyMeta } from "./copy-job.t
 
 /** Bytes of a body up to which whoever asks first waits until it is coded, which takes some 25 ms for all of them. */
 const MOST_AWAITED = 1024 * 1024;
-/** Longer bodies that are coded at once: each keeps a thread of the pool busy for a while. */
-const MOST_LONG = 1;
+/** Bodies that are coded at once with nobody waiting, since they are long or that is much work: each keeps a thread of the pool busy for a while. */
+const MOST_ASIDE = 1;
 
 const view = new MetaView();
 
@@ -26,7 +26,7 @@ export class CodedCopies {
   /** Whether the store takes its time to find things: it had better be asked only once for each request. */
   isSlow = false;
   readonly #jobs = new Map<string, CopyJob>();
-  #longJobs = 0;
+  #asideJobs = 0;
 
   constructor(store: CacheStore) {
     this.#store = store;
@@ -46,19 +46,17 @@ export class CodedCopies {
   make(entry: CacheEntry, target: CopyTarget, owner: CopyOwner): boolean {
     const { key } = target;
     if (entry.state !== EntryState.Complete || view.of(entry.meta).epoch === 0) return false;
-    const isLong = entry.length > MOST_AWAITED;
+    // More work than on the way to one client is nobody's to wait for.
+    const isAside = entry.length > MOST_AWAITED || target.way.forCopies !== target.way;
     const known = this.#jobs.get(key.text);
-    if (known !== undefined) {
-      if (!isLong) known.tell(owner);
-      return !isLong;
-    }
-    if (isLong && this.#longJobs === MOST_LONG) return false;
-    const job = new CopyJob(this.#store, target, entry.meta, isLong, () => this.#forget(key, isLong));
-    if (!isLong) job.tell(owner);
+    if (known !== undefined) return !isAside && known.tell(owner);
+    if (isAside && this.#asideJobs === MOST_ASIDE) return false;
+    const job = new CopyJob(this.#store, target, entry.meta, isAside, () => this.#forget(key, isAside));
+    if (!isAside) job.tell(owner);
     this.#jobs.set(key.text, job);
-    if (isLong) this.#longJobs++;
+    if (isAside) this.#asideJobs++;
     this.#begin(job, entry);
-    return !isLong;
+    return !isAside;
   }
 
   /** Has a copy, whose response has got another head since, go with that. */
@@ -67,9 +65,9 @@ export class CodedCopies {
     if (renewed instanceof Promise) renewed.catch(() => undefined);
   }
 
-  #forget(key: CacheKey, isLong: boolean): void {
+  #forget(key: CacheKey, isAside: boolean): void {
     this.#jobs.delete(key.text);
-    if (isLong) this.#longJobs--;
+    if (isAside) this.#asideJobs--;
   }
 
   /** A job has a hold of its own on the response, for whoever wanted the copy may leave. */
@@ -90,7 +88,7 @@ export class CodedCopies {
 
 /** The text of the key of a copy: a line more than the response's, such as no field and no cookie makes. */
 export function copyKeyText({ key }: CacheEntry, way: BodyCoding): string {
-  return `${key.text}\n=${way.name}`;
+  return `${key.text}\n=${way.forCopies.name}`;
 }
 
 /** Whether a copy has the head with it that the response with this meta has when it is coded. */

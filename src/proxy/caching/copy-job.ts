@@ -8,6 +8,7 @@ import { StoredStream, WHOLE } from "./stored-stream.ts";
 /** What is to be made. */
 export interface CopyTarget {
   readonly key: CacheKey;
+  /** How clients get it that don't get a copy. */
   readonly way: BodyCoding;
   /** Of the head that goes with it; none: it has to be made each time. */
   readonly fields: readonly FieldLine[];
@@ -34,8 +35,8 @@ export function copyMeta(
 /**
  * Codes one stored body, and stores what comes of it:
  *
- *     response in the store ─▶ coder ─┬─ short ─▶ gathered ─▶ stored in one go, and sent to all who wait
- *                                     └─ long ──▶ stored as it comes; nobody waits
+ *     response in the store ─▶ coder ─┬─ awaited ─▶ gathered ─▶ stored in one go, and sent to all who wait
+ *                                     └─ aside ───▶ stored as it comes; nobody waits
  *
  * Nobody reads along: a client is never cut off because a store has failed, and waits for nobody who is slow.
  */
@@ -44,7 +45,7 @@ export class CopyJob implements UpstreamSink, CoderOwner, WriterOwner {
   readonly #target: CopyTarget;
   /** Of the response, when the copy was asked for. */
   readonly #meta: Buffer;
-  readonly #isLong: boolean;
+  readonly #isAside: boolean;
   readonly #onOver: () => void;
   #owners: CopyOwner[] = [];
   #stream: StoredStream | null = null;
@@ -57,31 +58,32 @@ export class CopyJob implements UpstreamSink, CoderOwner, WriterOwner {
    * @param meta of the response; copied
    * @param onOver called once, before anybody is told
    */
-  constructor(store: CacheStore, target: CopyTarget, meta: Buffer, isLong: boolean, onOver: () => void) {
+  constructor(store: CacheStore, target: CopyTarget, meta: Buffer, isAside: boolean, onOver: () => void) {
     this.#store = store;
     this.#target = target;
     this.#meta = Buffer.from(meta);
-    this.#isLong = isLong;
+    this.#isAside = isAside;
     this.#onOver = onOver;
   }
 
-  /** Has an owner wait for it. */
-  tell(owner: CopyOwner): void {
-    this.#owners.push(owner);
+  /** Has an owner wait for it. @returns false where nobody can */
+  tell(owner: CopyOwner): boolean {
+    if (!this.#isAside) this.#owners.push(owner);
+    return !this.#isAside;
   }
 
   /** @param entry held; the job lets go of it */
   start(entry: CacheEntry): void {
     const { key, way } = this.#target;
     this.#stream = new StoredStream(entry, WHOLE);
-    if (this.#isLong) {
+    if (this.#isAside) {
       this.#writer = this.#store.begin(key, this.#metaFor(-1), null, this);
       if (this.#writer === null) {
         this.fail();
         return;
       }
     }
-    this.#coder = way.open(this, entry.length);
+    this.#coder = way.forCopies.open(this, entry.length);
     this.#stream.begin(this);
   }
 
