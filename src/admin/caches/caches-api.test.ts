@@ -101,7 +101,7 @@ describe("a purge", () => {
       const paper = new Paper();
       const { status, json } = (await paper.purge(body))!;
       assert.equal(status, 400);
-      assert.match((json as { error: string }).error, /^bad request: /);
+      assert.match((json as { error: string }).error, /^bad request body: /);
       assert.deepEqual(paper.caches.purges, []);
     });
 

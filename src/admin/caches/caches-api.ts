@@ -9,6 +9,7 @@ import {
   type StoreReport,
 } from "../../control/caches.ts";
 import { ApiFault, type ApiRequest, type ApiResponse, emptyAnswer, jsonAnswer } from "../http/api-message.ts";
+import { badBody, readObject } from "../http/object-body.ts";
 import { Router } from "../http/router.ts";
 
 const STATUSES: Readonly<Record<CacheProblem, number>> = { CACHE_NOT_FOUND: 404, INVALID: 400 };
@@ -67,31 +68,21 @@ function readHeader(line: string): [name: string, value: string] {
  * @throws ApiFault with what is wrong with it
  */
 function readPurge(body: Uint8Array): PurgeOrder {
-  const purge = parseObject(Buffer.from(body).toString());
+  const purge = readObject(body);
   const unknown = Object.keys(purge).find((name) => !MEMBERS.includes(name));
   if (unknown !== undefined)
-    throw bad(`${JSON.stringify(unknown)} says nothing here: there are ${MEMBERS.join(", ")}`);
+    throw badBody(`${JSON.stringify(unknown)} says nothing here: there are ${MEMBERS.join(", ")}`);
   const { soft: isSoft = false, ...by } = purge;
-  if (typeof isSoft !== "boolean") throw bad("soft is true or false");
+  if (typeof isSoft !== "boolean") throw badBody("soft is true or false");
   const [kind, ...more] = Object.keys(by);
-  if (kind === undefined || more.length > 0) throw bad("one of url, prefix, tag and all is expected");
+  if (kind === undefined || more.length > 0) throw badBody("one of url, prefix, tag and all is expected");
   if (kind === "all") {
-    if (by["all"] !== true) throw bad("all is true");
+    if (by["all"] !== true) throw badBody("all is true");
     return { by: "all", text: "", isSoft };
   }
   const text = by[kind];
-  if (typeof text !== "string" || text === "") throw bad(`${kind} is a text`);
+  if (typeof text !== "string" || text === "") throw badBody(`${kind} is a text`);
   return { by: kind as (typeof KINDS)[number], text, isSoft };
-}
-
-function parseObject(text: string): Record<string, unknown> {
-  try {
-    const value: unknown = JSON.parse(text);
-    if (typeof value === "object" && value !== null && !Array.isArray(value)) return { ...value };
-  } catch (error) {
-    throw bad((error as Error).message);
-  }
-  throw bad("an object is expected");
 }
 
 function bad(reason: string): ApiFault {

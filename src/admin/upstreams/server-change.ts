@@ -1,6 +1,6 @@
 import type { ServerOrder } from "../../upstream/group-status.ts";
 import { isWeight, MAX_WEIGHT } from "../../upstream/server.ts";
-import { ApiFault } from "../http/api-message.ts";
+import { badBody, readObject } from "../http/object-body.ts";
 
 /** What a server is to be; what isn't said stays. */
 export interface ServerChange {
@@ -16,28 +16,14 @@ const MEMBERS: readonly string[] = ["state", "weight"];
  * @throws ApiFault with what is wrong with it
  */
 export function readServerChange(body: Uint8Array): ServerChange {
-  const change = parseObject(Buffer.from(body).toString());
+  const change = readObject(body);
   const unknown = Object.keys(change).find((name) => !MEMBERS.includes(name));
   if (unknown !== undefined)
-    throw bad(`${JSON.stringify(unknown)} can't be changed: there are ${MEMBERS.join(" and ")}`);
-  if (Object.keys(change).length === 0) throw bad(`nothing to change: name ${MEMBERS.join(" or ")}`);
+    throw badBody(`${JSON.stringify(unknown)} can't be changed: there are ${MEMBERS.join(" and ")}`);
+  if (Object.keys(change).length === 0) throw badBody(`nothing to change: name ${MEMBERS.join(" or ")}`);
   const { state, weight } = change;
-  if (state !== undefined && !ORDERS.includes(state)) throw bad(`state is one of ${ORDERS.join(", ")}`);
+  if (state !== undefined && !ORDERS.includes(state)) throw badBody(`state is one of ${ORDERS.join(", ")}`);
   if (weight !== undefined && !(typeof weight === "number" && isWeight(weight)))
-    throw bad(`weight is a whole number from 1 to ${MAX_WEIGHT}`);
+    throw badBody(`weight is a whole number from 1 to ${MAX_WEIGHT}`);
   return change;
-}
-
-function parseObject(text: string): Record<string, unknown> {
-  try {
-    const value: unknown = JSON.parse(text);
-    if (typeof value === "object" && value !== null && !Array.isArray(value)) return { ...value };
-  } catch (error) {
-    throw bad((error as Error).message);
-  }
-  throw bad("an object is expected");
-}
-
-function bad(reason: string): ApiFault {
-  return new ApiFault(400, `bad request body: ${reason}`);
 }
