@@ -139,6 +139,12 @@ describe("memory before Redis", { skip }, () => {
     // Nothing newer there.
     other.machine.clock.advance(1000);
     assert.equal((await readEntry(other.store, "a"))?.[0], "stale 3");
+    await writeEntry(one.store, "a", ["fresh", BODY]);
+    await one.sent();
+    other.machine.clock.advance(1000);
+    assert.equal((await readEntry(other.store, "a"))?.[0], "fresh");
+    await writeEntry(one.store, "a", ["stale 3", BODY]);
+    await one.sent();
     await writeEntry(other.near, "a", ["gone", BODY]);
     assert.equal((await readEntry(other.store, "a"))?.[0], "stale 3");
     await writeEntry(one.store, "a", ["gone", BODY]);

@@ -126,7 +126,9 @@ export class SharedStore implements CacheStore {
 
   /** Something newer may have come here while Redis was asked. */
   async #bring(key: CacheKey, entry: RedisEntry, found: CacheEntry | null): Promise<CacheEntry | null> {
-    if (this.#metas.standingOf(entry.meta) === Standing.Gone) {
+    const metas = this.#metas;
+    const standing = metas.standingOf(entry.meta);
+    if (standing === Standing.Gone) {
       void this.#far.remove(key);
       return found;
     }
@@ -134,7 +136,9 @@ export class SharedStore implements CacheStore {
     const here = known instanceof Promise ? await known : known;
     found?.release();
     if (here === null) return this.#copy(key, entry);
-    if (!this.#metas.isNewer(entry.meta, here.meta)) return here;
+    // The same response may be worth more there: less is known of what was purged here, say.
+    const isWorse = metas.standingOf(here.meta) > standing;
+    if (!isWorse && !metas.isNewer(entry.meta, here.meta)) return here;
     here.release();
     return this.#copy(key, entry);
   }
