@@ -88,9 +88,14 @@ export async function put(
 }
 
 /** Begins an entry that nobody ends. */
-export function beginEntry(store: CacheStore, key: string, meta = "meta"): EntryWriter {
+export function beginEntry(
+  store: CacheStore,
+  key: string,
+  meta = "meta",
+  length: number | null = null,
+): EntryWriter {
   const owner = { onDrain: () => undefined, onFailure: () => undefined };
-  const writer = store.begin(textKey(key), Buffer.from(meta), null, owner);
+  const writer = store.begin(textKey(key), Buffer.from(meta), length, owner);
   if (writer === null) throw new Error("refused");
   return writer;
 }

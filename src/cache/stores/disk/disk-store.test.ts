@@ -14,6 +14,7 @@ import {
 import { join } from "node:path";
 import { test } from "node:test";
 import { setImmediate } from "node:timers/promises";
+import { until } from "../../../../test/kit/deadline.ts";
 import {
   beginEntry,
   cacheFiles,
@@ -241,6 +242,25 @@ test("keeps within its bound whatever comes, and what is asked for stays", async
   assert.equal(store.stats.bytes, await diskUsage(cache.folder));
   assert.ok(store.stats.bytes > 0.9 * mostBytes, "it uses what it may");
   assert.equal(store.stats.entries, (await cacheFiles(cache.folder)).length);
+});
+
+test("has the room for all of a body of known length before it comes, and gives back what didn't", async () => {
+  await using folder = await createTemporaryDirectory();
+  await using cache = await openDiskCache(folder.join("cache"), { mostBytes: 4 * 1024 * 1024 });
+  const { store } = cache;
+  const before = store.stats.bytes;
+  const long = patternBytes(500_000);
+  const writer = beginEntry(store, "a", "meta", long.length);
+  await until("it is counted", () => store.stats.bytes >= before + long.length);
+  for (let i = 0; i < 10; i++) await put(store, `${i}`, patternBytes(400_000));
+  writer.write(long, 0, long.length);
+  writer.finish();
+  await store.settled();
+  assert.ok((await get(store, "a"))?.body.equals(long));
+  assert.ok(store.stats.evictions > 0);
+  beginEntry(store, "b", "meta", long.length).abort();
+  await store.close();
+  assert.equal(store.stats.bytes, await diskUsage(cache.folder));
 });
 
 test("takes over a folder that is larger than it may be, with what dead processes left", async () => {

@@ -189,7 +189,8 @@ export class DiskWriter implements EntryWriter {
 
   async #create(): Promise<void> {
     const head = encodeHead(this.#entry.place, this.#entry.key.text, this.#entry.meta);
-    await this.#reserve(head.length);
+    // All of what is known to come: who reads along would be cut off if there were no room for the rest.
+    await this.#reserve(head.length + (this.#entry.length ?? 0));
     const flags = O_CREAT | O_EXCL | O_NOFOLLOW | O_RDWR;
     this.#descriptor = await this.#means.calls.open(this.#entry.paths.underWay, flags, 0o600);
     this.#file.descriptor = this.#descriptor;
