@@ -184,14 +184,8 @@ export class SharedCaches implements Caches {
     }));
   }
 
-  async purge(name: string, order: PurgeOrder): Promise<PurgeReport> {
-    const known = this.#find(name);
-    const report = await this.#purge(known, order);
-    await known.cache.purges?.kept();
-    return report;
-  }
-
-  async #purge({ cache, rules }: KnownCache, { by, text, isSoft }: PurgeOrder): Promise<PurgeReport> {
+  async purge(name: string, { by, text, isSoft }: PurgeOrder): Promise<PurgeReport> {
+    const { cache, rules } = this.#find(name);
     if (by === "url") return await purgeUrl(text, isSoft, cache, rules);
     const [kind, what] = toPurge(by, text, cache);
     const told = cache.purge({ kind, text: what, isSoft });

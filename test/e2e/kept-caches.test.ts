@@ -1,14 +1,19 @@
 import assert from "node:assert/strict";
+import { rm } from "node:fs/promises";
 import type { ServerResponse } from "node:http";
 import { after, before, describe, test } from "node:test";
+import { pino } from "pino";
+import { startRunning } from "../../src/control/running.ts";
+import { toInheritance } from "../../src/control/upgrade/inheritance.ts";
 import { until } from "../kit/deadline.ts";
 import { createTemporaryDirectory, type TemporaryDirectory } from "../kit/files.ts";
 import type { OriginResponse } from "../kit/origin-routes.ts";
 import { type Origin, startOrigin } from "../kit/origins.ts";
 import { patternBytes } from "../kit/pattern.ts";
+import { freePort } from "../kit/ports.ts";
 import { connectRaw } from "../kit/raw-client.ts";
 import type { RawResponse } from "../kit/raw-message.ts";
-import { Reloading } from "./reloading.ts";
+import { Reloading, toSpec } from "./reloading.ts";
 import { get } from "./sluice.ts";
 
 /** Longer than what memory takes of one response, and than a block on disk. */
@@ -212,5 +217,100 @@ describe("what is kept is answered in the same way wherever it is", () => {
       const disk = ["disk", 64, true];
       assert.deepEqual(there, { memory: [memory], disk: [disk], tiered: [memory, disk] }[kind]);
     });
+  }
+});
+
+/** The disk kind alone, or memory before it. */
+const restarted: readonly Kind[] = ["disk", "tiered"];
+
+test("a restart keeps what is on disk, and undoes no purge and no change", async () => {
+  await using folder = await createTemporaryDirectory();
+  await using origin = await startPages();
+  const text = configuration(origin, folder, restarted);
+  const pages = ["/page", "/other", "/docs/a", "/vary", "/long"];
+  {
+    await using sluice = await Reloading.start(text, 0);
+    for (const index of restarted.keys()) {
+      await untilKept(sluice, index);
+      for (const path of pages) await get(sluice.port(index), path);
+      await using client = await connectRaw(sluice.port(index));
+      await client.exchange("POST /page HTTP/1.1\r\nHost: a.example\r\nContent-Length: 0\r\n\r\n");
+      const [name] = [restarted[index]!];
+      await sluice.running.caches.purge(name, { by: "url", text: "http://a.example/other", isSoft: false });
+      await sluice.running.caches.purge(name, { by: "prefix", text: "http://a.example/docs", isSoft: true });
+    }
+  }
+  origin.requests.length = 0;
+  await using sluice = await Reloading.start(text, 0);
+  for (const index of restarted.keys()) {
+    const statuses: string[] = [];
+    for (const path of pages) statuses.push(statusOf(await get(sluice.port(index), path)));
+    const [changed, purged, stale, ...kept] = statuses;
+    for (const status of [changed, purged]) assert.match(status!, /^fwd=uri-miss/);
+    // Its time isn't over, but that of the purge: it may be served while it is fetched.
+    assert.equal(stale, "hit");
+    assert.deepEqual(kept, ["hit", "hit"]);
+    await until("it is fetched", () => origin.requests.some(({ url }) => url === "/docs/a"));
+    origin.requests.length = 0;
+  }
+});
+
+test("reloads add, change and remove folders, or leave all as it was", async () => {
+  await using folder = await createTemporaryDirectory();
+  await using origin = await startPages();
+  const memory = configuration(origin, folder, ["memory"]);
+  const tiered = configuration(origin, folder, ["tiered"])
+    .replaceAll("tiered:", "memory:")
+    .replaceAll(" tiered", " memory");
+  await using sluice = await Reloading.start(memory, 0);
+  const ask = async (path: string): Promise<string> => statusOf(await get(sluice.port(0), path));
+  await ask("/page");
+  await folder.write("tiered/diary", "dear diary");
+  await assert.rejects(
+    sluice.reload(tiered),
+    /tiered holds files that aren't the cache's \(diary\): name an empty one/,
+  );
+  assert.equal(await ask("/page"), "hit");
+  await rm(folder.join("tiered/diary"));
+  const { notes } = await sluice.reload(tiered);
+  assert.deepEqual(
+    notes.map(({ path }) => path),
+    ["caches[memory]"],
+  );
+  await untilKept(sluice, 0);
+  await ask("/long");
+  // Another size: the folder goes from one index to the next, with what is in it.
+  await sluice.reload(tiered.replace("64MiB", "32MiB"));
+  await until("it is there again", async () => (await ask("/long")) === "hit");
+  await sluice.reload(memory);
+  assert.match(await ask("/long"), /detail=store/);
+  await sluice.reload(tiered);
+  await until("it is there again", async () => (await ask("/long")) === "hit");
+});
+
+test("a successor has the folder when the process before lets go of it, with its purges", async () => {
+  await using folder = await createTemporaryDirectory();
+  await using origin = await startPages();
+  const text = configuration(origin, folder, ["disk"]).replace(
+    "127.0.0.1:0",
+    `127.0.0.1:${await freePort()}`,
+  );
+  await using old = await Reloading.start(text, 0);
+  await untilKept(old, 0);
+  const port = old.port(0);
+  for (const path of ["/page", "/other", "/docs/a"]) await get(port, path);
+  const inherited = toInheritance(await old.running.estate(), [], undefined, process.pid);
+  const running = await startRunning(toSpec(text), 0, pino({ level: "silent" }), inherited);
+  try {
+    // Each is purged where the folder is, and where it isn't yet.
+    await old.running.caches.purge("disk", { by: "url", text: "http://a.example/page", isSoft: false });
+    await running.caches.purge("disk", { by: "url", text: "http://a.example/other", isSoft: false });
+    old.running.succeed();
+    await old.running.retire(0);
+    assert.match(statusOf(await get(port, "/page")), /^fwd=uri-miss/);
+    await until("it is there", async () => statusOf(await get(port, "/docs/a")) === "hit");
+    assert.match(statusOf(await get(port, "/other")), /^fwd=uri-miss/);
+  } finally {
+    await running.stop();
   }
 });

@@ -144,12 +144,17 @@ export class PurgeMemory {
   adopt(former: Pick<PurgeBeginning, "generation" | "floor">, records: readonly PurgeRecord[]): void {
     const words = this.#words;
     const first = words[FIRST]! >>> 0;
-    // The clock was put back, or that process had a great many.
-    if (former.generation > first) this.#forgetUpTo(Math.max(former.generation, this.generation) + 1);
-    else if (words[FLOOR]! >>> 0 === first) {
-      const own = decodeRecords(this.since({ end: 0, rewrites: -1 })) ?? [];
-      this.refill([...records, ...own], former.floor);
-    }
+    const isComplete = words[FLOOR]! >>> 0 === first;
+    const own = decodeRecords(this.since({ end: 0, rewrites: -1 })) ?? [];
+    if (former.generation <= first) {
+      if (isComplete) this.refill([...records, ...own], former.floor);
+    } else if (isComplete) {
+      // The clock was put back, or that process had a great many: those of this one come behind them all the same. What was fetched
+      // since counts as older than it is.
+      const behind = own.map((record, i) => ({ ...record, generation: former.generation + 1 + i }));
+      this.refill([...records, ...behind], former.floor);
+      this.#begin(former.generation + own.length);
+    } else this.#forgetUpTo(Math.max(former.generation, this.generation) + 1);
   }
 
   #forgetUpTo(generation: number): number {

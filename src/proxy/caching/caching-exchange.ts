@@ -44,6 +44,8 @@ export class CachingExchange<C> extends CopyingExchange<C> implements FillOwner,
   /** What isn't fresh any more, while it is asked about, or what was found, while the program looks at it; held. */
   #stale: CacheEntry | null = null;
   #hasWaited = false;
+  /** Of what this request has changed, where that takes a while; null: nothing is. */
+  #removal: Promise<unknown> | null = null;
   /** Whether it goes to a server as if there were no cache, after it was looked for there. */
   #isPast = false;
   /** When the request looked for it first, by the cache's time. */
@@ -416,10 +418,19 @@ export class CachingExchange<C> extends CopyingExchange<C> implements FillOwner,
       const { key, cache } = cacheRules;
       for (const url of invalidatedBy(request, client.scheme, head)) {
         const known = key.ofUrl(url);
-        if (known !== null) cache.invalidate(known);
+        const removal = known === null ? null : cache.invalidate(known);
+        if (removal !== null) this.#removal = Promise.all([removal, this.#removal]);
       }
     }
     super.onAnswer(head);
+  }
+
+  /** Who is told that something has changed mustn't get what was before, also not after a restart. */
+  protected override filterResponse(): void {
+    const removal = this.#removal;
+    this.#removal = null;
+    if (removal === null) super.filterResponse();
+    else this.call(() => removal, super.filterResponse, undefined);
   }
 
   #tellOfPass(head: ResponseHead): void {

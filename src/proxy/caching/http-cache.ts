@@ -71,19 +71,28 @@ export class HttpCache {
 
   /**
    * Purges at once, in all threads; on other machines as soon as they hear of it.
-   * @returns whether all are told by now; where others have it too, when they are or that takes longer
+   * @returns whether all are told by now; where others have it too, when they are or that takes longer, and where it is kept beyond
+   *   a restart, when it is
    */
   purge(purge: Purge): boolean | Promise<boolean> {
-    if (this.others !== null) return this.others.purge(purge);
-    this.purges?.add(purge);
-    return true;
+    const told = this.others?.purge(purge) ?? true;
+    if (this.others === null) this.purges?.add(purge);
+    const kept = this.purges?.kept() ?? null;
+    return kept === null ? told : kept.then(() => told);
   }
 
-  /** What is stored under a key isn't served any more, nor kept what is just being fetched for it. */
-  invalidate(key: CacheKey): void {
+  /**
+   * What is stored under a key isn't served any more, nor kept what is just being fetched for it.
+   * @returns a promise where a restart could undo that still, until it is kept
+   */
+  invalidate(key: CacheKey): Promise<unknown> | null {
     this.invalidations?.add(key);
-    if (this.others === null) this.forget(key);
-    else this.others.invalidate(key);
+    if (this.others !== null) {
+      this.others.invalidate(key);
+      return null;
+    }
+    const removed = this.store.remove(key);
+    return removed instanceof Promise ? removed.catch(() => undefined) : null;
   }
 
   /** What is stored under a key goes, and nobody waits for it: a store that fails says so itself. */

@@ -131,7 +131,8 @@ export class DiskStore implements CacheStore {
     const shard = shardOf(hash);
     if (!this.#index.isScanned(shard)) await this.#scan(shard);
     const wasThere = this.#index.remove(hash);
-    await this.#sweeper.done();
+    await this.#sweeper.removeLast();
+    this.#sweeper.sweep();
     return wasThere;
   }
 

@@ -29,6 +29,12 @@ export class Sweeper {
     while (this.#running < MOST_AT_ONCE && this.#running < leaving.length) void this.#run();
   }
 
+  /** Removes what this thread made leave last, whatever else is to go. Never rejects. */
+  async removeLast(): Promise<void> {
+    const place = this.#means.index.leaving.pop();
+    if (place !== undefined) await this.#removeOne(place);
+  }
+
   /** Resolves when nothing is left to be removed. */
   async done(): Promise<void> {
     this.sweep();
@@ -37,18 +43,21 @@ export class Sweeper {
 
   async #run(): Promise<void> {
     this.#running++;
-    const { index, onProblem } = this.#means;
-    for (let place = index.leaving.pop(); place !== undefined; place = index.leaving.pop()) {
-      try {
-        await this.#remove(place);
-        index.gone(place);
-      } catch (error) {
-        // Its bytes are still there, so they stay counted.
-        onProblem(error as Error);
-      }
-    }
+    const { leaving } = this.#means.index;
+    for (let place = leaving.pop(); place !== undefined; place = leaving.pop()) await this.#removeOne(place);
     this.#running--;
     if (this.#running === 0) for (const resolve of this.#idle.splice(0)) resolve();
+  }
+
+  async #removeOne(place: Place): Promise<void> {
+    const { index, onProblem } = this.#means;
+    try {
+      await this.#remove(place);
+      index.gone(place);
+    } catch (error) {
+      // Its bytes are still there, so they stay counted.
+      onProblem(error as Error);
+    }
   }
 
   async #remove(place: Place): Promise<void> {
