@@ -71,7 +71,16 @@ listeners:
 
   async function startAgain(): Promise<void> {
     redis = (await startRedis({ port })).program;
-    await until("it is found", () => stateOf(one)?.isAway === false && stateOf(other)?.isAway === false);
+    for (const machine of [one, other]) await until("it is found", () => findsRedis(machine));
+  }
+
+  let questions = 0;
+
+  /** Whoever answers requests has another way there than whoever tells of it. */
+  async function findsRedis(machine: Reloading): Promise<boolean> {
+    const { counts, isAway } = stateOf(machine)!;
+    await ask(machine, `/nothing?${++questions}`);
+    return !isAway && stateOf(machine)!.counts.errors === counts.errors;
   }
 
   async function ask(
