@@ -1,5 +1,5 @@
 import { nearestWord } from "../base/nearest-word.ts";
-import type { CachePhaseName, ProxyPhases } from "./phases.ts";
+import type { ProxyPhases } from "./phases.ts";
 
 /** Phases as the engine runs them: bound once, null where absent. */
 export type Plan<C> = {
@@ -52,19 +52,6 @@ export const PHASES: ReadonlySet<keyof ProxyPhases> = new Set(
     suppressErrorLog: 0,
   } satisfies Record<keyof ProxyPhases, 0>) as (keyof ProxyPhases)[],
 );
-
-/** Those that have to do with a cache. */
-export const CACHE_PHASES: readonly CachePhaseName[] = Object.keys({
-  requestCacheFilter: 0,
-  isPurge: 0,
-  purgeResponseFilter: 0,
-  cacheKey: 0,
-  cacheHitFilter: 0,
-  cacheMiss: 0,
-  shouldServeStale: 0,
-  responseCacheFilter: 0,
-  cacheVaryFilter: 0,
-} satisfies Record<CachePhaseName, 0>) as CachePhaseName[];
 
 /**
  * What a type checker would say of a program's phases: programs run without one. A filter that is never called because its

@@ -1,10 +1,13 @@
-import type { CachePhaseName, MaybePromise, ProxyPhases } from "../../proxy/phases.ts";
+import type { MaybePromise, ProxyPhases } from "../../proxy/phases.ts";
 
 /**
- * The phases that a filter may have: those of a proxy but `upstreamPeer` and those of a cache, for where a request goes is the route's, and
- * so is what it may be answered with; by `session.cache.disable()` a filter turns the cache off. `session.context` is what the filter's own `newContext` made, whatever other filters the session goes through.
+ * The phases that a filter may have: those of a proxy but those that say where a request goes and which cache it uses, for that is the
+ * route's; by `session.cache.disable()` a filter turns the cache off. `session.context` is what the filter's own `newContext` made, whatever other filters the session goes through.
  */
-export type FilterPhases<C = undefined> = Omit<ProxyPhases<C>, "upstreamPeer" | CachePhaseName>;
+export type FilterPhases<C = undefined> = Omit<ProxyPhases<C>, RoutesPhase>;
+
+/** The phases that no filter has. */
+export type RoutesPhase = "upstreamPeer" | "requestCacheFilter" | "isPurge" | "purgeResponseFilter";
 
 /**
  * Says whether a filter's `config` can be used: a function that returns what is to be used, or throws; or whatever speaks Standard

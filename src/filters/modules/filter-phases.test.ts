@@ -49,7 +49,12 @@ describe("the phases of filters", () => {
     assert.deepEqual(calls.splice(0), [
       ...["one earlyRequestFilter", "two earlyRequestFilter", "one requestFilter", "two requestFilter"],
     ]);
-    const backwards = new Set<string>(["responseFilter", "upstreamResponseFilter", "failToProxy"]);
+    const backwards = new Set<string>([
+      "responseFilter",
+      "upstreamResponseFilter",
+      "failToProxy",
+      "responseCacheFilter",
+    ]);
     for (const phase of HOOKED_PHASES.slice(2)) {
       const isTowardsClient = backwards.has(phase) || phase.endsWith("TrailerFilter");
       const order = isTowardsClient ? ["two", "one"] : ["one", "two"];
@@ -58,6 +63,18 @@ describe("the phases of filters", () => {
       assert.deepEqual(calls.splice(0), phase === "responseFilter" ? ["proxy", ...expected] : expected);
     }
     assert.equal(phases["suppressErrorLog"]!(session, null), true);
+    assert.equal(phases["shouldServeStale"]!(session, null), true);
+  });
+
+  test("serve nothing stale that one of them is against, and wait for nobody there", () => {
+    const { phases, session } = stage([filter("no", { shouldServeStale: () => false })], [caller("yes", [])]);
+    assert.equal(phases["shouldServeStale"]!(session, 503), false);
+    const own = { shouldServeStale: () => Promise.resolve(true) };
+    const later = stage([caller("yes", [])], [], own);
+    assert.ok(
+      later.phases["shouldServeStale"]!(later.session, null) instanceof Promise,
+      "whoever asks refuses that",
+    );
   });
 
   test("end with who answers or refuses, and with nothing else that is returned", async () => {

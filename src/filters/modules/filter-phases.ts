@@ -2,6 +2,7 @@ import { isThenable } from "../../base/errors.ts";
 import type { MaybePromise, ProxyPhases } from "../../proxy/phases.ts";
 import { bindPhases } from "../../proxy/plan.ts";
 import type { Session } from "../../proxy/session.ts";
+import { GATHERINGS } from "./cache-gatherings.ts";
 import {
   type FilterChain,
   followedBy,
@@ -10,7 +11,7 @@ import {
   isSettled,
   type SessionFilters,
 } from "./filter-chain.ts";
-import type { PhaseHooks } from "./phase-hooks.ts";
+import type { Gathering, PhaseHooks } from "./phase-hooks.ts";
 
 type Phases = ProxyPhases<unknown>;
 
@@ -67,6 +68,20 @@ function hooksOf({ bodyFilters }: Session<unknown>, phase: HookedPhase): PhaseHo
 const TO_FILTERED: Readonly<
   Record<Exclude<HookedPhase, "earlyRequestFilter" | "requestFilter">, (phases: Phases) => void>
 > = {
+  cacheKey: gatheringIn("cacheKey"),
+  cacheHitFilter: gatheringIn("cacheHitFilter"),
+  cacheMiss: gatheringIn("cacheMiss"),
+  responseCacheFilter: gatheringIn("responseCacheFilter"),
+  cacheVaryFilter: gatheringIn("cacheVaryFilter"),
+  shouldServeStale(phases) {
+    const { shouldServeStale: own } = phases;
+    phases.shouldServeStale = (session, problem) => {
+      const said: unknown = own?.(session, problem);
+      // Whoever asked says what is wrong with that.
+      if (said === false || isThenable(said)) return said as boolean;
+      return hooksOf(session, "shouldServeStale")?.refuses(session, problem) !== true;
+    };
+  },
   proxyUpstreamFilter,
   connectedToUpstream: waitingIn("connectedToUpstream"),
   upstreamRequestFilter: waitingIn("upstreamRequestFilter"),
@@ -89,6 +104,29 @@ const TO_FILTERED: Readonly<
       hooksOf(session, "suppressErrorLog")?.ask(session, error) === true || own?.(session, error) === true;
   },
 };
+
+/** Who isn't among the filters: the proxy itself. */
+const OWN = -1;
+
+type Gathered = (session: Session<unknown>, argument: unknown) => MaybePromise<unknown>;
+
+/** Phases in which each has its say. */
+function gatheringIn(phase: keyof typeof GATHERINGS): (phases: Phases) => void {
+  return (phases) => {
+    const own = phases[phase] as Gathered | undefined;
+    const gathering = GATHERINGS[phase] as Gathering<unknown>;
+    const filtered: Gathered = (session, argument) => {
+      const hooks = hooksOf(session, phase);
+      const start = gathering.passesOn ? argument : undefined;
+      const said = own?.(session, argument);
+      if (hooks === null) return said;
+      const gather = (value: unknown): MaybePromise<unknown> =>
+        hooks.gather(session, argument, gathering, gathering.join(start, value, OWN));
+      return isThenable(said) ? said.then(gather) : gather(said);
+    };
+    Object.assign(phases, { [phase]: filtered });
+  };
+}
 
 type Waiting = (session: Session<unknown>, argument: unknown) => MaybePromise<void>;
 

@@ -79,7 +79,7 @@ describe("what a module exports", () => {
       [{ requestFiltr() {} }, /There is no phase requestFiltr; did you mean requestFilter\?/],
       [{ requestFilter: 3 }, /The phase requestFilter is no function/],
       [{ upstreamPeer() {} }, /A filter has no phase upstreamPeer/],
-      [{ cacheKey() {} }, /A filter has no phase cacheKey/],
+      [{ isPurge() {} }, /A filter has no phase isPurge/],
     ];
     for (const [made, message] of cases) assert.throws(() => asPhases(made), { name: "TypeError", message });
     class Counting {

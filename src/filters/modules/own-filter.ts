@@ -1,5 +1,12 @@
-import { CACHE_PHASES, checkPhases, PHASES } from "../../proxy/plan.ts";
-import type { CheckedFilter, CheckIssue, FilterCheck, FilterPhases, FilterSite } from "./filter-module.ts";
+import { checkPhases, PHASES } from "../../proxy/plan.ts";
+import type {
+  CheckedFilter,
+  CheckIssue,
+  FilterCheck,
+  FilterPhases,
+  FilterSite,
+  RoutesPhase,
+} from "./filter-module.ts";
 
 /** A filter of a configuration, made ready in one thread. */
 export interface OwnFilter {
@@ -38,14 +45,18 @@ export function asPhases(made: unknown): FilterPhases<unknown> {
   if (typeof made !== "object" || made === null)
     throw new TypeError(`This is no filter but ${made === null ? "null" : typeof made}; expected phases`);
   checkPhases(made);
-  if ("upstreamPeer" in made)
-    throw new TypeError("A filter has no phase upstreamPeer: where requests go is said by the route");
-  const cachePhase = CACHE_PHASES.find((name) => name in made);
-  if (cachePhase !== undefined)
-    throw new TypeError(`A filter has no phase ${cachePhase}: what is cached is said by the route`);
+  for (const [name, what] of Object.entries(OF_ROUTES))
+    if (name in made) throw new TypeError(`A filter has no phase ${name}: ${what} is said by the route`);
   if (![...PHASES].some((name) => name in made)) throw new TypeError(withoutPhases(made));
   return made as FilterPhases<unknown>;
 }
+
+const OF_ROUTES: Readonly<Record<RoutesPhase, string>> = {
+  upstreamPeer: "where requests go",
+  requestCacheFilter: "which cache they use",
+  isPurge: "who may purge",
+  purgeResponseFilter: "who may purge",
+};
 
 function isChecked(exported: unknown): exported is CheckedFilter {
   return typeof exported === "object" && exported !== null && "create" in exported && "check" in exported;

@@ -21,6 +21,16 @@ interface Seen {
 /** Whether those that are still to come aren't called any more. */
 export type IsOver = (session: Session<unknown>) => boolean;
 
+/** How what several filters say becomes one word. */
+export interface Gathering<T> {
+  /** Whether each gets what those before it said, in place of the argument. */
+  readonly passesOn: boolean;
+  /** Whether those who are still to come needn't be asked. */
+  isDecided(value: T): boolean;
+  /** @param at which of the chain's filters says it */
+  join(value: T, said: T, at: number): T;
+}
+
 /** What several filters do in one phase, one after the other: at once where they answer at once. */
 export class PhaseHooks {
   readonly #hooks: readonly Hook[];
@@ -59,6 +69,49 @@ export class PhaseHooks {
     const result = await awaitHook(this.#hooks[at]!, promise);
     if (result === false && this.#heedsFalse) return false;
     return await this.#runFrom(at + 1, session, argument);
+  }
+
+  /**
+   * For phases in which each has its say.
+   * @param said by who was asked before them
+   */
+  gather<T>(session: Session<unknown>, argument: unknown, gathering: Gathering<T>, said: T): MaybePromise<T> {
+    return this.#gatherFrom(0, session, argument, gathering, said);
+  }
+
+  #gatherFrom<T>(
+    from: number,
+    session: Session<unknown>,
+    argument: unknown,
+    gathering: Gathering<T>,
+    before: T,
+  ): MaybePromise<T> {
+    let value = before;
+    for (let i = from; i < this.#hooks.length; i++) {
+      if (this.#isOver(session) || gathering.isDecided(value)) break;
+      const hook = this.#hooks[i]!;
+      const result = callHook(
+        hook,
+        session,
+        gathering.passesOn ? value : argument,
+        undefined,
+      ) as MaybePromise<T>;
+      if (isThenable(result)) {
+        const sofar = value;
+        return awaitHook(hook, result).then((said) =>
+          this.#gatherFrom(i + 1, session, argument, gathering, gathering.join(sofar, said, hook.at)),
+        );
+      }
+      value = gathering.join(value, result, hook.at);
+    }
+    return value;
+  }
+
+  /** For phases that nobody could wait for, and in which one who says false decides. */
+  refuses(session: Session<unknown>, argument: unknown): boolean {
+    for (const hook of this.#hooks)
+      if (!this.#isOver(session) && callNow(hook, session, argument, undefined) === false) return true;
+    return false;
   }
 
   /** For phases that nobody could wait for. */

@@ -1,3 +1,4 @@
+import { toProxyError } from "../../base/errors.ts";
 import type { CacheCountCode } from "../../cache/cache-counts.ts";
 import { CacheCount } from "../../cache/cache-counts.ts";
 import { Forward } from "../../cache/rules/cache-status.ts";
@@ -89,7 +90,11 @@ export abstract class CacheEntrance<C> extends Exchange<C> implements CacheNotes
 
   #takeKey(text: string | undefined): void {
     const lookup = this.lookup!;
-    if (text !== undefined) lookup.takeKey(text);
+    if (typeof text === "string") lookup.takeKey(text);
+    else if (text !== undefined && text !== null) {
+      this.fail(toProxyError(new TypeError("cacheKey returned no text")));
+      return;
+    }
     this.call(this.proxy.plan.cacheVaryFilter, this.#takeVariance, null);
   }
 
