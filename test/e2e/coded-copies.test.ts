@@ -141,6 +141,25 @@ describe("what is stored and asked for coded", () => {
     assert.deepEqual([entriesOf(proxy), proxy.asked.length], [2, 1]);
   });
 
+  test("is coded once for all who wait for it to be fetched", async () => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const whole = response(TEXT, PLAIN, MAX_AGE);
+    await using proxy = await startCoded(async (_request, connection) => {
+      await connection.write(whole.subarray(0, -1_000));
+      await promise;
+      return whole.subarray(-1_000);
+    });
+    const answers = Promise.all(Array.from({ length: 8 }, () => proxy.ask("GET /", GZIP)));
+    // All but who has it fetched share what is coded, which has a length.
+    await until("all wait", () => proxy.proxy.count("requestsActive") === 8);
+    await until("one is fetched", () => proxy.asked.length === 1);
+    resolve();
+    const got = await answers;
+    assert.ok(got.every((one) => codedText(one) === TEXT));
+    assert.equal(got.filter((one) => field(one, "content-length") !== null).length, 7);
+    assert.deepEqual([entriesOf(proxy), proxy.asked.length], [2, 1]);
+  });
+
   test("is coded for others when who asked first is gone", async () => {
     await using proxy = await startCoded(response(LONG_TEXT.slice(0, 200_000), PLAIN, MAX_AGE));
     await proxy.ask("GET /");

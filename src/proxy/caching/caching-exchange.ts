@@ -386,6 +386,7 @@ export class CachingExchange<C> extends CopyingExchange<C> implements FillOwner,
     if (status === HIT) tellOfHit(head, bornAt, ttl, now, name);
     else tellOfCache(head, meta, now, name, { ...status, ttl });
     if (copy !== null) {
+      answer.head.source.settle();
       entry.release();
       // It is coded.
       this.session.coding = null;

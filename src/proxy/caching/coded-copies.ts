@@ -6,6 +6,8 @@ import { CopyJob, type CopyOwner, type CopyTarget, copyMeta } from "./copy-job.t
 
 /** Bytes of a body up to which whoever asks first waits until it is coded, which takes some 25 ms for all of them. */
 const MOST_AWAITED = 1024 * 1024;
+/** Bytes of a body that is still being written up to which its copy is made all the same: what is as short comes whole at once, or soon. */
+const MOST_WHILE_WRITTEN = 64 * 1024;
 /** Bodies that are coded at once with nobody waiting, since they are long or that is much work: each keeps a thread of the pool busy for a while. */
 const MOST_ASIDE = 1;
 
@@ -45,7 +47,7 @@ export class CodedCopies {
    */
   make(entry: CacheEntry, target: CopyTarget, owner: CopyOwner): boolean {
     const { key } = target;
-    if (entry.state !== EntryState.Complete || view.of(entry.meta).epoch === 0) return false;
+    if (!isCopied(entry)) return false;
     // More work than on the way to one client is nobody's to wait for.
     const isAside = entry.length > MOST_AWAITED || target.way.forCopies !== target.way;
     const known = this.#jobs.get(key.text);
@@ -74,7 +76,8 @@ export class CodedCopies {
   #begin(job: CopyJob, entry: CacheEntry): void {
     const { epoch } = view.of(entry.meta);
     const begin = (own: CacheEntry | null): void => {
-      if (own !== null && isOf(own, epoch)) job.start(own);
+      if (own !== null && own.state !== EntryState.Failed && view.of(own.meta).epoch === epoch)
+        job.start(own);
       else {
         own?.release();
         job.fail();
@@ -95,6 +98,13 @@ export function copyKeyText({ key }: CacheEntry, way: BodyCoding): string {
 export function hasHeadOf(copy: CacheEntry, meta: Buffer): boolean {
   const { responseTime } = view.of(meta);
   return view.of(copy.meta).responseTime === responseTime && view.fieldCount > 0;
+}
+
+/** Whether a copy is made of an entry as it is. */
+function isCopied({ state, meta }: CacheEntry): boolean {
+  const { epoch, bodyLength } = view.of(meta);
+  if (epoch === 0 || state === EntryState.Failed) return false;
+  return state === EntryState.Complete || (bodyLength >= 0 && bodyLength <= MOST_WHILE_WRITTEN);
 }
 
 function isOf({ state, meta }: CacheEntry, epoch: number): boolean {

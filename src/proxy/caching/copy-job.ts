@@ -83,7 +83,8 @@ export class CopyJob implements UpstreamSink, CoderOwner, WriterOwner {
         return;
       }
     }
-    this.#coder = way.forCopies.open(this, entry.length);
+    const { bodyLength } = view.of(this.#meta);
+    this.#coder = way.forCopies.open(this, bodyLength < 0 ? entry.length : bodyLength);
     this.#stream.begin(this);
   }
 

@@ -83,10 +83,10 @@ export abstract class CopyingExchange<C> extends CacheEntrance<C> {
   }
 
   /** What a coded response has in its head as long as no phase changes it; nothing where it wouldn't be coded so. */
-  #fieldsFor({ stored: { entry }, way }: Wanted): readonly FieldLine[] {
+  #fieldsFor({ stored, length, way }: Wanted): readonly FieldLine[] {
     const { coding, request } = this.session;
-    const head = storedHead(entry.meta, entry.length);
-    const isSame = coding!.encode(request, head, entry.length)?.name === way.name;
+    const head = storedHead(stored.entry.meta, length);
+    const isSame = coding!.encode(request, head, length)?.name === way.name;
     const fields: FieldLine[] = isSame ? [...head.headers] : [];
     head.source.settle();
     return fields;
