@@ -1,11 +1,8 @@
-import type { ByteStream, UpstreamSink, UpstreamStream } from "../../http/streams.ts";
+import type { UpstreamSink } from "../../http/streams.ts";
+import { CacheStream } from "./cache-stream.ts";
 
 /** A response of which its head is all: ends as soon as the head is out. */
-export class BodilessStream implements UpstreamStream {
-  readonly reused = false;
-  readonly mayRefuse = false;
-  readonly blocked = false;
-  readonly tls = null;
+export class BodilessStream extends CacheStream {
   #sink: UpstreamSink | null = null;
   #isPaused = false;
 
@@ -25,20 +22,6 @@ export class BodilessStream implements UpstreamStream {
 
   abort(): void {
     this.#sink = null;
-  }
-
-  dismiss(): void {
-    this.abort();
-  }
-
-  sendHead(): void {}
-
-  sendBody(): void {}
-
-  sendEnd(): void {}
-
-  toByteStream(): ByteStream {
-    throw new Error("A head alone is no byte stream");
   }
 
   #end(): void {

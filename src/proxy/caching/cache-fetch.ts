@@ -426,12 +426,12 @@ export class CacheFetch<C> implements DownstreamStream, WriterOwner, PassOwner, 
     else this.#flow();
   }
 
-  hold(): void {
+  pause(): void {
     this.#isHeld = true;
     this.#exchange!.onDownstreamBlocked();
   }
 
-  release(): void {
+  resume(): void {
     this.#isHeld = false;
     this.#flow();
   }
@@ -441,7 +441,7 @@ export class CacheFetch<C> implements DownstreamStream, WriterOwner, PassOwner, 
     if (this.#writer === null) this.#exchange!.giveUp();
     else {
       this.#exchange!.unwatch(this.#lookup.rules.cache.fills);
-      this.release();
+      this.resume();
     }
   }
 

@@ -1,21 +1,19 @@
-import type { ByteStream, UpstreamSink, UpstreamStream } from "../../http/streams.ts";
+import type { UpstreamSink } from "../../http/streams.ts";
+import { CacheStream } from "./cache-stream.ts";
 
 /** Who gets a response that is passed on. */
 export interface PassOwner {
   /** Somebody takes it from now on. */
   begun(): void;
-  hold(): void;
-  release(): void;
+  /** Who takes it can't keep up. */
+  pause(): void;
+  resume(): void;
   /** Nobody wants the rest of it for a client. */
   unwanted(): void;
 }
 
 /** A response that isn't stored, or not yet, on its way past the cache: to the client's exchange it is a server. */
-export class PassStream implements UpstreamStream {
-  readonly reused = false;
-  readonly mayRefuse = false;
-  readonly blocked = false;
-  readonly tls = null;
+export class PassStream extends CacheStream {
   /** Whom it goes to; null before it is asked for, and when it isn't wanted any more. */
   sink: UpstreamSink | null = null;
   /** Where in the body whoever takes it wants to go on. */
@@ -25,6 +23,7 @@ export class PassStream implements UpstreamStream {
   readonly #owner: PassOwner;
 
   constructor(owner: PassOwner) {
+    super();
     this.#owner = owner;
   }
 
@@ -35,11 +34,11 @@ export class PassStream implements UpstreamStream {
   }
 
   pauseResponse(): void {
-    this.#owner.hold();
+    this.#owner.pause();
   }
 
   resumeResponse(): void {
-    this.#owner.release();
+    this.#owner.resume();
   }
 
   abort(): void {
@@ -47,19 +46,5 @@ export class PassStream implements UpstreamStream {
     this.isOver = true;
     this.sink = null;
     this.#owner.unwanted();
-  }
-
-  dismiss(): void {
-    this.abort();
-  }
-
-  sendHead(): void {}
-
-  sendBody(): void {}
-
-  sendEnd(): void {}
-
-  toByteStream(): ByteStream {
-    throw new Error("A response on its way past a cache is no byte stream");
   }
 }

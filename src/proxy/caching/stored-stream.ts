@@ -1,7 +1,8 @@
 import { describeThrown, ProxyError } from "../../base/errors.ts";
 import { type CacheEntry, EntryState, type Piece } from "../../cache/store.ts";
-import type { ByteStream, UpstreamSink, UpstreamStream } from "../../http/streams.ts";
+import type { UpstreamSink } from "../../http/streams.ts";
 import { beginHandOver, endHandOver, type Gatherer, type Keeper } from "../../net/keepers.ts";
+import { CacheStream } from "./cache-stream.ts";
 import type { PassStream } from "./pass-stream.ts";
 import { RestOfSpan } from "./rest-of-span.ts";
 
@@ -21,11 +22,7 @@ export const NOTHING: readonly BodyPart[] = [];
  * An entry of a cache in the place of a server: sends its body, whole or in parts, as fast as it is taken, and waits for what
  * is still being written. The entry is held until then, and until the last write that refers to its bytes is done.
  */
-export class StoredStream implements UpstreamStream, Keeper {
-  readonly reused = false;
-  readonly mayRefuse = false;
-  readonly blocked = false;
-  readonly tls = null;
+export class StoredStream extends CacheStream implements Keeper {
   #entry: CacheEntry;
   #parts: readonly BodyPart[];
   /** Where it goes on when the store fails; null: nowhere. */
@@ -47,6 +44,7 @@ export class StoredStream implements UpstreamStream, Keeper {
   #onMore: (() => void) | null = null;
 
   constructor(entry: CacheEntry, parts: readonly BodyPart[], rest: PassStream | null = null) {
+    super();
     this.#entry = entry;
     this.#parts = parts;
     this.#rest = rest;
@@ -85,20 +83,6 @@ export class StoredStream implements UpstreamStream, Keeper {
   abort(): void {
     this.#finish();
     this.#rest?.abort();
-  }
-
-  dismiss(): void {
-    this.abort();
-  }
-
-  sendHead(): void {}
-
-  sendBody(): void {}
-
-  sendEnd(): void {}
-
-  toByteStream(): ByteStream {
-    throw new Error("An entry of a cache is no byte stream");
   }
 
   #finish(): void {
