@@ -137,8 +137,8 @@ export class SharedStore implements CacheStore {
     found?.release();
     if (here === null) return this.#copy(key, entry);
     // The same response may be worth more there: less is known of what was purged here, say.
-    const isWorse = metas.standingOf(here.meta) > standing;
-    if (!isWorse && !metas.isNewer(entry.meta, here.meta)) return here;
+    const isBetter = standing < metas.standingOf(here.meta) && !metas.isNewer(here.meta, entry.meta);
+    if (!isBetter && !metas.isNewer(entry.meta, here.meta)) return here;
     here.release();
     return this.#copy(key, entry);
   }
