@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import * as zlib from "node:zlib";
+import { CODING_KINDS, type CodingStream } from "../../src/filters/coding/codings.ts";
 import type { RawRequest } from "../kit/raw-message.ts";
 import { DECODERS, exchange, PLAIN, response, startCoding } from "./coding.ts";
 import { type Answer, answering, type ProxyUnderTest, request } from "./proxy.ts";
@@ -187,7 +188,7 @@ describe("a conditional request", () => {
 /** Reads chunks of a coded body until they are decoded to something that ends with `end`. */
 async function decodedUntil(
   client: Awaited<ReturnType<ProxyUnderTest["connect"]>>,
-  decoder: zlib.Gunzip,
+  decoder: CodingStream,
   end: string,
 ): Promise<void> {
   let text = "";
@@ -205,8 +206,13 @@ async function decodedUntil(
 }
 
 describe("what a server sends bit by bit", () => {
-  for (const type of ["text/event-stream", "text/plain"]) {
-    test(`isn't held back: ${type}`, async () => {
+  for (const [type, coding] of [
+    ["text/event-stream", "gzip"],
+    ["text/event-stream", "br"],
+    ["text/event-stream", "zstd"],
+    ["text/plain", "gzip"],
+  ] as const) {
+    test(`isn't held back: ${type} in ${coding}`, async () => {
       const { promise, resolve } = Promise.withResolvers<(text: string) => Promise<void>>();
       await using proxy = await startCoding(async (connection) => {
         await connection.readRequest();
@@ -217,10 +223,10 @@ describe("what a server sends bit by bit", () => {
         await connection.closed;
       });
       const client = await proxy.connect();
-      void client.write(request("GET /", "Accept-Encoding: gzip"));
-      assert.match((await client.readHead()).toString(), /Content-Encoding: gzip/i);
+      void client.write(request("GET /", `Accept-Encoding: ${coding}`));
+      assert.match((await client.readHead()).toString(), new RegExp(`Content-Encoding: ${coding}`, "i"));
       const send = await promise;
-      const decoder = zlib.createGunzip();
+      const decoder = CODING_KINDS[coding].openDecoder();
       for (const text of ["data: one\n\n", "data: two\n\n"]) {
         void send(text);
         await decodedUntil(client, decoder, text);
