@@ -52,9 +52,10 @@ export class CacheUse {
     const isSoft = order.soft === true;
     if ("url" in order) return await this.#purgeUrl(order.url, isSoft);
     const [kind, text] = toPurge(order, (url) => key.ofUrl(url)?.text ?? noUrl(url));
-    cache.purges?.add({ kind, text, isSoft });
+    const told = cache.purge({ kind, text, isSoft });
     // Nothing of it is found any more; this gives its room back at once.
     if (kind === PurgeKind.All && !isSoft) await cache.store.clear();
+    await told;
     return null;
   }
 
@@ -64,7 +65,7 @@ export class CacheUse {
     if (!isSoft) return await cache.purgeKey(purged);
     const found = await cache.store.find(purged);
     found?.release();
-    cache.purges?.add({ kind: PurgeKind.Key, text: purged.text, isSoft });
+    await cache.purge({ kind: PurgeKind.Key, text: purged.text, isSoft });
     return found !== null;
   }
 }
