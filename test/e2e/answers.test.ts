@@ -140,6 +140,25 @@ describe("an answer of a phase's own", () => {
     assert.equal(proxy.count("responses2xx"), 0);
   });
 
+  test("leaves the request to whoever keeps the session, when others have come since", async () => {
+    const kept: Session[] = [];
+    await using proxy = await startProxy({
+      phases: {
+        requestFilter: (session) => {
+          kept.push(session);
+          return session.respond({ status: 204 });
+        },
+      },
+    });
+    const client = await proxy.connect();
+    for (const name of ["first", "second"]) await client.exchange(request(`GET /${name}`, `X-Name: ${name}`));
+    const told = kept.map(({ request: { target, headers } }) => [target, headers.get("x-name")]);
+    assert.deepEqual(told, [
+      ["/first", "first"],
+      ["/second", "second"],
+    ]);
+  });
+
   test("may close the connection", async () => {
     await using proxy = await startProxy({
       phases: {
