@@ -110,6 +110,10 @@ describe("a program with a cache", () => {
     assert.deepEqual(await it.toldBy(3), { ...past, phase: "bypass", reason: "method" });
     assert.equal(await it.text("GET /off"), "3");
     assert.deepEqual(await it.toldBy(4), { ...past, phase: "off", reason: "my-reason" });
+    await it.ask("GET /a", "X-Original-URL: /b");
+    assert.equal((await it.toldBy(5)).reason, "request-override");
+    await it.ask("GET /a", "If-Match: *");
+    assert.equal((await it.toldBy(6)).reason, "condition");
   });
 
   test("hears what is collapsed, stale, revalidated and not stored", async () => {
@@ -378,6 +382,11 @@ describe("a program with a cache", () => {
     await using it = await stage(counting(MAX_AGE), { responseCacheFilter: () => said as undefined });
     const nonsense = [{ lifetime: -1 }, { staleIfError: Number.NaN }, { lifetime: "60" }, { tags: ["a b"] }];
     for (said of nonsense) assert.equal((await it.ask("GET /a")).status, 500, JSON.stringify(said));
+    const broken = { requestCacheFilter: () => ({}) as unknown as undefined };
+    for (const phases of [broken, { cacheKey: () => 5 as unknown as undefined }]) {
+      await using other = await stage(counting(MAX_AGE), phases);
+      assert.equal((await other.ask("GET /a")).status, 500);
+    }
     for (said of [{ lifetime: Number.POSITIVE_INFINITY }, true, null])
       assert.equal((await it.ask(`GET /${typeof said}`)).status, 200);
   });

@@ -6,7 +6,7 @@ import { RequestField } from "../../cache/rules/request-fields.ts";
 import { Exchange } from "../exchange.ts";
 import type { MaybePromise } from "../phases.ts";
 import { Lookup } from "./cache-lookup.ts";
-import type { CacheUse } from "./cache-use.ts";
+import { CacheUse } from "./cache-use.ts";
 import { type CacheNotes, type CachePhase, SessionCache } from "./session-cache.ts";
 
 /** Requests that a server has to look at itself. */
@@ -46,8 +46,17 @@ export abstract class CacheEntrance<C> extends Exchange<C> implements CacheNotes
   }
 
   #turnOn(use: CacheUse | null | undefined): void {
-    if (use !== undefined && use !== null) this.session.cacheRules = use.rules;
+    if (use instanceof CacheUse) this.session.cacheRules = use.rules;
+    else if (use !== undefined && use !== null) {
+      this.#refuse("requestCacheFilter returned no cache");
+      return;
+    }
     this.#enter();
+  }
+
+  /** Programs may be written without types. */
+  #refuse(message: string): void {
+    this.fail(toProxyError(new TypeError(message)));
   }
 
   #enter(): void {
@@ -92,7 +101,7 @@ export abstract class CacheEntrance<C> extends Exchange<C> implements CacheNotes
     const lookup = this.lookup!;
     if (typeof text === "string") lookup.takeKey(text);
     else if (text !== undefined && text !== null) {
-      this.fail(toProxyError(new TypeError("cacheKey returned no text")));
+      this.#refuse("cacheKey returned no text");
       return;
     }
     this.call(this.proxy.plan.cacheVaryFilter, this.#takeVariance, null);
