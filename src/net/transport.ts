@@ -117,13 +117,9 @@ export class Transport implements KeptWriterOwner, SocketWriterOwner {
   send(bytes: Buffer, start: number, end: number): void {
     if (this.closed || start === end) return;
     const isShort = end - start < COPY_LIMIT || bytes.buffer === sharedMemory;
-    if (isShort && (this.#kept === null || !this.#kept.gathers)) {
-      output.copy(this, bytes, start, end);
-      return;
-    }
     const outgoing = this.#outgoing();
     // A wire doesn't say when it is done with them.
-    if (areKept() && outgoing === null && isFleeting(bytes)) {
+    if ((!isShort || this.#kept?.gathers === true) && areKept() && outgoing === null && isFleeting(bytes)) {
       this.#kept ??= new KeptWriter(this, this.#writer, this.#secured !== null);
       if (this.#kept.take(bytes, start, end)) return;
     }
