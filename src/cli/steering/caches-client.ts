@@ -26,7 +26,7 @@ export interface ApiCache {
 }
 
 /** One of a cache's stores. */
-export interface ApiStore {
+interface ApiStore {
   readonly kind: string;
   readonly entries: number;
   readonly bytes: number;

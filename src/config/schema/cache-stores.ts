@@ -18,7 +18,7 @@ const MOST_ENTRY_SHARE = 1 / 2;
 const HOST_SHARE = 1 / 2;
 
 export const memorySize: z.ZodType<number> = size(LEAST_MEMORY, MOST_MEMORY);
-export const entrySize: z.ZodType<number> = size(LEAST_ENTRY);
+const entrySize: z.ZodType<number> = size(LEAST_ENTRY);
 
 const disk: z.ZodType<CacheDiskSettings> = section(
   "CacheDisk",

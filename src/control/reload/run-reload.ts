@@ -49,9 +49,9 @@ const DEFAULT_GRACE = 30_000;
  * Has a running data plane run something else. All of it is got ready first; then it is exchanged at once, or nothing has
  * changed.
  *
- *     files of TLS ─▶ groups ─▶ tls ─▶ plugins ─▶ proxies ─▶ others ─▶ threads      got ready
- *                                                                         │
- *     others ◀─ plugins ◀─ tls ◀─ groups ◀─ proxies, limits ◀─────────────┘         committed
+ *     files of TLS ─▶ groups ─▶ tls ─▶ plugins ─▶ proxies ─▶ others ─▶ folders ─▶ threads      got ready
+ *                                                                                    │
+ *     folders ◀─ others ◀─ plugins ◀─ tls ◀─ groups ◀─ proxies, limits ◀─────────────┘         committed
  */
 export class RunReload {
   /** What listeners listen on. */
