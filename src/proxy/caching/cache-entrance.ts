@@ -85,8 +85,9 @@ export abstract class CacheEntrance<C> extends Exchange<C> implements CacheNotes
     else {
       const lookup = new Lookup(rules, request, client.scheme);
       if (this.session.plugins !== null) lookup.takeWhole();
-      if ((lookup.fields & PAST_CACHE) !== 0) this.goPast("request-override");
-      else this.#askForKey(lookup);
+      const { fields } = lookup;
+      if ((fields & PAST_CACHE) === 0) this.#askForKey(lookup);
+      else this.goPast((fields & RequestField.Override) !== 0 ? "request-override" : "condition");
     }
   }
 

@@ -200,8 +200,8 @@ export class CacheFetch<C> implements DownstreamStream, WriterOwner, PassOwner, 
     if (cacheReason !== null) return cacheReason;
     const facts = storedAs === null ? told : factsBy(storedAs, told);
     const lifetime = lifetimeOf(facts, rules.policy);
-    const exchange = { request, fields, asked, response: head, facts, lifetime };
-    const why = whyNotStored(exchange, rules.policy);
+    const fetched = { request, fields, asked, response: head, facts, lifetime };
+    const why = whyNotStored(fetched, rules.policy);
     if (why !== null) return why;
     if (this.#isOutOfDate) return "invalidated";
     const key = this.#keyFor(facts);
