@@ -59,6 +59,7 @@ export class CachingProxy implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.proxy[Symbol.asyncDispose]();
     await until("nothing is held", () => this.store.held === 0);
+    assert.equal(this.fills.unwatched, 0);
     this.store.clear();
     assert.equal(this.store.stats.entries, 0);
     await this.store.close();
