@@ -8,12 +8,15 @@ export interface ListenOptions {
   /** Chosen by the kernel when absent; name one only to come back on the port of a server that has gone. */
   readonly port?: number;
   readonly path?: string;
+  /** Connections that may wait to be accepted; 511 when absent. */
+  readonly backlog?: number;
 }
 
 /** Starts `server` and returns its port, 0 on a Unix socket. */
 export async function listen(server: Server, options: ListenOptions = {}): Promise<number> {
-  const { host = "127.0.0.1", port = 0, path } = options;
-  server.listen(path === undefined ? { host, port } : { path });
+  const { host = "127.0.0.1", port = 0, path, backlog } = options;
+  const more = backlog === undefined ? {} : { backlog };
+  server.listen({ ...(path === undefined ? { host, port } : { path }), ...more });
   await once(server, "listening");
   const address = server.address();
   return address !== null && typeof address === "object" ? address.port : 0;

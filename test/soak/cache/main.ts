@@ -22,7 +22,7 @@ const { values } = parseArgs({
     /** Who ask at once. A fifth of what they ask for takes the origin a while: fewer make fewer requests a second, not a slower proxy. */
     lanes: { type: "string", default: "96" },
     resources: { type: "string", default: "200" },
-    /** Milliseconds; ages are whole seconds, of two clocks' ticks. */
+    /** Milliseconds; ages are whole seconds, of two clocks' ticks. They count what the origin took to answer: on a busy machine it takes more. */
     slack: { type: "string", default: "2000" },
   },
 });

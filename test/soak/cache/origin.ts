@@ -13,6 +13,8 @@ import {
 
 /** What a body is sent in while the origin takes its time. */
 const PIECES = 4;
+/** Crowds come at once: who finds no place waits for seconds, which looks as if the origin took its time. */
+const BACKLOG = 4096;
 
 /** A server whose answers follow from the paths and the time; it counts what it is asked. */
 export class Origin implements AsyncDisposable {
@@ -29,7 +31,7 @@ export class Origin implements AsyncDisposable {
 
   static async start(port: number): Promise<Origin> {
     const origin = new Origin();
-    origin.port = await listen(origin.#server, { port });
+    origin.port = await listen(origin.#server, { port, backlog: BACKLOG });
     return origin;
   }
 
