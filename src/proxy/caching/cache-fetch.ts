@@ -1,4 +1,5 @@
 import { ProxyError, toProxyError } from "../../base/errors.ts";
+import { letRun } from "../../base/let-run.ts";
 import type { Random } from "../../base/random.ts";
 import type { Fill } from "../../cache/fills/fill.ts";
 import { normalHost } from "../../cache/key.ts";
@@ -27,7 +28,6 @@ import type { Session } from "../session.ts";
 import type { MeteredClient } from "../traffic/session-meter.ts";
 import type { Lookup } from "./cache-lookup.ts";
 import { FillExchange, type FillSubject } from "./fill-exchange.ts";
-import { settle } from "./http-cache.ts";
 import { type PassOwner, PassStream } from "./pass-stream.ts";
 
 /** Who waits for what is fetched. Is told one of these, once; `own` is what the response has for them alone. */
@@ -308,7 +308,7 @@ export class CacheFetch<C> implements DownstreamStream, WriterOwner, PassOwner, 
     const why = cacheReason ?? fresh.why;
     const meta = encodeMeta(fresh.meta);
     if (why === null) {
-      settle(rules.cache.store.update(stale, meta));
+      letRun(rules.cache.store.update(stale, meta));
       this.#tellFound();
     } else {
       // Others ask the server for themselves; what isn't to be stored any more goes.

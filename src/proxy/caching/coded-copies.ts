@@ -1,3 +1,4 @@
+import { letRun } from "../../base/let-run.ts";
 import type { FieldLine } from "../../cache/meta.ts";
 import { MetaView } from "../../cache/meta-view.ts";
 import { type CacheEntry, type CacheKey, type CacheStore, EntryState } from "../../cache/store.ts";
@@ -63,8 +64,7 @@ export class CodedCopies {
 
   /** Has a copy, whose response has got another head since, go with that. */
   renew(copy: CacheEntry, meta: Buffer, fields: readonly FieldLine[]): void {
-    const renewed = this.#store.update(copy, copyMeta(meta, copy.key.text, copy.length, fields));
-    if (renewed instanceof Promise) renewed.catch(() => undefined);
+    letRun(this.#store.update(copy, copyMeta(meta, copy.key.text, copy.length, fields)));
   }
 
   #forget(key: CacheKey, isAside: boolean): void {

@@ -1,3 +1,4 @@
+import { letRun } from "../../base/let-run.ts";
 import { turnDate } from "../../base/turn-clock.ts";
 import type { CacheCounts } from "../../cache/cache-counts.ts";
 import type { FillTable } from "../../cache/fills/fill-table.ts";
@@ -97,7 +98,7 @@ export class HttpCache {
 
   /** What is stored under a key goes, and nobody waits for it: a store that fails says so itself. */
   forget(key: CacheKey): void {
-    settle(this.store.remove(key));
+    letRun(this.store.remove(key));
   }
 
   /** By which rules requests use it. */
@@ -115,9 +116,4 @@ export interface CacheRules {
   readonly cache: HttpCache;
   readonly key: KeyMaker;
   readonly policy: CachePolicy;
-}
-
-/** Has something done that nobody waits for. */
-export function settle(work: unknown): void {
-  if (work instanceof Promise) work.catch(() => undefined);
 }

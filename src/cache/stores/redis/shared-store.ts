@@ -1,4 +1,5 @@
 import type { AlarmClock } from "../../../base/alarms.ts";
+import { letRun } from "../../../base/let-run.ts";
 import type { CacheEntry, CacheKey, CacheStore, EntryWriter, StoreStats, WriterOwner } from "../../store.ts";
 import { RedisEntry } from "./redis-entry.ts";
 import type { RedisStore } from "./redis-store.ts";
@@ -50,7 +51,7 @@ export class SharedStore implements CacheStore {
     const kept = keep(key);
     const { text } = key;
     const writer = new SharedWriter(owner, {
-      dropNear: () => settle(this.#near.remove(kept)),
+      dropNear: () => letRun(this.#near.remove(kept)),
       dropFar: () => void this.#far.remove(kept),
       onEnd: (ended) => {
         if (this.#writing.get(text) === ended) this.#writing.delete(text);
@@ -80,7 +81,7 @@ export class SharedStore implements CacheStore {
   /** What this machine has itself goes. */
   forgetHere(key: CacheKey): void {
     this.#writing.get(key.text)?.leaveFar();
-    settle(this.#near.remove(key));
+    letRun(this.#near.remove(key));
   }
 
   async clear(): Promise<void> {
@@ -101,7 +102,7 @@ export class SharedStore implements CacheStore {
         return this.#mayAsk(key.text) ? this.#findFar(key, found) : found;
       default:
         found.release();
-        settle(this.#near.remove(key));
+        letRun(this.#near.remove(key));
         return this.#findFar(key, null);
     }
   }
@@ -168,10 +169,6 @@ const NOBODY: WriterOwner = { onDrain() {}, onFailure() {} };
 /** A key that is good for longer than the call. */
 function keep({ text, hash }: CacheKey): CacheKey {
   return { text, hash: hash.slice() };
-}
-
-function settle(work: unknown): void {
-  if (work instanceof Promise) work.catch(() => undefined);
 }
 
 /** What is here, and what was found in either. */
