@@ -84,7 +84,6 @@ export class CachingExchange<C> extends CopyingExchange<C> implements FillOwner,
       this.#use(entry, entry === null ? withoutEntry(lookup.asked) : this.#decide(entry));
       return;
     }
-    lookup.keepKey();
     this.#stale = entry;
     // It may change the request.
     lookup.keepKey();
