@@ -62,10 +62,10 @@ function zstdOptions(level: number, bits: number): zlib.ZstdOptions {
   return { params: { [Z.ZSTD_c_compressionLevel]: level, [Z.ZSTD_c_windowLog]: bits } };
 }
 
-/** Of what is coded in one go: no body is longer than 16 KiB. */
-const SHORT_WINDOW_BITS = 14;
+/** Of what is coded in one go: no body is longer than 64 KiB. */
+const SHORT_WINDOW_BITS = 16;
 
-/** One for each level, in each thread: some 0.3 MiB. */
+/** One for each level, in each thread: of gzip 0.3 MiB, of zstd 0.5. */
 const keptGzips: KeptEncoder[] = [];
 const keptZstds: KeptEncoder[] = [];
 
@@ -132,6 +132,8 @@ export const CODING_KINDS: Readonly<Record<Coding, CodingKind>> = {
   },
   zstd: {
     wholeUpTo: upTo([
+      [4, 64 * 1024],
+      [5, 32 * 1024],
       [7, 16 * 1024],
       [12, 4 * 1024],
     ]),

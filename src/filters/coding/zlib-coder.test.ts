@@ -106,6 +106,16 @@ for (const coding of CODINGS) {
       assert.equal(rig.owner.pieces.length, 1);
     });
 
+    test("waits for all of a short body, however many pieces it comes in", () => {
+      const rig = new Rig(coding, { wholeUpTo: 100_000 }, 90_000);
+      for (let i = 0; i < 3; i++) rig.push(Buffer.alloc(30_000, `${i}`));
+      assert.deepEqual([rig.owner.isBusy, rig.owner.pieces.length], [false, 0]);
+      rig.coder.end();
+      assert.ok(rig.owner.isEnded);
+      assert.equal(DECODERS[coding](rig.owner.bytes).length, 90_000);
+      assert.equal(rig.streams.length, 0);
+    });
+
     test("codes a body of nothing", () => {
       const rig = new Rig(coding);
       rig.coder.end();

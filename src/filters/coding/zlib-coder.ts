@@ -75,7 +75,7 @@ export class ZlibCoder implements BodyCoder {
     this.#taken += end - start;
     this.#waiting += end - start;
     this.#writeBatch();
-    if (this.#waiting >= BATCH && !this.#isBusy) {
+    if (this.#waiting >= BATCH && !this.#isBusy && !this.#awaitsWhole) {
       this.#isBusy = true;
       this.#owner.onCoderBusy();
     }
@@ -137,8 +137,14 @@ export class ZlibCoder implements BodyCoder {
     return bytes;
   }
 
+  /** Whether the rest of it is awaited, to code it in one go. */
+  get #awaitsWhole(): boolean {
+    return this.#length !== null && this.#length <= this.#work.wholeUpTo && this.#stream === null;
+  }
+
   /** Where everything is flushed, nothing waits for its batch to be full. */
   #writeBatch(): void {
+    if (this.#awaitsWhole) return;
     if (this.#waiting >= (this.#work.flushKind === null ? 1 : BATCH)) this.#write();
   }
 
