@@ -23,7 +23,8 @@ Examples:
   sluice cache purge --all --cache pages
 
 URLs are those that clients ask for. A purge is over when the command is: no thread answers with what was fetched
-before it. Where there are several caches, --cache says which one is meant.`;
+before it; other machines that share the cache hear of it within a moment. Where there are several caches, --cache
+says which one is meant.`;
 
 const LATER = "Redis doesn't take it now: other machines hear of it when it does.\n";
 

@@ -205,6 +205,18 @@ describe("Redis", { skip }, () => {
       await until("it is gone", async () => (await readEntry(store, "a")) === null);
     });
 
+    test("asks anew for what was invalidated since it was asked", async () => {
+      using machine = new RedisMachine(url);
+      const invalidations = new Invalidations(allocateInvalidations());
+      const store = machine.store({}, PLAIN_METAS, { invalidations });
+      await writeEntry(store, "a", ["meta", BODY]);
+      const before = [store.find(cacheKey("a")), store.find(cacheKey("a"))];
+      void store.remove(cacheKey("a"));
+      invalidations.add(cacheKey("a"));
+      assert.equal(await store.find(cacheKey("a")), null);
+      for (const found of before) assert.notEqual(await found, null);
+    });
+
     test("counts what it sends as under way as long as Redis hasn't taken it, however late that is", async () => {
       using machine = new RedisMachine(url, 50);
       const store = machine.store({ mostUnderWay: 3000 });

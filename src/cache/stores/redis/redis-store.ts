@@ -74,7 +74,7 @@ export class RedisStore implements CacheStore, ValueKeeper {
   readonly #invalidations: Invalidations | null;
   readonly #isPointless: ((key: CacheKey) => boolean) | null;
   /** What is being asked for, by the name of its key: who wants the same gets the same answer. */
-  readonly #asked = new Map<string, Promise<unknown>>();
+  readonly #asked = new Map<string, Asked>();
   #underWay = 0;
   #hits = 0;
   #misses = 0;
@@ -112,10 +112,14 @@ export class RedisStore implements CacheStore, ValueKeeper {
     if (this.#isPointless?.(key) === true) return this.#miss();
     if (this.#link.isAway) return this.#fail();
     const name = this.nameOf(key.text);
+    const changes = this.#invalidations?.count(key) ?? 0;
     const known = this.#asked.get(name);
-    if (known === undefined && this.#asked.size >= this.#settings.mostAsked) return this.#fail();
+    // What was asked before it was invalidated may be answered with what it was.
+    const isKnown = known !== undefined && known.changes === changes;
+    if (!isKnown && this.#asked.size >= this.#settings.mostAsked) return this.#fail();
+    const { reply } = isKnown ? known : this.#get(name, changes);
     // What is borrowed is copied while it is.
-    return this.#wait(known ?? this.#get(name), { text: key.text, hash: Int32Array.from(key.hash) });
+    return this.#wait(reply, { text: key.text, hash: Int32Array.from(key.hash) });
   }
 
   begin(key: CacheKey, meta: Buffer, length: number | null, owner: WriterOwner): EntryWriter | null {
@@ -213,10 +217,13 @@ export class RedisStore implements CacheStore, ValueKeeper {
     return this.#miss();
   }
 
-  #get(name: string): Promise<unknown> {
-    const asked = this.#ask(["GET", name]);
+  #get(name: string, changes: number): Asked {
+    const reply = this.#ask(["GET", name]);
+    const asked = { reply, changes };
     this.#asked.set(name, asked);
-    void asked.then(() => this.#asked.delete(name));
+    void reply.then(() => {
+      if (this.#asked.get(name) === asked) this.#asked.delete(name);
+    });
     return asked;
   }
 
@@ -283,6 +290,13 @@ export class RedisStore implements CacheStore, ValueKeeper {
       return undefined;
     }
   }
+}
+
+/** A question under way. */
+interface Asked {
+  readonly reply: Promise<unknown>;
+  /** How often its key had been invalidated. */
+  readonly changes: number;
 }
 
 function always(): boolean {
