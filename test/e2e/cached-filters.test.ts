@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { createTemporaryDirectory } from "../kit/files.ts";
+import { createTemporaryDirectory, type TemporaryDirectory } from "../kit/files.ts";
 import { startOrigin } from "../kit/origins.ts";
 import { startInside } from "./inside.ts";
 import { get } from "./sluice.ts";
@@ -48,6 +48,25 @@ export default defineFilter((name: string) => ({
 }));
 `;
 
+/** A listener with a cache, a filter of its own, and another one on its route. */
+async function write(folder: TemporaryDirectory, filter: string, server: string): Promise<string> {
+  await folder.write("filter.ts", filter);
+  return await folder.write(
+    "sluice.yaml",
+    `
+filters:
+  outer: { module: ./filter.ts, config: o }
+  inner: { module: ./filter.ts, config: i }
+listeners:
+  - bind: "127.0.0.1:0"
+    cache: 4MiB
+    filters: [outer]
+    routes:
+      - { filters: [inner], upstream: "${server}" }
+`,
+  );
+}
+
 test("filters before a cache make what is stored, those behind it what each client gets", async () => {
   await using folder = await createTemporaryDirectory();
   await using origin = await startOrigin();
@@ -57,22 +76,7 @@ test("filters before a cache make what is stored, those behind it what each clie
     response.setHeader("Cache-Control", "max-age=60");
     response.end("body");
   });
-  await folder.write("trace.ts", TRACE);
-  const file = await folder.write(
-    "sluice.yaml",
-    `
-filters:
-  outer: { module: ./trace.ts, config: o }
-  inner: { module: ./trace.ts, config: i }
-listeners:
-  - bind: "127.0.0.1:0"
-    cache: 4MiB
-    filters: [outer]
-    routes:
-      - { filters: [inner], upstream: "${origin.address}" }
-`,
-  );
-  await using sluice = await startInside(["run", file]);
+  await using sluice = await startInside(["run", await write(folder, TRACE, origin.address)]);
   const answers = [await get(sluice.port, "/a"), await get(sluice.port, "/a")];
   assert.equal(sent, "o1, i2");
   const told = answers.map((answer) => [
@@ -92,22 +96,7 @@ test("filters of a listener and of a route decide about its cache together", asy
     response.setHeader("ETag", '"v"');
     response.end(`${++count}`);
   });
-  await folder.write("decides.ts", DECIDES);
-  const file = await folder.write(
-    "sluice.yaml",
-    `
-filters:
-  outer: { module: ./decides.ts, config: o }
-  inner: { module: ./decides.ts, config: i }
-listeners:
-  - bind: "127.0.0.1:0"
-    cache: 4MiB
-    filters: [outer]
-    routes:
-      - { filters: [inner], upstream: "${origin.address}" }
-`,
-  );
-  await using sluice = await startInside(["run", file]);
+  await using sluice = await startInside(["run", await write(folder, DECIDES, origin.address)]);
   const ask = async (...fields: readonly string[]): Promise<readonly [string, string]> => {
     const answer = await get(sluice.port, "/a", ...fields);
     return [answer.body.toString(), (answer.header("cache-status") ?? "").replace(/; ttl=\d+/, "")];
