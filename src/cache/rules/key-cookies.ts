@@ -11,29 +11,26 @@ import type { RequestHead } from "../../http/heads.ts";
  */
 export function cookieInKey(request: RequestHead, name: string): string | null {
   const loose = toLooseName(name);
-  let exact: string | null = null;
-  let others = "";
+  const found: string[] = [];
   // Not joined by commas: a value may hold one.
   for (const field of request.headers.getAll("cookie")) {
     for (const cookie of field.split(";")) {
       const [pair, ...rest] = cookie.split(",");
-      if (namesIt(pair!, loose)) {
-        if (exact === null && pair!.trimStart().startsWith(`${name}=`)) exact = valueIn(cookie);
-        else others += `;${cookie}`;
-      }
-      for (const part of rest) if (namesIt(part, loose)) others += `;${part}`;
+      if (namesIt(pair!, loose)) found.push(cookie);
+      for (const part of rest) if (namesIt(part, loose)) found.push(`,${part}`);
     }
   }
-  return others === "" ? exact : `;${exact ?? ""}${others}`;
+  if (found.length === 0) return null;
+  const [only = ""] = found;
+  const plain = only.trimStart();
+  return found.length === 1 && plain.startsWith(`${name}=`)
+    ? plain.slice(name.length + 1)
+    : `;${found.join(";")}`;
 }
 
 function namesIt(pair: string, loose: string): boolean {
   const equals = pair.indexOf("=");
   return toLooseName(equals === -1 ? pair : pair.slice(0, equals)) === loose;
-}
-
-function valueIn(cookie: string): string {
-  return cookie.slice(cookie.indexOf("=") + 1);
 }
 
 const ESCAPED = /%([0-9a-f]{2})/gi;
