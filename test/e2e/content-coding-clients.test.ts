@@ -200,7 +200,7 @@ test("a program has it for the sessions that it wants it for", async () => {
   assert.equal(await codingOf({ authorization: "Basic YTpi" }), null);
 });
 
-test("what is cached is coded for each client, and its tags are known again", async () => {
+test("what is cached is coded for clients as they want it, and its tags are known again", async () => {
   await using origin = await startOrigin();
   let asked = 0;
   origin.handle("/", ({ response }) => {
