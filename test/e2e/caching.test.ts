@@ -125,6 +125,17 @@ describe("a proxy with a cache", () => {
     }
   });
 
+  test("has nobody's variant made by fields that don't reach the server", async () => {
+    await using caching = await startCaching((asked) =>
+      ok(field(asked, "accept-language") ?? "none", MAX_AGE, "Vary: Accept-Language"),
+    );
+    const language = "Accept-Language: de";
+    await caching.ask("GET /a", language, "Connection: Accept-Language");
+    assert.equal((await caching.ask("GET /a", language)).body.toString(), "de");
+    assert.equal((await caching.ask("GET /a")).body.toString(), "none");
+    assert.equal(caching.asked.length, 2);
+  });
+
   test("asks for what has one key in one spelling", async () => {
     await using caching = await startCaching(ok("one", MAX_AGE));
     const ask = async (host: string): Promise<RawResponse> => {
