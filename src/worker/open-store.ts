@@ -113,8 +113,11 @@ function openDisk(
 ): StoreLayer | null {
   if (settings === null || memory === null) return null;
   const { path: folder, mostEntryBytes } = settings;
-  // What should go while the folder is another process's, may be there when it is ours.
-  const onMissed = (text: string): void => void purges.add({ kind: PurgeKind.Key, text, isSoft: false });
+  // What should go while the folder is another process's, may be there when it is ours. Purged are URLs, in all variants.
+  const onMissed = (key: string): void => {
+    const [text = key] = key.split("\n", 1);
+    purges.add({ kind: PurgeKind.Key, text, isSoft: false });
+  };
   const store = new DiskStore({ folder, memory, thread, now: Date.now, onProblem, onMissed });
   return { kind: "disk", store, mostEntryBytes };
 }
