@@ -176,7 +176,9 @@ test("a thread that crashes loses neither what is stored nor keeps others waitin
   await using directory = await createTemporaryDirectory();
   await using origin = await startPages();
   const toxics = [await writeDeadlyToxic(directory)];
-  await using sluice = await Reloading.start(configuration(origin, "pages"), 1, { toxics });
+  const disk = `disk: { path: ${JSON.stringify(directory.join("cache"))}, size: 16MiB }`;
+  const text = configuration(origin, "pages", `pages: { memory: 4MiB, ${disk} }`);
+  await using sluice = await Reloading.start(text, 1, { toxics });
   const { running } = sluice;
   const port = sluice.port(0);
   await get(port, "/page");
