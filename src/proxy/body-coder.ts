@@ -34,6 +34,8 @@ export interface BodyCoding {
   readonly name: string;
   /** How bodies are coded that are kept to be sent again and again, which may be worth more work; itself where that is the same. */
   readonly forCopies: BodyCoding;
+  /** Whether a client may as well wait until all of a body is coded: some 25 ms for a MiB. */
+  readonly isQuick: boolean;
   /** @param length of the body; null: nobody knows */
   open(owner: CoderOwner, length: number | null): BodyCoder;
 }

@@ -87,6 +87,7 @@ describe("what is stored and asked for coded", () => {
                 if (way === null) return null;
                 return {
                   name: way.name,
+                  isQuick: way.isQuick,
                   get forCopies() {
                     return this;
                   },
@@ -127,10 +128,14 @@ describe("what is stored and asked for coded", () => {
     await using proxy = await startCoded(response(TEXT, PLAIN, MAX_AGE), {}, options);
     await proxy.ask("GET /");
     const first = await proxy.ask("GET /", "Accept-Encoding: br");
-    await until("it is coded and stored", () => proxy.store.held === 0 && entriesOf(proxy) === 2);
-    const second = await proxy.ask("GET /", "Accept-Encoding: br");
-    assert.deepEqual([codedText(first), codedText(second)], [TEXT, TEXT]);
-    assert.ok(second.body.length < first.body.length, `${second.body.length}, ${first.body.length}`);
+    assert.equal(codedText(first), TEXT);
+    // Until it is there, clients get what is coded on the way to them.
+    for (let { length } = first.body; length === first.body.length; ) {
+      const next = await proxy.ask("GET /", "Accept-Encoding: br");
+      assert.equal(codedText(next), TEXT);
+      assert.ok(next.body.length <= length);
+      length = next.body.length;
+    }
   });
 
   test("is awaited by all who ask meanwhile, and stored once", async () => {

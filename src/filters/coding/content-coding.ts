@@ -231,6 +231,7 @@ class EncodingWay implements BodyCoding {
   readonly name: string;
   readonly coding: Coding;
   readonly forCopies: BodyCoding;
+  readonly isQuick: boolean;
   readonly #work: EncodingWork;
   readonly #alarms: AlarmClock;
 
@@ -239,6 +240,7 @@ class EncodingWay implements BodyCoding {
     this.coding = coding;
     this.forCopies = forCopies ?? this;
     this.#work = new EncodingWork(coding, level, flushes);
+    this.isQuick = this.#work.wholeUpTo > 0;
     this.#alarms = alarms;
   }
 

@@ -79,6 +79,7 @@ class Rig implements AsyncDisposable {
     this.copies = new CodedCopies(store);
     this.way = {
       name: "turn",
+      isQuick: true,
       get forCopies() {
         return this;
       },

@@ -49,8 +49,9 @@ export class CodedCopies {
   make(entry: CacheEntry, target: CopyTarget, owner: CopyOwner): boolean {
     const { key } = target;
     if (!isCopied(entry)) return false;
-    // More work than on the way to one client is nobody's to wait for.
-    const isAside = entry.length > MOST_AWAITED || target.way.forCopies !== target.way;
+    const { way } = target;
+    // Much work, or more than on the way to one client, is nobody's to wait for.
+    const isAside = entry.length > MOST_AWAITED || !way.isQuick || way.forCopies !== way;
     const known = this.#jobs.get(key.text);
     if (known !== undefined) return !isAside && known.tell(owner);
     if (isAside && this.#asideJobs === MOST_ASIDE) return false;
