@@ -32,7 +32,7 @@ upstreams:
   api:
     balance: ${balance}
     servers: [${one.address}, ${two.address}, ${three.address}]
-    health_check: { http: /health, interval: 100ms }
+    health_check: { http: /health, interval: 100ms, timeout: 5s }
     ${more}
 listeners: [{ name: web, bind: 127.0.0.1:0, routes: [{ upstream: api }] }]`;
       await using balancer = await startComposed(config("round_robin"), { threads });
