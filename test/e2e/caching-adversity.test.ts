@@ -162,6 +162,26 @@ describe("a server behind a cache", () => {
     assert.match(statusOf(await caching.ask("GET /a")), /hit/);
   });
 
+  test("that breaks off before the first byte fails nobody but who asked it", async () => {
+    const gate = Promise.withResolvers<void>();
+    await using caching = await startCaching(async (_request, connection) => {
+      if (caching.asked.length > 1) return ok("hello", MAX_AGE);
+      await connection.write(head(5));
+      await gate.promise;
+      connection.reset();
+      return undefined;
+    });
+    const first = await caching.proxy.connect();
+    await first.write(request("GET /a"));
+    await first.readHead();
+    const others = Promise.all(Array.from({ length: 5 }, () => caching.ask("GET /a")));
+    await until("all wait", () => caching.proxy.count("requestsActive") === 6);
+    gate.resolve();
+    assert.equal((await first.readToEnd()).length, 0);
+    for (const { status, body } of await others) assert.deepEqual([status, body.toString()], [200, "hello"]);
+    assert.equal(caching.asked.length, 2);
+  });
+
   test("that fails while many wait fails none of them whom something stale will do", async () => {
     const gate = Promise.withResolvers<void>();
     let count = 0;

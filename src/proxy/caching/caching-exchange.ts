@@ -17,6 +17,7 @@ import { CacheFetch, type FetchOwner } from "./cache-fetch.ts";
 import type { Lookup } from "./cache-lookup.ts";
 import { CopyingExchange } from "./copying-exchange.ts";
 import { countOf } from "./count-answer.ts";
+import { hasOnlyBegun, isWhole } from "./entry-progress.ts";
 import type { PassStream } from "./pass-stream.ts";
 import { HIT, tellOfCache, tellOfHit, toAnswer } from "./stored-answer.ts";
 import { StoredResponse } from "./stored-response.ts";
@@ -76,9 +77,32 @@ export class CachingExchange<C> extends CopyingExchange<C> implements FillOwner,
   }
 
   #take(found: CacheEntry | null): void {
-    const lookup = this.lookup!;
     const entry = found === null || isWhole(found) ? found : null;
     if (entry === null) found?.release();
+    else if (!this.isHead && hasOnlyBegun(entry)) {
+      this.#awaitFirst(entry);
+      return;
+    }
+    this.#takeReady(entry);
+  }
+
+  /** As long as nothing of it has come it may come to nothing, and who has got nothing of it yet can still be answered otherwise. */
+  #awaitFirst(entry: CacheEntry): void {
+    const lookup = this.lookup!;
+    lookup.keepKey();
+    this.suspend();
+    this.#stale = entry;
+    entry.whenMore(0, () => {
+      this.#stale = null;
+      lookup.refresh();
+      const hasFailed = entry.state === EntryState.Failed;
+      if (hasFailed) entry.release();
+      this.#takeReady(hasFailed ? null : entry);
+    });
+  }
+
+  #takeReady(entry: CacheEntry | null): void {
+    const lookup = this.lookup!;
     const { cacheHitFilter } = this.proxy.plan;
     if (entry === null || cacheHitFilter === null) {
       this.#use(entry, entry === null ? withoutEntry(lookup.asked) : this.#decide(entry));
@@ -454,14 +478,6 @@ export class CachingExchange<C> extends CopyingExchange<C> implements FillOwner,
 }
 
 const NO_FIELDS: readonly FieldLine[] = [];
-
-/**
- * Whether an entry that is found can be read to its end. What is being written and nobody knows the length of may turn out too
- * large for the store, which would cut off who reads it: it is waited for.
- */
-function isWhole(entry: CacheEntry): boolean {
-  return entry.state === EntryState.Complete || view.of(entry.meta).bodyLength >= 0;
-}
 
 function forwardFor({ asked, vary }: Lookup, stale: CacheEntry | null): Forward {
   if (stale === null) return vary === "" ? Forward.UriMiss : Forward.VaryMiss;
