@@ -143,8 +143,10 @@ export class CopyJob implements UpstreamSink, CoderOwner, WriterOwner {
     if (this.#isOver) return;
     this.#isOver = true;
     if (this.#writer === null) this.#storeAll();
-    else this.#writer.finish();
-    this.#end(this.#pieces);
+    const stored = this.#writer?.finish();
+    // Who is told looks for it.
+    if (stored instanceof Promise) void stored.then(() => this.#end(this.#pieces));
+    else this.#end(this.#pieces);
   }
 
   onCoderBusy(): void {
