@@ -251,6 +251,8 @@ export class DiskWriter implements EntryWriter {
     if (this.#written > SURELY_WHOLE)
       charge = Math.max(charge, 512 * (await calls.stat(this.#descriptor)).blocks);
     if (this.#error !== null) throw this.#error;
+    // Whose the folder is now may have looked through it already.
+    if (!index.isOpen) throw new NotKeptError("the folder is somebody else's");
     const folderBytes = await this.#giveName();
     const isKept = index.publish(place, this.#written, charge, this.#entry.insteadOf);
     if (folderBytes > 0) index.addFolders(folderBytes);
