@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { cacheKey, readEntry, writeEntry } from "../../../test/kit/cache-store.ts";
-import { type DiskCache, openDiskCache } from "../../../test/kit/disk-cache.ts";
+import { type DiskCache, openDiskCache, readBody } from "../../../test/kit/disk-cache.ts";
 import { createTemporaryDirectory } from "../../../test/kit/files.ts";
 import { patternBytes } from "../../../test/kit/pattern.ts";
 import { testCacheStore } from "../store.contract.ts";
+import { EntryState } from "../store.ts";
 import { MemoryStore } from "./memory/memory-store.ts";
 import { allocateMemoryStore } from "./memory/store-memory.ts";
 import { TieredStore } from "./tiered.ts";
@@ -89,6 +90,22 @@ test("what was removed or replaced on its way up doesn't come back", async () =>
     assert.equal((await readEntry(store, "a"))?.[0], way === "remove" ? undefined : "second");
     await store.clear();
   }
+});
+
+test("what is removed below on its way up doesn't stay there, and whoever reads it gets all of it", async () => {
+  await using tiers = await openTiers();
+  const { store, upper, disk } = tiers;
+  await writeEntry(store, "a", ["first", patternBytes(400_000)], { announced: false });
+  await tiers.settled();
+  const entry = (await store.find(cacheKey("a")))!;
+  assert.equal(entry.state, EntryState.Writing);
+  // As another thread does, which has come past the memory before it was there.
+  await disk.store.remove(cacheKey("a"));
+  assert.ok((await readBody(entry)).equals(patternBytes(400_000)));
+  entry.release();
+  await tiers.settled();
+  assert.equal(await readEntry(upper, "a"), null);
+  assert.equal(await readEntry(store, "a"), null);
 });
 
 test("an older entry doesn't come back when the newer one goes", async () => {
