@@ -102,11 +102,11 @@ class Rig implements AsyncDisposable {
     return cacheKey(copyKeyText(this.entry, this.way));
   }
 
-  make(): boolean {
+  make(entry: CacheEntry = this.entry): boolean {
     const onCopy = (body: readonly Buffer[] | null): void => {
       this.told.push(body === null ? null : Buffer.concat(body));
     };
-    return this.copies.make(this.entry, { key: this.key, way: this.way, fields: [] }, { onCopy });
+    return this.copies.make(entry, { key: this.key, way: this.way, fields: [] }, { onCopy });
   }
 
   get isThere(): boolean {
@@ -166,6 +166,20 @@ describe("a short copy", () => {
     rig.make();
     await until("it has failed again", () => rig.told.length === 3);
     assert.equal(rig.coders.length, 2);
+  });
+
+  test("isn't for who wants what was stored while it is made", async () => {
+    await using rig = await Rig.start(1_000);
+    rig.make();
+    put(rig.store, 500);
+    const now = (await rig.store.find(cacheKey(KEY)))!;
+    assert.equal(rig.make(now), true);
+    await until("both are over", () => rig.told.length === 2);
+    now.release();
+    assert.deepEqual(
+      [isTurned(rig.told[0], 1_000), isTurned(rig.told[1], 500), rig.coders.length],
+      [true, true, 2],
+    );
   });
 
   test("that there is no room for is for those who waited", async () => {

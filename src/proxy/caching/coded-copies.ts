@@ -52,12 +52,13 @@ export class CodedCopies {
     const { way } = target;
     // Much work, or more than on the way to one client, is nobody's to wait for.
     const isAside = entry.length > MOST_AWAITED || !way.isQuick || way.forCopies !== way;
-    const known = this.#jobs.get(key.text);
+    const name = jobName(entry, key);
+    const known = this.#jobs.get(name);
     if (known !== undefined) return !isAside && known.tell(owner);
     if (isAside && this.#asideJobs === MOST_ASIDE) return false;
-    const job = new CopyJob(this.#store, target, entry.meta, isAside, () => this.#forget(key, isAside));
+    const job = new CopyJob(this.#store, target, entry.meta, isAside, () => this.#forget(name, isAside));
     if (!isAside) job.tell(owner);
-    this.#jobs.set(key.text, job);
+    this.#jobs.set(name, job);
     if (isAside) this.#asideJobs++;
     this.#begin(job, entry);
     return !isAside;
@@ -68,8 +69,8 @@ export class CodedCopies {
     letRun(this.#store.update(copy, copyMeta(meta, copy.key.text, copy.length, fields)));
   }
 
-  #forget(key: CacheKey, isAside: boolean): void {
-    this.#jobs.delete(key.text);
+  #forget(name: string, isAside: boolean): void {
+    this.#jobs.delete(name);
     if (isAside) this.#asideJobs--;
   }
 
@@ -93,6 +94,11 @@ export class CodedCopies {
 /** The text of the key of a copy: a line more than the response's, such as no field and no cookie makes. */
 export function copyKeyText({ key }: CacheEntry, way: BodyCoding): string {
   return `${key.text}\n=${way.forCopies.name}`;
+}
+
+/** Another response under the same key is other work: who wants its copy mustn't get one of the response before. */
+function jobName({ meta }: CacheEntry, { text }: CacheKey): string {
+  return `${view.of(meta).epoch} ${text}`;
 }
 
 /** Whether a copy has the head with it that the response with this meta has when it is coded. */
