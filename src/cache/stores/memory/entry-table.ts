@@ -120,12 +120,9 @@ export class EntryTable {
     this.#lock.leave();
   }
 
-  /** Its writer has found no room for it. */
+  /** Its writer has found no room for it, though others may have found it already. */
   refuse(hold: Hold): void {
-    this.#soon(() => {
-      this.memory.counts[Count.refused]!++;
-      this.#letGo(hold);
-    });
+    this.#soon(() => this.#fail(hold, Count.refused));
   }
 
   /** @returns a chunk for so many bytes or less, -1 when there is no room */
@@ -142,7 +139,7 @@ export class EntryTable {
   }
 
   fail(hold: Hold): void {
-    this.#soon(() => this.#fail(hold));
+    this.#soon(() => this.#fail(hold, Count.failures));
   }
 
   update(record: number, meta: Buffer): void {
@@ -271,9 +268,9 @@ export class EntryTable {
     this.#chunks.link(record);
   }
 
-  #fail(hold: Hold): void {
+  #fail(hold: Hold, counted: typeof Count.refused | typeof Count.failures): void {
     const at = this.memory.wordOf(hold.record);
-    this.memory.counts[Count.failures]!++;
+    this.memory.counts[counted]!++;
     Atomics.store(this.#words, at + Word.State, EntryState.Failed);
     this.bells.tell(at);
     this.#chunks.drop(hold.record);

@@ -117,6 +117,24 @@ describe("the room of a memory store", () => {
     assert.ok(await writeEntry(store, "b", ["m", Buffer.alloc(500_000)]));
   });
 
+  test("leaves nothing of what it has begun to take when there is no room for its end", () => {
+    const { stores } = openRows(4 * MIB, 1);
+    const [store] = stores as [MemoryStore];
+    const owner = new RecordingOwner();
+    // Sizes of chunks have gaps: what is a little longer than this one has two of them.
+    const body = patternBytes(3000);
+    const first = store.begin(cacheKey("first"), Buffer.from("m"), body.length, owner)!;
+    first.write(body, 0, body.length);
+    first.finish();
+    const held = store.find(cacheKey("first"))!;
+    for (const size of [400_000, 16_000, 3000, 1000, 300, 100, 1])
+      for (let i = 0; store.begin(cacheKey(`${size} ${i}`), Buffer.from("m"), size, owner) !== null; ) i++;
+    held.release();
+    assert.equal(store.begin(cacheKey("longer"), Buffer.from("m"), 3250, owner), null);
+    assert.equal(store.stats.evictions, 1);
+    assert.equal(store.find(cacheKey("longer")), null);
+  });
+
   test("has all the room for what it begins to take, or doesn't begin, where the length is known", async () => {
     const { stores } = openRows(MIB, 2);
     const [store, other] = stores as [MemoryStore, MemoryStore];
