@@ -96,6 +96,7 @@ describe("a program with a cache", () => {
     await using it = await stage(counting(MAX_AGE), {
       requestFilter({ request: { path }, cache }) {
         if (path === "/off") cache.disable("my-reason");
+        if (path === "/number") cache.disable(42 as unknown as string);
       },
     });
     assert.equal(await it.text("GET /a"), "1");
@@ -114,6 +115,8 @@ describe("a program with a cache", () => {
     assert.equal((await it.toldBy(5)).reason, "request-override");
     await it.ask("GET /a", "If-Match: *");
     assert.equal((await it.toldBy(6)).reason, "condition");
+    await it.ask("GET /number");
+    assert.equal((await it.toldBy(7)).reason, "42");
   });
 
   test("hears what is collapsed, stale, revalidated and not stored", async () => {
@@ -380,10 +383,21 @@ describe("a program with a cache", () => {
   test("takes no nonsense for what is to be stored", async () => {
     let said: unknown;
     await using it = await stage(counting(MAX_AGE), { responseCacheFilter: () => said as undefined });
-    const nonsense = [{ lifetime: -1 }, { staleIfError: Number.NaN }, { lifetime: "60" }, { tags: ["a b"] }];
+    const noTags = [["a b"], [5], "news"];
+    const nonsense: unknown[] = [{ lifetime: -1 }, { staleIfError: Number.NaN }, { lifetime: "60" }];
+    nonsense.push(...noTags.map((tags) => ({ tags })));
     for (said of nonsense) assert.equal((await it.ask("GET /a")).status, 500, JSON.stringify(said));
     const broken = { requestCacheFilter: () => ({}) as unknown as undefined };
-    for (const phases of [broken, { cacheKey: () => 5 as unknown as undefined }]) {
+    const returnsOthers = (): undefined => ({ device: "phone" }) as unknown as undefined;
+    const onlyOfResponses = (_session: unknown, response: object | null): undefined =>
+      response === null ? undefined : returnsOthers();
+    for (const phases of [
+      broken,
+      { cacheKey: returnsOthers },
+      { cacheVaryFilter: returnsOthers },
+      { cacheVaryFilter: onlyOfResponses },
+      { cacheKey: returnsOthers, isPurge: () => true },
+    ]) {
       await using other = await stage(counting(MAX_AGE), phases);
       assert.equal((await other.ask("GET /a")).status, 500);
     }
@@ -438,6 +452,9 @@ describe("a program with a cache", () => {
     assert.match(await ask("/a?id=1"), /miss/);
     await assert.rejects(cache.purge({ url: "/a" }), TypeError);
     await assert.rejects(cache.purge({ tag: "a b" }), TypeError);
-    assert.equal(cache.stats.counts.hits, 1);
+    for (const order of [{}, { all: false }, { tag: undefined }, { prefix: 5 }])
+      await assert.rejects(cache.purge(order as unknown as { all: true }), TypeError);
+    assert.match(await ask("/a?id=1"), /hit/);
+    assert.equal(cache.stats.counts.hits, 2);
   });
 });

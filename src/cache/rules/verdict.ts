@@ -17,8 +17,10 @@ export function checkStoredAs({ lifetime, staleWhileRevalidate, staleIfError, ta
   for (const [name, value] of Object.entries({ lifetime, staleWhileRevalidate, staleIfError }))
     if (value !== undefined && !(typeof value === "number" && value >= 0))
       throw new TypeError(`${name} is no number of seconds: ${String(value)}`);
+  if (tags !== undefined && !Array.isArray(tags)) throw new TypeError("tags are no list");
   for (const tag of tags ?? [])
-    if (!/^[\x21-\x2b\x2d-\x7e]+$/.test(tag)) throw new TypeError(`${JSON.stringify(tag)} is no tag`);
+    if (typeof tag !== "string" || !/^[\x21-\x2b\x2d-\x7e]+$/.test(tag))
+      throw new TypeError(`${JSON.stringify(tag)} is no tag`);
 }
 
 /** What a response says, as a program would have it. */

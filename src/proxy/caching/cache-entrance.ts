@@ -98,18 +98,22 @@ export abstract class CacheEntrance<C> extends Exchange<C> implements CacheNotes
     else this.call(cacheKey, this.#takeKey, lookup.primary.text);
   }
 
-  #takeKey(text: string | undefined): void {
+  #takeKey(text: string | null | undefined): void {
     const lookup = this.lookup!;
-    if (typeof text === "string") lookup.takeKey(text);
-    else if (text !== undefined && text !== null) {
+    if (!isText(text)) {
       this.#refuse("cacheKey returned no text");
       return;
     }
+    if (text !== undefined && text !== null) lookup.takeKey(text);
     this.call(this.proxy.plan.cacheVaryFilter, this.#takeVariance, null);
   }
 
   #takeVariance(text: string | null | undefined): void {
     const lookup = this.lookup!;
+    if (!isText(text)) {
+      this.#refuse("cacheVaryFilter returned no text");
+      return;
+    }
     lookup.own = text ?? null;
     lookup.refresh();
     if (this.isOff) this.goPast(this.cacheReason!);
@@ -138,10 +142,15 @@ export abstract class CacheEntrance<C> extends Exchange<C> implements CacheNotes
     this.call(this.proxy.plan.cacheKey, this.#purgeKey, text);
   }
 
-  #purgeKey(text: string | undefined): void {
+  #purgeKey(text: string | null | undefined): void {
     const { cacheRules: rules, request, client } = this.session;
     const { cache, key } = rules!;
-    const purged = text === undefined ? key.of(request, client.scheme) : key.ofText(text);
+    if (!isText(text)) {
+      this.#refuse("cacheKey returned no text");
+      return;
+    }
+    const isByRules = text === undefined || text === null;
+    const purged = isByRules ? key.of(request, client.scheme) : key.ofText(text);
     this.call(() => statusOf(cache.purgeKey(purged)), this.#answerPurge, undefined);
   }
 
@@ -207,6 +216,11 @@ export abstract class CacheEntrance<C> extends Exchange<C> implements CacheNotes
 
 const UNKNOWN = -1;
 const BYPASS = -2;
+
+/** Whether a program has returned a text, or nothing. Of anything else, all that is alike would fall together under one key. */
+export function isText(value: unknown): boolean {
+  return typeof value === "string" || value === undefined || value === null;
+}
 
 function statusOf(removed: MaybePromise<boolean>): MaybePromise<number> {
   if (typeof removed === "boolean") return removed ? 200 : 404;

@@ -54,8 +54,8 @@ export class CacheUse {
     const [kind, text] = toPurge(order, (url) => key.ofUrl(url)?.text ?? noUrl(url));
     const told = cache.purge({ kind, text, isSoft });
     // Nothing of it is found any more; this gives its room back at once.
-    if (kind === PurgeKind.All && !isSoft) await cache.store.clear();
-    await told;
+    const cleared = kind === PurgeKind.All && !isSoft ? cache.store.clear() : null;
+    await Promise.all([told, cleared]);
     return null;
   }
 
@@ -75,9 +75,14 @@ function toPurge(
   keyOf: (url: string) => string,
 ): [kind: PurgeKindCode, text: string] {
   if ("prefix" in order) return [PurgeKind.Prefix, keyOf(order.prefix)];
-  if ("all" in order) return [PurgeKind.All, ""];
-  if (!/^[\x21-\x7e]+$/.test(order.tag)) throw new TypeError(`${JSON.stringify(order.tag)} is no tag`);
-  return [PurgeKind.Tag, order.tag];
+  if ("tag" in order) {
+    const { tag } = order;
+    if (typeof tag === "string" && /^[\x21-\x7e]+$/.test(tag)) return [PurgeKind.Tag, tag];
+    throw new TypeError(`${JSON.stringify(tag)} is no tag`);
+  }
+  // Programs may be written without types, and a `false` is no wish to lose everything.
+  if (order.all === true) return [PurgeKind.All, ""];
+  throw new TypeError("A purge is of a url, a prefix, a tag, or all");
 }
 
 function noUrl(url: string): never {

@@ -9,6 +9,7 @@ import type { CacheVerdict } from "../phases.ts";
 import type { Session } from "../session.ts";
 import type { SessionPlugins } from "../session-plugins.ts";
 import type { MeteredClient } from "../traffic/session-meter.ts";
+import { isText } from "./cache-entrance.ts";
 import { type CacheNotes, type CachePhase, SessionCache } from "./session-cache.ts";
 
 /** What is fetched for a cache, for those who look at the response. */
@@ -146,6 +147,10 @@ export class FillExchange<C> extends Exchange<C> implements CacheNotes {
   }
 
   #takeVariance(text: string | null | undefined): void {
+    if (!isText(text)) {
+      this.fail(toProxyError(new TypeError("cacheVaryFilter returned no text")));
+      return;
+    }
     this.variance = text ?? null;
     super.filterResponse();
   }

@@ -67,7 +67,7 @@ export class HttpCache {
     const text = end === -1 ? key.text : key.text.slice(0, end);
     const told = this.purge({ kind: PurgeKind.Key, text, isSoft });
     const removed = this.store.remove(key);
-    return told instanceof Promise ? told.then(() => removed) : removed;
+    return told instanceof Promise ? Promise.all([removed, told]).then(([wasThere]) => wasThere) : removed;
   }
 
   /**

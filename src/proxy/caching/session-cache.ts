@@ -103,7 +103,7 @@ export class SessionCache {
    * @param reason for `reason`, and, where the response isn't stored, for the `detail` of `Cache-Status`; best a token. Default `disabled`
    */
   disable(reason: string = "disabled"): void {
-    this.#notes?.disableCache(reason);
+    this.#notes?.disableCache(`${reason}`);
   }
 }
 
