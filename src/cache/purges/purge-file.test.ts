@@ -5,6 +5,7 @@ import { createTemporaryDirectory } from "../../../test/kit/files.ts";
 import { PurgeKind, PurgeVerdict } from "./purge.ts";
 import { PurgeFile } from "./purge-file.ts";
 import { createPurges, PurgeList } from "./purge-list.ts";
+import { PurgeMemory } from "./purge-memory.ts";
 
 const NOW = Date.UTC(2026, 5);
 const HOUR = 3_600_000;
@@ -104,4 +105,18 @@ test("a file that can't be written any more isn't there any more, and nobody wai
   await file.end();
   list.add({ kind: PurgeKind.All, text: "", isSoft: false });
   assert.equal(list.kept(), null);
+});
+
+test("who is about to wait for a file hears that there is none any more", async (t) => {
+  const memory = createPurges(NOW);
+  const [list, keeper] = [new PurgeMemory(memory, 0), new PurgeMemory(memory, 1)];
+  const { generation } = list;
+  keeper.setKept(generation);
+  const waitAsync = Atomics.waitAsync.bind(Atomics);
+  const afterEnd = (words: Int32Array, at: number, value: number): ReturnType<typeof waitAsync> => {
+    keeper.setKept(null);
+    return waitAsync(words, at, value);
+  };
+  t.mock.method(Atomics, "waitAsync", afterEnd);
+  await list.untilKept(generation + 1);
 });

@@ -10,7 +10,8 @@ import {
 /*
  * The purges of all threads, in one buffer of a size that is settled beforehand:
  *
- *     words 0…15   | lock | generation | floor | end of the log | rewrites | first generation | kept | is kept | remote: f64 | remote floor: f64 |
+ *     words 0…7    | lock | generation | floor | end of the log | rewrites | first generation | kept | is kept |
+ *     words 8…15   | remote: f64 | remote floor: f64 | turn | … |
  *     then         | purge | purge | … | not used yet |
  *
  * Records are only added behind the others, so that a thread reads what is new since it last looked. When there is no room for another
@@ -30,6 +31,8 @@ const FIRST = 5;
 const KEPT = 6;
 /** Whether there is a file. */
 const IS_KEPT = 7;
+/** Counts up whenever one of these two changes. */
+const TURN = 12;
 /** In 64-bit floats. */
 const REMOTE = 4;
 const REMOTE_FLOOR = 5;
@@ -185,7 +188,8 @@ export class PurgeMemory {
   setKept(generation: number | null): void {
     if (generation !== null) this.#words[KEPT] = generation;
     Atomics.store(this.#words, IS_KEPT, generation === null ? 0 : 1);
-    Atomics.notify(this.#words, KEPT);
+    Atomics.add(this.#words, TURN, 1);
+    Atomics.notify(this.#words, TURN);
   }
 
   /** Resolves when a file has the purges up to a generation; null: it has, or there is none. */
@@ -199,7 +203,12 @@ export class PurgeMemory {
   }
 
   async #waitUntilKept(generation: number): Promise<void> {
-    while (!this.#isKept(generation)) await waitFor(this.#words, KEPT, Atomics.load(this.#words, KEPT));
+    for (;;) {
+      // Before the look: what changes after that is a turn that isn't this one any more.
+      const turn = Atomics.load(this.#words, TURN);
+      if (this.#isKept(generation)) return;
+      await waitFor(this.#words, TURN, turn);
+    }
   }
 
   #compact(room: number): void {
