@@ -457,4 +457,41 @@ describe("a program with a cache", () => {
     assert.match(await ask("/a?id=1"), /hit/);
     assert.equal(cache.stats.counts.hits, 2);
   });
+
+  test("is answered though its store throws", async () => {
+    const told: string[] = [];
+    const hear = ({ message }: Error): void => {
+      if (message.includes("store")) told.push(message);
+    };
+    process.on("warning", hear);
+    const no = (what: string) => (): never => {
+      throw new Error(what);
+    };
+    const memory = allocateMemoryStore({ mostBytes: 2 ** 20, rows: 1 });
+    const store = new WatchedStore(new MemoryStore(memory, 0));
+    await using proxy = await startProxy({
+      origin: answering(counting(STALE)),
+      phases: {
+        requestCacheFilter: () => cache,
+        isPurge: ({ request: { method } }) => method === "PURGE",
+      },
+    });
+    const cache = storeCache(store);
+    const client = await proxy.connect();
+    const ask = async (method: string): Promise<string> => {
+      const { status, body } = await client.exchange(request(`${method} /`, "Content-Length: 0"), { method });
+      return status === 200 ? body.toString() : `${status}`;
+    };
+    store.begin = no("begin");
+    assert.deepEqual([await ask("GET"), await ask("GET")], ["1", "2"]);
+    store.find = no("find");
+    store.remove = no("remove");
+    assert.deepEqual([await ask("GET"), await ask("POST"), await ask("PURGE")], ["3", "4", "500"]);
+    await until("all is told", () => told.length === 3);
+    assert.deepEqual(
+      told.map((one) => one.replace(/ .*:/, "")),
+      ["begin begin", "find find", "remove remove"],
+    );
+    process.off("warning", hear);
+  });
 });

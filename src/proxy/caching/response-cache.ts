@@ -5,6 +5,7 @@ import { FILL_DEFAULTS, type FillSettings } from "../../cache/fills/fill-setting
 import type { CacheStore, StoreStats } from "../../cache/store.ts";
 import { MemoryStore } from "../../cache/stores/memory/memory-store.ts";
 import { CacheUse, type CacheUseOptions } from "./cache-use.ts";
+import { GuardedStore } from "./guarded-store.ts";
 import type { HttpCache } from "./http-cache.ts";
 import { openHttpCache } from "./open-cache.ts";
 
@@ -88,11 +89,12 @@ export function memoryCache(options: MemoryCacheOptions): ResponseCache {
 
 /**
  * A cache in a store of one's own. What threads tell one another (who fetches what, what was purged) they share as with
- * `memoryCache`; whether they share what is stored is the store's affair. It is closed with the cache.
+ * `memoryCache`; whether they share what is stored is the store's affair. It is closed with the cache. What it throws or rejects with costs no
+ * request its answer.
  * @throws TypeError for a second one of its name in a thread
  */
 export function storeCache(store: CacheStore, options: CacheOptions = {}): ResponseCache {
-  return openCache(options, null, () => store);
+  return openCache(options, null, () => new GuardedStore(store));
 }
 
 function openCache(
