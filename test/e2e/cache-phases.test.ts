@@ -450,6 +450,8 @@ describe("a program with a cache", () => {
     assert.match(await ask("/w?x=1"), /fwd=(stale|uri-miss)/);
     assert.equal(await cache.purge({ all: true }), null);
     assert.match(await ask("/a?id=1"), /miss/);
+    for (const no of [{ mostBytes: "1" }, { hostShare: Number.NaN }, { staleIfError: -1 }, { label: "a b" }])
+      assert.throws(() => memoryCache({ mostBytes: 2 ** 20, ...no } as { mostBytes: number }), TypeError);
     await assert.rejects(cache.purge({ url: "/a" }), TypeError);
     await assert.rejects(cache.purge({ tag: "a b" }), TypeError);
     for (const order of [{}, { all: false }, { tag: undefined }, { prefix: 5 }])

@@ -1,3 +1,4 @@
+import { checkNumbers } from "../../base/check-numbers.ts";
 import { CacheDirectives, MOST_SECONDS } from "./directives.ts";
 import type { ResponseFacts } from "./response-facts.ts";
 
@@ -14,9 +15,7 @@ export interface StoredAs {
 
 /** @throws TypeError for what is no time, and for a tag that is empty or has a space or comma in it */
 export function checkStoredAs({ lifetime, staleWhileRevalidate, staleIfError, tags }: StoredAs): void {
-  for (const [name, value] of Object.entries({ lifetime, staleWhileRevalidate, staleIfError }))
-    if (value !== undefined && !(typeof value === "number" && value >= 0))
-      throw new TypeError(`${name} is no number of seconds: ${String(value)}`);
+  checkNumbers({ lifetime, staleWhileRevalidate, staleIfError });
   if (tags !== undefined && !Array.isArray(tags)) throw new TypeError("tags are no list");
   for (const tag of tags ?? [])
     if (typeof tag !== "string" || !/^[\x21-\x2b\x2d-\x7e]+$/.test(tag))

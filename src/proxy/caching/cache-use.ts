@@ -1,3 +1,4 @@
+import { checkNumbers } from "../../base/check-numbers.ts";
 import type { KeyRules } from "../../cache/key.ts";
 import { PurgeKind, type PurgeKindCode } from "../../cache/purges/purge.ts";
 import type { CachePolicy } from "../../cache/rules/policy.ts";
@@ -32,6 +33,8 @@ export class CacheUse {
 
   /** @internal */
   constructor(cache: HttpCache, { query, fields, cookies, ...policy }: CacheUseOptions) {
+    const { staleWhileRevalidate, staleIfError, longestLifetime } = policy;
+    checkNumbers({ staleWhileRevalidate, staleIfError, longestLifetime });
     const key: Partial<KeyRules> = {
       query: { ...WHOLE_QUERY, ...query },
       fields: fields ?? [],

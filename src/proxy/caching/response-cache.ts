@@ -1,7 +1,9 @@
+import { checkNumbers } from "../../base/check-numbers.ts";
 import type { CacheCountName } from "../../cache/cache-counts.ts";
 import { allocateCaches, type CacheMemory } from "../../cache/cache-memory.ts";
 import type { CacheMemorySettings, CacheSettings } from "../../cache/cache-settings.ts";
 import { FILL_DEFAULTS, type FillSettings } from "../../cache/fills/fill-settings.ts";
+import { isCacheLabel } from "../../cache/rules/cache-status.ts";
 import type { CacheStore, StoreStats } from "../../cache/store.ts";
 import { MemoryStore } from "../../cache/stores/memory/memory-store.ts";
 import { CacheUse, type CacheUseOptions } from "./cache-use.ts";
@@ -79,10 +81,11 @@ export class ResponseCache extends CacheUse {
  *     const pages = memoryCache({ mostBytes: 256 * 2 ** 20 });
  *     export default defineProxy({ requestCacheFilter: () => pages, upstreamPeer: … });
  *
- * @throws RangeError when it can't be as large, or as small; TypeError for a second one of its name in a thread
+ * @throws RangeError when it can't be as large, or as small; TypeError for a second one of its name in a thread, and for options that are none
  */
 export function memoryCache(options: MemoryCacheOptions): ResponseCache {
   const { mostBytes, mostEntryBytes = mostBytes / 8, hostShare = 1, ...others } = options;
+  checkNumbers({ mostBytes, mostEntryBytes, hostShare });
   const store = { mostBytes, mostEntryBytes: Math.floor(mostEntryBytes), hostShare };
   return openCache(others, store, ({ memory }, row) => new MemoryStore(memory!, row));
 }
@@ -91,7 +94,7 @@ export function memoryCache(options: MemoryCacheOptions): ResponseCache {
  * A cache in a store of one's own. What threads tell one another (who fetches what, what was purged) they share as with
  * `memoryCache`; whether they share what is stored is the store's affair. It is closed with the cache. What it throws or rejects with costs no
  * request its answer.
- * @throws TypeError for a second one of its name in a thread
+ * @throws TypeError for a second one of its name in a thread, and for options that are none
  */
 export function storeCache(store: CacheStore, options: CacheOptions = {}): ResponseCache {
   return openCache(options, null, () => new GuardedStore(store));
@@ -103,6 +106,8 @@ function openCache(
   toStore: (memory: CacheMemory, row: number) => CacheStore,
 ): ResponseCache {
   const { name = "cache", label = "sluice", now, longestClaim, longestWait, mostTries, ...use } = options;
+  checkNumbers({ longestClaim, longestWait, mostTries });
+  if (!isCacheLabel(label)) throw new TypeError(`${JSON.stringify(label)} is no token`);
   const fills = {
     longestClaim: longestClaim ?? FILL_DEFAULTS.longestClaim,
     longestWait: longestWait ?? FILL_DEFAULTS.longestWait,
