@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { PurgeKind } from "../../src/cache/purges/purge.ts";
 import { until } from "../kit/deadline.ts";
 import type { RawResponse } from "../kit/raw-message.ts";
 import { field, MAX_AGE, startCaching, statusOf } from "./caching.ts";
@@ -265,6 +266,27 @@ describe("a proxy with a cache", () => {
     }
   });
 
+  test("asks once for all who wait, also when what holds gets its new head slowly", async () => {
+    const crowd = Promise.withResolvers<void>();
+    const change = Promise.withResolvers<void>();
+    let count = 0;
+    await using caching = await startCaching(async () => {
+      if (++count === 1) return ok("one", "Cache-Control: max-age=10", 'ETag: "1"');
+      await crowd.promise;
+      return 'HTTP/1.1 304 Not Modified\r\nETag: "1"\r\n\r\n';
+    });
+    await caching.ask("GET /a");
+    caching.clock.now += 100_000;
+    caching.store.changing = change.promise;
+    const answers = Array.from({ length: 10 }, () => caching.ask("GET /a"));
+    await until("all have come", () => caching.store.stats.hits >= 10);
+    crowd.resolve();
+    await Promise.race(answers);
+    change.resolve();
+    for (const { body } of await Promise.all(answers)) assert.equal(body.toString(), "one");
+    assert.equal(caching.asked.length, 2);
+  });
+
   test("passes on what turns out too large to be stored", async () => {
     const size = 2 ** 19;
     await using caching = await startCaching(async (_request, connection) => {
@@ -300,6 +322,30 @@ describe("a proxy with a cache", () => {
     const stale = await caching.ask("GET /a");
     assert.equal(stale.body.toString(), "v2");
     assert.match(statusOf(stale), /fwd-status=503; .*detail=stale-if-error/);
+  });
+
+  test("serves nothing that was purged while the server was asked, whether that fails or says that it holds", async () => {
+    const responses = [
+      'HTTP/1.1 304 Not Modified\r\nETag: "1"\r\n\r\n',
+      "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n",
+    ];
+    for (const response of responses) {
+      const purged = Promise.withResolvers<void>();
+      let count = 0;
+      await using caching = await startCaching(async () => {
+        if (++count === 1) return ok("old", "Cache-Control: max-age=10, stale-if-error=1000", 'ETag: "1"');
+        if (count > 2) return ok("new");
+        await purged.promise;
+        return response;
+      });
+      await caching.ask("GET /a");
+      caching.clock.now += 100_000;
+      const answer = caching.ask("GET /a");
+      await until("the server is asked", () => caching.asked.length === 2);
+      await caching.cache.purge({ kind: PurgeKind.All, text: "", isSoft: false });
+      purged.resolve();
+      assert.equal((await answer).body.toString(), response.includes("304") ? "new" : "");
+    }
   });
 
   test("forgets what a POST may have changed, and asks nobody when it mustn't", async () => {

@@ -5,6 +5,7 @@ import { allocateFills } from "../../src/cache/fills/fill-memory.ts";
 import { FILL_DEFAULTS } from "../../src/cache/fills/fill-settings.ts";
 import { FillTable } from "../../src/cache/fills/fill-table.ts";
 import { allocatePredictor, Predictor } from "../../src/cache/predictor.ts";
+import { createPurges, PurgeList } from "../../src/cache/purges/purge-list.ts";
 import type { CachePolicy } from "../../src/cache/rules/policy.ts";
 import { MemoryStore } from "../../src/cache/stores/memory/memory-store.ts";
 import { allocateMemoryStore } from "../../src/cache/stores/memory/store-memory.ts";
@@ -31,10 +32,11 @@ export class CachingProxy implements AsyncDisposable {
   /** What the origin was asked, where its script notes it. */
   readonly asked: RawRequest[];
   readonly fills: FillTable;
+  readonly cache: HttpCache;
   readonly #counts: CacheCounts;
 
   constructor(
-    parts: Pick<CachingProxy, "proxy" | "store" | "clock" | "asked" | "fills">,
+    parts: Pick<CachingProxy, "proxy" | "store" | "clock" | "asked" | "fills" | "cache">,
     counts: CacheCounts,
   ) {
     this.proxy = parts.proxy;
@@ -42,6 +44,7 @@ export class CachingProxy implements AsyncDisposable {
     this.clock = parts.clock;
     this.asked = parts.asked;
     this.fills = parts.fills;
+    this.cache = parts.cache;
     this.#counts = counts;
   }
 
@@ -79,7 +82,8 @@ export async function startCaching(answer: Answer, options: CachingOptions = {})
   const predictor = new Predictor(allocatePredictor(64));
   const fills = new FillTable(allocateFills(64), 0, FILL_DEFAULTS, { clock: idleAlarms, predictor });
   const counts = new CacheCounts(allocateCacheCounts(1), 0);
-  const cache = new HttpCache({ store, fills, counts, secret: [1, 2, 3, 4], now: () => clock.now });
+  const purges = new PurgeList(createPurges(clock.now), 0);
+  const cache = new HttpCache({ store, fills, counts, purges, secret: [1, 2, 3, 4], now: () => clock.now });
   const rules = cache.rules({}, policy);
   const proxy = await startProxy({
     origin: answering(answer, asked),
@@ -92,7 +96,7 @@ export async function startCaching(answer: Answer, options: CachingOptions = {})
       ...more?.phases,
     },
   });
-  return new CachingProxy({ proxy, store, clock, asked, fills }, counts);
+  return new CachingProxy({ proxy, store, clock, asked, fills, cache }, counts);
 }
 
 /** The value of a field, null where there is none. */

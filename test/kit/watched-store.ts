@@ -19,6 +19,8 @@ export class WatchedStore implements CacheStore {
   finds = 0;
   /** What is looked for is found, and what is removed goes, when this is kept; null: at once. */
   gate: Promise<void> | null = null;
+  /** What gets other meta has it when this is kept; null: at once. */
+  changing: Promise<void> | null = null;
   /** Bytes that an entry takes before there is no room for more. */
   room: number = Number.POSITIVE_INFINITY;
   readonly #store: CacheStore;
@@ -45,7 +47,8 @@ export class WatchedStore implements CacheStore {
   }
 
   update(entry: CacheEntry, meta: Buffer): void | Promise<void> {
-    return this.#store.update((entry as WatchedEntry).entry, meta);
+    const update = (): void | Promise<void> => this.#store.update((entry as WatchedEntry).entry, meta);
+    return this.changing === null ? update() : this.changing.then(update);
   }
 
   remove(key: CacheKey): boolean | Promise<boolean> {

@@ -35,7 +35,7 @@ export class TieredStore implements CacheStore {
   readonly #mostUpperBytes: number;
   readonly #isSame: (one: Buffer, other: Buffer) => boolean;
   readonly #toUpper: (meta: Buffer, length: number) => Buffer;
-  /** What comes up, and what is removed where nobody waits for it. */
+  /** What comes up, and what changes or goes where nobody waits for it. */
   readonly #under: Set<Promise<unknown>> = new Set();
 
   constructor({ upper, lower, mostUpperBytes, isSame, toUpper }: TieredStoreOptions) {
@@ -61,12 +61,15 @@ export class TieredStore implements CacheStore {
     return writer.begin(upper, lower) ? writer : null;
   }
 
+  /** Kept when it is found so: what is above is found there. */
   async update(entry: CacheEntry, meta: Buffer): Promise<void> {
     const { key } = entry;
     // The entry may have been let go of before it is found again.
     const before = Buffer.from(entry.meta);
     const isIt = (found: CacheEntry): boolean => this.#isSame(found.meta, before);
-    await Promise.all([updateIn(this.#upper, key, isIt, meta), updateIn(this.#lower, key, isIt, meta)]);
+    const below = updateIn(this.#lower, key, isIt, meta);
+    this.#watch(below);
+    if (!(await updateIn(this.#upper, key, isIt, meta))) await below;
   }
 
   /** Below first, or what is just on its way up would come there afterwards. */
@@ -213,17 +216,19 @@ class Climb implements WriterOwner {
   }
 }
 
-/** An entry is in two places, and known by its meta in both. */
+/** An entry is in two places, and known by its meta in both. @returns whether it is there */
 async function updateIn(
   store: CacheStore,
   key: CacheKey,
   isIt: (found: CacheEntry) => boolean,
   meta: Buffer,
-): Promise<void> {
+): Promise<boolean> {
   const found = await store.find(key);
-  if (found === null) return;
+  if (found === null) return false;
   try {
-    if (isIt(found)) await store.update(found, meta);
+    if (!isIt(found)) return false;
+    await store.update(found, meta);
+    return true;
   } finally {
     found.release();
   }

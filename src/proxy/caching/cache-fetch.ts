@@ -1,10 +1,10 @@
 import { ProxyError, toProxyError } from "../../base/errors.ts";
-import { letRun } from "../../base/let-run.ts";
-import type { Random } from "../../base/random.ts";
+import { randomEpoch } from "../../cache/epoch.ts";
 import type { Fill } from "../../cache/fills/fill.ts";
 import { normalHost } from "../../cache/key.ts";
 import { encodeMeta, type FieldLine } from "../../cache/meta.ts";
 import { MetaView } from "../../cache/meta-view.ts";
+import { NOBODY } from "../../cache/nobody.ts";
 import { freshen, isAbout, mergedHead } from "../../cache/rules/freshen.ts";
 import { lifetimeOf } from "../../cache/rules/lifetime.ts";
 import { isLasting, isOwn } from "../../cache/rules/reasons.ts";
@@ -92,6 +92,8 @@ export class CacheFetch<C> implements DownstreamStream, WriterOwner, PassOwner, 
   #key: CacheKey | null = null;
   /** Whether something stale stands under the key: until this is finished that is found, and not this. */
   #isReplacing = false;
+  /** Whether what is stale holds, and gets another head. */
+  #isFreshened = false;
   /** Whether those who wait know where the response is. */
   #isTold = false;
 
@@ -238,6 +240,11 @@ export class CacheFetch<C> implements DownstreamStream, WriterOwner, PassOwner, 
     return this.#lookup.invalidations !== this.#invalidations;
   }
 
+  /** What was purged or changed since the server was asked isn't served any more, whatever that says. */
+  #isInUse(stale: CacheEntry): boolean {
+    return !this.#isOutOfDate && this.#lookup.isInUse(stale);
+  }
+
   /** Where the response is stored: behind a list of fields if it varies. */
   #keyFor({ vary }: ResponseFacts): CacheKey {
     const { rules, request, primary, now } = this.#lookup;
@@ -255,6 +262,13 @@ export class CacheFetch<C> implements DownstreamStream, WriterOwner, PassOwner, 
     const writer = rules.cache.store.begin(primary, list, 0, NOBODY);
     writer?.finish();
     return rules.key.ofText(variantText(primary.text, text, epoch, request, variance));
+  }
+
+  /** Who looks before it is there would find what is stale once more. */
+  #tellWhen(stored: void | Promise<void>): void {
+    const tell = (): void => this.#tellFound();
+    if (stored instanceof Promise) void stored.then(tell, tell);
+    else tell();
   }
 
   #tellFound(): void {
@@ -293,13 +307,13 @@ export class CacheFetch<C> implements DownstreamStream, WriterOwner, PassOwner, 
     const stale = this.#stale!;
     const { rules } = this.#lookup;
     const entry = view.of(stale.meta);
-    const isAnswer = this.#isQuestion && isAbout(facts, entry);
+    const isAnswer = this.#isQuestion && isAbout(facts, entry) && this.#isInUse(stale);
     const { fields, asked } = this.#lookup;
     const { storedAs, cacheReason } = this.#exchange!;
     const asker = { fields, asked, generation: this.#generation };
     const fresh = isAnswer ? freshen(entry, head, facts, rules.policy, asker, storedAs) : null;
     if (fresh === null) {
-      // It speaks of something else than what is stored: all of that is asked for (RFC 9111 §4.3.4).
+      // It speaks of something else than what is stored by now: all of that is asked for (RFC 9111 §4.3.4).
       this.#dropStale();
       rules.cache.forget(this.#lookup.key);
       this.#asksAnew = true;
@@ -308,8 +322,8 @@ export class CacheFetch<C> implements DownstreamStream, WriterOwner, PassOwner, 
     const why = cacheReason ?? fresh.why;
     const meta = encodeMeta(fresh.meta);
     if (why === null) {
-      letRun(rules.cache.store.update(stale, meta));
-      this.#tellFound();
+      this.#isFreshened = true;
+      this.#tellWhen(rules.cache.store.update(stale, meta));
     } else {
       // Others ask the server for themselves; what isn't to be stored any more goes.
       if (why !== "authorization" && why !== "request-no-store") rules.cache.forget(this.#lookup.key);
@@ -325,7 +339,7 @@ export class CacheFetch<C> implements DownstreamStream, WriterOwner, PassOwner, 
   #servesStale(problem: ProxyError | number): boolean {
     const stale = this.#stale!;
     const { asked } = this.#lookup;
-    if (!mayServeOnError(view.of(stale.meta), asked, this.#now())) return false;
+    if (!this.#isInUse(stale) || !mayServeOnError(view.of(stale.meta), asked, this.#now())) return false;
     try {
       if (!this.#exchange!.permitsStale(problem)) return false;
     } catch (thrown) {
@@ -375,8 +389,7 @@ export class CacheFetch<C> implements DownstreamStream, WriterOwner, PassOwner, 
     this.#isEnded = true;
     const stored = this.#writer?.finish();
     if (this.#key !== null && this.#isOutOfDate) this.#lookup.rules.cache.forget(this.#key);
-    if (stored instanceof Promise) void stored.then(() => this.#tellFound());
-    else this.#tellFound();
+    if (!this.#isFreshened) this.#tellWhen(stored);
     this.#endPass(trailers);
   }
 
@@ -483,12 +496,5 @@ export class CacheFetch<C> implements DownstreamStream, WriterOwner, PassOwner, 
   }
 }
 
-/** Never 0, which stands for none. */
-function randomEpoch(random: Random): number {
-  return 1 + Math.floor(random.next() * (2 ** 32 - 1));
-}
-
 /** Milliseconds after which a server that varies by less than before is taken at its word. */
 const LIST_LIFE = 3_600_000;
-
-const NOBODY: WriterOwner = { onDrain() {}, onFailure() {} };

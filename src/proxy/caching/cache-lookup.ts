@@ -108,14 +108,16 @@ export class Lookup {
       : this.#unlessPurged(found);
   }
 
+  /** Whether what was found may still be served, for all that was purged by now. */
+  isInUse({ meta }: CacheEntry): boolean {
+    const { purges } = this.rules.cache;
+    return purges === null || isStillThere(purges, view.of(meta));
+  }
+
   #unlessPurged(entry: CacheEntry | null): CacheEntry | null {
-    const { cache } = this.rules;
-    const { purges } = cache;
-    if (entry === null || purges === null) return entry;
-    const meta = view.of(entry.meta);
-    if (meta.generation === purges.generation || isStillThere(purges, meta)) return entry;
+    if (entry === null || this.isInUse(entry)) return entry;
     entry.release();
-    cache.forget(this.key);
+    this.rules.cache.forget(this.key);
     return null;
   }
 }

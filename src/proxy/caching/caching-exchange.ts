@@ -269,8 +269,8 @@ export class CachingExchange<C> extends CopyingExchange<C> implements FillOwner,
     const stale = this.#stale;
     this.#stale = null;
     const error = new ProxyError("UPSTREAM_CLOSED", "what another request waited for failed");
-    const serves =
-      stale !== null && mayServeOnError(view.of(stale.meta), asked, now) && this.#permits(stale, error);
+    const may = stale !== null && this.lookup!.isInUse(stale);
+    const serves = may && mayServeOnError(view.of(stale.meta), asked, now) && this.#permits(stale, error);
     if (serves === null) return;
     if (serves) this.onStale(stale!, null);
     else {

@@ -1,5 +1,6 @@
 import { canHold, encodeMeta, type FieldLine } from "../../cache/meta.ts";
 import { MetaView } from "../../cache/meta-view.ts";
+import { NOBODY } from "../../cache/nobody.ts";
 import type { CacheEntry, CacheKey, CacheStore, EntryWriter, WriterOwner } from "../../cache/store.ts";
 import type { UpstreamSink } from "../../http/streams.ts";
 import type { BodyCoder, BodyCoding, CoderOwner } from "../body-coder.ts";
@@ -180,6 +181,3 @@ export class CopyJob implements UpstreamSink, CoderOwner, WriterOwner {
     this.fail();
   }
 }
-
-/** What fails after it was taken costs nobody anything: it isn't found. */
-const NOBODY: WriterOwner = { onDrain() {}, onFailure() {} };

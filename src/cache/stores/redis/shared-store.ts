@@ -1,5 +1,6 @@
 import type { AlarmClock } from "../../../base/alarms.ts";
 import { letRun } from "../../../base/let-run.ts";
+import { NOBODY } from "../../nobody.ts";
 import type { CacheEntry, CacheKey, CacheStore, EntryWriter, StoreStats, WriterOwner } from "../../store.ts";
 import { RedisEntry } from "./redis-entry.ts";
 import type { RedisStore } from "./redis-store.ts";
@@ -163,8 +164,6 @@ export class SharedStore implements CacheStore {
 const ASKED_AGAIN = 1000;
 /** Keys for which that is noted. */
 const MOST_ASKED = 1000;
-
-const NOBODY: WriterOwner = { onDrain() {}, onFailure() {} };
 
 /** A key that is good for longer than the call. */
 function keep({ text, hash }: CacheKey): CacheKey {
