@@ -133,16 +133,19 @@ export class DiskKeeper {
     const there = await this.#shardsThere();
     let bytes = (await this.#inspectUnderWay()) + (await restOf(this.#folder));
     const shards = there.values();
+    let isWhole = true;
     const inspectSome = async (): Promise<void> => {
       for (const shard of shards) {
         const more = this.#isClosed ? 0 : await this.#inspectShard(shard);
-        bytes += more;
+        bytes += more ?? 0;
+        isWhole &&= more !== null;
       }
     };
     await Promise.all(Array.from({ length: SHARDS_AT_ONCE }, inspectSome));
     if (this.#isClosed) return;
     index.setFolders(bytes);
-    await index.endRound();
+    // Of what couldn't be looked at nobody knows that it isn't there.
+    if (isWhole) await index.endRound();
     this.#sweeper.sweep();
   }
 
@@ -253,7 +256,8 @@ export class DiskKeeper {
     return there;
   }
 
-  async #inspectShard(shard: number): Promise<number> {
+  /** @returns bytes of what isn't in the index; null: it couldn't be looked at */
+  async #inspectShard(shard: number): Promise<number | null> {
     try {
       const { bytes, strangers } = await scanShard(this.#folder, shard, this.#index, this.#calls);
       if (strangers.length > 0)
@@ -264,7 +268,7 @@ export class DiskKeeper {
     } catch (error) {
       this.#problems.onReadError(error as Error);
       this.#index.setScanned(shard);
-      return 0;
+      return null;
     }
   }
 

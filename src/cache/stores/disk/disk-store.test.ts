@@ -1,17 +1,21 @@
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import {
   chmod,
   mkdir,
   open,
   readdir,
   readFile,
+  rename,
   rm,
   stat,
+  symlink,
   truncate,
   unlink,
   writeFile,
 } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { setImmediate } from "node:timers/promises";
 import { until } from "../../../../test/kit/deadline.ts";
@@ -33,6 +37,7 @@ import { EntryState, type Piece } from "../../store.ts";
 import { Head } from "./disk-memory.ts";
 import { FileCalls } from "./file-calls.ts";
 import { Ownership } from "./ownership.ts";
+import { isRunning, thisProcess } from "./this-process.ts";
 
 testCacheStore(
   "disk",
@@ -149,6 +154,24 @@ test("keeps what is read until it was, and counts it as long", async () => {
   assert.equal(cache.store.stats.entries, 0);
 });
 
+test("lets go of nothing that it couldn't look at", async () => {
+  await using folder = await createTemporaryDirectory();
+  await using cache = await openDiskCache(folder.join("cache"));
+  await put(cache.store, "a", Buffer.from("a"));
+  const [file = ""] = await cacheFiles(cache.folder);
+  const shard = dirname(file);
+  await rename(shard, folder.join("aside"));
+  await symlink(shard, shard);
+  await cache.keeper.inspect();
+  assert.deepEqual(
+    cache.problems.map(({ code }) => code),
+    ["ELOOP"],
+  );
+  await unlink(shard);
+  await rename(folder.join("aside"), shard);
+  assert.equal((await get(cache.store, "a"))?.body.toString(), "a");
+});
+
 test("puts other meta in place, and believes the older one where the newer is torn", async () => {
   await using folder = await createTemporaryDirectory();
   await using cache = await openDiskCache(folder.join("cache"));
@@ -180,6 +203,7 @@ test("takes no file for what it isn't, and removes it", async () => {
     await injure((await cacheFiles(cache.folder))[0]!);
     assert.equal(await get(cache.store, "key"), null, name);
     assert.equal(await cache.store.remove(textKey("key")), false, name);
+    await cache.store.settled();
     assert.deepEqual(await cacheFiles(cache.folder), [], name);
   }
   assert.deepEqual(
@@ -323,7 +347,7 @@ test("makes its index anew when a thread died in the middle of a change", async 
   assert.equal(cache.store.stats.bytes, await diskUsage(cache.folder));
 });
 
-test("leaves a disk alone for a while that can't be written, and says so once", async () => {
+test("leaves a disk alone for a while that can't be written, and says so once until it is over", async () => {
   await using folder = await createTemporaryDirectory();
   let now = 1_000_000;
   const calls = new FullDisk();
@@ -340,6 +364,10 @@ test("leaves a disk alone for a while that can't be written, and says so once", 
   now += 20_000;
   await put(cache.store, "a", Buffer.alloc(10));
   assert.ok(await get(cache.store, "a"));
+  now += 50_000;
+  calls.isFull = true;
+  await assert.rejects(put(cache.store, "b", Buffer.alloc(10)), /ENOSPC/u);
+  assert.equal(cache.problems.length, 2, "it comes again");
 });
 
 class FullDisk extends FileCalls {
@@ -374,10 +402,29 @@ test("a folder is one process's, and who waits for it has nothing until it is th
   assert.equal(cache.store.find(textKey("a")), null);
   assert.equal(await cache.store.remove(textKey("b")), false);
   assert.deepEqual(missed, ["b"]);
+  await rename(join(path, "owner"), folder.join("owner"));
+  await symlink("owner", join(path, "owner"));
+  await cache.keeper.look();
+  assert.equal(cache.store.find(textKey("a")), null, "it isn't nobody's because nobody can tell whose it is");
+  assert.equal(cache.problems.length, 1);
+  await rename(folder.join("owner"), join(path, "owner"));
   await other.release();
   await cache.keeper.look();
   assert.equal((await get(cache.store, "a"))?.body.toString(), "a");
   await put(cache.store, "c", Buffer.from("c"));
+});
+
+test("a folder is nobody's whose process has ended, also before anybody has asked how", async () => {
+  await using folder = await createTemporaryDirectory();
+  using shell = spawn("sh", ["-c", "sleep 0 & echo $!; exec sleep 60"]);
+  const [line] = (await once(shell.stdout, "data")) as [Buffer];
+  const pid = Number(line.toString());
+  const fields = (await readFile(`/proc/${pid}/stat`, "latin1")).split(") ")[1]!.split(" ");
+  const name = `${pid}.${fields[19]}`;
+  await until("it has ended", () => !isRunning(name));
+  await mkdir(folder.join("cache"));
+  await new Ownership(folder.join("cache"), name, "other").claim();
+  assert.equal(await new Ownership(folder.join("cache"), thisProcess(), "one").look(), "nobody");
 });
 
 test("nothing is made in a folder before it is time, and all of it anew when it was removed", async () => {

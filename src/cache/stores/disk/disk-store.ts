@@ -30,7 +30,7 @@ export interface DiskStoreOptions {
   readonly thread: number;
   /** Milliseconds since 1970. */
   readonly now: () => number;
-  /** Told once of each kind of problem, until it is over; the store goes on as well as it can. */
+  /** Told once of each kind of problem, and again when there was none for a minute; the store goes on as well as it can. */
   readonly onProblem: (problem: DiskProblem) => void;
   /** Hears of the text of a key that should be removed while the folder is another process's, and must be when it isn't. */
   readonly onMissed?: (text: string) => void;

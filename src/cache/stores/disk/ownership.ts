@@ -1,5 +1,6 @@
 import { readFile, rename, unlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { isMissing } from "./file-calls.ts";
 import { OWNER } from "./file-names.ts";
 import { isRunning } from "./this-process.ts";
 
@@ -26,7 +27,7 @@ export class Ownership {
     await rename(passing, this.#path);
   }
 
-  /** Whose it is, as `thisProcess` names processes; one that is gone has it no longer. */
+  /** Whose it is, as `thisProcess` names processes; one that is gone has it no longer. @rejects when nobody can tell */
   async look(): Promise<"mine" | "nobody" | { readonly process: string }> {
     const owner = await this.#read();
     if (owner === this.#line) return "mine";
@@ -34,7 +35,8 @@ export class Ownership {
   }
 
   async release(): Promise<void> {
-    if ((await this.look()) === "mine") await unlink(this.#path).catch(() => undefined);
+    const whose = await this.look().catch(() => null);
+    if (whose === "mine") await unlink(this.#path).catch(() => undefined);
   }
 
   get #line(): string {
@@ -44,8 +46,10 @@ export class Ownership {
   async #read(): Promise<string | null> {
     try {
       return await readFile(this.#path, "latin1");
-    } catch {
-      return null;
+    } catch (error) {
+      // Too many open files, say, make it nobody's of whom it is.
+      if (isMissing(error)) return null;
+      throw error;
     }
   }
 }

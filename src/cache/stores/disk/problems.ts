@@ -1,5 +1,7 @@
 /** How long nothing is written after the disk refused, in milliseconds. */
 const REST = 10_000;
+/** After so many milliseconds without trouble of a kind it is thought to be over. */
+const OVER = 60_000;
 
 /** What went wrong with a disk, as it is told to people. */
 export interface DiskProblem {
@@ -9,9 +11,10 @@ export interface DiskProblem {
   readonly cause: Error;
 }
 
-/** Tells of each kind of trouble once, until it is over: a full disk fails with every response. */
+/** Tells of each kind of trouble once, until it is over: a full disk fails with every response. For one thread. */
 export class Problems {
-  readonly #told: Set<string> = new Set();
+  /** When there was trouble last, by kind. */
+  readonly #met: Map<string, number> = new Map();
   readonly #tell: (problem: DiskProblem) => void;
   readonly #now: () => number;
   #restsUntil = 0;
@@ -35,14 +38,12 @@ export class Problems {
     this.#report("written", cause);
   }
 
-  onWritten(): void {
-    if (this.#told.size > 0) this.#told.clear();
-  }
-
   #report(what: string, cause: Error): void {
     const code = (cause as NodeJS.ErrnoException).code ?? "DAMAGED";
-    if (this.#told.has(code)) return;
-    this.#told.add(code);
-    this.#tell({ code, message: `The cache on disk can't be ${what}: ${cause.message}`, cause });
+    const now = this.#now();
+    const last = this.#met.get(code);
+    this.#met.set(code, now);
+    if (last === undefined || now - last >= OVER)
+      this.#tell({ code, message: `The cache on disk can't be ${what}: ${cause.message}`, cause });
   }
 }

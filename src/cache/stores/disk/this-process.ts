@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 
-/** Field of /proc/<pid>/stat: clock ticks between the start of the machine and that of the process (proc(5)). */
+/** Fields of /proc/<pid>/stat (proc(5)): how it is, and clock ticks between the start of the machine and that of the process. */
+const STATE_FIELD = 3;
 const START_FIELD = 22;
 
 /** Names this process, also among those that had its number before: `<number>.<when it began>`. */
@@ -8,7 +9,7 @@ export function thisProcess(): string {
   return `${process.pid}.${startOf(process.pid)}`;
 }
 
-/** Whether the process of that name still runs. */
+/** Whether the process of that name still runs. One that has ended, and that nobody has asked how, doesn't: it has nothing open any more. */
 export function isRunning(name: string): boolean {
   const [id = "", start = ""] = name.split(".");
   const pid = Number(id);
@@ -19,17 +20,22 @@ export function isRunning(name: string): boolean {
     if ((error as NodeJS.ErrnoException).code === "ESRCH") return false;
   }
   const now = startOf(pid);
-  return now === start || now === "0" || start === "0";
+  return (now === start || now === "0" || start === "0") && fieldOf(pid, STATE_FIELD) !== "Z";
 }
 
 /** "0" where nobody can tell. */
 function startOf(pid: number): string {
+  return fieldOf(pid, START_FIELD) ?? "0";
+}
+
+/** Null where nobody can tell. @param field the third or a later one */
+function fieldOf(pid: number, field: number): string | null {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
     // The name of the program stands in brackets and may hold anything.
     const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    return fields[START_FIELD - 3] ?? "0";
+    return fields[field - STATE_FIELD] ?? null;
   } catch {
-    return "0";
+    return null;
   }
 }
