@@ -207,10 +207,10 @@ export class DiskIndex extends Slots {
     return isOver;
   }
 
-  /** The file of an entry that was leaving isn't there any more. */
+  /** The file of an entry that was leaving isn't there any more. Any number of times: who follows a dead thread may remove it again. */
   gone(place: Place): void {
     this.#enter();
-    if (this.is(place)) {
+    if (this.is(place) && (this.flagsOf(place.slot) & GONE) === 0) {
       const at = this.at(place.slot);
       this.words[at + Slot.Flags]! |= GONE;
       this.sums[Sum.Leaving]! -= this.sums[(at + Slot.Charge) >> 1]!;

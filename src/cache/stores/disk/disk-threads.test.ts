@@ -14,6 +14,9 @@ import {
 import { createTemporaryDirectory } from "../../../../test/kit/files.ts";
 import { patternBytes } from "../../../../test/kit/pattern.ts";
 import { EntryState } from "../../store.ts";
+import type { DiskEntry } from "./disk-entry.ts";
+import { DiskIndex } from "./disk-index.ts";
+import { Sum, viewDiskMemory } from "./disk-memory.ts";
 import { DiskStore } from "./disk-store.ts";
 
 /** The store as another thread has it: all that it shares with the first one is the index and the files. */
@@ -81,6 +84,19 @@ test("what one thread has open counts though another one removed it", async () =
   await second.settled();
   assert.ok(cache.store.stats.bytes < bytes - 500_000);
   await second.close();
+});
+
+test("what is read still is counted once though two remove its file, as who follow a dead thread do", async () => {
+  await using folder = await createTemporaryDirectory();
+  await using cache = await openDiskCache(folder.join("cache"));
+  const memory = viewDiskMemory(cache.memory);
+  await put(cache.store, "a", patternBytes(500_000));
+  const entry = (await cache.store.find(textKey("a")))! as DiskEntry;
+  await cache.store.remove(textKey("a"));
+  assert.equal(memory.sums[Sum.Leaving], 0);
+  new DiskIndex(memory, 7).gone(entry.file.place);
+  assert.equal(memory.sums[Sum.Leaving], 0);
+  entry.release();
 });
 
 test("another thread hears of new meta, also while it has the file open", async () => {
