@@ -49,11 +49,24 @@ export function rangesFor(
  * is strong, since nothing can have changed in the second of which it is.
  */
 function isSame(condition: string, stored: Validators, now: number): boolean {
-  const isTag = condition.startsWith('"') || condition.startsWith("W/");
-  if (isTag) return stored.etag !== null && matchesStrongly(condition, stored.etag);
+  if (isTag(condition)) return stored.etag !== null && matchesStrongly(condition, stored.etag);
   const { date, lastModified, responseTime } = stored;
   const made = Number.isNaN(date) ? responseTime : date;
   return parseHttpDate(condition, now) === lastModified && made - lastModified >= 1000;
+}
+
+function isTag(condition: string): boolean {
+  return condition.startsWith('"') || condition.startsWith("W/");
+}
+
+/**
+ * Whether a request wants the rest of what it has a part of by a date: that is the same for all codings of a body, and doesn't tell of which
+ * one the part is.
+ */
+export function resumesByDate(request: RequestHead, fields: number): boolean {
+  if ((fields & RequestField.IfRange) === 0) return false;
+  const condition = peekField(request, IF_RANGE);
+  return condition !== null && !isTag(condition);
 }
 
 const UNIT = /^bytes[ \t]*=/i;

@@ -2,6 +2,7 @@ import { toProxyError } from "../../base/errors.ts";
 import type { CacheCountCode } from "../../cache/cache-counts.ts";
 import { CacheCount } from "../../cache/cache-counts.ts";
 import { Forward } from "../../cache/rules/cache-status.ts";
+import { resumesByDate } from "../../cache/rules/ranges.ts";
 import { RequestField } from "../../cache/rules/request-fields.ts";
 import { Exchange } from "../exchange.ts";
 import type { MaybePromise } from "../phases.ts";
@@ -84,7 +85,9 @@ export abstract class CacheEntrance<C> extends Exchange<C> implements CacheNotes
     else if (request.body !== "none" && request.body !== 0) this.goPast("request-body");
     else {
       const lookup = new Lookup(rules, request, client.scheme);
-      if (this.session.plugins !== null) lookup.takeWhole();
+      const { plugins, coding } = this.session;
+      const isMixed = coding !== null && resumesByDate(request, lookup.fields);
+      if (plugins !== null || isMixed) lookup.takeWhole();
       const { fields } = lookup;
       if ((fields & PAST_CACHE) === 0) this.#askForKey(lookup);
       else this.goPast((fields & RequestField.Override) !== 0 ? "request-override" : "condition");
