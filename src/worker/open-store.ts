@@ -7,6 +7,7 @@ import type { CacheMemory } from "../cache/cache-memory.ts";
 import type { CacheSettings } from "../cache/cache-settings.ts";
 import { Invalidations } from "../cache/invalidations.ts";
 import { isSameResponse, withBodyLength } from "../cache/kept-meta.ts";
+import { isMeta } from "../cache/meta-view.ts";
 import { Predictor } from "../cache/predictor.ts";
 import { PurgeKind } from "../cache/purges/purge.ts";
 import type { PurgeList } from "../cache/purges/purge-list.ts";
@@ -118,7 +119,7 @@ function openDisk(
     const [text = key] = key.split("\n", 1);
     purges.add({ kind: PurgeKind.Key, text, isSoft: false });
   };
-  const store = new DiskStore({ folder, memory, thread, now: Date.now, onProblem, onMissed });
+  const store = new DiskStore({ folder, memory, thread, now: Date.now, onProblem, onMissed, isMeta });
   return { kind: "disk", store, mostEntryBytes };
 }
 

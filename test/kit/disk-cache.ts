@@ -21,6 +21,7 @@ export type DiskCacheOptions = Partial<DiskBounds & Pick<DiskStoreOptions, "now"
   readonly keeper?: Partial<DiskKeeperOptions>;
   readonly calls?: DiskStoreOptions["calls"];
   readonly onMissed?: (text: string) => void;
+  readonly isMeta?: (bytes: Buffer) => boolean;
   /** Whether it is waited for until all files are known. Default: yes */
   readonly isReady?: boolean;
 };
@@ -28,7 +29,8 @@ export type DiskCacheOptions = Partial<DiskBounds & Pick<DiskStoreOptions, "now"
 const MIB = 1024 * 1024;
 
 export async function openDiskCache(folder: string, options: DiskCacheOptions = {}): Promise<DiskCache> {
-  const { now = Date.now, mark = "one", calls, onMissed, isReady = true, mostBytes = 64 * MIB } = options;
+  const { now = Date.now, mark = "one", calls, onMissed, isMeta } = options;
+  const { isReady = true, mostBytes = 64 * MIB } = options;
   const memory = allocateDiskMemory({ ...options, mostBytes });
   const problems: DiskProblem[] = [];
   const onProblem = (problem: DiskProblem): number => problems.push(problem);
@@ -42,6 +44,7 @@ export async function openDiskCache(folder: string, options: DiskCacheOptions = 
     onProblem,
     ...(calls && { calls }),
     ...(onMissed && { onMissed }),
+    ...(isMeta && { isMeta }),
   });
   if (isReady) await keeper.ready;
   const close = async (): Promise<void> => {

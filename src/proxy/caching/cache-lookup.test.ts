@@ -9,10 +9,12 @@ import { FillTable } from "../../cache/fills/fill-table.ts";
 import { allocateInvalidations, Invalidations } from "../../cache/invalidations.ts";
 import { encodeMeta, type ResponseMeta } from "../../cache/meta.ts";
 import { allocatePredictor, Predictor } from "../../cache/predictor.ts";
+import { EntryState } from "../../cache/store.ts";
 import { MemoryStore } from "../../cache/stores/memory/memory-store.ts";
 import { allocateMemoryStore } from "../../cache/stores/memory/store-memory.ts";
 import { RequestHead } from "../../http/heads.ts";
 import { Lookup } from "./cache-lookup.ts";
+import { isWhole } from "./entry-progress.ts";
 import { HttpCache } from "./http-cache.ts";
 
 const META: ResponseMeta = {
@@ -46,4 +48,11 @@ test("what is invalidated while a store is asked for it isn't found, nor there a
   }
   store.gate = null;
   assert.deepEqual([lookup().find(), store.held], [null, 0]);
+});
+
+test("what has failed is as good as not there, also when it is found just then", () => {
+  const meta = encodeMeta({ ...META, bodyLength: 10 });
+  const { Writing, Complete, Failed } = EntryState;
+  const whole = [Writing, Complete, Failed].map((state) => isWhole({ state, meta }));
+  assert.deepEqual(whole, [true, true, false]);
 });

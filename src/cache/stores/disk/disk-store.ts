@@ -34,6 +34,8 @@ export interface DiskStoreOptions {
   readonly onProblem: (problem: DiskProblem) => void;
   /** Hears of the text of a key that should be removed while the folder is another process's, and must be when it isn't. */
   readonly onMissed?: (text: string) => void;
+  /** Whether the meta of a file can be read as metas are now: another version may have written it. Default: all of them */
+  readonly isMeta?: (bytes: Buffer) => boolean;
   /** How files are reached. */
   readonly calls?: FileCalls;
 }
@@ -62,12 +64,14 @@ export class DiskStore implements CacheStore {
   readonly #hash: Int32Array = new Int32Array(4);
   readonly #idNoise: number;
   readonly #onMissed: (text: string) => void;
+  readonly #isMeta: (bytes: Buffer) => boolean;
   #lastId = 0;
   #isClosed = false;
 
-  constructor({ folder, memory, thread, now, onProblem, onMissed, calls }: DiskStoreOptions) {
+  constructor({ folder, memory, thread, now, onProblem, onMissed, isMeta, calls }: DiskStoreOptions) {
     this.#calls = calls ?? new FileCalls();
     this.#onMissed = onMissed ?? ((): void => undefined);
+    this.#isMeta = isMeta ?? ((): boolean => true);
     this.#folder = folder;
     this.#memory = viewDiskMemory(memory);
     this.#index = new DiskIndex(this.#memory, thread);
@@ -258,6 +262,7 @@ export class DiskStore implements CacheStore {
       if (path === null) return false;
       const length = this.#index.lengthOf(place);
       file.open(await this.#openWherever(path, name, { id: place, keyText, length }));
+      if (!this.#isMeta(file.meta)) throw new BrokenFileError("another version has written it");
       return true;
     } catch (error) {
       this.#dropBroken(place, error as Error);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readFile, writeFile } from "node:fs/promises";
 import { test } from "node:test";
-import { cacheFiles, openDiskCache, put } from "../../../../test/kit/disk-cache.ts";
+import { cacheFiles, get, openDiskCache, put } from "../../../../test/kit/disk-cache.ts";
 import { createTemporaryDirectory } from "../../../../test/kit/files.ts";
 import { FileCalls } from "./file-calls.ts";
 import { parseHead } from "./file-format.ts";
@@ -40,4 +40,18 @@ test("no byte of a file is another one, and none is missing, without being notic
   }
   // What is left stands in places of meta that nothing was written to.
   assert.ok(noticed > 80, `${noticed}`);
+});
+
+test("a file whose meta another version has written is none", async () => {
+  await using folder = await createTemporaryDirectory();
+  const path = folder.join("cache");
+  {
+    await using cache = await openDiskCache(path);
+    for (const meta of ["old", "new"]) await put(cache.store, meta, Buffer.from("body"), meta);
+  }
+  await using cache = await openDiskCache(path, { isMeta: (bytes) => bytes.toString() === "new" });
+  assert.equal(await get(cache.store, "old"), null);
+  assert.equal((await get(cache.store, "new"))?.body.toString(), "body");
+  await cache.store.settled();
+  assert.equal((await cacheFiles(path)).length, 1);
 });
