@@ -113,6 +113,9 @@ export const ALARM_TOLERANCE = 0.5;
 /** Milliseconds that alarms may ring in a row before whatever else waits in the thread gets its turn. */
 const SLICE = 5;
 
+/** Milliseconds that Node's timers can count; of more they make one. */
+const LONGEST_TIMER = 2 ** 31 - 1;
+
 /** The clock of this thread: one timer, always for the alarm that comes first. */
 class ThreadAlarmClock implements AlarmClock {
   readonly #heap = new AlarmHeap();
@@ -148,7 +151,7 @@ class ThreadAlarmClock implements AlarmClock {
     if (first === undefined) return;
     this.#timerAt = first.at;
     const wait = Math.round(first.at - this.now());
-    if (wait > 0) this.#timer = setTimeout(this.#onTimer, wait);
+    if (wait > 0) this.#timer = setTimeout(this.#onTimer, Math.min(wait, LONGEST_TIMER));
     else this.#next ??= setImmediate(this.#onTimer);
     if (this.#keepsAlive) return;
     this.#timer?.unref();

@@ -405,6 +405,31 @@ describe("a program with a cache", () => {
       assert.equal((await it.ask(`GET /${typeof said}`)).status, 200);
   });
 
+  test("loses neither a server nor a place for a phase that comes to no end", async () => {
+    let isStuck = true;
+    let stuck = 0;
+    const cache = memoryCache({ mostBytes: 2 ** 20, longestClaim: 50 });
+    await using proxy = await startProxy({
+      origin: answering(counting(MAX_AGE)),
+      phases: {
+        requestCacheFilter: () => cache,
+        responseCacheFilter() {
+          if (isStuck) stuck++;
+          return isStuck ? new Promise(() => {}) : undefined;
+        },
+      },
+    });
+    const gone = await proxy.connect();
+    await gone.write(request("GET /a"));
+    await until("it is stuck", () => stuck === 1);
+    gone.reset();
+    // Its connection ends.
+    await proxy.origin.outcome(0);
+    isStuck = false;
+    const client = await proxy.connect();
+    assert.equal((await client.exchange(request("GET /a"))).body.toString(), "2");
+  });
+
   test("lets go of what was found when its client leaves", async () => {
     const gate = Promise.withResolvers<undefined>();
     let looks = 0;

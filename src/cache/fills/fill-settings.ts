@@ -1,5 +1,8 @@
 export interface FillSettings {
-  /** Milliseconds after which a claim is thought to lead nowhere, and one more request goes to the server. */
+  /**
+   * Milliseconds after which a claim is thought to lead nowhere, and one more request goes to the server. A fetch that no client waits for is given up
+   * then, if no response has come of it.
+   */
   readonly longestClaim: number;
   /** Milliseconds that a request waits for others at most; then it goes to the server itself. */
   readonly longestWait: number;

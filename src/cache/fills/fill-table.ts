@@ -22,7 +22,7 @@ export interface FillMeans {
 export class FillTable implements FillKeeper, GroupKeeper {
   readonly #memory: FillMemory;
   readonly #settings: FillSettings;
-  readonly #clock: AlarmClock;
+  readonly clock: AlarmClock;
   readonly #predictor: Predictor;
   /** By slot. One stays while its doorbell is out, also when nobody waits any more. */
   readonly #groups = new Map<number, FillGroup>();
@@ -36,8 +36,13 @@ export class FillTable implements FillKeeper, GroupKeeper {
   constructor(memory: SharedArrayBuffer, thread: number, settings: FillSettings, means: FillMeans) {
     this.#memory = new FillMemory(memory, thread);
     this.#settings = settings;
-    this.#clock = means.clock;
+    this.clock = means.clock;
     this.#predictor = means.predictor;
+  }
+
+  /** Milliseconds after which what was begun is thought to lead nowhere. */
+  get longestClaim(): number {
+    return this.#settings.longestClaim;
   }
 
   /** Whether nothing more had better be fetched that no client waits for. */
@@ -47,7 +52,7 @@ export class FillTable implements FillKeeper, GroupKeeper {
 
   /** Settles who fetches. The owner is told of the rest when it has to wait, never before this returns. */
   seek(key: CacheKey, owner: FillOwner): Fill {
-    const fill = new Fill(this, key, owner, this.#clock.now() + this.#settings.longestWait);
+    const fill = new Fill(this, key, owner, this.clock.now() + this.#settings.longestWait);
     this.place(fill);
     return fill;
   }
@@ -59,13 +64,13 @@ export class FillTable implements FillKeeper, GroupKeeper {
   seekNow(key: CacheKey): Fill | null {
     if (this.isCrowded) return null;
     const fill = new Fill(this, key, null, Number.POSITIVE_INFINITY);
-    this.#claim(fill, this.#clock.now());
+    this.#claim(fill, this.clock.now());
     return fill.state === FillState.Mine ? fill : null;
   }
 
   /** @internal */
   place(fill: Fill): void {
-    const now = this.#clock.now();
+    const now = this.clock.now();
     if (this.#predictor.isUncacheable(fill, now)) fill.state = FillState.Unstorable;
     else if (fill.until <= now) fill.state = FillState.TimedOut;
     else if (fill.rounds++ > this.#settings.mostTries) fill.state = FillState.Alone;
@@ -76,7 +81,7 @@ export class FillTable implements FillKeeper, GroupKeeper {
   end(fill: Fill, state: FillStateCode, isLasting: boolean): void {
     const before = fill.state;
     fill.state = FillState.Over;
-    if (isLasting) this.#predictor.remember(fill, this.#clock.now());
+    if (isLasting) this.#predictor.remember(fill, this.clock.now());
     if (state === FillState.Found) this.#predictor.forget(fill);
     if (before === FillState.Waiting) fill.group?.remove(fill);
     if (before === FillState.Mine) this.#release(fill, state);
@@ -144,7 +149,7 @@ export class FillTable implements FillKeeper, GroupKeeper {
       known.add(fill);
       return;
     }
-    const group = new FillGroup(this, this.#clock, fill.slot, fill.root);
+    const group = new FillGroup(this, this.clock, fill.slot, fill.root);
     this.#groups.set(fill.slot, group);
     group.add(fill);
     // Later, or an owner might be told of a fill that it hasn't got yet.
@@ -164,7 +169,7 @@ export class FillTable implements FillKeeper, GroupKeeper {
   #takeOver(group: FillGroup): Fill | null {
     const memory = this.#memory;
     const { slot } = group;
-    const now = this.#clock.now();
+    const now = this.clock.now();
     if (group.isEmpty || memory.root(slot) !== group.root) return null;
     if (!isUnderWay(memory.status(slot)) || this.#isClaimed(slot, now)) return null;
     const taker = group.takeFirst();

@@ -1,3 +1,4 @@
+import { Alarm, type AlarmClock } from "../../base/alarms.ts";
 import { notPromised, ProxyError, toProxyError } from "../../base/errors.ts";
 import { checkStoredAs, type StoredAs } from "../../cache/rules/verdict.ts";
 import type { BodyLength, RequestHead, ResponseHead } from "../../http/heads.ts";
@@ -25,6 +26,9 @@ export interface FillSubject {
 /** Counts the fetches that no client waits for. */
 export interface Watcher {
   unwatched: number;
+  readonly clock: AlarmClock;
+  /** Milliseconds after which one that no response has come of is given up. */
+  readonly longestClaim: number;
 }
 
 /**
@@ -49,6 +53,8 @@ export class FillExchange<C> extends Exchange<C> implements CacheNotes {
   readonly #plugins: SessionPlugins | null;
   /** By whom it is counted as one that no client waits for; null: it isn't. */
   #watcher: Watcher | null = null;
+  /** Rings when it has led nowhere without a client for too long. */
+  #limit: Alarm | null = null;
   #cache: SessionCache | null = null;
 
   /** @param origin whose request it is that finds nothing in the cache; it may be over before this is */
@@ -96,11 +102,16 @@ export class FillExchange<C> extends Exchange<C> implements CacheNotes {
     this.cut();
   }
 
-  /** No client waits for it any more. */
+  /** No client waits for it any more, and none ends it: a phase that comes to no end would hold its server, and be counted, for ever. */
   unwatch(watcher: Watcher): void {
     if (this.#watcher !== null || this.isDone) return;
     this.#watcher = watcher;
     watcher.unwatched++;
+    if (this.isHeadSent) return;
+    this.#limit = new Alarm(watcher.clock, () => {
+      if (!this.isHeadSent) this.giveUp();
+    });
+    this.#limit.set(watcher.clock.now() + watcher.longestClaim);
   }
 
   /** What has come of the response is enough, or nobody wants the rest. */
@@ -110,6 +121,7 @@ export class FillExchange<C> extends Exchange<C> implements CacheNotes {
 
   /** Counted and logged is the session that it was for, with what that sends. */
   protected override finish(): void {
+    this.#limit?.clear();
     this.proxy.fills.delete(this);
     if (this.#watcher !== null) this.#watcher.unwatched--;
   }
