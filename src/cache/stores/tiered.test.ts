@@ -5,7 +5,7 @@ import { type DiskCache, openDiskCache, readBody } from "../../../test/kit/disk-
 import { createTemporaryDirectory } from "../../../test/kit/files.ts";
 import { patternBytes } from "../../../test/kit/pattern.ts";
 import { testCacheStore } from "../store.contract.ts";
-import { EntryState } from "../store.ts";
+import { type CacheEntry, type CacheKey, EntryState } from "../store.ts";
 import { MemoryStore } from "./memory/memory-store.ts";
 import { allocateMemoryStore } from "./memory/store-memory.ts";
 import { TieredStore } from "./tiered.ts";
@@ -106,6 +106,29 @@ test("what is removed below on its way up doesn't stay there, and whoever reads 
   await tiers.settled();
   assert.equal(await readEntry(upper, "a"), null);
   assert.equal(await readEntry(store, "a"), null);
+});
+
+test("what is removed while it is looked for below doesn't come up", async (t) => {
+  await using tiers = await openTiers();
+  const { store, upper, disk } = tiers;
+  await writeEntry(store, "a", ["first", patternBytes(400_000)], { announced: false });
+  await tiers.settled();
+  const found = Promise.withResolvers<CacheEntry | null>();
+  const removed = Promise.withResolvers<void>();
+  const find = disk.store.find.bind(disk.store);
+  t.mock.method(disk.store, "find", async (key: CacheKey) => {
+    found.resolve(find(key));
+    await removed.promise;
+    return found.promise;
+  });
+  const finding = store.find(cacheKey("a"));
+  await found.promise;
+  await store.remove(cacheKey("a"));
+  removed.resolve();
+  const entry = (await finding)!;
+  assert.equal(upper.find(cacheKey("a")), null);
+  assert.ok((await readBody(entry)).equals(patternBytes(400_000)));
+  entry.release();
 });
 
 test("an older entry doesn't come back when the newer one goes", async () => {

@@ -115,6 +115,8 @@ export class TieredStore implements CacheStore {
   #bringUp(key: CacheKey, entry: CacheEntry): CacheEntry {
     const { length, state, meta } = entry;
     if (state !== EntryState.Complete || length > this.#mostUpperBytes) return entry;
+    // What was removed while it was looked for mustn't be found above by those who come after that.
+    if (this.#lower.isCurrent?.(entry) === false) return entry;
     const climb = new Climb(entry, () => this.#dropUnlessCurrent(key, entry));
     const writer = this.#upper.begin(key, this.#toUpper(meta, length), length, climb);
     const above = writer?.open() ?? null;
