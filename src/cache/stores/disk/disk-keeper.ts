@@ -210,6 +210,7 @@ export class DiskKeeper {
 
   async #lookWhose(): Promise<void> {
     const whose = await this.#ownership.look();
+    if (whose !== "mine" && this.#index.isOpen) this.#problems.onReadError(taken(this.#folder));
     if (typeof whose === "object") return await this.#wait();
     if (whose === "nobody") await this.#enter();
     const { role } = this.#index;
@@ -294,6 +295,11 @@ function inUse(folder: string, process: string): DiskFolderError {
   const [pid] = process.split(".");
   const message = `The cache folder ${folder} is in use by process ${pid}: end that one first, or name another folder`;
   return new DiskFolderError("IN_USE", message);
+}
+
+/** As processes do that don't see one another's, in two containers say: neither hears what the other purges. */
+function taken(folder: string): Error {
+  return Object.assign(new Error(`somebody has taken or removed ${folder}`), { code: "TAKEN" });
 }
 
 /** What the folder takes itself, with the files in it that are no entries. */

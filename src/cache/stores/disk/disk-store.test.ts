@@ -391,6 +391,7 @@ test("a folder is one process's, and who waits for it has nothing until it is th
     await other.claim();
     await cache.keeper.look();
     assert.equal(await get(cache.store, "a"), null);
+    assert.match(cache.problems[0]!.message, /somebody has taken/);
     await assert.rejects(put(cache.store, "c", Buffer.from("c")), /refused/);
   }
   const code = "IN_USE";
