@@ -35,8 +35,11 @@ const valueOf = (session, name: string) => session.request.headers.get(name);
 
 export default defineFilter((name: string) => ({
   cacheKey: async (session, key) => valueOf(session, "x-key") === null ? undefined : key + "\\n" + name,
-  cacheVaryFilter: (session) => valueOf(session, "x-vary-" + name),
-  cacheHitFilter: async (session) => valueOf(session, "x-hit-" + name) ?? undefined,
+  cacheVaryFilter(session) {
+    const text = valueOf(session, "x-vary-" + name);
+    return text === "object" ? { device: "phone" } : text;
+  },
+  cacheHitFilter: async (session) => valueOf(session, "x-hit-" + name),
   cacheMiss(session) {
     if (valueOf(session, "x-miss") === name) session.cache.disable(name);
   },
@@ -128,4 +131,5 @@ test("filters of a listener and of a route decide about its cache together", asy
   );
   assert.deepEqual(await ask(...other.slice(0, 2)), ["6", hit]);
   assert.deepEqual(await ask("X-Key: 2", "X-Vary-o: y", "X-Miss: i"), ["8", "sluice; fwd=bypass; detail=i"]);
+  assert.equal((await get(sluice.port, "/a", "X-Vary-o: object")).status, 500);
 });

@@ -11,7 +11,7 @@ const keys: Gathering<string | undefined> = {
 /** Whoever wants something else than to serve what was found decides. */
 const hits: Gathering<CacheHitVerdict> = {
   passesOn: false,
-  isDecided: (verdict) => verdict !== undefined,
+  isDecided: (verdict) => (verdict ?? undefined) !== undefined,
   join: (_verdict, said) => said,
 };
 
@@ -31,8 +31,12 @@ const verdicts: Gathering<CacheVerdict> = {
 const variances: Gathering<string | null | undefined> = {
   passesOn: false,
   isDecided: () => false,
-  join: (text, said, at) =>
-    said === undefined || said === null ? text : `${text ?? ""}${at}:${said.length}:${said}`,
+  join(text, said, at) {
+    if (said === undefined || said === null) return text;
+    // Two objects would be one text.
+    if (typeof said !== "string") throw new TypeError("cacheVaryFilter returned no text");
+    return `${text ?? ""}${at}:${said.length}:${said}`;
+  },
 };
 
 /** What filters say of a cache, phase by phase, made one. */

@@ -28,7 +28,7 @@ export interface Gathering<T> {
   /** Whether those who are still to come needn't be asked. */
   isDecided(value: T): boolean;
   /** @param at which of the chain's filters says it */
-  join(value: T, said: T, at: number): T;
+  readonly join: (value: T, said: T, at: number) => T;
 }
 
 /** What several filters do in one phase, one after the other: at once where they answer at once. */
@@ -99,10 +99,10 @@ export class PhaseHooks {
       if (isThenable(result)) {
         const sofar = value;
         return awaitHook(hook, result).then((said) =>
-          this.#gatherFrom(i + 1, session, argument, gathering, gathering.join(sofar, said, hook.at)),
+          this.#gatherFrom(i + 1, session, argument, gathering, joined(gathering, sofar, said, hook)),
         );
       }
-      value = gathering.join(value, result, hook.at);
+      value = joined(gathering, value, result, hook);
     }
     return value;
   }
@@ -199,6 +199,15 @@ function callNow(hook: Hook, session: Session<unknown>, first: unknown, second: 
     return notPromised(result, "it");
   } catch (thrown) {
     throw toFilterError(thrown, hook.place);
+  }
+}
+
+/** @throws ProxyError that says whose word it was that is none */
+function joined<T>({ join }: Gathering<T>, value: T, said: T, { at, place }: Hook): T {
+  try {
+    return join(value, said, at);
+  } catch (thrown) {
+    throw toFilterError(thrown, place);
   }
 }
 
