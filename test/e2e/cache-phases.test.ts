@@ -405,31 +405,6 @@ describe("a program with a cache", () => {
       assert.equal((await it.ask(`GET /${typeof said}`)).status, 200);
   });
 
-  test("loses neither a server nor a place for a phase that comes to no end", async () => {
-    let isStuck = true;
-    let stuck = 0;
-    const cache = memoryCache({ mostBytes: 2 ** 20, longestClaim: 50 });
-    await using proxy = await startProxy({
-      origin: answering(counting(MAX_AGE)),
-      phases: {
-        requestCacheFilter: () => cache,
-        responseCacheFilter() {
-          if (isStuck) stuck++;
-          return isStuck ? new Promise(() => {}) : undefined;
-        },
-      },
-    });
-    const gone = await proxy.connect();
-    await gone.write(request("GET /a"));
-    await until("it is stuck", () => stuck === 1);
-    gone.reset();
-    // Its connection ends.
-    await proxy.origin.outcome(0);
-    isStuck = false;
-    const client = await proxy.connect();
-    assert.equal((await client.exchange(request("GET /a"))).body.toString(), "2");
-  });
-
   test("lets go of what was found when its client leaves", async () => {
     const gate = Promise.withResolvers<undefined>();
     let looks = 0;
@@ -483,42 +458,5 @@ describe("a program with a cache", () => {
       await assert.rejects(cache.purge(order as unknown as { all: true }), TypeError);
     assert.match(await ask("/a?id=1"), /hit/);
     assert.equal(cache.stats.counts.hits, 2);
-  });
-
-  test("is answered though its store throws", async () => {
-    const told: string[] = [];
-    const hear = ({ message }: Error): void => {
-      if (message.includes("store")) told.push(message);
-    };
-    process.on("warning", hear);
-    const no = (what: string) => (): never => {
-      throw new Error(what);
-    };
-    const memory = allocateMemoryStore({ mostBytes: 2 ** 20, rows: 1 });
-    const store = new WatchedStore(new MemoryStore(memory, 0));
-    await using proxy = await startProxy({
-      origin: answering(counting(STALE)),
-      phases: {
-        requestCacheFilter: () => cache,
-        isPurge: ({ request: { method } }) => method === "PURGE",
-      },
-    });
-    const cache = storeCache(store);
-    const client = await proxy.connect();
-    const ask = async (method: string): Promise<string> => {
-      const { status, body } = await client.exchange(request(`${method} /`, "Content-Length: 0"), { method });
-      return status === 200 ? body.toString() : `${status}`;
-    };
-    store.begin = no("begin");
-    assert.deepEqual([await ask("GET"), await ask("GET")], ["1", "2"]);
-    store.find = no("find");
-    store.remove = no("remove");
-    assert.deepEqual([await ask("GET"), await ask("POST"), await ask("PURGE")], ["3", "4", "500"]);
-    await until("all is told", () => told.length === 3);
-    assert.deepEqual(
-      told.map((one) => one.replace(/ .*:/, "")),
-      ["begin begin", "find find", "remove remove"],
-    );
-    process.off("warning", hear);
   });
 });

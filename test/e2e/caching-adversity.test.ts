@@ -1,9 +1,13 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { MemoryStore } from "../../src/cache/stores/memory/memory-store.ts";
+import { allocateMemoryStore } from "../../src/cache/stores/memory/store-memory.ts";
+import { memoryCache, storeCache } from "../../src/proxy/caching/response-cache.ts";
 import { until } from "../kit/deadline.ts";
 import { Http2Client } from "../kit/http2-client.ts";
+import { WatchedStore } from "../kit/watched-store.ts";
 import { field, MAX_AGE, startCaching, statusOf } from "./caching.ts";
-import { ok, readPattern, request, writePattern } from "./proxy.ts";
+import { answering, ok, readPattern, request, startProxy, writePattern } from "./proxy.ts";
 
 const SIZE = 200_000;
 const OLD = ok("old", "Cache-Control: max-age=1, stale-if-error=1000", 'ETag: "old"');
@@ -297,4 +301,68 @@ test("sessions tell which server was asked, and that none was", async () => {
   assert.equal(servers[1], null);
   assert.equal(caching.proxy.count("responses1xx"), 1);
   assert.equal(caching.proxy.count("responseBodyBytes"), 10);
+});
+
+test("a phase that comes to no end holds neither a server nor a place for ever", async () => {
+  let count = 0;
+  let isStuck = true;
+  let stuck = 0;
+  const cache = memoryCache({ mostBytes: 2 ** 20, longestClaim: 50 });
+  await using proxy = await startProxy({
+    origin: answering(() => ok(`${++count}`, MAX_AGE)),
+    phases: {
+      requestCacheFilter: () => cache,
+      responseCacheFilter() {
+        if (isStuck) stuck++;
+        return isStuck ? new Promise(() => {}) : undefined;
+      },
+    },
+  });
+  const gone = await proxy.connect();
+  await gone.write(request("GET /a"));
+  await until("it is stuck", () => stuck === 1);
+  gone.reset();
+  // Its connection ends.
+  await proxy.origin.outcome(0);
+  isStuck = false;
+  const client = await proxy.connect();
+  assert.equal((await client.exchange(request("GET /a"))).body.toString(), "2");
+});
+
+test("requests are answered though the store of a program throws", async () => {
+  let count = 0;
+  const told: string[] = [];
+  const hear = ({ message }: Error): void => {
+    if (message.includes("store")) told.push(message);
+  };
+  process.on("warning", hear);
+  const no = (what: string) => (): never => {
+    throw new Error(what);
+  };
+  const memory = allocateMemoryStore({ mostBytes: 2 ** 20, rows: 1 });
+  const store = new WatchedStore(new MemoryStore(memory, 0));
+  await using proxy = await startProxy({
+    origin: answering(() => ok(`${++count}`, MAX_AGE)),
+    phases: {
+      requestCacheFilter: () => cache,
+      isPurge: ({ request: { method } }) => method === "PURGE",
+    },
+  });
+  const cache = storeCache(store);
+  const client = await proxy.connect();
+  const ask = async (method: string): Promise<string> => {
+    const { status, body } = await client.exchange(request(`${method} /`, "Content-Length: 0"), { method });
+    return status === 200 ? body.toString() : `${status}`;
+  };
+  store.begin = no("begin");
+  assert.deepEqual([await ask("GET"), await ask("GET")], ["1", "2"]);
+  store.find = no("find");
+  store.remove = no("remove");
+  assert.deepEqual([await ask("GET"), await ask("POST"), await ask("PURGE")], ["3", "4", "500"]);
+  await until("all is told", () => told.length === 3);
+  assert.deepEqual(
+    told.map((one) => one.replace(/ .*:/, "")),
+    ["begin begin", "find find", "remove remove"],
+  );
+  process.off("warning", hear);
 });
