@@ -20,11 +20,8 @@ import type { SharedMemory } from "../worker/shared-memory.ts";
 import { ThreadCaches } from "../worker/thread-caches.ts";
 import { CacheReceivers } from "./cache-receivers.ts";
 
-/** A cache as people and programs that ask see it. Plain data. */
-export interface CacheReport {
-  readonly name: string;
-  /** What it is kept in, the quickest first. */
-  readonly stores: readonly StoreReport[];
+/** What is kept, and how much of it may be. Plain data. */
+export interface StoreFigures {
   readonly entries: number;
   readonly bytes: number;
   readonly mostBytes: number;
@@ -34,10 +31,23 @@ export interface CacheReport {
   readonly refused: number;
   /** Responses that were begun and didn't come to their end. */
   readonly failures: number;
+}
+
+/** A cache as people and programs that ask see it. Plain data. */
+export interface CacheReport extends StoreFigures {
+  readonly name: string;
+  /** What it is kept in, the quickest first. */
+  readonly stores: readonly StoreReport[];
   /** Requests since it began, over all threads. */
   readonly counts: Readonly<Record<CacheCountName, number>>;
   /** Null: no other machine has it. */
   readonly redis: RedisReport | null;
+}
+
+/** One of the stores of a cache. Plain data. */
+export interface StoreReport extends StoreFigures {
+  /** As configurations call it. */
+  readonly kind: string;
 }
 
 /** The Redis that machines share a cache by. Plain data. */
@@ -48,19 +58,6 @@ export interface RedisReport {
   readonly isAway: boolean;
   /** What came of questions to it, over all threads. */
   readonly counts: Readonly<Record<RedisCountName, number>>;
-}
-
-/** One of the stores of a cache. Plain data. */
-export interface StoreReport {
-  /** As configurations call it. */
-  readonly kind: string;
-  readonly entries: number;
-  readonly bytes: number;
-  readonly mostBytes: number;
-  readonly mostEntryBytes: number;
-  readonly evictions: number;
-  readonly refused: number;
-  readonly failures: number;
 }
 
 /** What is to be taken from use. */
@@ -228,7 +225,7 @@ export class SharedCaches implements Caches {
   }
 }
 
-function toStoreReport({ stats }: CacheStore, mostEntryBytes: number): Omit<StoreReport, "kind"> {
+function toStoreReport({ stats }: CacheStore, mostEntryBytes: number): StoreFigures {
   const { entries, bytes, mostBytes, evictions, refused, failures } = stats;
   return { entries, bytes, mostBytes, mostEntryBytes, evictions, refused, failures };
 }

@@ -6,7 +6,7 @@ import {
   type PurgeOrder,
   type RedisReport,
   type StoredReport,
-  type StoreReport,
+  type StoreFigures,
 } from "../../control/caches.ts";
 import { ApiFault, type ApiRequest, type ApiResponse, emptyAnswer, jsonAnswer } from "../http/api-message.ts";
 import { badBody, readObject } from "../http/object-body.ts";
@@ -109,7 +109,7 @@ function redisView({ isAway, ...redis }: RedisReport): object {
   return { ...redis, away: isAway };
 }
 
-function withBounds({ mostBytes, mostEntryBytes, ...figures }: Omit<StoreReport, "kind">): object {
+function withBounds({ mostBytes, mostEntryBytes, ...figures }: StoreFigures): object {
   return { ...figures, most_bytes: mostBytes, most_entry_bytes: mostEntryBytes };
 }
 

@@ -1,3 +1,4 @@
+import { keptKey } from "../kept-key.ts";
 import {
   type CacheEntry,
   type CacheKey,
@@ -77,7 +78,7 @@ export class TieredStore implements CacheStore {
     const below = this.#lower.remove(key);
     const above = this.#upper.remove(key);
     if (typeof above === "boolean" && typeof below === "boolean") return above || below;
-    return this.#removed(below, above, { text: key.text, hash: key.hash.slice() });
+    return this.#removed(below, above, keptKey(key));
   }
 
   async #removed(
@@ -135,7 +136,7 @@ export class TieredStore implements CacheStore {
 
   /** What a writer needs to know when only one of the two has the new entry. */
   #keep(key: CacheKey): { dropAbove(): void; dropBelow(): void } {
-    const kept = { text: key.text, hash: key.hash.slice() };
+    const kept = keptKey(key);
     return {
       dropAbove: () => this.#watch(this.#upper.remove(kept)),
       dropBelow: () => this.#watch(this.#lower.remove(kept)),

@@ -1,3 +1,4 @@
+import { keptKey } from "../../kept-key.ts";
 import type { CacheEntry, CacheKey, EntryStateCode, Piece } from "../../store.ts";
 import type { BlockPool } from "./block-pool.ts";
 import type { BodyFile } from "./body-file.ts";
@@ -18,7 +19,7 @@ export class DiskEntry implements CacheEntry {
 
   /** @param file held for it */
   constructor(key: CacheKey, file: BodyFile, blocks: BlockPool) {
-    this.key = { text: key.text, hash: key.hash.slice() };
+    this.key = keptKey(key);
     this.file = file;
     this.meta = file.meta;
     this.#blocks = blocks;

@@ -1,5 +1,6 @@
 import type { AlarmClock } from "../../../base/alarms.ts";
 import { letRun } from "../../../base/let-run.ts";
+import { keptKey } from "../../kept-key.ts";
 import { NOBODY } from "../../nobody.ts";
 import type { CacheEntry, CacheKey, CacheStore, EntryWriter, StoreStats, WriterOwner } from "../../store.ts";
 import { RedisEntry } from "./redis-entry.ts";
@@ -44,12 +45,12 @@ export class SharedStore implements CacheStore {
   find(key: CacheKey): CacheEntry | null | Promise<CacheEntry | null> {
     const found = this.#near.find(key);
     if (!(found instanceof Promise)) return this.#judge(key, found);
-    const kept = keep(key);
+    const kept = keptKey(key);
     return found.then((entry) => this.#judge(kept, entry));
   }
 
   begin(key: CacheKey, meta: Buffer, length: number | null, owner: WriterOwner): EntryWriter | null {
-    const kept = keep(key);
+    const kept = keptKey(key);
     const { text } = key;
     const writer = new SharedWriter(owner, {
       dropNear: () => letRun(this.#near.remove(kept)),
@@ -122,7 +123,7 @@ export class SharedStore implements CacheStore {
   #findFar(key: CacheKey, found: CacheEntry | null): CacheEntry | null | Promise<CacheEntry | null> {
     const asked = this.#far.find(key);
     if (asked === null) return found;
-    const kept = keep(key);
+    const kept = keptKey(key);
     return asked.then((entry) => (entry === null ? found : this.#bring(kept, entry, found)));
   }
 
@@ -164,11 +165,6 @@ export class SharedStore implements CacheStore {
 const ASKED_AGAIN = 1000;
 /** Keys for which that is noted. */
 const MOST_ASKED = 1000;
-
-/** A key that is good for longer than the call. */
-function keep({ text, hash }: CacheKey): CacheKey {
-  return { text, hash: hash.slice() };
-}
 
 /** What is here, and what was found in either. */
 class SharedStats implements StoreStats {
