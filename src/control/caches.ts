@@ -45,7 +45,7 @@ export interface CacheReport extends StoreFigures {
 }
 
 /** One of the stores of a cache. Plain data. */
-export interface StoreReport extends StoreFigures {
+interface StoreReport extends StoreFigures {
   /** As configurations call it. */
   readonly kind: string;
 }
